@@ -1,0 +1,124 @@
+// Bundles the library and the command line into dist/, then writes the type declarations.
+//   node scripts/build.mjs             JavaScript and declarations
+//   node scripts/build.mjs --no-types  JavaScript only
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { builtinModules, createRequire } from 'node:module';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const dist = join(root, 'dist');
+const types = !process.argv.includes('--no-types');
+const started = performance.now();
+
+const library = [
+  'src/index.ts',
+  'src/models/index.ts',
+  'src/tasks/index.ts',
+  'src/training/index.ts',
+  'src/runs/index.ts',
+  'src/testing/index.ts',
+  'src/backends/cpu/index.ts',
+];
+const cli = 'src/cli/main.ts';
+
+const builtin = new RegExp(`^(node:.+|${builtinModules.join('|')})$`);
+
+/**
+ * Bundled CommonJS packages call `require` for Node's built-in modules, which an ES module lacks.
+ * Each such call is answered by a small CommonJS module that imports the built-in one, so no
+ * bundle needs `createRequire` and the library keeps clear of Node wherever its source does.
+ * @type {import('esbuild').Plugin}
+ */
+const requiredBuiltins = {
+  name: 'required-builtins',
+  setup(api) {
+    api.onResolve({ filter: builtin }, ({ path, kind }) =>
+      kind === 'require-call' ? { path, namespace: 'builtin' } : { path, external: true },
+    );
+    api.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+      contents: `import builtin from ${JSON.stringify(path)};\nmodule.exports = builtin;\n`,
+      loader: 'js',
+    }));
+  },
+};
+
+/** Every file below `folder`, or none when it does not exist. */
+async function filesBelow(folder) {
+  if (!existsSync(folder)) return [];
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((e) => e.isFile()).map((e) => join(e.parentPath ?? e.path, e.name));
+}
+
+/** The licence texts of the packages that ended up inside the bundles. */
+async function bundledLicences(inputs) {
+  const folders = new Set();
+  for (const input of inputs) {
+    const found = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input.split(sep).join('/'));
+    if (found) folders.add(found[1]);
+  }
+  const sections = [];
+  for (const folder of [...folders].sort()) {
+    const { name, version, license } = JSON.parse(
+      await readFile(join(root, folder, 'package.json'), 'utf8'),
+    );
+    const file = (await readdir(join(root, folder))).find((f) => /^licen[cs]e/i.test(f));
+    const text = file ? await readFile(join(root, folder, file), 'utf8') : '';
+    sections.push(`${name} ${version} (${license})\n\n${text.trim()}\n`);
+  }
+  return sections.join(`\n${'-'.repeat(80)}\n\n`);
+}
+
+if (types) await rm(dist, { recursive: true, force: true });
+
+const { metafile } = await build({
+  absWorkingDir: root,
+  entryPoints: [...library, cli],
+  outdir: 'dist',
+  outbase: 'src',
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  target: 'es2022',
+  platform: 'neutral',
+  mainFields: ['module', 'main'],
+  chunkNames: 'chunks/[name]-[hash]',
+  plugins: [requiredBuiltins],
+  metafile: true,
+  logLevel: 'warning',
+}).catch(() => process.exit(1));
+
+const written = new Set(Object.keys(metafile.outputs).map((file) => resolve(root, file)));
+for (const file of await filesBelow(dist)) {
+  if (file.endsWith('.js') && !written.has(file)) await rm(file);
+}
+
+const command = join(dist, 'cli', 'main.js');
+const source = await readFile(command, 'utf8');
+if (!source.startsWith('#!')) await writeFile(command, `#!/usr/bin/env node\n${source}`);
+await chmod(command, 0o755);
+await writeFile(
+  join(dist, 'THIRD_PARTY_LICENSES.txt'),
+  await bundledLicences(Object.keys(metafile.inputs)),
+);
+
+if (types) {
+  const typescript = createRequire(import.meta.url).resolve('typescript/package.json');
+  const { bin } = JSON.parse(await readFile(typescript, 'utf8'));
+  const { status } = spawnSync(
+    process.execPath,
+    [join(dirname(typescript), bin.tsc), '-p', 'tsconfig.build.json'],
+    { cwd: root, stdio: 'inherit' },
+  );
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+const bytes = Object.values(metafile.outputs).reduce((sum, output) => sum + output.bytes, 0);
+console.log(
+  `built ${relative(process.cwd(), dist) || 'dist'}: ${library.length} library entries, the command line` +
+    `${types ? ', declarations' : ''}, ${Math.round(bytes / 1024)} KiB of JavaScript ` +
+    `in ${((performance.now() - started) / 1000).toFixed(2)} s`,
+);

@@ -1,0 +1,31 @@
+/** Scaled dot-product attention. */
+import { where } from './comparison.js';
+import { dropout } from './dropout.js';
+import { add, mul } from './elementwise.js';
+import { matmul } from './matmul.js';
+import { softmax } from './normalization.js';
+import type { Key } from './random.js';
+import type { Tensor } from './tensor.js';
+
+/** Options of `attention`. */
+export interface AttentionOptions {
+  /** int32, broadcasts to [..., queries, keys]: 1 where a query may look at a key. Default: everywhere. */
+  mask?: Tensor;
+  /** Added to the scores before scaling, broadcasts to [..., queries, keys]: relative positions. */
+  bias?: Tensor;
+  /** Drop attention weights at `rate`, with `key`. */
+  dropout?: { rate: number; key: Key };
+}
+
+/**
+ * softmax((q k^T + bias) / sqrt(d)) v (Vaswani et al. 2017, eq. 1) for `q` [..., queries, d],
+ * `k` [..., keys, d] and `v` [..., keys, e]; gives [..., queries, e]. A query that may look at
+ * nothing gets zeros.
+ */
+export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
+  const { mask, bias, dropout: drop } = options;
+  const products = matmul(q, k, { transposeB: true }); // [..., queries, keys]
+  const scores = mul(bias ? add(products, bias) : products, 1 / Math.sqrt(q.shape[q.rank - 1]));
+  const weights = softmax(mask ? where(mask, scores, -Infinity) : scores);
+  return matmul(drop ? dropout(weights, drop.rate, drop.key) : weights, v);
+}

@@ -1,0 +1,86 @@
+/** Comparisons, choice and conversion. */
+import type { ComparisonKernel, DType } from '../backends/backend.js';
+import { MemgradError } from '../errors.js';
+import { type Operand, operands } from './elementwise.js';
+import {
+  broadcastShapes,
+  broadcastView,
+  commonDtype,
+  type Operation,
+  requireInt,
+  run,
+} from './operation.js';
+import type { Tensor } from './tensor.js';
+
+function comparison(name: ComparisonKernel) {
+  const operation: Operation = {
+    name,
+    infer(inputs) {
+      commonDtype(name, inputs);
+      return { shape: broadcastShapes(name, inputs[0].shape, inputs[1].shape), dtype: 'int32' };
+    },
+    forward: (backend, [a, b], _, shape) =>
+      backend.binary(name, broadcastView(a, shape), broadcastView(b, shape)),
+    gradients: { none: 'truth values are piecewise constant' },
+  };
+  return (a: Operand, b: Operand): Tensor => run(operation, operands(a, b), undefined);
+}
+
+// Comparisons. Both sides have one dtype and shapes that broadcast; the result is int32, 1 for
+// true. A comparison with NaN is false, save `notEqual`. Nothing flows back through them.
+
+/** a = b. */
+export const equal = comparison('equal');
+/** a is not b. */
+export const notEqual = comparison('notEqual');
+/** a < b. */
+export const less = comparison('less');
+/** a <= b. */
+export const lessEqual = comparison('lessEqual');
+/** a > b. */
+export const greater = comparison('greater');
+/** a >= b. */
+export const greaterEqual = comparison('greaterEqual');
+
+const whereOperation: Operation = {
+  name: 'where',
+  infer([condition, a, b]) {
+    requireInt('where', 'the condition', condition);
+    return {
+      dtype: commonDtype('where', [a, b]),
+      shape: broadcastShapes('where', condition.shape, a.shape, b.shape),
+    };
+  },
+  forward: (backend, inputs, _, shape) => {
+    const [condition, a, b] = inputs.map((input) => broadcastView(input, shape));
+    return backend.where(condition, a, b);
+  },
+  gradients: [
+    null,
+    (g, { inputs: [condition] }) => where(condition, g, 0),
+    (g, { inputs: [condition] }) => where(condition, 0, g),
+  ],
+};
+
+/**
+ * `a` where `condition` (int32) is not 0, else `b`; all three broadcast. Nothing flows back to
+ * the side that was not chosen, not even a NaN.
+ */
+export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
+  return run(whereOperation, [condition, ...operands(a, b, condition.backend)], undefined);
+}
+
+const castOperation: Operation<DType> = {
+  name: 'cast',
+  infer: ([x], dtype) => ({ shape: x.shape, dtype }),
+  forward: (backend, [x], dtype) => backend.cast(x.buffer, dtype),
+  gradients: (g, { inputs: [x] }) => cast(g, x.dtype),
+};
+
+/** The same values as `dtype`; float to int32 rounds towards zero, and nothing flows back through that. */
+export function cast(x: Tensor, dtype: DType): Tensor {
+  if (!['float32', 'float64', 'int32'].includes(dtype)) {
+    throw new MemgradError(`cast: '${dtype}' is not a dtype; choose float32, float64 or int32.`);
+  }
+  return x.dtype === dtype ? x : run(castOperation, [x], dtype);
+}

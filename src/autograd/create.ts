@@ -1,0 +1,145 @@
+/** Making tensors from values. */
+
+import type { Backend, DType, TypedArray } from '../backends/backend.js';
+import { createCpuBackend } from '../backends/cpu/index.js';
+import { MemgradError } from '../errors.js';
+import { Storage } from './storage.js';
+import { type Nested, type Shape, showShape, sizeOf, Tensor } from './tensor.js';
+
+/** Where and as what a new tensor is made. */
+export interface TensorOptions {
+  /** Default float32, or that of a typed array. */
+  dtype?: DType;
+  /** Default: the default backend. */
+  backend?: Backend;
+}
+
+let current: Backend | undefined;
+
+/** The backend on which new tensors are made when none is named. */
+export function defaultBackend(): Backend {
+  current ??= createCpuBackend();
+  return current;
+}
+
+/** Makes `backend` (of `loadBackend(name)`) the default for new tensors. */
+export function setDefaultBackend(backend: Backend): void {
+  current = backend;
+}
+
+/**
+ * A tensor of `values`: a number, nested arrays of equal lengths, or a typed array with `shape`.
+ * Throws on ragged arrays, on values that are no numbers, and where shape and values don't match.
+ *
+ * @example tensor([[1, 2], [3, 4]]) // float32, shape [2, 2]
+ */
+export function tensor(
+  values: Nested | TypedArray,
+  options: TensorOptions & { shape?: Shape } = {},
+): Tensor {
+  const { flat, shape } = ArrayBuffer.isView(values)
+    ? { flat: values, shape: [values.length] }
+    : flatten(values);
+  const dtype = options.dtype ?? (ArrayBuffer.isView(flat) ? dtypeOf(flat) : 'float32');
+  const wanted = options.shape ?? shape;
+  checkShape('tensor', wanted);
+  if (sizeOf(wanted) !== flat.length) {
+    throw new MemgradError(
+      `tensor: shape ${showShape(wanted)} has ${sizeOf(wanted)} values, got ${flat.length}; they must match.`,
+    );
+  }
+  return place('tensor', toTyped(flat, dtype), wanted, options.backend);
+}
+
+/** A tensor of `shape` filled with `value`. Throws on a length that is no whole number >= 0. */
+export function full(shape: Shape, value: number, options: TensorOptions = {}): Tensor {
+  checkShape('full', shape);
+  const backend = options.backend ?? defaultBackend();
+  const dtype = options.dtype ?? 'float32';
+  checkDtype('full', dtype, backend);
+  return new Tensor(new Storage(backend, backend.fill(value, sizeOf(shape), dtype), 'full'), [
+    ...shape,
+  ]);
+}
+
+/** A tensor of `shape` filled with 0. */
+export function zeros(shape: Shape, options: TensorOptions = {}): Tensor {
+  return full(shape, 0, options);
+}
+
+/** A tensor of `shape` filled with 1. */
+export function ones(shape: Shape, options: TensorOptions = {}): Tensor {
+  return full(shape, 1, options);
+}
+
+/** 0, 1, ... n - 1, int32 unless told otherwise. */
+export function arange(n: number, options: TensorOptions = {}): Tensor {
+  checkShape('arange', [n]);
+  const values = Float64Array.from({ length: n }, (_, i) => i);
+  return place('arange', toTyped(values, options.dtype ?? 'int32'), [n], options.backend);
+}
+
+/** Uploads `data` under `shape`; `origin` names the maker in the memory report. */
+export function place(
+  origin: string,
+  data: TypedArray,
+  shape: Shape,
+  backend = defaultBackend(),
+): Tensor {
+  checkDtype(origin, dtypeOf(data), backend);
+  return new Tensor(new Storage(backend, backend.upload(data), origin), [...shape]);
+}
+
+function flatten(values: Nested): { flat: number[]; shape: number[] } {
+  const shape: number[] = [];
+  for (let level: Nested = values; Array.isArray(level); level = level[0]) shape.push(level.length);
+  const flat: number[] = [];
+  const visit = (value: Nested, axis: number): void => {
+    if (Array.isArray(value) && axis < shape.length && value.length === shape[axis]) {
+      for (const item of value) visit(item, axis + 1);
+    } else if (typeof value === 'number' && axis === shape.length) {
+      flat.push(value);
+    } else {
+      const came = Array.isArray(value) ? `a list of ${value.length}` : String(value);
+      throw new MemgradError(
+        `tensor: the nested arrays start as shape ${showShape(shape)}, but ${came} stands at depth ${axis}; every list of a level must have the same length and hold numbers.`,
+      );
+    }
+  };
+  visit(values, 0);
+  return { flat, shape };
+}
+
+/** Throws unless every length is a whole number >= 0. */
+export function checkShape(name: string, shape: Shape): void {
+  if (
+    !Array.isArray(shape) ||
+    shape.some((length) => !Number.isSafeInteger(length) || length < 0)
+  ) {
+    throw new MemgradError(
+      `${name}: a shape is a list of whole numbers >= 0, got ${JSON.stringify(shape)}.`,
+    );
+  }
+}
+
+function checkDtype(name: string, dtype: DType, backend: Backend): void {
+  if (!backend.dtypes.includes(dtype)) {
+    throw new MemgradError(
+      `${name}: the backend '${backend.name}' has no dtype '${dtype}'; choose one of ${backend.dtypes.join(', ')}.`,
+    );
+  }
+}
+
+function dtypeOf(data: TypedArray): DType {
+  if (data instanceof Float32Array) return 'float32';
+  if (data instanceof Float64Array) return 'float64';
+  if (data instanceof Int32Array) return 'int32';
+  throw new MemgradError(
+    `tensor: takes Float32Array, Float64Array or Int32Array, got ${Object.prototype.toString.call(data).slice(8, -1)}; convert it first.`,
+  );
+}
+
+function toTyped(values: ArrayLike<number>, dtype: DType): TypedArray {
+  if (dtype === 'float32') return Float32Array.from(values);
+  return dtype === 'float64' ? Float64Array.from(values) : Int32Array.from(values);
+}

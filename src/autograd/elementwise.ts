@@ -1,0 +1,148 @@
+/** Elementwise operations of one and of two arguments, with broadcasting. */
+import type { ArithmeticKernel, Backend, UnaryKernel } from '../backends/backend.js';
+import { cast, equal, greater, where } from './comparison.js';
+import { full } from './create.js';
+import {
+  broadcastShapes,
+  broadcastView,
+  commonDtype,
+  type GradientRule,
+  type Operation,
+  requireFloat,
+  run,
+} from './operation.js';
+import { Tensor } from './tensor.js';
+
+/** An argument of a binary operation; a number takes dtype and backend of the other side. */
+export type Operand = Tensor | number;
+
+function unary(name: UnaryKernel, gradient: GradientRule<undefined> | { none: string }) {
+  const operation: Operation = {
+    name,
+    infer([x]) {
+      requireFloat(name, x);
+      return { shape: x.shape, dtype: x.dtype };
+    },
+    forward: (backend, [x]) => backend.unary(name, x.buffer),
+    gradients: gradient,
+  };
+  return (x: Tensor): Tensor => run(operation, [x], undefined);
+}
+
+function binary(
+  name: ArithmeticKernel,
+  gradients: [GradientRule<undefined>, GradientRule<undefined>],
+) {
+  const operation: Operation = {
+    name,
+    infer: (inputs) => ({
+      dtype: commonDtype(name, inputs),
+      shape: broadcastShapes(name, inputs[0].shape, inputs[1].shape),
+    }),
+    forward: (backend, [a, b], _, shape) =>
+      backend.binary(name, broadcastView(a, shape), broadcastView(b, shape)),
+    gradients,
+  };
+  return (a: Operand, b: Operand): Tensor => run(operation, operands(a, b), undefined);
+}
+
+/** Both operands as tensors; a number becomes a scalar like the other one, two numbers float32 scalars. */
+export function operands(a: Operand, b: Operand, backend?: Backend): [Tensor, Tensor] {
+  const like = a instanceof Tensor ? a : b instanceof Tensor ? b : { dtype: undefined, backend };
+  const lift = (x: Operand) => (typeof x === 'number' ? full([], x, like) : x);
+  return [lift(a), lift(b)];
+}
+
+// Unary. Each takes a float tensor of any shape and gives one of the same shape and dtype;
+// int32 is an error that names `cast`.
+
+/** -x. */
+export const neg = unary('neg', (g) => neg(g));
+
+/** |x|; the gradient at 0 is 0. */
+export const abs = unary('abs', (g, { inputs: [x] }) => mul(g, sign(x)));
+
+/** -1, 0 or 1. Piecewise constant, so nothing flows back. */
+export const sign = unary('sign', { none: 'piecewise constant' });
+
+/** e^x. */
+export const exp = unary('exp', (g, { output }) => mul(g, output));
+
+/** Natural logarithm. */
+export const log = unary('log', (g, { inputs: [x] }) => div(g, x));
+
+/** Square root; its gradient at 0 is infinite. */
+export const sqrt = unary('sqrt', (g, { output }) => div(mul(g, 0.5), output));
+
+/** Sine of x in radians. */
+export const sin = unary('sin', (g, { inputs: [x] }) => mul(g, cos(x)));
+
+/** Cosine of x in radians. */
+export const cos = unary('cos', (g, { inputs: [x] }) => neg(mul(g, sin(x))));
+
+/** Hyperbolic tangent. */
+export const tanh = unary('tanh', (g, { output }) => mul(g, sub(1, mul(output, output))));
+
+/** The logistic function 1 / (1 + e^-x). */
+export const sigmoid = unary('sigmoid', (g, { output }) => mul(g, mul(output, sub(1, output))));
+
+/** max(x, 0); the gradient at 0 is 0. */
+export const relu = unary('relu', (g, { inputs: [x] }) => mul(g, cast(greater(x, 0), x.dtype)));
+
+/** The Gauss error function. */
+export const erf = unary('erf', (g, { inputs: [x] }) =>
+  mul(g, mul(exp(neg(mul(x, x))), 2 / Math.sqrt(Math.PI))),
+);
+
+/** x * x. */
+export const square = (x: Tensor): Tensor => mul(x, x);
+
+/** Gaussian error linear unit x Phi(x), exact (Hendrycks and Gimpel 2016, arXiv 1606.08415). */
+export const gelu = (x: Tensor): Tensor => mul(mul(x, 0.5), add(erf(mul(x, Math.SQRT1_2)), 1));
+
+// Binary. Both sides have one dtype and shapes that broadcast (NumPy's rules); otherwise an error
+// names both. A number on either side takes the dtype of the other.
+
+/** a + b. */
+export const add = binary('add', [(g) => g, (g) => g]);
+
+/** a - b. */
+export const sub = binary('sub', [(g) => g, (g) => neg(g)]);
+
+/** a * b. */
+export const mul = binary('mul', [
+  (g, { inputs: [, b] }) => mul(g, b),
+  (g, { inputs: [a] }) => mul(g, a),
+]);
+
+/** a / b. */
+export const div = binary('div', [
+  (g, { inputs: [, b] }) => div(g, b),
+  (g, { inputs: [, b], output }) => neg(div(mul(g, output), b)),
+]);
+
+/** a ^ b. The gradient of the exponent is taken as 0 where a <= 0, that of the base as 0 where b = 0. */
+export const pow = binary('pow', [
+  (g, { inputs: [a, b] }) => mul(g, where(equal(b, 0), 0, mul(b, pow(a, sub(b, 1))))),
+  (g, { inputs: [a], output }) => {
+    const positive = greater(a, 0);
+    return mul(g, where(positive, mul(output, log(where(positive, a, 1))), 0));
+  },
+]);
+
+/** The larger one; where both are equal, each gets half the gradient. */
+export const maximum = binary('maximum', [
+  (g, { inputs: [a, b] }) => mul(g, share(a, b)),
+  (g, { inputs: [a, b] }) => mul(g, share(b, a)),
+]);
+
+/** The smaller one; where both are equal, each gets half the gradient. */
+export const minimum = binary('minimum', [
+  (g, { inputs: [a, b] }) => mul(g, share(b, a)),
+  (g, { inputs: [a, b] }) => mul(g, share(a, b)),
+]);
+
+/** 1 where `winner` is larger, a half where both are equal, else 0. */
+function share(winner: Tensor, loser: Tensor): Tensor {
+  return where(equal(winner, loser), 0.5, cast(greater(winner, loser), winner.dtype));
+}

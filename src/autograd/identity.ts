@@ -1,0 +1,21 @@
+/** The same values as another tensor: with the gradient, and without it. */
+import { type Operation, run, sameValues } from './operation.js';
+import { withRecorders } from './tape.js';
+import type { Tensor } from './tensor.js';
+
+const identityOperation: Operation = {
+  name: 'identity',
+  infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
+  forward: () => sameValues,
+  gradients: (g) => g,
+};
+
+/** A tensor of its own that looks at the values of `x`; gradients pass through. */
+export function identity(x: Tensor): Tensor {
+  return run(identityOperation, [x], undefined);
+}
+
+/** The values of `x` as a constant: no gradient flows back through it (PyTorch's `detach`). */
+export function stopGradient(x: Tensor): Tensor {
+  return withRecorders([], () => identity(x));
+}

@@ -1,0 +1,61 @@
+/** The engine: tensors, operations and derivatives. */
+export * from './attention.js';
+export * from './comparison.js';
+export {
+  arange,
+  defaultBackend,
+  full,
+  ones,
+  setDefaultBackend,
+  type TensorOptions,
+  tensor,
+  zeros,
+} from './create.js';
+export * from './dropout.js';
+export {
+  abs,
+  add,
+  cos,
+  div,
+  erf,
+  exp,
+  gelu,
+  log,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  type Operand,
+  pow,
+  relu,
+  sigmoid,
+  sign,
+  sin,
+  sqrt,
+  square,
+  sub,
+  tanh,
+} from './elementwise.js';
+export * from './gradcheck.js';
+export * from './identity.js';
+export * from './indexing.js';
+export * from './loss.js';
+export * from './matmul.js';
+export * from './normalization.js';
+export * from './random.js';
+export {
+  type Axes,
+  argmax,
+  logsumexp,
+  max,
+  mean,
+  min,
+  type ReduceOptions,
+  sum,
+} from './reduction.js';
+export { scope } from './scope.js';
+export * from './shape.js';
+export { type MemoryUse, memoryReport } from './storage.js';
+export { type Nested, Parameter, type Shape, Tensor } from './tensor.js';
+export { checkpoint, grad, type Scalar, valueAndGrad, vjp } from './transforms.js';
+export { type Tree, treeLeaves, treeMap } from './tree.js';

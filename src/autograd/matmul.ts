@@ -1,0 +1,106 @@
+/** Matrix products. */
+import { MemgradError } from '../errors.js';
+import { add } from './elementwise.js';
+import {
+  broadcastShapes,
+  commonDtype,
+  type Operation,
+  requireFloat,
+  run,
+  stridesOf,
+} from './operation.js';
+import { reshape } from './shape.js';
+import { type Shape, showShape, type Tensor } from './tensor.js';
+
+/** Which sides of a product to transpose (their last two axes). */
+export interface MatmulOptions {
+  transposeA?: boolean;
+  transposeB?: boolean;
+}
+
+const matmulOperation: Operation<Required<MatmulOptions>> = {
+  name: 'matmul',
+  infer([a, b], { transposeA, transposeB }) {
+    const dtype = commonDtype('matmul', [a, b]);
+    requireFloat('matmul', a);
+    const [m, k] = rowsAndColumns(a, transposeA);
+    const [inner, n] = rowsAndColumns(b, transposeB);
+    if (k !== inner) {
+      const show = (x: Tensor, flipped: boolean) =>
+        showShape(x.shape) + (flipped ? ' transposed' : '');
+      throw new MemgradError(
+        `matmul: ${show(a, transposeA)} times ${show(b, transposeB)} has inner lengths ${k} and ${inner}, expected them equal.`,
+      );
+    }
+    return { shape: [...batchOf(a, b), m, n], dtype };
+  },
+  forward(backend, [a, b], { transposeA, transposeB }, shape) {
+    const [m, k] = rowsAndColumns(a, transposeA);
+    const batch = shape.slice(0, -2);
+    return backend.matmul(a.buffer, b.buffer, {
+      m,
+      n: shape[shape.length - 1],
+      k,
+      transposeA,
+      transposeB,
+      batch,
+      batchStridesA: batchStrides(a.shape, batch),
+      batchStridesB: batchStrides(b.shape, batch),
+    });
+  },
+  gradients: [
+    (g, { inputs: [, b], attributes: { transposeA, transposeB } }) =>
+      transposeA
+        ? matmul(b, g, { transposeA: transposeB, transposeB: true })
+        : matmul(g, b, { transposeB: !transposeB }),
+    (g, { inputs: [a], attributes: { transposeA, transposeB } }) =>
+      transposeB
+        ? matmul(g, a, { transposeA: true, transposeB: transposeA })
+        : matmul(a, g, { transposeA: !transposeA }),
+  ],
+};
+
+/**
+ * Matrix product over the last two axes, [..., m, k] times [..., k, n] to [..., m, n]; the axes
+ * before them are a batch and broadcast. Throws for rank < 2, int32, and lengths that don't meet.
+ */
+export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  const { transposeA = false, transposeB = false } = options;
+  for (const { rank, shape } of [a, b]) {
+    if (rank < 2) {
+      throw new MemgradError(
+        `matmul: takes tensors of rank 2 or more, got shape ${showShape(shape)}; reshape vectors to [n, 1] or [1, n].`,
+      );
+    }
+  }
+  if (b.rank === 2 && a.rank > 2 && !transposeA) {
+    // One large product instead of a batch of small ones, forward and in both gradients.
+    const rows = reshape(a, [a.size / a.shape[a.rank - 1] || 0, a.shape[a.rank - 1]]);
+    const product = matmul(rows, b, options);
+    return reshape(product, [...a.shape.slice(0, -1), product.shape[1]]);
+  }
+  return run(matmulOperation, [a, b], { transposeA, transposeB });
+}
+
+/** x W^T + b for `x` [..., in], `weight` [out, in] and `bias` [out], as PyTorch's `linear`. */
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  const product = matmul(x, weight, { transposeB: true });
+  return bias ? add(product, bias) : product;
+}
+
+function rowsAndColumns({ shape }: Tensor, flipped: boolean): [number, number] {
+  const [rows, columns] = shape.slice(-2);
+  return flipped ? [columns, rows] : [rows, columns];
+}
+
+function batchOf(a: Tensor, b: Tensor): Shape {
+  return broadcastShapes('matmul', a.shape.slice(0, -2), b.shape.slice(0, -2));
+}
+
+function batchStrides(shape: Shape, batch: Shape): number[] {
+  const own = stridesOf(shape);
+  const missing = batch.length - (shape.length - 2);
+  return batch.map((_, axis) =>
+    axis < missing || shape[axis - missing] === 1 ? 0 : own[axis - missing],
+  );
+}

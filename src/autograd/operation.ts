@@ -1,0 +1,169 @@
+/** What an operation is, and the one place that runs one. */
+import type { Backend, DeviceBuffer, DType, View } from '../backends/backend.js';
+import { MemgradError } from '../errors.js';
+import { Storage } from './storage.js';
+import { isRecording, record } from './tape.js';
+import { type Shape, showShape, sizeOf, Tensor } from './tensor.js';
+
+/** What a gradient rule may look at. Everything in it is a tensor of the forward pass, so rules can be differentiated again. */
+export interface Call<Attributes> {
+  readonly inputs: readonly Tensor[];
+  readonly output: Tensor;
+  readonly attributes: Attributes;
+  /** Which input the gradient is asked for. */
+  readonly index: number;
+}
+
+/**
+ * The vector-Jacobian product for one argument, in the same operations: the gradient of the
+ * argument from that of the output. Its shape may be the broadcast one; the engine sums it back.
+ */
+export type GradientRule<Attributes> = (gradient: Tensor, call: Call<Attributes>) => Tensor;
+
+/** One operation: how shape and dtype follow, what a backend does, and a gradient rule for each argument. */
+export interface Operation<Attributes = undefined> {
+  readonly name: string;
+  /** Shape and dtype of the result. Throws `MemgradError` when the inputs don't fit. */
+  infer(inputs: readonly Tensor[], attributes: Attributes): { shape: Shape; dtype: DType };
+  /** The result's buffer; `sameValues` when it is the first input under another shape. */
+  forward(
+    backend: Backend,
+    inputs: readonly Tensor[],
+    attributes: Attributes,
+    shape: Shape,
+  ): DeviceBuffer | typeof sameValues;
+  /**
+   * A rule for each argument (`null`: an integer argument), one rule that serves every argument,
+   * or the reason why there is none.
+   */
+  readonly gradients:
+    | readonly (GradientRule<Attributes> | null)[]
+    | GradientRule<Attributes>
+    | { readonly none: string };
+}
+
+export const sameValues = Symbol('same values');
+
+/** Runs `operation` and, where a derivative is being taken, leaves one entry on the tape. */
+export function run<Attributes>(
+  operation: Operation<Attributes>,
+  inputs: readonly Tensor[],
+  attributes: Attributes,
+): Tensor {
+  const backend = commonBackend(operation.name, inputs);
+  const { shape, dtype } = operation.infer(inputs, attributes);
+  if (!backend.dtypes.includes(dtype)) {
+    throw new MemgradError(
+      `${operation.name}: the backend '${backend.name}' has no ${dtype}; it computes in ${backend.dtypes.join(', ')}.`,
+    );
+  }
+  const result = operation.forward(backend, inputs, attributes, shape);
+  const storage =
+    result === sameValues
+      ? inputs[0].storage.share()
+      : new Storage(backend, result, operation.name);
+  const output = new Tensor(storage, shape);
+  const { gradients } = operation;
+  if (isRecording() && !('none' in gradients) && dtype !== 'int32') {
+    record({
+      name: operation.name,
+      inputs,
+      outputs: [output],
+      pullback: ([gradient], wanted) =>
+        inputs.map((_, index) => {
+          const rule = typeof gradients === 'function' ? gradients : gradients[index];
+          if (!gradient || !wanted[index] || !rule) return undefined;
+          return rule(gradient, { inputs, output, attributes, index });
+        }),
+    });
+  }
+  return output;
+}
+
+function commonBackend(name: string, inputs: readonly Tensor[]): Backend {
+  const { backend } = inputs[0];
+  for (const input of inputs) {
+    if (!(input instanceof Tensor)) {
+      throw new MemgradError(
+        `${name}: expected tensors, got ${typeof input}; wrap values in tensor(...).`,
+      );
+    }
+    if (input.backend !== backend) {
+      throw new MemgradError(
+        `${name}: inputs live on '${backend.name}' and '${input.backend.name}', expected one backend; make both on the same.`,
+      );
+    }
+  }
+  return backend;
+}
+
+/** The one dtype of `inputs`. Throws when they differ. */
+export function commonDtype(name: string, inputs: readonly Tensor[]): DType {
+  const { dtype } = inputs[0];
+  const other = inputs.find((input) => input.dtype !== dtype);
+  if (other) {
+    throw new MemgradError(
+      `${name}: inputs are ${dtype} and ${other.dtype}, expected one dtype; convert with cast(x, '${dtype}').`,
+    );
+  }
+  return dtype;
+}
+
+/** Throws unless `x` is of a floating dtype. */
+export function requireFloat(name: string, x: Tensor): void {
+  if (x.dtype === 'int32') {
+    throw new MemgradError(
+      `${name}: expected float32 or float64, got int32; convert with cast(x, 'float32').`,
+    );
+  }
+}
+
+/** Throws unless `x` is int32. */
+export function requireInt(name: string, what: string, x: Tensor): void {
+  if (x.dtype !== 'int32') {
+    throw new MemgradError(
+      `${name}: ${what} must be int32, got ${x.dtype}; convert with cast(x, 'int32').`,
+    );
+  }
+}
+
+/** `axis` counted from the front; negative ones count from the back. Throws when there is no such axis. */
+export function normalizeAxis(name: string, axis: number, rank: number): number {
+  if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
+    const allowed = rank === 0 ? 'a scalar has no axes' : `axes run from ${-rank} to ${rank - 1}`;
+    throw new MemgradError(
+      `${name}: axis ${axis} does not exist in a tensor of rank ${rank}; ${allowed}.`,
+    );
+  }
+  return axis < 0 ? axis + rank : axis;
+}
+
+/** The shape that `shapes` broadcast to (NumPy's rules: aligned at the right, lengths equal or 1). */
+export function broadcastShapes(name: string, ...shapes: Shape[]): Shape {
+  const rank = Math.max(...shapes.map((shape) => shape.length));
+  return Array.from({ length: rank }, (_, axis) => {
+    const lengths = shapes.map((shape) => shape[axis - rank + shape.length] ?? 1);
+    const length = lengths.find((candidate) => candidate !== 1) ?? 1;
+    if (lengths.some((candidate) => candidate !== 1 && candidate !== length)) {
+      throw new MemgradError(
+        `${name}: shapes ${shapes.map(showShape).join(' and ')} do not broadcast; from the right, lengths must be equal or 1.`,
+      );
+    }
+    return length;
+  });
+}
+
+/** Row-major strides. */
+export function stridesOf(shape: Shape): number[] {
+  return shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
+}
+
+/** `x` seen with `shape`, to which it broadcasts: stride 0 along the axes that repeat. */
+export function broadcastView(x: Tensor, shape: Shape): View {
+  const missing = shape.length - x.rank;
+  const own = stridesOf(x.shape);
+  const strides = shape.map((_, axis) =>
+    axis < missing || x.shape[axis - missing] === 1 ? 0 : own[axis - missing],
+  );
+  return { buffer: x.buffer, shape, strides, offset: 0 };
+}

@@ -1,0 +1,140 @@
+/** Reductions: sum, mean, max, min, argmax, logsumexp. */
+import type { ReduceKernel } from '../backends/backend.js';
+import { MemgradError } from '../errors.js';
+import { cast, equal, where } from './comparison.js';
+import { add, div, exp, log, mul, neg, sub } from './elementwise.js';
+import { stopGradient } from './identity.js';
+import {
+  type Call,
+  normalizeAxis,
+  type Operation,
+  requireFloat,
+  run,
+  stridesOf,
+} from './operation.js';
+import { broadcastTo, reshape } from './shape.js';
+import { type Shape, showShape, sizeOf, type Tensor } from './tensor.js';
+
+/** Which axes to reduce; all when left out. Negative ones count from the back. */
+export type Axes = number | readonly number[];
+
+/** Options of a reduction. */
+export interface ReduceOptions {
+  /** Keep each reduced axis with length 1. */
+  keepDims?: boolean;
+}
+
+/** The axes to reduce, in order and all different. */
+type Reduced = readonly number[];
+
+function reduction(name: ReduceKernel, gradients: Operation<Reduced>['gradients']) {
+  const operation: Operation<Reduced> = {
+    name,
+    infer([x], axes) {
+      if (name !== 'sum' && axes.some((axis) => x.shape[axis] === 0)) {
+        throw new MemgradError(
+          `${name}: nothing to choose from along an axis of length 0 in shape ${showShape(x.shape)}.`,
+        );
+      }
+      const dtype = name === 'argmax' ? 'int32' : x.dtype;
+      return { shape: x.shape.filter((_, axis) => !axes.includes(axis)), dtype };
+    },
+    forward(backend, [x], axes) {
+      const kept = x.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
+      const order = [...kept, ...axes];
+      const strides = stridesOf(x.shape);
+      const view = {
+        buffer: x.buffer,
+        shape: order.map((axis) => x.shape[axis]),
+        strides: order.map((axis) => strides[axis]),
+        offset: 0,
+      };
+      return backend.reduce(name, view, kept.length);
+    },
+    gradients,
+  };
+  return (x: Tensor, axes?: Axes, { keepDims = false }: ReduceOptions = {}): Tensor => {
+    const reduced = normalizeAxes(name, x, axes);
+    const output = run(operation, [x], reduced);
+    return keepDims ? reshape(output, keptShape(x.shape, reduced)) : output;
+  };
+}
+
+function normalizeAxes(name: string, x: Tensor, axes: Axes | undefined): Reduced {
+  const list = axes === undefined ? x.shape.map((_, axis) => axis) : [axes].flat();
+  const reduced = list.map((axis) => normalizeAxis(name, axis, x.rank)).sort((a, b) => a - b);
+  if (new Set(reduced).size < reduced.length) {
+    throw new MemgradError(
+      `${name}: the axes ${showShape(list)} name one axis twice; name each once.`,
+    );
+  }
+  return reduced;
+}
+
+/** `shape` with length 1 along the reduced axes. */
+function keptShape(shape: Shape, reduced: Reduced): Shape {
+  return shape.map((length, axis) => (reduced.includes(axis) ? 1 : length));
+}
+
+/** `x`, a result or its gradient, spread over the shape of the reduced input again. */
+function spread(x: Tensor, { inputs: [input], attributes }: Call<Reduced>): Tensor {
+  return broadcastTo(reshape(x, keptShape(input.shape, attributes)), input.shape);
+}
+
+/** Sum over `axes`. Throws for an axis that doesn't exist or is named twice. */
+export const sum = reduction('sum', (g, call) => spread(g, call));
+
+/** Largest value over `axes`; several equal ones share the gradient. Throws where there is nothing to choose from. */
+export const max = reduction('max', (g, call) => {
+  const [x] = call.inputs;
+  const largest = cast(equal(x, spread(call.output, call)), x.dtype);
+  const count = sum(largest, call.attributes as number[], { keepDims: true });
+  return mul(spread(g, call), div(largest, count));
+});
+
+/** Smallest value over `axes`, as `max`. */
+export function min(x: Tensor, axes?: Axes, options?: ReduceOptions): Tensor {
+  return neg(max(neg(x), axes, options));
+}
+
+const argmaxOf = reduction('argmax', { none: 'positions are whole numbers' });
+
+/** Position (int32) of the first largest value along `axis`. Nothing flows back. */
+export function argmax(x: Tensor, axis: number, options?: ReduceOptions): Tensor {
+  return argmaxOf(x, axis, options);
+}
+
+/** Mean over `axes`; of nothing it is NaN. */
+export function mean(x: Tensor, axes?: Axes, options?: ReduceOptions): Tensor {
+  requireFloat('mean', x);
+  const reduced = normalizeAxes('mean', x, axes);
+  return div(sum(x, reduced, options), sizeOf(reduced.map((axis) => x.shape[axis])));
+}
+
+/** log(sum(exp(x))) over `axes`, with the largest value taken out first so that nothing overflows. */
+export function logsumexp(
+  x: Tensor,
+  axes?: Axes,
+  { keepDims = false }: ReduceOptions = {},
+): Tensor {
+  requireFloat('logsumexp', x);
+  const reduced = normalizeAxes('logsumexp', x, axes);
+  const largest = stopGradient(max(x, reduced, { keepDims: true }));
+  const shift = where(equal(largest, -Infinity), 0, largest); // all -Infinity: no NaN from -Infinity + Infinity
+  const kept = add(log(sum(exp(sub(x, shift)), reduced, { keepDims: true })), shift);
+  return keepDims
+    ? kept
+    : reshape(
+        kept,
+        x.shape.filter((_, axis) => !reduced.includes(axis)),
+      );
+}
+
+/** Undoes broadcasting: sums `x` over the axes along which `shape` was repeated to give it. */
+export function sumTo(x: Tensor, shape: Shape): Tensor {
+  const missing = x.rank - shape.length;
+  const repeated = x.shape
+    .map((_, axis) => axis)
+    .filter((axis) => axis < missing || (shape[axis - missing] === 1 && x.shape[axis] !== 1));
+  return repeated.length === 0 ? x : reshape(sum(x, repeated), shape);
+}

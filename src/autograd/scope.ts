@@ -1,0 +1,39 @@
+/** Scopes: they free what was made inside and isn't returned. */
+import { MemgradError } from '../errors.js';
+import { scopes, type Tensor } from './tensor.js';
+import { treeLeaves } from './tree.js';
+
+/**
+ * Runs `f` and frees every tensor that it made, except those in the tree that it returns, which
+ * the enclosing scope takes over. Parameters are never freed. When `f` throws, all is freed.
+ *
+ * `f` must be synchronous: return tensors from the scope and read them outside.
+ */
+export function scope<T>(f: () => T): T {
+  const made = new Set<Tensor>();
+  scopes.push(made);
+  let kept: Tensor[] = [];
+  try {
+    const result = f();
+    refusePromise('scope', result);
+    kept = treeLeaves(result);
+    return result;
+  } finally {
+    scopes.pop();
+    const outer = scopes.at(-1);
+    for (const tensor of kept) {
+      if (made.delete(tensor)) outer?.add(tensor);
+    }
+    for (const tensor of made) tensor.dispose();
+  }
+}
+
+/** Throws when a function that must be synchronous has given a promise. */
+export function refusePromise(name: string, result: unknown): void {
+  if (result instanceof Promise) {
+    result.catch(() => {}); // its own failure would only hide this one
+    throw new MemgradError(
+      `${name}: the function returned a promise, expected it to be synchronous; return tensors and read them afterwards.`,
+    );
+  }
+}

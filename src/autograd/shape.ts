@@ -1,0 +1,225 @@
+/** Operations that move values: reshape, transpose, broadcast, slice, pad, concat, stack. */
+import { MemgradError } from '../errors.js';
+import { checkShape } from './create.js';
+import {
+  broadcastShapes,
+  broadcastView,
+  commonDtype,
+  normalizeAxis,
+  type Operation,
+  run,
+  sameValues,
+  stridesOf,
+} from './operation.js';
+import { type Shape, sameShape, showShape, sizeOf, type Tensor } from './tensor.js';
+
+const reshapeOperation: Operation<Shape> = {
+  name: 'reshape',
+  infer: ([x], shape) => ({ shape, dtype: x.dtype }),
+  forward: () => sameValues,
+  gradients: (g, { inputs: [x] }) => reshape(g, x.shape),
+};
+
+/** The same values in order under another shape; one length may be -1 and follows. Throws when sizes differ. */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  const known = shape.filter((length) => length !== -1);
+  const free = shape.length - known.length;
+  checkShape('reshape', known);
+  const rest = x.size / sizeOf(known);
+  if (free > 1 || (free === 1 ? !Number.isInteger(rest) : rest !== 1 && x.size !== sizeOf(known))) {
+    throw new MemgradError(
+      `reshape: shape ${showShape(x.shape)} holds ${x.size} values and cannot become ${showShape(shape)}; the products must match, with at most one -1.`,
+    );
+  }
+  const target = shape.map((length) => (length === -1 ? rest : length));
+  return run(reshapeOperation, [x], target);
+}
+
+const transposeOperation: Operation<readonly number[]> = {
+  name: 'transpose',
+  infer: ([x], order) => ({ shape: order.map((axis) => x.shape[axis]), dtype: x.dtype }),
+  forward(backend, [x], order, shape) {
+    const strides = stridesOf(x.shape);
+    const view = {
+      buffer: x.buffer,
+      shape,
+      strides: order.map((axis) => strides[axis]),
+      offset: 0,
+    };
+    return backend.assemble(shape, x.dtype, 0, [{ view, at: shape.map(() => 0) }]);
+  },
+  gradients: (g, { attributes: order }) =>
+    transpose(
+      g,
+      order.map((_, axis) => order.indexOf(axis)),
+    ),
+};
+
+/** Axes in another order: axis i of the result is axis `order[i]` of `x`. Reversed when left out. */
+export function transpose(x: Tensor, order?: readonly number[]): Tensor {
+  const axes = (order ?? x.shape.map((_, axis) => x.rank - 1 - axis)).map((axis) =>
+    normalizeAxis('transpose', axis, x.rank),
+  );
+  if (axes.length !== x.rank || new Set(axes).size !== x.rank) {
+    throw new MemgradError(
+      `transpose: the order ${showShape(order ?? [])} must name each of the ${x.rank} axes of ${showShape(x.shape)} once.`,
+    );
+  }
+  return run(transposeOperation, [x], axes);
+}
+
+const broadcastOperation: Operation<Shape> = {
+  name: 'broadcastTo',
+  infer: ([x], shape) => ({ shape, dtype: x.dtype }),
+  forward: (backend, [x], shape) =>
+    backend.assemble(shape, x.dtype, 0, [
+      { view: broadcastView(x, shape), at: shape.map(() => 0) },
+    ]),
+  gradients: (g) => g,
+};
+
+/** `x` repeated to `shape`, to which it must broadcast. */
+export function broadcastTo(x: Tensor, shape: Shape): Tensor {
+  checkShape('broadcastTo', shape);
+  if (!sameShape(broadcastShapes('broadcastTo', x.shape, shape), shape)) {
+    throw new MemgradError(
+      `broadcastTo: ${showShape(x.shape)} does not broadcast to ${showShape(shape)}.`,
+    );
+  }
+  return sameShape(x.shape, shape) ? x : run(broadcastOperation, [x], shape);
+}
+
+/** Where the part starts along each axis, and how long it is. */
+interface Window {
+  readonly starts: readonly number[];
+  readonly lengths: Shape;
+}
+
+const sliceOperation: Operation<Window> = {
+  name: 'slice',
+  infer: ([x], { lengths }) => ({ shape: lengths, dtype: x.dtype }),
+  forward(backend, [x], { starts, lengths }) {
+    const strides = stridesOf(x.shape);
+    const offset = starts.reduce((sum, start, axis) => sum + start * strides[axis], 0);
+    const view = { buffer: x.buffer, shape: lengths, strides, offset };
+    return backend.assemble(lengths, x.dtype, 0, [{ view, at: lengths.map(() => 0) }]);
+  },
+  gradients: (g, { inputs: [x], attributes: { starts, lengths } }) =>
+    pad(
+      g,
+      starts.map((start, axis) => [start, x.shape[axis] - start - lengths[axis]] as const),
+    ),
+};
+
+/** `x` from `start` up to `end` (not included; default the last) along `axis`; negative ones count from the back. Throws when outside. */
+export function slice(x: Tensor, axis: number, start: number, end?: number): Tensor {
+  const along = normalizeAxis('slice', axis, x.rank);
+  const length = x.shape[along];
+  const from = start < 0 ? start + length : start;
+  const to = end === undefined ? length : end < 0 ? end + length : end;
+  if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to > length || from > to) {
+    throw new MemgradError(
+      `slice: [${start}, ${end ?? 'end'}) does not lie in axis ${axis} of shape ${showShape(x.shape)}, which has length ${length}.`,
+    );
+  }
+  return window(x, {
+    starts: x.shape.map((_, i) => (i === along ? from : 0)),
+    lengths: x.shape.map((full, i) => (i === along ? to - from : full)),
+  });
+}
+
+function window(x: Tensor, part: Window): Tensor {
+  return sameShape(part.lengths, x.shape) ? x : run(sliceOperation, [x], part);
+}
+
+/** How much to add before and after, for each axis. */
+export type Padding = readonly (readonly [before: number, after: number])[];
+
+const padOperation: Operation<{ padding: Padding; value: number }> = {
+  name: 'pad',
+  infer: ([x], { padding }) => ({
+    shape: x.shape.map((length, axis) => padding[axis][0] + length + padding[axis][1]),
+    dtype: x.dtype,
+  }),
+  forward(backend, [x], { padding, value }, shape) {
+    const view = { buffer: x.buffer, shape: x.shape, strides: stridesOf(x.shape), offset: 0 };
+    return backend.assemble(shape, x.dtype, value, [
+      { view, at: padding.map(([before]) => before) },
+    ]);
+  },
+  gradients: (g, { inputs: [x], attributes: { padding } }) =>
+    window(g, { starts: padding.map(([before]) => before), lengths: x.shape }),
+};
+
+/** `x` with `value` around it; `padding` has [before, after] for each axis. Throws on a wrong count or a negative amount. */
+export function pad(x: Tensor, padding: Padding, value = 0): Tensor {
+  const amounts = padding.flat();
+  if (
+    padding.length !== x.rank ||
+    amounts.some((amount) => !Number.isInteger(amount) || amount < 0)
+  ) {
+    throw new MemgradError(
+      `pad: expected [before, after] with whole numbers >= 0 for each of the ${x.rank} axes of ${showShape(x.shape)}, got ${JSON.stringify(padding)}.`,
+    );
+  }
+  return amounts.every((amount) => amount === 0) ? x : run(padOperation, [x], { padding, value });
+}
+
+const concatOperation: Operation<number> = {
+  name: 'concat',
+  infer(inputs, axis) {
+    const [first] = inputs;
+    for (const { shape } of inputs) {
+      const fits =
+        shape.length === first.rank && shape.every((n, i) => i === axis || n === first.shape[i]);
+      if (fits) continue;
+      throw new MemgradError(
+        `concat: ${showShape(first.shape)} and ${showShape(shape)} cannot be joined along axis ${axis}; all other lengths must match.`,
+      );
+    }
+    const length = inputs.reduce((sum, { shape }) => sum + shape[axis], 0);
+    return {
+      shape: first.shape.map((n, i) => (i === axis ? length : n)),
+      dtype: commonDtype('concat', inputs),
+    };
+  },
+  forward(backend, inputs, axis, shape) {
+    let start = 0;
+    const pieces = inputs.map((x) => {
+      const view = { buffer: x.buffer, shape: x.shape, strides: stridesOf(x.shape), offset: 0 };
+      const at = shape.map((_, i) => (i === axis ? start : 0));
+      start += x.shape[axis];
+      return { view, at };
+    });
+    return backend.assemble(shape, inputs[0].dtype, 0, pieces);
+  },
+  gradients(g, { inputs, attributes: axis, index }) {
+    const start = inputs.slice(0, index).reduce((sum, { shape }) => sum + shape[axis], 0);
+    return slice(g, axis, start, start + inputs[index].shape[axis]);
+  },
+};
+
+/** The tensors joined along `axis`; all other lengths and the dtype must match. */
+export function concat(tensors: readonly Tensor[], axis: number): Tensor {
+  if (tensors.length === 0)
+    throw new MemgradError('concat: got no tensors, expected at least one.');
+  return run(concatOperation, tensors, normalizeAxis('concat', axis, tensors[0].rank));
+}
+
+/** The tensors, all of one shape, as slices along a new axis. */
+export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
+  if (tensors.length === 0) throw new MemgradError('stack: got no tensors, expected at least one.');
+  const [{ shape }] = tensors;
+  const other = tensors.find((x) => !sameShape(x.shape, shape));
+  if (other) {
+    throw new MemgradError(
+      `stack: shapes ${showShape(shape)} and ${showShape(other.shape)} differ, expected one shape.`,
+    );
+  }
+  const along = normalizeAxis('stack', axis, shape.length + 1);
+  const expanded = [...shape.slice(0, along), 1, ...shape.slice(along)];
+  return concat(
+    tensors.map((x) => reshape(x, expanded)),
+    along,
+  );
+}

@@ -1,0 +1,58 @@
+/** Who holds which buffer: reference counts, and a ledger of what is live by the operation that made it. */
+import type { Backend, DeviceBuffer } from '../backends/backend.js';
+
+/** A buffer on a backend, shared by all tensors that look at the same values (reshape, stopGradient). */
+export class Storage {
+  #references = 1;
+
+  constructor(
+    readonly backend: Backend,
+    readonly buffer: DeviceBuffer,
+    /** The operation that made it. */
+    readonly origin: string,
+  ) {
+    count(this, 1);
+  }
+
+  share(): this {
+    this.#references++;
+    return this;
+  }
+
+  release(): void {
+    if (--this.#references > 0) return;
+    count(this, -1);
+    this.backend.free(this.buffer);
+  }
+}
+
+/** Live buffers and their bytes. */
+export interface MemoryUse {
+  buffers: number;
+  bytes: number;
+}
+
+const ledger = new Map<string, MemoryUse>();
+
+function count({ origin, buffer }: Storage, sign: 1 | -1): void {
+  const use = ledger.get(origin) ?? { buffers: 0, bytes: 0 };
+  use.buffers += sign;
+  use.bytes += sign * buffer.size * (buffer.dtype === 'float64' ? 8 : 4);
+  if (use.buffers === 0) ledger.delete(origin);
+  else ledger.set(origin, use);
+}
+
+/**
+ * What is live now, in all and by the operation that made it: where a number grows from step to
+ * step, that operation's results are kept by somebody.
+ */
+export function memoryReport(): MemoryUse & { byOperation: Record<string, MemoryUse> } {
+  const total: MemoryUse = { buffers: 0, bytes: 0 };
+  const byOperation: Record<string, MemoryUse> = {};
+  for (const [origin, use] of ledger) {
+    total.buffers += use.buffers;
+    total.bytes += use.bytes;
+    byOperation[origin] = { ...use };
+  }
+  return { ...total, byOperation };
+}

@@ -1,0 +1,201 @@
+/** Derivatives of functions: grad, valueAndGrad, vjp, checkpoint. */
+import { MemgradError } from '../errors.js';
+import { full, ones } from './create.js';
+import { add } from './elementwise.js';
+import { identity } from './identity.js';
+import { sumTo } from './reduction.js';
+import { refusePromise, scope } from './scope.js';
+import {
+  currentRecorders,
+  isRecording,
+  type Recorder,
+  record,
+  Tape,
+  withRecorders,
+} from './tape.js';
+import { sameShape, showShape, Tensor } from './tensor.js';
+import { treeLeaves, treeMap } from './tree.js';
+
+/** What `valueAndGrad` takes: a function to a scalar, or to a scalar and whatever else is to be kept. */
+export type Scalar = Tensor | readonly [loss: Tensor, ...rest: unknown[]];
+
+/**
+ * A function that gives the value of `f` and the gradient of that scalar.
+ *
+ * The gradient is that of the first argument, a tensor or a tree of them (its integer tensors get
+ * zeros), and has its structure. With `parameters`, tensors or a tree of tensors that `f` reads by
+ * itself, it is theirs instead. `f` may return `[loss, ...rest]`; the rest comes back untouched.
+ * Works on itself for higher orders. Throws when `f` gives no float scalar or is asynchronous.
+ *
+ * All that `f` made and didn't return is freed, unless an outer derivative still needs it.
+ *
+ * @example const [value, gradient] = valueAndGrad((w: Tensor) => sum(mul(w, w)))(tensor([1, 2]));
+ */
+export function valueAndGrad<A extends unknown[], R extends Scalar, P = A[0]>(
+  f: (...args: A) => R,
+  parameters?: P,
+): (...args: A) => [value: R, gradient: P] {
+  return (...args) => {
+    const compute = (): [R, P] => {
+      // An argument is replaced by a tensor of its own, so that `f` may use the original as a constant.
+      const traced = parameters ?? (treeMap(args[0], identity) as unknown as P);
+      const leaves = treeLeaves(traced);
+      if (leaves.length === 0) {
+        throw new MemgradError(
+          'grad: found no tensor to differentiate by; pass it as the first argument or as parameters.',
+        );
+      }
+      const inputs = parameters ? args : ([traced, ...args.slice(1)] as A);
+      const tape = new Tape(leaves.filter(({ dtype }) => dtype !== 'int32'));
+      const value = withRecorders([...currentRecorders(), tape], () => f(...inputs));
+      refusePromise('grad', value);
+      const loss = value instanceof Tensor ? value : value[0];
+      if (!(loss instanceof Tensor) || loss.size !== 1 || loss.dtype === 'int32') {
+        throw new MemgradError(
+          `grad: the function must give a float scalar, got ${loss}; end it with sum or mean.`,
+        );
+      }
+      const gradients = backward(tape, [loss], [ones(loss.shape, loss)], leaves);
+      return [value, replaceLeaves(traced, gradients)];
+    };
+    return isRecording() ? compute() : scope(compute);
+  };
+}
+
+/** A function that gives the gradient of `f`; see `valueAndGrad`. */
+export function grad<A extends unknown[], R extends Scalar, P = A[0]>(
+  f: (...args: A) => R,
+  parameters?: P,
+): (...args: A) => P {
+  return (...args) => valueAndGrad(f, parameters)(...args)[1];
+}
+
+/**
+ * The value of `f` at the tensors `args`, and its vector-Jacobian product: a function from a
+ * cotangent (of the shape of the value) to the gradient of each argument. It may be called often.
+ */
+export function vjp(
+  f: (...args: Tensor[]) => Tensor,
+  ...args: Tensor[]
+): [value: Tensor, pullback: (cotangent: Tensor) => Tensor[]] {
+  const leaves = args.map(identity);
+  const tape = new Tape(leaves);
+  const value = withRecorders([...currentRecorders(), tape], () => f(...leaves));
+  refusePromise('vjp', value);
+  return [
+    value,
+    (cotangent) => {
+      if (!sameShape(cotangent.shape, value.shape)) {
+        throw new MemgradError(
+          `vjp: the cotangent has shape ${showShape(cotangent.shape)}, expected that of the value, ${showShape(value.shape)}.`,
+        );
+      }
+      return backward(tape, [value], [cotangent], leaves);
+    },
+  ];
+}
+
+/**
+ * A function with the values and gradients of `f` that keeps nothing of what happens inside: the
+ * backward pass runs `f` once more (Chen et al. 2016, arXiv 1604.06174). Tensors that `f` reads by
+ * itself, such as parameters, get their gradients too. `f` must give the same again: pass random
+ * keys, don't draw new ones inside.
+ */
+export function checkpoint<A extends unknown[], R>(f: (...args: A) => R): (...args: A) => R {
+  return (...args) => {
+    const outer = currentRecorders();
+    if (outer.length === 0) return f(...args);
+    const probe = new Probe(outer);
+    const outputs = scope(() => withRecorders([probe], () => treeMap(f(...args), identity)));
+    const used = [...probe.used];
+    record({
+      name: 'checkpoint',
+      inputs: used,
+      outputs: treeLeaves(outputs),
+      pullback(cotangents) {
+        const tape = new Tape(used);
+        const again = withRecorders([...currentRecorders(), tape], () => treeLeaves(f(...args)));
+        const reached = again.flatMap((_, i) => (cotangents[i] ? [i] : []));
+        return backward(
+          tape,
+          reached.map((i) => again[i]),
+          reached.map((i) => cotangents[i] as Tensor),
+          used,
+        );
+      },
+    });
+    return outputs;
+  };
+}
+
+/** Notes which tensors known to the `outer` recorders a function uses, without keeping a tape. */
+class Probe implements Recorder {
+  readonly used = new Set<Tensor>();
+  readonly #inside = new Set<Tensor>();
+
+  constructor(readonly outer: readonly Recorder[]) {}
+
+  tracks(tensor: Tensor): boolean {
+    return this.#inside.has(tensor) || this.outer.some((recorder) => recorder.tracks(tensor));
+  }
+
+  record({ inputs, outputs }: { inputs: readonly Tensor[]; outputs: readonly Tensor[] }): void {
+    for (const input of inputs) {
+      if (!this.#inside.has(input) && this.tracks(input)) this.used.add(input);
+    }
+    for (const output of outputs) this.#inside.add(output);
+  }
+}
+
+/** Walks the tape from `outputs` back and gives the gradient of each leaf; zeros where nothing flowed. */
+function backward(
+  tape: Tape,
+  outputs: readonly Tensor[],
+  cotangents: readonly Tensor[],
+  leaves: readonly Tensor[],
+): Tensor[] {
+  // When nobody records, what is no longer needed is freed on the way. So that one gradient can be
+  // freed without harm to another, each contribution is then a tensor of its own.
+  const freeing = !isRecording();
+  const gradients = new Map<Tensor, Tensor>();
+  const accumulate = (target: Tensor, contribution: Tensor) => {
+    const earlier = gradients.get(target);
+    gradients.set(target, earlier ? add(earlier, contribution) : contribution);
+    if (!earlier || !freeing) return;
+    earlier.dispose();
+    contribution.dispose();
+  };
+
+  outputs.forEach((output, i) => {
+    if (tape.tracks(output)) accumulate(output, identity(cotangents[i]));
+  });
+  for (let i = tape.entries.length - 1; i >= 0; i--) {
+    const { inputs, outputs, pullback } = tape.entries[i];
+    const received = outputs.map((output) => gradients.get(output));
+    if (!received.some((gradient) => gradient)) continue;
+    const pull = (): (Tensor | undefined)[] => {
+      const wanted = inputs.map((input) => tape.tracks(input));
+      const passed = pullback(received, wanted);
+      return inputs.map((input, j) => {
+        const gradient = wanted[j] ? passed[j] : undefined;
+        return gradient && identity(sumTo(gradient, input.shape)); // broadcasting is undone here
+      });
+    };
+    const contributions = freeing ? scope(pull) : pull();
+    inputs.forEach((input, j) => {
+      const contribution = contributions[j];
+      if (contribution) accumulate(input, contribution);
+    });
+    for (const output of outputs) {
+      if (freeing) gradients.get(output)?.dispose();
+      gradients.delete(output);
+    }
+  }
+  return leaves.map((leaf) => gradients.get(leaf) ?? full(leaf.shape, 0, leaf));
+}
+
+/** `tree` with its tensors replaced by `tensors`, in order. */
+function replaceLeaves<T>(tree: T, tensors: readonly Tensor[]): T {
+  let next = 0;
+  return treeMap(tree, () => tensors[next++]);
+}

@@ -1,0 +1,129 @@
+/**
+ * The contract between the engine and the code that computes.
+ *
+ * A backend knows buffers, shapes and strides, and nothing of tensors, gradients or layers. Every
+ * kernel takes buffers and returns a new one that belongs to the caller, who frees it; no kernel
+ * keeps or changes its inputs. Dispatch is synchronous; `read` is the one asynchronous call.
+ */
+
+/** Element types. Tokens, indices and truth values (0 and 1) are `int32`. */
+export type DType = 'float32' | 'float64' | 'int32';
+
+/** What a buffer holds when it is on the host. */
+export type TypedArray = Float32Array | Float64Array | Int32Array;
+
+/** A flat block of `size` values on a backend. What is inside is the backend's own affair. */
+export interface DeviceBuffer {
+  readonly dtype: DType;
+  readonly size: number;
+}
+
+/** A strided look at a buffer: element `i` stands at `offset + sum(i[d] * strides[d])`; stride 0 repeats. */
+export interface View {
+  readonly buffer: DeviceBuffer;
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+  readonly offset: number;
+}
+
+/** One block of an assembled buffer: `view` is written with its first element at index `at`. */
+export interface Piece {
+  readonly view: View;
+  readonly at: readonly number[];
+}
+
+/** Functions of one float, element by element. `erf` is the Gauss error function; `sign(0)` is 0. */
+export type UnaryKernel =
+  | 'neg'
+  | 'abs'
+  | 'sign'
+  | 'exp'
+  | 'log'
+  | 'sqrt'
+  | 'sin'
+  | 'cos'
+  | 'tanh'
+  | 'sigmoid'
+  | 'relu'
+  | 'erf';
+
+/** Functions of two values of one dtype. The comparisons give `int32` 0 or 1; any NaN compares false, save `notEqual`. */
+export type BinaryKernel = ArithmeticKernel | ComparisonKernel;
+export type ArithmeticKernel = 'add' | 'sub' | 'mul' | 'div' | 'pow' | 'maximum' | 'minimum';
+export type ComparisonKernel =
+  | 'equal'
+  | 'notEqual'
+  | 'less'
+  | 'lessEqual'
+  | 'greater'
+  | 'greaterEqual';
+
+/** `argmax` gives the `int32` position of the first largest value and reduces one axis only. */
+export type ReduceKernel = 'sum' | 'max' | 'argmax';
+
+/**
+ * A batched matrix product: out[..., m, n] = op(a) op(b), op being the identity or the transpose
+ * of the last two axes. A stored matrix is contiguous and row-major: a is [m, k], or [k, m] when
+ * `transposeA`; b is [k, n], or [n, k] when `transposeB`.
+ */
+export interface MatmulSpec {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  /** Shape of the batch, and for each operand how many values to step along each of its axes (0 repeats a matrix). */
+  readonly batch: readonly number[];
+  readonly batchStridesA: readonly number[];
+  readonly batchStridesB: readonly number[];
+}
+
+/** The two 32-bit words that seed one stream of the counter-based generator (threefry.ts). */
+export interface RandomWords {
+  readonly hi: number;
+  readonly lo: number;
+}
+
+/** What an engine needs of the code that computes. `tests/` runs the conformance suite on each. */
+export interface Backend {
+  readonly name: string;
+  readonly dtypes: readonly DType[];
+
+  /** A new buffer with a copy of `data`; its dtype is that of the array. */
+  upload(data: TypedArray): DeviceBuffer;
+  /** A copy of the values, when they are there. */
+  read(buffer: DeviceBuffer): Promise<TypedArray>;
+  /** Gives the memory back. The buffer must not be used again. */
+  free(buffer: DeviceBuffer): void;
+
+  /** `size` times `value`. */
+  fill(value: number, size: number, dtype: DType): DeviceBuffer;
+  /** The same values in another dtype; float to int32 rounds towards zero. */
+  cast(x: DeviceBuffer, dtype: DType): DeviceBuffer;
+  unary(kernel: UnaryKernel, x: DeviceBuffer): DeviceBuffer;
+  /** Both views have the output's shape; broadcasting is a stride of 0. */
+  binary(kernel: BinaryKernel, a: View, b: View): DeviceBuffer;
+  /** Where `condition` (int32) is not 0 the value of `a`, else of `b`. */
+  where(condition: View, a: View, b: View): DeviceBuffer;
+  /** Reduces the axes of `x` from `kept` on. Sums of float32 are rounded once, at the end, where the backend can. */
+  reduce(kernel: ReduceKernel, x: View, kept: number): DeviceBuffer;
+  matmul(a: DeviceBuffer, b: DeviceBuffer, spec: MatmulSpec): DeviceBuffer;
+  /** A contiguous buffer of `shape`, filled with `fill`, with the pieces copied into it: transposes, slices, pads and joins. */
+  assemble(
+    shape: readonly number[],
+    dtype: DType,
+    fill: number,
+    pieces: readonly Piece[],
+  ): DeviceBuffer;
+  /** Rows of `table` ([rows, width]) in the order of `indices`; gives [indices.size, width]. Throws on an index outside, where the backend can see it. */
+  gather(table: DeviceBuffer, indices: DeviceBuffer, width: number): DeviceBuffer;
+  /** The adjoint of `gather`: a zero [rows, width] with each row of `values` added at its index. */
+  scatterAdd(
+    values: DeviceBuffer,
+    indices: DeviceBuffer,
+    rows: number,
+    width: number,
+  ): DeviceBuffer;
+  /** float32 uniform in [0, 1): the same bits on every backend (threefry.ts). */
+  uniform(key: RandomWords, size: number): DeviceBuffer;
+}

@@ -1,0 +1,27 @@
+/** Copies between strided views: transposes, slices, pads and joins are all this one kernel. */
+import type { DType, Piece } from '../backend.js';
+import { allocate, type CpuBuffer, contiguous, sizeOf, strided, wrap } from './buffer.js';
+import { rowsOf } from './rows-of.js';
+
+export function assemble(
+  shape: readonly number[],
+  dtype: DType,
+  fill: number,
+  pieces: readonly Piece[],
+): CpuBuffer {
+  const data = allocate(dtype, sizeOf(shape));
+  if (fill !== 0) data.fill(fill);
+  const whole = contiguous(data, shape);
+  for (const { view, at } of pieces) {
+    const source = strided(view);
+    const target = whole.lo(...at).hi(...view.shape);
+    const rows = rowsOf([source, target]);
+    const [from, to] = rows.strides;
+    const { length } = rows;
+    rows.each(([start, end]) => {
+      if (from === 1 && to === 1) data.set(source.data.subarray(start, start + length), end);
+      else for (let i = 0; i < length; i++) data[end + i * to] = source.data[start + i * from];
+    });
+  }
+  return wrap(data);
+}

@@ -1,0 +1,39 @@
+/** Buffers of the cpu backend, and ndarray views over them. */
+import ndarray from 'ndarray';
+import type { DeviceBuffer, DType, TypedArray, View } from '../backend.js';
+
+export interface CpuBuffer extends DeviceBuffer {
+  data: TypedArray;
+}
+
+/** An ndarray over one of our typed arrays. */
+export type Strided = ndarray.NdArray<TypedArray>;
+
+export function allocate(dtype: DType, size: number): TypedArray {
+  if (dtype === 'float32') return new Float32Array(size);
+  return dtype === 'float64' ? new Float64Array(size) : new Int32Array(size);
+}
+
+export function dtypeOf(data: TypedArray): DType {
+  if (data instanceof Float32Array) return 'float32';
+  return data instanceof Float64Array ? 'float64' : 'int32';
+}
+
+/** A buffer around `data`, without a copy. */
+export function wrap(data: TypedArray): CpuBuffer {
+  return { dtype: dtypeOf(data), size: data.length, data };
+}
+
+/** The ndarray that a view of the contract stands for. */
+export function strided({ buffer, shape, strides, offset }: View): Strided {
+  return ndarray((buffer as CpuBuffer).data, [...shape], [...strides], offset);
+}
+
+/** A row-major ndarray over the whole of `data`. */
+export function contiguous(data: TypedArray, shape: readonly number[]): Strided {
+  return ndarray(data, [...shape]);
+}
+
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, length) => product * length, 1);
+}

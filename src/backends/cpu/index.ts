@@ -1,0 +1,80 @@
+/**
+ * The reference backend: plain loops over ndarray views, in float32, float64 and int32.
+ * It is there to be read and trusted; the other backends are held against it.
+ */
+import type {
+  Backend,
+  BinaryKernel,
+  DeviceBuffer,
+  DType,
+  MatmulSpec,
+  Piece,
+  RandomWords,
+  ReduceKernel,
+  TypedArray,
+  UnaryKernel,
+  View,
+} from '../backend.js';
+import { uniformFloats } from '../threefry.js';
+import { assemble } from './assemble.js';
+import { allocate, type CpuBuffer, wrap } from './buffer.js';
+import { binary, unary, where } from './elementwise.js';
+import { matmul } from './matmul.js';
+import { reduce } from './reduce.js';
+import { gather, scatterAdd } from './rows.js';
+
+class CpuBackend implements Backend {
+  readonly name = 'cpu';
+  readonly dtypes: readonly DType[] = ['float32', 'float64', 'int32'];
+
+  upload(data: TypedArray) {
+    return wrap(data.slice());
+  }
+  async read(buffer: DeviceBuffer) {
+    return (buffer as CpuBuffer).data.slice();
+  }
+  /** Drops the array at once, so that a use after freeing fails instead of reading stale values. */
+  free(buffer: DeviceBuffer) {
+    (buffer as CpuBuffer).data = new Float32Array(0);
+  }
+  fill(value: number, size: number, dtype: DType) {
+    return wrap(allocate(dtype, size).fill(value));
+  }
+  cast(x: DeviceBuffer, dtype: DType) {
+    const out = allocate(dtype, x.size);
+    out.set((x as CpuBuffer).data);
+    return wrap(out);
+  }
+  unary(kernel: UnaryKernel, x: DeviceBuffer) {
+    return unary(kernel, x as CpuBuffer);
+  }
+  binary(kernel: BinaryKernel, a: View, b: View) {
+    return binary(kernel, a, b);
+  }
+  where(condition: View, a: View, b: View) {
+    return where(condition, a, b);
+  }
+  reduce(kernel: ReduceKernel, x: View, kept: number) {
+    return reduce(kernel, x, kept);
+  }
+  matmul(a: DeviceBuffer, b: DeviceBuffer, spec: MatmulSpec) {
+    return matmul(a as CpuBuffer, b as CpuBuffer, spec);
+  }
+  assemble(shape: readonly number[], dtype: DType, fill: number, pieces: readonly Piece[]) {
+    return assemble(shape, dtype, fill, pieces);
+  }
+  gather(table: DeviceBuffer, indices: DeviceBuffer, width: number) {
+    return gather(table as CpuBuffer, indices as CpuBuffer, width);
+  }
+  scatterAdd(values: DeviceBuffer, indices: DeviceBuffer, rows: number, width: number) {
+    return scatterAdd(values as CpuBuffer, indices as CpuBuffer, rows, width);
+  }
+  uniform(key: RandomWords, size: number) {
+    return wrap(uniformFloats(key, size));
+  }
+}
+
+/** The backend `cpu`: float32, float64 and int32, synchronous, no set-up. */
+export function createCpuBackend(): Backend {
+  return new CpuBackend();
+}

@@ -1,0 +1,77 @@
+/** Matrix product, batched, with either side transposed. */
+import type { MatmulSpec } from '../backend.js';
+import { allocate, type CpuBuffer, contiguous, sizeOf, strided, wrap } from './buffer.js';
+import { rowsOf } from './rows-of.js';
+
+export function matmul(a: CpuBuffer, b: CpuBuffer, spec: MatmulSpec): CpuBuffer {
+  const { m, n, k, batch } = spec;
+  const out = wrap(allocate(a.dtype, sizeOf(batch) * m * n));
+  const batchStridesOut = contiguous(out.data, [...batch, m * n]).stride.slice(0, -1);
+  // One element stands for each matrix: its first.
+  const firstOf = (buffer: CpuBuffer, strides: readonly number[]) =>
+    strided({ buffer, shape: batch, strides, offset: 0 });
+  const matrices = rowsOf([
+    firstOf(a, spec.batchStridesA),
+    firstOf(b, spec.batchStridesB),
+    firstOf(out, batchStridesOut),
+  ]);
+  const [da, db, dout] = matrices.strides;
+  const panel = new Float64Array(k * n);
+  const row = new Float64Array(n);
+  let packed = -1;
+  matrices.each(([startA, startB, startOut]) => {
+    for (let i = 0; i < matrices.length; i++) {
+      const atB = startB + i * db;
+      if (packed !== atB) pack(b, atB, spec, panel);
+      packed = atB;
+      multiply(a, startA + i * da, panel, out, startOut + i * dout, spec, row);
+    }
+  });
+  return out;
+}
+
+/** Copies op(b), row-major [k, n], into `panel`. */
+function pack(b: CpuBuffer, start: number, { n, k, transposeB }: MatmulSpec, panel: Float64Array) {
+  if (!transposeB) return panel.set(b.data.subarray(start, start + k * n));
+  for (let j = 0; j < n; j++) {
+    for (let p = 0; p < k; p++) panel[p * n + j] = b.data[start + j * k + p];
+  }
+}
+
+/** One matrix: each output row is a sum of rows of `panel`, four at a time, in float64. */
+function multiply(
+  a: CpuBuffer,
+  startA: number,
+  panel: Float64Array,
+  out: CpuBuffer,
+  startOut: number,
+  { m, n, k, transposeA }: MatmulSpec,
+  row: Float64Array,
+) {
+  const x = a.data;
+  const stepRow = transposeA ? 1 : k;
+  const stepInner = transposeA ? m : 1;
+  for (let i = 0; i < m; i++) {
+    row.fill(0);
+    let p = 0;
+    for (; p + 4 <= k; p += 4) {
+      const at = startA + i * stepRow + p * stepInner;
+      const x0 = x[at];
+      const x1 = x[at + stepInner];
+      const x2 = x[at + 2 * stepInner];
+      const x3 = x[at + 3 * stepInner];
+      const p0 = p * n;
+      const p1 = p0 + n;
+      const p2 = p1 + n;
+      const p3 = p2 + n;
+      for (let j = 0; j < n; j++) {
+        row[j] += x0 * panel[p0 + j] + x1 * panel[p1 + j] + x2 * panel[p2 + j] + x3 * panel[p3 + j];
+      }
+    }
+    for (; p < k; p++) {
+      const value = x[startA + i * stepRow + p * stepInner];
+      for (let j = 0; j < n; j++) row[j] += value * panel[p * n + j];
+    }
+    out.data.set(row, startOut + i * n);
+  }
+}

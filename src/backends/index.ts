@@ -1,0 +1,24 @@
+/** The backends by name. A new one gets a folder of its own and a line in the table. */
+import { MemgradError } from '../errors.js';
+import type { Backend } from './backend.js';
+import { createCpuBackend } from './cpu/index.js';
+
+export type * from './backend.js';
+
+const loaders = {
+  cpu: async (): Promise<Backend> => createCpuBackend(),
+} satisfies Record<string, () => Promise<Backend>>;
+
+/** The name of a backend that this version has. */
+export type BackendName = keyof typeof loaders;
+export const backendNames = Object.keys(loaders) as BackendName[];
+
+/** Makes the backend called `name` ready for use. Throws `MemgradError` for a name that is not known. */
+export async function loadBackend(name: string): Promise<Backend> {
+  if (!Object.hasOwn(loaders, name)) {
+    throw new MemgradError(
+      `backend: '${name}' is not known; choose one of ${backendNames.join(', ')}.`,
+    );
+  }
+  return loaders[name as BackendName]();
+}
