@@ -125,7 +125,7 @@ function checkKeysAndNesting(text: string): void {
     } else if (char === '{' || char === '[') {
       if (char === '{' ? open.length > 1 : open.length !== 2) {
         throw new MemgradError(
-          `The safetensors header has a "${char}" at character ${at}, nested ${open.length} deep, but it may hold only objects, and they only strings and lists of numbers; ${WRITE_AGAIN}.`,
+          `The safetensors header has a "${char}" at character ${at}, nested ${open.length} deep, but it may hold only objects of strings and of lists of numbers; ${WRITE_AGAIN}.`,
         );
       }
       open.push(char === '{' ? new Set() : null);

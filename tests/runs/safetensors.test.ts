@@ -208,9 +208,7 @@ test('carries the names of object members without touching a prototype', () => {
   ]);
   assert.equal(Object.keys(Object.prototype), []);
   const message = refusal(() =>
-    decodeSafetensors(
-      fileOf('{"w":{"__proto__":{"dtype":"I32"},"shape":[],"data_offsets":[0,4]}}', 4),
-    ),
+    decodeSafetensors(fileOf('{"w":{"__proto__":1,"shape":[],"data_offsets":[0,4]}}', 4)),
   );
   assert.match(message, 'exactly "dtype", "shape" and "data_offsets"');
 });
@@ -265,7 +263,7 @@ const hostile: readonly (readonly [what: string, file: Uint8Array, message: stri
   ['deep objects', fileOf('{"w":'.repeat(200_000)), '"{" at character 10, nested 2 deep'],
   ['many lists', fileOf(`{"w":[${'[],'.repeat(100_000)}1]}`), '"[" at character 5'],
   ['a metadata list', fileOf('{"__metadata__":{"k":["a"]}}'), 'value of "k" is ["a"]'],
-  ['nesting in a shape', fileOf(one({ shape: '[[2]]' }), 8), '"[" at character 28, nested 3 deep'],
+  ['nesting in a shape', fileOf(one({ shape: '[[2]]' }), 8), '"[" at character 29, nested 3 deep'],
   ['a tensor that is null', fileOf('{"w":null}'), 'described by null'],
   ['a tensor that is a list', fileOf('{"w":[]}'), '"[" at character 5'],
   ['a tensor that is a number', fileOf('{"w":1}'), 'described by 1'],
@@ -279,7 +277,7 @@ const hostile: readonly (readonly [what: string, file: Uint8Array, message: stri
   ['a dtype that is a list', fileOf(one({ dtype: '["F32"]' }), 8), 'dtype ["F32"]'],
   ['a shape that is null', fileOf(one({ shape: 'null' }), 8), 'shape null'],
   ['a shape that is a number', fileOf(one({ shape: '2' }), 8), 'shape 2'],
-  ['a shape that is an object', fileOf(one({ shape: '{"length":1}' }), 8), '"{" at character 27'],
+  ['a shape that is an object', fileOf(one({ shape: '{"length":1}' }), 8), '"{" at character 28'],
   ['a negative length', fileOf(one({ shape: '[-2,-1]' }), 8), 'shape [-2,-1]'],
   ['a negative zero', fileOf(one({ shape: '[-0]', offsets: '[0,0]' })), 'has shape [0]'],
   ['a fractional length', fileOf(one({ shape: '[0.5,4]' }), 8), 'shape [0.5,4]'],

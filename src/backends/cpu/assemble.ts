@@ -18,9 +18,9 @@ export function assemble(
     const rows = rowsOf([source, target]);
     const [from, to] = rows.strides;
     const { length } = rows;
+    const values = source.data;
     rows.each(([start, end]) => {
-      if (from === 1 && to === 1) data.set(source.data.subarray(start, start + length), end);
-      else for (let i = 0; i < length; i++) data[end + i * to] = source.data[start + i * from];
+      for (let i = 0; i < length; i++) data[end + i * to] = values[start + i * from];
     });
   }
   return wrap(data);

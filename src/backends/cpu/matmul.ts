@@ -32,9 +32,14 @@ export function matmul(a: CpuBuffer, b: CpuBuffer, spec: MatmulSpec): CpuBuffer 
 
 /** Copies op(b), row-major [k, n], into `panel`. */
 function pack(b: CpuBuffer, start: number, { n, k, transposeB }: MatmulSpec, panel: Float64Array) {
-  if (!transposeB) return panel.set(b.data.subarray(start, start + k * n));
+  const source = b.data;
+  const size = k * n;
+  if (!transposeB) {
+    for (let i = 0; i < size; i++) panel[i] = source[start + i];
+    return;
+  }
   for (let j = 0; j < n; j++) {
-    for (let p = 0; p < k; p++) panel[p * n + j] = b.data[start + j * k + p];
+    for (let p = 0; p < k; p++) panel[p * n + j] = source[start + j * k + p];
   }
 }
 
@@ -49,6 +54,7 @@ function multiply(
   row: Float64Array,
 ) {
   const x = a.data;
+  const result = out.data;
   const stepRow = transposeA ? 1 : k;
   const stepInner = transposeA ? m : 1;
   for (let i = 0; i < m; i++) {
@@ -72,6 +78,7 @@ function multiply(
       const value = x[startA + i * stepRow + p * stepInner];
       for (let j = 0; j < n; j++) row[j] += value * panel[p * n + j];
     }
-    out.data.set(row, startOut + i * n);
+    const to = startOut + i * n;
+    for (let j = 0; j < n; j++) result[to + j] = row[j];
   }
 }

@@ -1,0 +1,103 @@
+/** The attention sub-layer: heads, positions, cache. */
+import {
+  add,
+  attention,
+  concat,
+  dropout,
+  type Key,
+  matmul,
+  type Parameter,
+  reshape,
+  slice,
+  type Tensor,
+  transpose,
+} from '../../autograd/index.js';
+import type { ModelConfig } from '../config.js';
+import { Module } from '../module.js';
+import { Linear } from './linear.js';
+import { type Rotations, relShift, rotate } from './positions.js';
+
+/** Relative positions: a table by distance, and the biases u and v that stand in for a query's own position. */
+export interface RelativePositions {
+  /** [distances, dModel]: from the largest distance to 0, or on to the most negative one. */
+  table: Tensor;
+  /** [nHead, dHead] each; the reference's `r_w_bias` and `r_r_bias`. */
+  u: Parameter;
+  v: Parameter;
+}
+
+/** What all layers share while one segment is read. */
+export interface AttentionContext {
+  /** int32 [queries, keys], 1 where a query may look at a key. */
+  mask: Tensor;
+  /** How positions enter attention; neither when they are added to the embeddings. */
+  relative?: RelativePositions;
+  rotary?: Rotations;
+}
+
+/** Multi-head self-attention whose keys and values may start with cached rows. No biases. */
+export class SelfAttention extends Module {
+  /** [3 nHead dHead, dModel]: queries, keys, values, each head-major. */
+  readonly qkv: Linear;
+  readonly output: Linear;
+  /** Projects the table of relative positions; absent where there is none. */
+  readonly position: Linear | undefined;
+  readonly #config: ModelConfig;
+
+  constructor(config: ModelConfig, key: Key) {
+    super();
+    const { dModel, nHead, dHead, positions } = config;
+    const plain = { ...config, bias: false };
+    this.qkv = new Linear(dModel, 3 * nHead * dHead, key.fold(0), plain);
+    this.output = new Linear(nHead * dHead, dModel, key.fold(1), plain);
+    const relative = positions === 'relative' || positions === 'relative-wrapped';
+    this.position = relative ? new Linear(dModel, nHead * dHead, key.fold(2), plain) : undefined;
+    this.#config = config;
+  }
+
+  /** `x` [batch, queries, dModel] and `cache` [batch, cached, dModel] to [batch, queries, dModel]. */
+  forward(x: Tensor, cache: Tensor | null, context: AttentionContext, key?: Key): Tensor {
+    const { nHead, dHead, dropatt, dropout: rate } = this.#config;
+    const [batch, queries] = x.shape;
+    const source = cache ? concat([cache, x], 1) : x; // [batch, keys, dModel]
+    const keys = source.shape[1];
+    const projected = reshape(this.qkv.forward(source), [batch, keys, 3, nHead, dHead]);
+    const byHead = transpose(projected, [2, 0, 3, 1, 4]); // [3, batch, nHead, keys, dHead]
+    const turned = context.rotary
+      ? rotate(slice(byHead, 0, 0, 2), context.rotary)
+      : slice(byHead, 0, 0, 2);
+    const part = (from: Tensor, index: number) =>
+      reshape(slice(from, 0, index, index + 1), [batch, nHead, keys, dHead]);
+    const q = slice(part(turned, 0), 2, keys - queries);
+
+    const { relative, mask } = context;
+    const attended = attention(
+      relative ? add(q, perHead(relative.u)) : q,
+      part(turned, 1),
+      part(byHead, 2),
+      {
+        mask,
+        bias: relative && this.#positionScores(q, keys, relative),
+        dropout: key && dropatt > 0 ? { rate: dropatt, key: key.fold(0) } : undefined,
+      },
+    ); // [batch, nHead, queries, dHead]
+    const merged = reshape(transpose(attended, [0, 2, 1, 3]), [batch, queries, nHead * dHead]);
+    const result = this.output.forward(merged);
+    return key ? dropout(result, rate, key.fold(1)) : result;
+  }
+
+  /** Terms (b) and (d) of Transformer-XL's score, (q + v) W_r R: [batch, nHead, queries, keys]. */
+  #positionScores(q: Tensor, keys: number, { table, v }: RelativePositions): Tensor {
+    const { nHead, dHead } = this.#config;
+    const projected = reshape((this.position as Linear).forward(table), [-1, nHead, dHead]);
+    const byHead = transpose(projected, [1, 0, 2]); // [nHead, distances, dHead]
+    const scores = matmul(add(q, perHead(v)), byHead, { transposeB: true });
+    return slice(relShift(scores), -1, 0, keys);
+  }
+}
+
+/** [nHead, dHead] to [nHead, 1, dHead]: the same for all rows of a head. */
+function perHead(bias: Tensor): Tensor {
+  const [nHead, dHead] = bias.shape;
+  return reshape(bias, [nHead, 1, dHead]);
+}

@@ -1,0 +1,39 @@
+/** Who may look at whom. */
+import { type Tensor, tensor } from '../../autograd/index.js';
+import type { Backend } from '../../backends/backend.js';
+
+/** What a segment consists of: keys are [cache | memory | tokens | memory], queries the same without the cache. */
+export interface SegmentLayout {
+  /** Tokens of the segment. */
+  time: number;
+  /** Rows of the cache. */
+  cached?: number;
+  numMemTokens?: number;
+  /** Whether the memory stands at the end too, where it is written. Default true. */
+  memAtEnd?: boolean;
+  /** Whether memory rows look at the cache. Default false. */
+  readMemFromCache?: boolean;
+}
+
+/**
+ * The mask of one segment, int32 [queries, keys] with 1 where a query may look at a key, by the
+ * rules of the RMT paper's code: every row sees itself and the keys before it; read memory sees
+ * all of the read memory; write memory sees all of the write memory; memory rows see the cache
+ * only if `readMemFromCache`.
+ */
+export function segmentMask(layout: SegmentLayout, backend?: Backend): Tensor {
+  const { time, cached = 0, numMemTokens = 0, memAtEnd = true, readMemFromCache = false } = layout;
+  const queries = numMemTokens + time + (memAtEnd ? numMemTokens : 0);
+  const firstWrite = numMemTokens + time;
+  const rows = Array.from({ length: queries }, (_, query) => {
+    const reads = query < numMemTokens;
+    const writes = query >= firstWrite;
+    return Array.from({ length: cached + queries }, (_, column) => {
+      const key = column - cached; // negative in the cache
+      if (key < 0) return (reads || writes) && !readMemFromCache ? 0 : 1;
+      const sameMemory = (reads && key < numMemTokens) || (writes && key >= firstWrite);
+      return key <= query || sameMemory ? 1 : 0;
+    });
+  });
+  return tensor(rows, { dtype: 'int32', backend });
+}

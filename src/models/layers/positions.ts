@@ -1,0 +1,74 @@
+/** Positions: sinusoids, the shift that makes them relative, and rotations. */
+import {
+  add,
+  concat,
+  cos,
+  mul,
+  pad,
+  reshape,
+  sin,
+  slice,
+  sub,
+  type Tensor,
+  tensor,
+} from '../../autograd/index.js';
+import type { Placement } from './gaussian.js';
+
+/**
+ * Rows [sin(p f) | cos(p f)] for each position p, with f_i = 10000^(-2i / d) (Vaswani et al. 2017,
+ * section 3.5; in halves, not interleaved, as in the Transformer-XL code). Gives [positions, d].
+ */
+export function sinusoids(positions: readonly number[], d: number, placement: Placement): Tensor {
+  const angles = anglesOf(positions, d, placement);
+  return concat([sin(angles), cos(angles)], 1);
+}
+
+/** [positions, d / 2]: each position times each frequency. */
+function anglesOf(positions: readonly number[], d: number, placement: Placement): Tensor {
+  const frequencies = Array.from({ length: d / 2 }, (_, i) => 10000 ** ((-2 * i) / d));
+  return tensor(
+    positions.map((position) => frequencies.map((frequency) => position * frequency)),
+    placement,
+  );
+}
+
+/**
+ * Shifts row i of `x` [..., queries, distances] left by queries - 1 - i, by padding and reshaping
+ * (Dai et al. 2019, appendix B). What was a table by distance, largest first, becomes one by key.
+ *
+ * Where a shifted row runs out, the values of the next row follow, after one 0. If the table
+ * holds no negative distances, that is what a query gets for the keys ahead of it. The causal mask
+ * of Transformer-XL hides them; RMT's memory rows see them. This is the `relative-wrapped` of the
+ * published code. A table that goes on to distance -(queries - 1) holds every distance (`relative`).
+ */
+export function relShift(x: Tensor): Tensor {
+  const [queries, distances] = x.shape.slice(-2);
+  const batch = x.shape.slice(0, -2);
+  const left = x.shape.map((_, axis) => [axis === x.rank - 1 ? 1 : 0, 0] as const);
+  const padded = reshape(pad(x, left), [...batch, distances + 1, queries]);
+  return reshape(slice(padded, -2, 1), [...batch, queries, distances]);
+}
+
+/** Cosines and sines of the angles by which rotary positions turn pairs: [positions, dHead / 2] each. */
+export interface Rotations {
+  cos: Tensor;
+  sin: Tensor;
+}
+
+/** The rotations of positions 0, 1, ... `count` - 1 (Su et al. 2021, eq. 15). */
+export function rotations(count: number, dHead: number, placement: Placement): Rotations {
+  const positions = Array.from({ length: count }, (_, position) => position);
+  const angles = anglesOf(positions, dHead, placement);
+  return { cos: cos(angles), sin: sin(angles) };
+}
+
+/** Turns each pair (x_i, x_{i + d/2}) of `x` [..., time, d] by the angle of its position and of i. */
+export function rotate(x: Tensor, { cos, sin }: Rotations): Tensor {
+  const half = x.shape[x.rank - 1] / 2;
+  const first = slice(x, -1, 0, half);
+  const second = slice(x, -1, half);
+  return concat(
+    [sub(mul(first, cos), mul(second, sin)), add(mul(second, cos), mul(first, sin))],
+    -1,
+  );
+}

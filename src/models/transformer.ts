@@ -1,0 +1,34 @@
+/** The baseline: a Transformer that knows nothing of earlier segments. */
+import { Key, type Tensor } from '../autograd/index.js';
+import { checkConfig, type ModelConfig } from './config.js';
+import { Decoder } from './layers/decoder.js';
+import { segmentMask } from './layers/mask.js';
+import { Module } from './module.js';
+import type { SegmentModel, SegmentOutput } from './segment-model.js';
+
+/** A causal decoder (Vaswani et al. 2017) that reads each segment by itself. */
+export class Transformer extends Module implements SegmentModel<null> {
+  readonly decoder: Decoder;
+
+  /** Throws `MemgradError` for a configuration that cannot be. */
+  constructor(
+    readonly config: ModelConfig,
+    seed = 0,
+  ) {
+    super();
+    checkConfig({ ...config });
+    this.decoder = new Decoder(config, Key.of(seed));
+  }
+
+  /** Nothing is carried from segment to segment. */
+  initialState(): null {
+    return null;
+  }
+
+  forward(tokens: Tensor, _state: null, key?: Key): SegmentOutput<null> {
+    const { decoder } = this;
+    const mask = segmentMask({ time: tokens.shape[1] }, tokens.backend);
+    const { output } = decoder.forward(decoder.embed(tokens), { mask, key });
+    return { logits: decoder.logits(output), state: null };
+  }
+}

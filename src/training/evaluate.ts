@@ -1,0 +1,142 @@
+/** Evaluation: the model answers freely, reading its own predictions. */
+import {
+  argmax,
+  Key,
+  scope,
+  type Tensor,
+  type Tree,
+  tensor,
+  treeLeaves,
+} from '../autograd/index.js';
+import type { Backend } from '../backends/backend.js';
+import type { SegmentModel } from '../models/segment-model.js';
+import { type Batch, IGNORED, type Task } from '../tasks/task.js';
+import { columns } from './segments.js';
+
+/** Options of `evaluate`. */
+export interface EvaluateOptions {
+  model: SegmentModel;
+  task: Task;
+  segmentLength: number;
+  /** How many held-out sequences to answer. Default 256. */
+  samples?: number;
+  /** How many at once. Default 64. */
+  batchSize?: number;
+  seed?: number;
+  backend?: Backend;
+  /** Called after each batch with the share that is done. */
+  onProgress?: (share: number) => void;
+}
+
+/** How well the held-out sequences were answered. */
+export interface Evaluation {
+  /** Share of answer tokens that were right. */
+  readonly accuracy: number;
+  /** Share of answers without a single error. */
+  readonly exact: number;
+  readonly samples: number;
+  /** The first sequence, for a person to look at. */
+  readonly example: { prompt: string; answer: string; predicted: string };
+}
+
+/**
+ * Answers held-out sequences. From the first answer token on the model reads nothing but its own
+ * predictions: no ground truth stands anywhere in the answer, not even at the start of a segment.
+ */
+export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
+  const { model, task, segmentLength, samples = 256, batchSize = 64, seed = 0, backend } = options;
+  const key = Key.of(seed).fold(2); // 0 draws training batches, 1 dropout
+  let right = 0;
+  let asked = 0;
+  let exact = 0;
+  let example: Evaluation['example'] | undefined;
+  for (let done = 0, index = 0; done < samples; index++) {
+    const batch = task.batch(key.fold(index), Math.min(batchSize, samples - done), 'test');
+    const answers = await answer(model, batch, segmentLength, backend);
+    for (let row = 0; row < batch.size; row++) {
+      let errors = 0;
+      for (let at = row * batch.time; at < (row + 1) * batch.time; at++) {
+        if (batch.targets[at] === IGNORED) continue;
+        asked++;
+        if (answers[at] !== batch.targets[at]) errors++;
+        else right++;
+      }
+      if (errors === 0) exact++;
+    }
+    example ??= showFirst(task, batch, answers);
+    done += batch.size;
+    options.onProgress?.(done / samples);
+  }
+  return {
+    accuracy: right / asked,
+    exact: exact / samples,
+    samples,
+    example: example as Evaluation['example'],
+  };
+}
+
+/** Predictions [size, time] of every position from the end of the prompt on, each made from the ones before. */
+export async function answer(
+  model: SegmentModel,
+  batch: Batch,
+  segmentLength: number,
+  backend?: Backend,
+): Promise<Int32Array> {
+  const { size, time, promptLength } = batch;
+  const predictions = new Int32Array(size * time);
+  const inputs = new Int32Array(size * time); // zeros stand where nothing is known yet: no position looks ahead
+  for (let row = 0; row < size; row++) {
+    inputs.set(batch.inputs.subarray(row * time, row * time + promptLength), row * time);
+  }
+  let state: Tree = scope(() => model.initialState(size));
+  for (let start = 0; start < time; start += segmentLength) {
+    const length = Math.min(segmentLength, time - start);
+    const end = start + length;
+    // Each pass settles one more position; the last one reads the whole segment as it then stands.
+    for (let at = Math.max(start, Math.min(promptLength, end) - 1); at < end; at++) {
+      const known = columns(inputs, batch, start, length);
+      const next = scope(() => {
+        const { logits, state: after } = model.forward(
+          tensor(known, { shape: [size, length], backend }),
+          state,
+        );
+        return { predicted: argmax(logits, -1), after };
+      });
+      const predicted = await next.predicted.data();
+      next.predicted.dispose();
+      for (let row = 0; row < size; row++) {
+        const token = predicted[row * length + at - start];
+        predictions[row * time + at] = token;
+        if (at + 1 >= promptLength && at + 1 < time) inputs[row * time + at + 1] = token;
+      }
+      if (at < end - 1) for (const part of ownLeaves(next.after, state)) part.dispose();
+      else {
+        for (const part of ownLeaves(state, next.after)) part.dispose();
+        state = next.after;
+      }
+    }
+  }
+  for (const part of treeLeaves(state)) part.dispose();
+  return predictions;
+}
+
+/** Tensors of `state` that don't belong to `other` as well. */
+function ownLeaves(state: Tree, other: Tree): Tensor[] {
+  const shared = new Set(treeLeaves(other));
+  return treeLeaves(state).filter((tensor) => !shared.has(tensor));
+}
+
+function showFirst(
+  task: Task,
+  { inputs, targets, time, promptLength }: Batch,
+  answers: Int32Array,
+) {
+  const counted = Array.from({ length: time }, (_, at) => at).filter(
+    (at) => targets[at] !== IGNORED,
+  );
+  return {
+    prompt: task.show(inputs.subarray(0, promptLength)),
+    answer: task.show(counted.map((at) => targets[at])),
+    predicted: task.show(counted.map((at) => answers[at])),
+  };
+}

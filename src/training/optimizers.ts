@@ -1,0 +1,218 @@
+/** Optimisers: they alone give parameters new values. */
+import {
+  add,
+  div,
+  mul,
+  Parameter,
+  scope,
+  sqrt,
+  square,
+  sub,
+  type Tensor,
+  zeros,
+} from '../autograd/index.js';
+import { MemgradError } from '../errors.js';
+
+/** Parameters, or their gradients, by name. */
+export type Named<T extends Tensor> = Readonly<Record<string, T>>;
+
+/** Takes gradients, gives parameters new values. */
+export interface Optimizer {
+  readonly learningRate: number;
+  /**
+   * One step with `rate` as learning rate. All new values are computed before the first is
+   * assigned: when it throws, every parameter and every moment is as it was.
+   */
+  step(parameters: Named<Parameter>, gradients: Named<Tensor>, rate: number): void;
+  /** Moments by name, for saving: `first.NAME`, `second.NAME`. */
+  state(): Named<Parameter>;
+  /** Frees the moments. */
+  dispose(): void;
+}
+
+/** What an optimiser wants to assign, and to which parameter. */
+type Update = [target: Parameter, value: Tensor];
+
+/** The bookkeeping that all optimisers share; a rule gives the updates for one parameter. */
+abstract class Base implements Optimizer {
+  /** Steps taken. */
+  protected count = 0;
+  readonly #moments = new Map<string, Parameter>();
+
+  constructor(readonly learningRate: number) {
+    checkNumber('learningRate', learningRate, 0, Infinity);
+  }
+
+  protected abstract update(
+    name: string,
+    parameter: Parameter,
+    gradient: Tensor,
+    rate: number,
+  ): Update[];
+
+  step(parameters: Named<Parameter>, gradients: Named<Tensor>, rate: number): void {
+    scope(() => {
+      this.count++;
+      let updates: Update[];
+      try {
+        updates = Object.entries(parameters).flatMap(([name, parameter]) =>
+          this.update(name, parameter, gradients[name], rate),
+        );
+      } catch (error) {
+        this.count--;
+        throw error;
+      }
+      for (const [target, value] of updates) target.assign(value);
+    });
+  }
+
+  /** The moment `kind` of a parameter; zeros when it is first asked for. */
+  protected moment(kind: string, name: string, like: Tensor): Parameter {
+    const id = `${kind}.${name}`;
+    let moment = this.#moments.get(id);
+    if (!moment) {
+      moment = scope(() => new Parameter(zeros(like.shape, like)));
+      this.#moments.set(id, moment);
+    }
+    return moment;
+  }
+
+  state(): Named<Parameter> {
+    return Object.fromEntries(this.#moments);
+  }
+
+  dispose(): void {
+    for (const moment of this.#moments.values()) moment.dispose();
+    this.#moments.clear();
+  }
+}
+
+/** Options of SGD. */
+export interface SGDOptions {
+  learningRate: number;
+  /** Default 0. */
+  momentum?: number;
+  /** Added to the gradient, times the parameter. Default 0. */
+  weightDecay?: number;
+}
+
+/** Stochastic gradient descent with momentum, as PyTorch's SGD: v = m v + g, p = p - rate v. */
+export class SGD extends Base {
+  readonly #momentum: number;
+  readonly #weightDecay: number;
+
+  /** Throws `MemgradError` for an option out of range. */
+  constructor({ learningRate, momentum = 0, weightDecay = 0 }: SGDOptions) {
+    super(learningRate);
+    checkNumber('momentum', momentum, 0, 1);
+    checkNumber('weightDecay', weightDecay, 0, Infinity);
+    this.#momentum = momentum;
+    this.#weightDecay = weightDecay;
+  }
+
+  protected update(name: string, parameter: Parameter, gradient: Tensor, rate: number): Update[] {
+    const g = this.#weightDecay ? add(gradient, mul(parameter, this.#weightDecay)) : gradient;
+    if (this.#momentum === 0) return [[parameter, sub(parameter, mul(g, rate))]];
+    const velocity = this.moment('velocity', name, parameter);
+    const next = add(mul(velocity, this.#momentum), g);
+    return [
+      [velocity, next],
+      [parameter, sub(parameter, mul(next, rate))],
+    ];
+  }
+}
+
+/** Options of Adam and AdamW. */
+export interface AdamOptions {
+  /** Default 1e-3. */
+  learningRate?: number;
+  /** Decay of both moments. Default [0.9, 0.999]. */
+  betas?: readonly [number, number];
+  /** Default 1e-8. */
+  epsilon?: number;
+  /** Default 0. */
+  weightDecay?: number;
+}
+
+/** Adam (Kingma and Ba 2015, arXiv 1412.6980) as in PyTorch: weight decay is added to the gradient. */
+export class Adam extends Base {
+  readonly #betas: readonly [number, number];
+  readonly #epsilon: number;
+  protected readonly weightDecay: number;
+
+  /** Throws `MemgradError` for an option out of range. */
+  constructor(options: AdamOptions = {}) {
+    const { learningRate = 1e-3, betas = [0.9, 0.999], epsilon = 1e-8, weightDecay = 0 } = options;
+    super(learningRate);
+    for (const beta of betas) checkNumber('betas', beta, 0, 1);
+    checkNumber('epsilon', epsilon, 0, Infinity);
+    checkNumber('weightDecay', weightDecay, 0, Infinity);
+    this.#betas = betas;
+    this.#epsilon = epsilon;
+    this.weightDecay = weightDecay;
+  }
+
+  protected update(name: string, parameter: Parameter, gradient: Tensor, rate: number): Update[] {
+    const [beta1, beta2] = this.#betas;
+    const first = this.moment('first', name, parameter);
+    const second = this.moment('second', name, parameter);
+    const g = this.decayed(gradient, parameter);
+    const m = add(mul(first, beta1), mul(g, 1 - beta1));
+    const v = add(mul(second, beta2), mul(square(g), 1 - beta2));
+    const scale = add(div(sqrt(v), Math.sqrt(1 - beta2 ** this.count)), this.#epsilon);
+    const move = mul(div(m, scale), rate / (1 - beta1 ** this.count));
+    return [
+      [first, m],
+      [second, v],
+      [parameter, sub(this.shrunk(parameter, rate), move)],
+    ];
+  }
+
+  /** The gradient that the moments see. */
+  protected decayed(gradient: Tensor, parameter: Parameter): Tensor {
+    return this.weightDecay ? add(gradient, mul(parameter, this.weightDecay)) : gradient;
+  }
+
+  /** The parameter that the step starts from. */
+  protected shrunk(parameter: Parameter, _rate: number): Tensor {
+    return parameter;
+  }
+}
+
+/** AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101): weight decay shrinks the parameter itself. */
+export class AdamW extends Adam {
+  protected override decayed(gradient: Tensor): Tensor {
+    return gradient;
+  }
+
+  protected override shrunk(parameter: Parameter, rate: number): Tensor {
+    return this.weightDecay ? mul(parameter, 1 - rate * this.weightDecay) : parameter;
+  }
+}
+
+function checkNumber(name: string, value: number, least: number, below: number): void {
+  if (!(typeof value === 'number' && value >= least && value < below)) {
+    const range =
+      below === Infinity ? `a finite number >= ${least}` : `a number in [${least}, ${below})`;
+    throw new MemgradError(`optimizer: ${name} must be ${range}, got ${value}.`);
+  }
+}
+
+const optimizers = {
+  sgd: (options: AdamOptions) => new SGD({ learningRate: 1e-3, ...options }),
+  adam: (options: AdamOptions) => new Adam(options),
+  adamw: (options: AdamOptions) => new AdamW(options),
+} satisfies Record<string, (options: AdamOptions) => Optimizer>;
+
+/** The names that `createOptimizer` takes. */
+export const optimizerNames = Object.keys(optimizers);
+
+/** The optimiser called `name`. Throws for an unknown name or an option out of range. */
+export function createOptimizer(name: string, options: AdamOptions = {}): Optimizer {
+  if (!Object.hasOwn(optimizers, name)) {
+    throw new MemgradError(
+      `optimizer: '${name}' is not known; choose one of ${optimizerNames.join(', ')}.`,
+    );
+  }
+  return optimizers[name as keyof typeof optimizers](options);
+}
