@@ -10,7 +10,7 @@ import {
   stridesOf,
 } from './operation.js';
 import { reshape } from './shape.js';
-import { type Shape, showShape, type Tensor } from './tensor.js';
+import { type Shape, showShape, sizeOf, type Tensor } from './tensor.js';
 
 /** Which sides of a product to transpose (their last two axes). */
 export interface MatmulOptions {
@@ -75,7 +75,7 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   }
   if (b.rank === 2 && a.rank > 2 && !transposeA) {
     // One large product instead of a batch of small ones, forward and in both gradients.
-    const rows = reshape(a, [a.size / a.shape[a.rank - 1] || 0, a.shape[a.rank - 1]]);
+    const rows = reshape(a, [sizeOf(a.shape.slice(0, -1)), a.shape[a.rank - 1]]);
     const product = matmul(rows, b, options);
     return reshape(product, [...a.shape.slice(0, -1), product.shape[1]]);
   }
