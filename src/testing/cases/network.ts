@@ -1,0 +1,316 @@
+/** Cases of what networks are made of: rows by index, normalisation, loss, dropout, attention. */
+import {
+  attention,
+  type CrossEntropyOptions,
+  crossEntropy,
+  dropout,
+  gather,
+  Key,
+  layerNorm,
+  logSoftmax,
+  oneHot,
+  type Shape,
+  scatterAdd,
+  softmax,
+  type Tensor,
+} from '../../autograd/index.js';
+import {
+  accumulated,
+  exact,
+  floats,
+  given,
+  type HostArray,
+  indices,
+  ints,
+  type OperationCases,
+  type Pattern,
+  rounded,
+  show,
+} from '../case.js';
+
+function gathered(what: string, table: Shape, at: HostArray): Pattern {
+  return {
+    pattern: `${what}: ${show(table, at.shape)}`,
+    inputs: [floats(table, 700), at],
+    call: ([x, i]) => gather(x, i),
+  };
+}
+
+function scattered(what: string, values: Shape, at: HostArray, rows: number): Pattern {
+  return {
+    pattern: `${what}: ${show(values, at.shape)} to ${rows} rows`,
+    inputs: [floats(values, 701), at],
+    call: ([x, i]) => scatterAdd(x, i, rows),
+  };
+}
+
+function oneHotOf(what: string, at: HostArray, depth: number): Pattern {
+  return {
+    pattern: `${what}: ${show(at.shape)} to depth ${depth}`,
+    inputs: [at],
+    call: ([i], dtype) => oneHot(i, depth, dtype),
+  };
+}
+
+/** Every axis of every rank, then logits that overflow unless the largest is taken out, then masks. */
+function alongAxis(operation: (x: Tensor, axis?: number) => Tensor): Pattern[] {
+  const along: [Shape, number?][] = [
+    [[1]],
+    [[3]],
+    [[2, 3]],
+    [[2, 3], 0],
+    [[2, 3], -2],
+    [[2, 3, 2], 1],
+    [[2, 3, 2], 0],
+    [[1, 2, 1, 3], 3],
+    [[2, 1], 1],
+    [[0, 3]],
+  ];
+  const values = (pattern: string, rows: number[][], only: Pattern['only']): Pattern => ({
+    pattern,
+    inputs: [given(rows.flat(), [rows.length, rows[0].length])],
+    call: ([x]) => operation(x),
+    only,
+  });
+  return [
+    ...along.map(
+      ([shape, axis], i): Pattern => ({
+        pattern: `${show(shape)} along ${axis ?? 'the last axis'}`,
+        inputs: [floats(shape, 710 + i)],
+        call: ([x]) => operation(x, axis),
+      }),
+    ),
+    values(
+      'large logits',
+      [
+        [1000, 1001, 998],
+        [-1000, -1002, -1001],
+        [0, 80, -80],
+      ],
+      'gradient',
+    ),
+    values(
+      'equal logits',
+      [
+        [7, 7, 7],
+        [-500, -500, -500],
+      ],
+      undefined,
+    ),
+    {
+      pattern: '[3, 130], longer than a block',
+      inputs: [floats([3, 130], 720)],
+      call: ([x]) => operation(x),
+      only: 'gradient',
+    },
+  ];
+}
+
+function masked(operation: (x: Tensor) => Tensor, only: Pattern['only']): Pattern {
+  return {
+    pattern: 'masked logits',
+    inputs: [given([1, -Infinity, 2, -Infinity, -Infinity, 3], [2, 3])],
+    call: ([x]) => operation(x),
+    only,
+  };
+}
+
+function normalized(what: string, shape: Shape, epsilon?: number): Pattern {
+  const features = [shape[shape.length - 1]];
+  return {
+    pattern: `${what}: ${show(shape)}`,
+    inputs: [floats(shape, 730), floats(features, 731), floats(features, 732)],
+    call: ([x, weight, bias]) => layerNorm(x, weight, bias, epsilon),
+  };
+}
+
+function loss(
+  what: string,
+  shape: Shape,
+  targets: HostArray,
+  options?: CrossEntropyOptions,
+): Pattern {
+  return {
+    pattern: `${what}: ${show(shape)}${options?.reduction ? `, ${options.reduction}` : ''}`,
+    inputs: [floats(shape, 740), targets],
+    call: ([logits, target]) => crossEntropy(logits, target, options),
+  };
+}
+
+const someIgnored = ints([0, -100, 2, -100]);
+
+function dropped(shape: Shape, rate: number, seed: number): Pattern {
+  return {
+    pattern: `${show(shape)} at ${rate}`,
+    inputs: [floats(shape, 750)],
+    call: ([x]) => dropout(x, rate, Key.of(seed)),
+  };
+}
+
+/** Queries, keys and values with the given batch axes; lengths 2, 3 and widths 2, 2. */
+function qkv(q: Shape, k: Shape = q, v: Shape = k): HostArray[] {
+  return [floats([...q, 2, 2], 760), floats([...k, 3, 2], 761), floats([...v, 3, 2], 762)];
+}
+
+const attentionPatterns: Pattern[] = [
+  { pattern: 'no batch', inputs: qkv([]), call: ([q, k, v]) => attention(q, k, v) },
+  { pattern: 'heads', inputs: qkv([2]), call: ([q, k, v]) => attention(q, k, v) },
+  { pattern: 'batch and heads', inputs: qkv([1, 2]), call: ([q, k, v]) => attention(q, k, v) },
+  {
+    pattern: 'one head of keys for all queries',
+    inputs: qkv([2], [1]),
+    call: ([q, k, v]) => attention(q, k, v),
+  },
+  {
+    pattern: 'mask for all heads',
+    inputs: [...qkv([2]), ints([1, 0, 1, 0, 1, 1], [2, 3])],
+    call: ([q, k, v, mask]) => attention(q, k, v, { mask }),
+  },
+  {
+    pattern: 'a query that may look at nothing',
+    inputs: [...qkv([2]), ints([0, 0, 0, 1, 1, 0], [2, 3])],
+    call: ([q, k, v, mask]) => attention(q, k, v, { mask }),
+  },
+  {
+    pattern: 'mask of keys',
+    inputs: [...qkv([2]), ints([1, 1, 0], [1, 1, 3])],
+    call: ([q, k, v, mask]) => attention(q, k, v, { mask }),
+  },
+  {
+    pattern: 'bias for each head',
+    inputs: [...qkv([2]), floats([2, 2, 3], 763)],
+    call: ([q, k, v, bias]) => attention(q, k, v, { bias }),
+  },
+  {
+    pattern: 'bias for all heads, mask and dropout',
+    inputs: [...qkv([2]), floats([2, 3], 764), ints([1, 1, 0, 1, 1, 1], [2, 3])],
+    call: ([q, k, v, bias, mask]) =>
+      attention(q, k, v, { bias, mask, dropout: { rate: 0.3, key: Key.of(5) } }),
+  },
+  { pattern: 'no batch entries', inputs: qkv([0]), call: ([q, k, v]) => attention(q, k, v) },
+];
+
+export const networkCases = {
+  gather: {
+    differentiable: true,
+    tolerance: exact,
+    patterns: [
+      gathered('numbers', [3], ints([2, 0])),
+      gathered('one row', [3, 2], ints([1], [])),
+      gathered('rows', [3, 2], ints([2, 0])),
+      gathered('a row twice', [3, 2], ints([1, 1, 0])),
+      gathered('indices of rank 2', [4, 2], indices([2, 3], 702, 4)),
+      gathered('rows of rank 2', [2, 2, 2], ints([1, 0, 1])),
+      gathered('table of one row', [1, 3], ints([0, 0])),
+      gathered('no indices', [2, 2], ints([])),
+      gathered('empty rows', [2, 0], ints([1])),
+      {
+        pattern: 'int32 table',
+        inputs: [ints([5, 6, 7]), ints([2, 0])],
+        call: ([x, i]) => gather(x, i),
+      },
+    ],
+  },
+  scatterAdd: {
+    differentiable: true,
+    tolerance: rounded,
+    patterns: [
+      scattered('numbers', [2], ints([2, 0]), 3),
+      scattered('one row', [2], ints([1], []), 3),
+      scattered('rows', [2, 2], ints([2, 0]), 3),
+      scattered('a row twice', [3, 2], ints([1, 1, 0]), 3),
+      scattered('indices of rank 2', [2, 3, 2], indices([2, 3], 703, 4), 4),
+      scattered('rows of rank 2', [3, 2, 2], ints([1, 0, 1]), 2),
+      scattered('table of one row', [2, 3], ints([0, 0]), 1),
+      scattered('no indices', [0, 2], ints([]), 2),
+      scattered('empty rows', [1, 0], ints([1]), 2),
+    ],
+  },
+  oneHot: {
+    differentiable: { no: 'its input is int32' },
+    tolerance: exact,
+    patterns: [
+      oneHotOf('one index', ints([1], []), 3),
+      oneHotOf('indices', ints([0, 2, 1]), 3),
+      oneHotOf('indices of rank 2', indices([2, 3], 704, 4), 4),
+      oneHotOf('indices outside', ints([-1, 3, 1]), 3),
+      oneHotOf('no indices', ints([]), 3),
+      oneHotOf('depth 0', ints([0]), 0),
+    ],
+  },
+  softmax: {
+    differentiable: true,
+    tolerance: accumulated,
+    patterns: [
+      ...alongAxis(softmax),
+      masked(softmax, 'gradient'),
+      {
+        pattern: 'a row of -Infinity gives zeros',
+        inputs: [given([-Infinity, -Infinity, 1, 2], [2, 2])],
+        call: ([x]) => softmax(x),
+        only: 'gradient',
+      },
+    ],
+  },
+  logSoftmax: {
+    differentiable: true,
+    tolerance: accumulated,
+    patterns: [...alongAxis(logSoftmax), masked(logSoftmax, 'gradient')],
+  },
+  layerNorm: {
+    differentiable: true,
+    tolerance: accumulated,
+    patterns: [
+      normalized('a vector', [4]),
+      normalized('rows', [2, 3]),
+      normalized('rank 3', [2, 2, 3]),
+      normalized('rank 4', [1, 2, 1, 3]),
+      normalized('large epsilon', [2, 3], 0.1),
+      normalized('no rows', [0, 3]),
+      { ...normalized('longer than a block', [3, 130]), only: 'gradient' },
+      {
+        pattern: 'a feature of one, and a constant row',
+        inputs: [given([3, 3, 3, 0, 0, 0], [2, 3]), floats([3], 733), floats([3], 734)],
+        call: ([x, weight, bias]) => layerNorm(x, weight, bias),
+        only: 'forward',
+      },
+    ],
+  },
+  crossEntropy: {
+    differentiable: true,
+    tolerance: accumulated,
+    patterns: [
+      loss('one position', [3], ints([1], [])),
+      loss('positions', [2, 3], ints([2, 0])),
+      loss('positions of rank 2', [2, 2, 3], ints([2, 0, 1, 1], [2, 2])),
+      loss('one class', [2, 1], ints([0, 0])),
+      loss('ignored positions', [4, 3], someIgnored),
+      loss('ignored positions', [4, 3], someIgnored, { reduction: 'sum' }),
+      loss('ignored positions', [4, 3], someIgnored, { reduction: 'none' }),
+      loss('another ignored index', [3, 3], ints([0, 1, 2]), { ignoreIndex: 1 }),
+      loss('all ignored', [2, 3], ints([-100, -100])),
+      loss('all ignored', [2, 3], ints([-100, -100]), { reduction: 'none' }),
+      loss('no positions', [0, 3], ints([])),
+      loss('no positions', [0, 3], ints([]), { reduction: 'none' }),
+      {
+        pattern: 'large logits',
+        inputs: [given([1000, 0, -1000, 50, 40, 60], [2, 3]), ints([1, 2])],
+        call: ([logits, target]) => crossEntropy(logits, target),
+        only: 'gradient',
+      },
+    ],
+  },
+  dropout: {
+    differentiable: true,
+    tolerance: rounded,
+    patterns: [
+      dropped([], 0.5, 1),
+      dropped([3], 0, 2),
+      dropped([2, 3], 0.5, 3),
+      dropped([2, 3], 0.1, 4),
+      dropped([2, 1, 2, 3], 0.9, 5),
+      dropped([0], 0.5, 6),
+    ],
+  },
+  attention: { differentiable: true, tolerance: accumulated, patterns: attentionPatterns },
+} satisfies Record<string, OperationCases>;

@@ -1,0 +1,58 @@
+/** Every operation's gradient against central differences, first and second order. */
+import { checkGradients, type GradientCheckOptions } from '../autograd/index.js';
+import type { Backend } from '../backends/backend.js';
+import { createCpuBackend } from '../backends/cpu/index.js';
+import { upload, withFloats } from './case.js';
+import { cases, type OperationName, operationNames } from './cases.js';
+import { selectOperations } from './select.js';
+
+/** Options of `checkAllGradients`. */
+export interface AllGradientsOptions extends GradientCheckOptions {
+  /** Check these operations only. Default: all that have a gradient. */
+  operations?: readonly string[];
+  /** One that has float64. Default: the cpu backend. */
+  backend?: Backend;
+}
+
+/** The gradient check of one pattern of one operation. */
+export interface GradientRow {
+  readonly operation: OperationName;
+  readonly pattern: string;
+  /** The largest absolute error for each order. */
+  readonly errors: readonly number[];
+  readonly passed: boolean;
+  /** Which derivative was worst. */
+  readonly worst: string;
+}
+
+/** The operations that have a gradient. */
+export const differentiableNames: readonly OperationName[] = operationNames.filter(
+  (name) => cases[name].differentiable === true,
+);
+
+/**
+ * Checks the gradient of every operation in every pattern against central differences in float64,
+ * as `checkGradients` does, one row after another. Throws for an operation that is not known or
+ * has no gradient.
+ *
+ * @example for await (const row of checkAllGradients({ operations: ['mul'] })) console.log(row);
+ */
+export async function* checkAllGradients({
+  operations,
+  backend = createCpuBackend(),
+  ...options
+}: AllGradientsOptions = {}): AsyncGenerator<GradientRow, void> {
+  for (const operation of selectOperations('gradcheck', differentiableNames, operations)) {
+    for (const { pattern, inputs, call, only } of cases[operation].patterns) {
+      if (only || !inputs.some(({ dtype }) => dtype === 'float')) continue;
+      const args = inputs.map((input) => upload(input, backend, 'float64'));
+      const { errors, passed, worst } = await checkGradients(
+        (...floating) => call(withFloats(args, floating), 'float64'),
+        args.filter((arg) => arg.dtype !== 'int32'),
+        options,
+      );
+      for (const arg of args) arg.dispose();
+      yield { operation, pattern, errors, passed, worst };
+    }
+  }
+}
