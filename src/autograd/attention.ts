@@ -1,11 +1,13 @@
 /** Scaled dot-product attention. */
+import { MemgradError } from '../errors.js';
 import { where } from './comparison.js';
 import { dropout } from './dropout.js';
 import { add, mul } from './elementwise.js';
 import { matmul } from './matmul.js';
 import { softmax } from './normalization.js';
+import { requireTensors } from './operation.js';
 import type { Key } from './random.js';
-import type { Tensor } from './tensor.js';
+import { showShape, type Tensor } from './tensor.js';
 
 /** Options of `attention`. */
 export interface AttentionOptions {
@@ -24,8 +26,16 @@ export interface AttentionOptions {
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
   const { mask, bias, dropout: drop } = options;
+  requireTensors('attention', q, k, v);
+  const [width, keys] = [q.shape[q.rank - 1], k.shape[k.rank - 2]];
+  const fits = width === k.shape[k.rank - 1] && keys === v.shape[v.rank - 2];
+  if (Math.min(q.rank, k.rank, v.rank) < 2 || !fits) {
+    throw new MemgradError(
+      `attention: q ${showShape(q.shape)}, k ${showShape(k.shape)} and v ${showShape(v.shape)} do not fit, expected [..., queries, d], [..., keys, d] and [..., keys, e].`,
+    );
+  }
   const products = matmul(q, k, { transposeB: true }); // [..., queries, keys]
-  const scores = mul(bias ? add(products, bias) : products, 1 / Math.sqrt(q.shape[q.rank - 1]));
+  const scores = mul(bias ? add(products, bias) : products, 1 / Math.sqrt(width));
   const weights = softmax(mask ? where(mask, scores, -Infinity) : scores);
   return matmul(drop ? dropout(weights, drop.rate, drop.key) : weights, v);
 }

@@ -8,6 +8,7 @@ import {
   commonDtype,
   type Operation,
   requireInt,
+  requireTensors,
   run,
 } from './operation.js';
 import type { Tensor } from './tensor.js';
@@ -23,7 +24,7 @@ function comparison(name: ComparisonKernel) {
       backend.binary(name, broadcastView(a, shape), broadcastView(b, shape)),
     gradients: { none: 'truth values are piecewise constant' },
   };
-  return (a: Operand, b: Operand): Tensor => run(operation, operands(a, b), undefined);
+  return (a: Operand, b: Operand): Tensor => run(operation, operands(name, a, b), undefined);
 }
 
 // Comparisons. Both sides have one dtype and shapes that broadcast; the result is int32, 1 for
@@ -67,7 +68,8 @@ const whereOperation: Operation = {
  * the side that was not chosen, not even a NaN.
  */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
-  return run(whereOperation, [condition, ...operands(a, b, condition.backend)], undefined);
+  requireTensors('where', condition);
+  return run(whereOperation, [condition, ...operands('where', a, b, condition.backend)], undefined);
 }
 
 const castOperation: Operation<DType> = {
@@ -79,6 +81,7 @@ const castOperation: Operation<DType> = {
 
 /** The same values as `dtype`; float to int32 rounds towards zero, and nothing flows back through that. */
 export function cast(x: Tensor, dtype: DType): Tensor {
+  requireTensors('cast', x);
   if (!['float32', 'float64', 'int32'].includes(dtype)) {
     throw new MemgradError(`cast: '${dtype}' is not a dtype; choose float32, float64 or int32.`);
   }

@@ -29,7 +29,8 @@ export function setDefaultBackend(backend: Backend): void {
 
 /**
  * A tensor of `values`: a number, nested arrays of equal lengths, or a typed array with `shape`.
- * Throws on ragged arrays, on values that are no numbers, and where shape and values don't match.
+ * Throws on ragged arrays, on values that are no numbers (or fractions, as int32), and where shape
+ * and values don't match.
  *
  * @example tensor([[1, 2], [3, 4]]) // float32, shape [2, 2]
  */
@@ -41,6 +42,7 @@ export function tensor(
     ? { flat: values, shape: [values.length] }
     : flatten(values);
   const dtype = options.dtype ?? (ArrayBuffer.isView(flat) ? dtypeOf(flat) : 'float32');
+  checkDtype('tensor', dtype, options.backend ?? defaultBackend());
   const wanted = options.shape ?? shape;
   checkShape('tensor', wanted);
   if (sizeOf(wanted) !== flat.length) {
@@ -48,15 +50,28 @@ export function tensor(
       `tensor: shape ${showShape(wanted)} has ${sizeOf(wanted)} values, got ${flat.length}; they must match.`,
     );
   }
+  if (dtype === 'int32') requireWhole('tensor', flat);
   return place('tensor', toTyped(flat, dtype), wanted, options.backend);
 }
 
-/** A tensor of `shape` filled with `value`. Throws on a length that is no whole number >= 0. */
-export function full(shape: Shape, value: number, options: TensorOptions = {}): Tensor {
-  checkShape('full', shape);
+/**
+ * A tensor of `shape` filled with `value`. Throws on a length that is no whole number >= 0, and on
+ * a fraction as int32. `origin` is named in errors.
+ */
+export function full(
+  shape: Shape,
+  value: number,
+  options: TensorOptions = {},
+  origin = 'full',
+): Tensor {
+  checkShape(origin, shape);
   const backend = options.backend ?? defaultBackend();
   const dtype = options.dtype ?? 'float32';
-  checkDtype('full', dtype, backend);
+  checkDtype(origin, dtype, backend);
+  if (typeof value !== 'number') {
+    throw new MemgradError(`${origin}: expected a number to fill with, got ${typeof value}.`);
+  }
+  if (dtype === 'int32') requireWhole(origin, [value]);
   return new Tensor(new Storage(backend, backend.fill(value, sizeOf(shape), dtype), 'full'), [
     ...shape,
   ]);
@@ -76,7 +91,9 @@ export function ones(shape: Shape, options: TensorOptions = {}): Tensor {
 export function arange(n: number, options: TensorOptions = {}): Tensor {
   checkShape('arange', [n]);
   const values = Float64Array.from({ length: n }, (_, i) => i);
-  return place('arange', toTyped(values, options.dtype ?? 'int32'), [n], options.backend);
+  const dtype = options.dtype ?? 'int32';
+  checkDtype('arange', dtype, options.backend ?? defaultBackend());
+  return place('arange', toTyped(values, dtype), [n], options.backend);
 }
 
 /** Uploads `data` under `shape`; `origin` names the maker in the memory report. */
@@ -117,12 +134,13 @@ export function checkShape(name: string, shape: Shape): void {
     shape.some((length) => !Number.isSafeInteger(length) || length < 0)
   ) {
     throw new MemgradError(
-      `${name}: a shape is a list of whole numbers >= 0, got ${JSON.stringify(shape)}.`,
+      `${name}: a shape is a list of whole numbers >= 0, got ${Array.isArray(shape) ? showShape(shape) : typeof shape}.`,
     );
   }
 }
 
-function checkDtype(name: string, dtype: DType, backend: Backend): void {
+/** Throws unless `dtype` is one that `backend` has. */
+export function checkDtype(name: string, dtype: DType, backend: Backend): void {
   if (!backend.dtypes.includes(dtype)) {
     throw new MemgradError(
       `${name}: the backend '${backend.name}' has no dtype '${dtype}'; choose one of ${backend.dtypes.join(', ')}.`,
@@ -137,6 +155,17 @@ function dtypeOf(data: TypedArray): DType {
   throw new MemgradError(
     `tensor: takes Float32Array, Float64Array or Int32Array, got ${Object.prototype.toString.call(data).slice(8, -1)}; convert it first.`,
   );
+}
+
+/** Throws unless int32 can hold all `values`: nothing is cut off in silence. */
+export function requireWhole(name: string, values: ArrayLike<number>): void {
+  if (values instanceof Int32Array) return;
+  for (let i = 0; i < values.length; i++) {
+    if (values[i] === Math.round(values[i]) && Math.abs(values[i] + 0.5) <= 2 ** 31) continue;
+    throw new MemgradError(
+      `${name}: int32 holds whole numbers from -2^31 to 2^31 - 1, got ${values[i]}; choose a floating dtype or round it.`,
+    );
+  }
 }
 
 function toTyped(values: ArrayLike<number>, dtype: DType): TypedArray {

@@ -43,13 +43,18 @@ function binary(
       backend.binary(name, broadcastView(a, shape), broadcastView(b, shape)),
     gradients,
   };
-  return (a: Operand, b: Operand): Tensor => run(operation, operands(a, b), undefined);
+  return (a: Operand, b: Operand): Tensor => run(operation, operands(name, a, b), undefined);
 }
 
-/** Both operands as tensors; a number becomes a scalar like the other one, two numbers float32 scalars. */
-export function operands(a: Operand, b: Operand, backend?: Backend): [Tensor, Tensor] {
+/** Both operands as tensors; a number becomes a scalar like the other one, two numbers float32 scalars. Throws for a fraction beside int32. */
+export function operands(
+  name: string,
+  a: Operand,
+  b: Operand,
+  backend?: Backend,
+): [Tensor, Tensor] {
   const like = a instanceof Tensor ? a : b instanceof Tensor ? b : { dtype: undefined, backend };
-  const lift = (x: Operand) => (typeof x === 'number' ? full([], x, like) : x);
+  const lift = (x: Operand) => (typeof x === 'number' ? full([], x, like, name) : x);
   return [lift(a), lift(b)];
 }
 

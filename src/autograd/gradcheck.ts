@@ -3,6 +3,7 @@ import { MemgradError } from '../errors.js';
 import { cast } from './comparison.js';
 import { place } from './create.js';
 import { add, mul } from './elementwise.js';
+import { requireTensors } from './operation.js';
 import { Key, uniform } from './random.js';
 import { sum } from './reduction.js';
 import { scope } from './scope.js';
@@ -39,6 +40,10 @@ export async function checkGradients(
   inputs: readonly Tensor[],
   { order = 2, epsilon = 1e-5, tolerance = 1e-6 }: GradientCheckOptions = {},
 ): Promise<GradientCheck> {
+  if (inputs.length === 0) {
+    throw new MemgradError('checkGradients: got no inputs, expected at least one tensor.');
+  }
+  requireTensors('checkGradients', ...inputs);
   const bad = inputs.find(({ dtype }) => dtype !== 'float64');
   if (bad) {
     throw new MemgradError(

@@ -53,6 +53,7 @@ export function scatterAdd(values: Tensor, indices: Tensor, rows: number): Tenso
 /** [...indices, depth] with 1 at each index and 0 elsewhere; an index outside gives a row of zeros. */
 export function oneHot(indices: Tensor, depth: number, dtype: DType = 'float32'): Tensor {
   requireInt('oneHot', 'the indices', indices);
+  checkShape('oneHot', [depth]);
   const positions = arange(depth, { backend: indices.backend });
   return cast(equal(reshape(indices, [...indices.shape, 1]), positions), dtype);
 }

@@ -5,7 +5,7 @@ import { arange } from './create.js';
 import { add, div, maximum, mul, neg } from './elementwise.js';
 import { gather } from './indexing.js';
 import { logSoftmax } from './normalization.js';
-import { requireInt } from './operation.js';
+import { requireFloat, requireInt } from './operation.js';
 import { sum } from './reduction.js';
 import { reshape } from './shape.js';
 import { sameShape, showShape, type Tensor } from './tensor.js';
@@ -27,7 +27,18 @@ export function crossEntropy(
   targets: Tensor,
   { ignoreIndex = -100, reduction = 'mean' }: CrossEntropyOptions = {},
 ): Tensor {
+  requireFloat('crossEntropy', logits);
   requireInt('crossEntropy', 'the targets', targets);
+  if (!['mean', 'sum', 'none'].includes(reduction)) {
+    throw new MemgradError(
+      `crossEntropy: the reduction '${reduction}' is not known; choose mean, sum or none.`,
+    );
+  }
+  if (!Number.isInteger(ignoreIndex)) {
+    throw new MemgradError(
+      `crossEntropy: ignoreIndex must be a whole number, got ${ignoreIndex}; targets are int32.`,
+    );
+  }
   if (!sameShape(logits.shape.slice(0, -1), targets.shape) || logits.rank === 0) {
     throw new MemgradError(
       `crossEntropy: logits ${showShape(logits.shape)} need targets of shape ${showShape(logits.shape.slice(0, -1))}, got ${showShape(targets.shape)}.`,

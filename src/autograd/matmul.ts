@@ -6,11 +6,12 @@ import {
   commonDtype,
   type Operation,
   requireFloat,
+  requireTensors,
   run,
   stridesOf,
 } from './operation.js';
 import { reshape } from './shape.js';
-import { type Shape, showShape, sizeOf, type Tensor } from './tensor.js';
+import { type Shape, sameShape, showShape, sizeOf, type Tensor } from './tensor.js';
 
 /** Which sides of a product to transpose (their last two axes). */
 export interface MatmulOptions {
@@ -23,15 +24,8 @@ const matmulOperation: Operation<Required<MatmulOptions>> = {
   infer([a, b], { transposeA, transposeB }) {
     const dtype = commonDtype('matmul', [a, b]);
     requireFloat('matmul', a);
-    const [m, k] = rowsAndColumns(a, transposeA);
-    const [inner, n] = rowsAndColumns(b, transposeB);
-    if (k !== inner) {
-      const show = (x: Tensor, flipped: boolean) =>
-        showShape(x.shape) + (flipped ? ' transposed' : '');
-      throw new MemgradError(
-        `matmul: ${show(a, transposeA)} times ${show(b, transposeB)} has inner lengths ${k} and ${inner}, expected them equal.`,
-      );
-    }
+    const [m] = rowsAndColumns(a, transposeA);
+    const [, n] = rowsAndColumns(b, transposeB);
     return { shape: [...batchOf(a, b), m, n], dtype };
   },
   forward(backend, [a, b], { transposeA, transposeB }, shape) {
@@ -66,12 +60,22 @@ const matmulOperation: Operation<Required<MatmulOptions>> = {
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
   const { transposeA = false, transposeB = false } = options;
+  requireTensors('matmul', a, b);
   for (const { rank, shape } of [a, b]) {
     if (rank < 2) {
       throw new MemgradError(
         `matmul: takes tensors of rank 2 or more, got shape ${showShape(shape)}; reshape vectors to [n, 1] or [1, n].`,
       );
     }
+  }
+  const [, k] = rowsAndColumns(a, transposeA);
+  const [inner] = rowsAndColumns(b, transposeB);
+  if (k !== inner) {
+    const show = (x: Tensor, flipped: boolean) =>
+      showShape(x.shape) + (flipped ? ' transposed' : '');
+    throw new MemgradError(
+      `matmul: ${show(a, transposeA)} times ${show(b, transposeB)} has inner lengths ${k} and ${inner}, expected them equal.`,
+    );
   }
   if (b.rank === 2 && a.rank > 2 && !transposeA) {
     // One large product instead of a batch of small ones, forward and in both gradients.
@@ -84,8 +88,21 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
 
 /** x W^T + b for `x` [..., in], `weight` [out, in] and `bias` [out], as PyTorch's `linear`. */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  requireTensors('linear', x, weight);
+  if (weight.rank !== 2 || x.shape[x.rank - 1] !== weight.shape[1]) {
+    throw new MemgradError(
+      `linear: x ${showShape(x.shape)} and weight ${showShape(weight.shape)} do not fit, expected [..., in] and [out, in].`,
+    );
+  }
   const product = matmul(x, weight, { transposeB: true });
-  return bias ? add(product, bias) : product;
+  if (!bias) return product;
+  requireTensors('linear', bias);
+  if (!sameShape(bias.shape, [weight.shape[0]])) {
+    throw new MemgradError(
+      `linear: the bias has shape ${showShape(bias.shape)}, expected ${showShape([weight.shape[0]])}, one for each output.`,
+    );
+  }
+  return add(product, bias);
 }
 
 function rowsAndColumns({ shape }: Tensor, flipped: boolean): [number, number] {

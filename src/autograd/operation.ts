@@ -80,14 +80,19 @@ export function run<Attributes>(
   return output;
 }
 
+/** Throws unless all `inputs` are tensors: callers without types pass arrays and undefined. */
+export function requireTensors(name: string, ...inputs: readonly unknown[]): void {
+  for (const input of inputs) {
+    if (input instanceof Tensor) continue;
+    const came = Array.isArray(input) ? 'an array' : input === null ? 'null' : typeof input;
+    throw new MemgradError(`${name}: expected tensors, got ${came}; wrap values in tensor(...).`);
+  }
+}
+
 function commonBackend(name: string, inputs: readonly Tensor[]): Backend {
+  requireTensors(name, ...inputs);
   const { backend } = inputs[0];
   for (const input of inputs) {
-    if (!(input instanceof Tensor)) {
-      throw new MemgradError(
-        `${name}: expected tensors, got ${typeof input}; wrap values in tensor(...).`,
-      );
-    }
     if (input.backend !== backend) {
       throw new MemgradError(
         `${name}: inputs live on '${backend.name}' and '${input.backend.name}', expected one backend; make both on the same.`,
@@ -111,6 +116,7 @@ export function commonDtype(name: string, inputs: readonly Tensor[]): DType {
 
 /** Throws unless `x` is of a floating dtype. */
 export function requireFloat(name: string, x: Tensor): void {
+  requireTensors(name, x);
   if (x.dtype === 'int32') {
     throw new MemgradError(
       `${name}: expected float32 or float64, got int32; convert with cast(x, 'float32').`,
@@ -120,6 +126,7 @@ export function requireFloat(name: string, x: Tensor): void {
 
 /** Throws unless `x` is int32. */
 export function requireInt(name: string, what: string, x: Tensor): void {
+  requireTensors(name, x);
   if (x.dtype !== 'int32') {
     throw new MemgradError(
       `${name}: ${what} must be int32, got ${x.dtype}; convert with cast(x, 'int32').`,

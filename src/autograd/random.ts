@@ -2,7 +2,7 @@
 import type { Backend } from '../backends/backend.js';
 import { randomWords, threefry } from '../backends/threefry.js';
 import { MemgradError } from '../errors.js';
-import { checkShape, defaultBackend, place, type TensorOptions } from './create.js';
+import { checkDtype, checkShape, defaultBackend, place, type TensorOptions } from './create.js';
 import { Storage } from './storage.js';
 import { type Shape, sizeOf, Tensor } from './tensor.js';
 
@@ -26,17 +26,25 @@ export class Key {
 
   /** The `index`-th key derived from this one: for step `index`, or layer `index`. */
   fold(index: number): Key {
+    if (!Number.isInteger(index) || index < 0 || index >= 2 ** 32) {
+      throw new MemgradError(`fold: expected a whole number from 0 to 2^32 - 1, got ${index}.`);
+    }
     const [hi, lo] = threefry(this, index >>> 0, 1); // counter (i, 0) makes numbers, (i, 1) makes keys
     return new Key(hi, lo);
   }
 
   /** `count` keys derived from this one. */
   split(count: number): Key[] {
+    checkShape('split', [count]);
     return Array.from({ length: count }, (_, index) => this.fold(index));
   }
 
   /** `count` whole numbers from 0 to `limit` - 1, on the host. */
   integers(count: number, limit: number): Int32Array {
+    checkShape('integers', [count]);
+    if (!Number.isInteger(limit) || limit < 1 || limit > 2 ** 31) {
+      throw new MemgradError(`integers: expected a limit from 1 to 2^31, got ${limit}.`);
+    }
     return Int32Array.from(randomWords(this, count), (word) =>
       Math.floor((word / 2 ** 32) * limit),
     );
@@ -46,6 +54,7 @@ export class Key {
 /** float32 values uniform in [0, 1): equal bits on every backend. */
 export function uniform(key: Key, shape: Shape, options: { backend?: Backend } = {}): Tensor {
   checkShape('uniform', shape);
+  requireKey('uniform', key);
   const backend = options.backend ?? defaultBackend();
   return new Tensor(new Storage(backend, backend.uniform(key, sizeOf(shape)), 'uniform'), [
     ...shape,
@@ -55,12 +64,23 @@ export function uniform(key: Key, shape: Shape, options: { backend?: Backend } =
 /** Values of the standard normal distribution (Box and Muller, 1958), drawn on the host. */
 export function normal(key: Key, shape: Shape, options: TensorOptions = {}): Tensor {
   checkShape('normal', shape);
+  requireKey('normal', key);
+  const { dtype = 'float32' } = options;
+  checkDtype('normal', dtype, options.backend ?? defaultBackend());
+  if (dtype === 'int32') {
+    throw new MemgradError('normal: expected float32 or float64, got int32; the values are real.');
+  }
   const size = sizeOf(shape);
   const words = randomWords(key, 2 * size);
-  const values = options.dtype === 'float64' ? new Float64Array(size) : new Float32Array(size);
+  const values = dtype === 'float64' ? new Float64Array(size) : new Float32Array(size);
   for (let i = 0; i < size; i++) {
     const radius = Math.sqrt(-2 * Math.log((words[2 * i] + 1) / 2 ** 32)); // in (0, 1]: log is finite
     values[i] = radius * Math.cos((2 * Math.PI * words[2 * i + 1]) / 2 ** 32);
   }
   return place('normal', values, shape, options.backend);
+}
+
+function requireKey(name: string, key: unknown): void {
+  if (key instanceof Key) return;
+  throw new MemgradError(`${name}: expected a key, got ${typeof key}; make one with Key.of(seed).`);
 }

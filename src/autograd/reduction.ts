@@ -2,13 +2,14 @@
 import type { ReduceKernel } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
 import { cast, equal, where } from './comparison.js';
-import { add, div, exp, log, mul, neg, sub } from './elementwise.js';
+import { abs, add, div, exp, log, mul, neg, sub } from './elementwise.js';
 import { stopGradient } from './identity.js';
 import {
   type Call,
   normalizeAxis,
   type Operation,
   requireFloat,
+  requireTensors,
   run,
   stridesOf,
 } from './operation.js';
@@ -61,6 +62,7 @@ function reduction(name: ReduceKernel, gradients: Operation<Reduced>['gradients'
 }
 
 function normalizeAxes(name: string, x: Tensor, axes: Axes | undefined): Reduced {
+  requireTensors(name, x);
   const list = axes === undefined ? x.shape.map((_, axis) => axis) : [axes].flat();
   const reduced = list.map((axis) => normalizeAxis(name, axis, x.rank)).sort((a, b) => a - b);
   if (new Set(reduced).size < reduced.length) {
@@ -94,7 +96,8 @@ export const max = reduction('max', (g, call) => {
 
 /** Smallest value over `axes`, as `max`. */
 export function min(x: Tensor, axes?: Axes, options?: ReduceOptions): Tensor {
-  return neg(max(neg(x), axes, options));
+  requireFloat('min', x);
+  return neg(max(neg(x), normalizeAxes('min', x, axes), options));
 }
 
 const argmaxOf = reduction('argmax', { none: 'positions are whole numbers' });
@@ -120,7 +123,7 @@ export function logsumexp(
   requireFloat('logsumexp', x);
   const reduced = normalizeAxes('logsumexp', x, axes);
   const largest = stopGradient(max(x, reduced, { keepDims: true }));
-  const shift = where(equal(largest, -Infinity), 0, largest); // all -Infinity: no NaN from -Infinity + Infinity
+  const shift = where(equal(abs(largest), Infinity), 0, largest); // no NaN from Infinity - Infinity
   const kept = add(log(sum(exp(sub(x, shift)), reduced, { keepDims: true })), shift);
   return keepDims
     ? kept

@@ -1,12 +1,13 @@
 /** Operations that move values: reshape, transpose, broadcast, slice, pad, concat, stack. */
 import { MemgradError } from '../errors.js';
-import { checkShape } from './create.js';
+import { checkShape, requireWhole } from './create.js';
 import {
   broadcastShapes,
   broadcastView,
   commonDtype,
   normalizeAxis,
   type Operation,
+  requireTensors,
   run,
   sameValues,
   stridesOf,
@@ -22,9 +23,10 @@ const reshapeOperation: Operation<Shape> = {
 
 /** The same values in order under another shape; one length may be -1 and follows. Throws when sizes differ. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
-  const known = shape.filter((length) => length !== -1);
-  const free = shape.length - known.length;
+  requireTensors('reshape', x);
+  const known = Array.isArray(shape) ? shape.filter((length) => length !== -1) : shape;
   checkShape('reshape', known);
+  const free = shape.length - known.length;
   const rest = x.size / sizeOf(known);
   if (free > 1 || (free === 1 ? !Number.isInteger(rest) : rest !== 1 && x.size !== sizeOf(known))) {
     throw new MemgradError(
@@ -57,6 +59,7 @@ const transposeOperation: Operation<readonly number[]> = {
 
 /** Axes in another order: axis i of the result is axis `order[i]` of `x`. Reversed when left out. */
 export function transpose(x: Tensor, order?: readonly number[]): Tensor {
+  requireTensors('transpose', x);
   const axes = (order ?? x.shape.map((_, axis) => x.rank - 1 - axis)).map((axis) =>
     normalizeAxis('transpose', axis, x.rank),
   );
@@ -80,6 +83,7 @@ const broadcastOperation: Operation<Shape> = {
 
 /** `x` repeated to `shape`, to which it must broadcast. */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
+  requireTensors('broadcastTo', x);
   checkShape('broadcastTo', shape);
   if (!sameShape(broadcastShapes('broadcastTo', x.shape, shape), shape)) {
     throw new MemgradError(
@@ -113,6 +117,7 @@ const sliceOperation: Operation<Window> = {
 
 /** `x` from `start` up to `end` (not included; default the last) along `axis`; negative ones count from the back. Throws when outside. */
 export function slice(x: Tensor, axis: number, start: number, end?: number): Tensor {
+  requireTensors('slice', x);
   const along = normalizeAxis('slice', axis, x.rank);
   const length = x.shape[along];
   const from = start < 0 ? start + length : start;
@@ -153,15 +158,18 @@ const padOperation: Operation<{ padding: Padding; value: number }> = {
 
 /** `x` with `value` around it; `padding` has [before, after] for each axis. Throws on a wrong count or a negative amount. */
 export function pad(x: Tensor, padding: Padding, value = 0): Tensor {
-  const amounts = padding.flat();
+  requireTensors('pad', x);
+  const amounts = Array.isArray(padding) ? padding.flat() : [];
   if (
-    padding.length !== x.rank ||
+    padding?.length !== x.rank ||
+    padding.some((pair) => pair?.length !== 2) ||
     amounts.some((amount) => !Number.isInteger(amount) || amount < 0)
   ) {
     throw new MemgradError(
       `pad: expected [before, after] with whole numbers >= 0 for each of the ${x.rank} axes of ${showShape(x.shape)}, got ${JSON.stringify(padding)}.`,
     );
   }
+  if (x.dtype === 'int32') requireWhole('pad', [value]);
   return amounts.every((amount) => amount === 0) ? x : run(padOperation, [x], { padding, value });
 }
 
@@ -201,14 +209,13 @@ const concatOperation: Operation<number> = {
 
 /** The tensors joined along `axis`; all other lengths and the dtype must match. */
 export function concat(tensors: readonly Tensor[], axis: number): Tensor {
-  if (tensors.length === 0)
-    throw new MemgradError('concat: got no tensors, expected at least one.');
+  requireList('concat', tensors);
   return run(concatOperation, tensors, normalizeAxis('concat', axis, tensors[0].rank));
 }
 
 /** The tensors, all of one shape, as slices along a new axis. */
 export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
-  if (tensors.length === 0) throw new MemgradError('stack: got no tensors, expected at least one.');
+  requireList('stack', tensors);
   const [{ shape }] = tensors;
   const other = tensors.find((x) => !sameShape(x.shape, shape));
   if (other) {
@@ -222,4 +229,13 @@ export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
     tensors.map((x) => reshape(x, expanded)),
     along,
   );
+}
+
+function requireList(name: string, tensors: readonly Tensor[]): void {
+  if (!Array.isArray(tensors) || tensors.length === 0) {
+    throw new MemgradError(
+      `${name}: expected a list of at least one tensor, got ${Array.isArray(tensors) ? 'an empty one' : typeof tensors}.`,
+    );
+  }
+  requireTensors(name, ...tensors);
 }

@@ -106,6 +106,11 @@ export class Tensor {
  */
 export class Parameter extends Tensor {
   constructor(value: Tensor) {
+    if (!(value instanceof Tensor)) {
+      throw new MemgradError(
+        `Parameter: expected a tensor, got ${typeof value}; make one with tensor(...).`,
+      );
+    }
     super(value.storage.share(), value.shape);
     scopes.at(-1)?.delete(this);
   }
@@ -113,6 +118,7 @@ export class Parameter extends Tensor {
   /** Takes the values of `value`, which must have the same shape, dtype and backend. */
   assign(value: Tensor): void {
     if (
+      !(value instanceof Tensor) ||
       !sameShape(this.shape, value.shape) ||
       this.dtype !== value.dtype ||
       this.backend !== value.backend

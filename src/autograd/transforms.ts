@@ -3,6 +3,7 @@ import { MemgradError } from '../errors.js';
 import { full, ones } from './create.js';
 import { add } from './elementwise.js';
 import { identity } from './identity.js';
+import { requireTensors } from './operation.js';
 import { sumTo } from './reduction.js';
 import { refusePromise, scope } from './scope.js';
 import {
@@ -13,7 +14,7 @@ import {
   Tape,
   withRecorders,
 } from './tape.js';
-import { sameShape, showShape, Tensor } from './tensor.js';
+import { sameShape, Tensor } from './tensor.js';
 import { treeLeaves, treeMap } from './tree.js';
 
 /** What `valueAndGrad` takes: a function to a scalar, or to a scalar and whatever else is to be kept. */
@@ -49,7 +50,7 @@ export function valueAndGrad<A extends unknown[], R extends Scalar, P = A[0]>(
       const tape = new Tape(leaves.filter(({ dtype }) => dtype !== 'int32'));
       const value = withRecorders([...currentRecorders(), tape], () => f(...inputs));
       refusePromise('grad', value);
-      const loss = value instanceof Tensor ? value : value[0];
+      const loss: unknown = Array.isArray(value) ? value[0] : value;
       if (!(loss instanceof Tensor) || loss.size !== 1 || loss.dtype === 'int32') {
         throw new MemgradError(
           `grad: the function must give a float scalar, got ${loss}; end it with sum or mean.`,
@@ -78,16 +79,21 @@ export function vjp(
   f: (...args: Tensor[]) => Tensor,
   ...args: Tensor[]
 ): [value: Tensor, pullback: (cotangent: Tensor) => Tensor[]] {
+  requireTensors('vjp', ...args);
   const leaves = args.map(identity);
   const tape = new Tape(leaves);
   const value = withRecorders([...currentRecorders(), tape], () => f(...leaves));
   refusePromise('vjp', value);
+  if (!(value instanceof Tensor)) {
+    throw new MemgradError(`vjp: the function must give a tensor, got ${typeof value}.`);
+  }
   return [
     value,
     (cotangent) => {
-      if (!sameShape(cotangent.shape, value.shape)) {
+      requireTensors('vjp', cotangent);
+      if (!sameShape(cotangent.shape, value.shape) || cotangent.dtype !== value.dtype) {
         throw new MemgradError(
-          `vjp: the cotangent has shape ${showShape(cotangent.shape)}, expected that of the value, ${showShape(value.shape)}.`,
+          `vjp: the cotangent is ${cotangent}, expected shape and dtype of the value, ${value}.`,
         );
       }
       return backward(tape, [value], [cotangent], leaves);
