@@ -9,6 +9,7 @@ import {
   type GradientRule,
   type Operation,
   requireFloat,
+  requireTensors,
   run,
 } from './operation.js';
 import { Tensor } from './tensor.js';
@@ -100,10 +101,16 @@ export const erf = unary('erf', (g, { inputs: [x] }) =>
 );
 
 /** x * x. */
-export const square = (x: Tensor): Tensor => mul(x, x);
+export function square(x: Tensor): Tensor {
+  requireTensors('square', x);
+  return mul(x, x);
+}
 
 /** Gaussian error linear unit x Phi(x), exact (Hendrycks and Gimpel 2016, arXiv 1606.08415). */
-export const gelu = (x: Tensor): Tensor => mul(mul(x, 0.5), add(erf(mul(x, Math.SQRT1_2)), 1));
+export function gelu(x: Tensor): Tensor {
+  requireFloat('gelu', x);
+  return mul(mul(x, 0.5), add(erf(mul(x, Math.SQRT1_2)), 1));
+}
 
 // Binary. Both sides have one dtype and shapes that broadcast (NumPy's rules); otherwise an error
 // names both. A number on either side takes the dtype of the other.

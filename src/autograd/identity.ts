@@ -1,5 +1,5 @@
 /** The same values as another tensor: with the gradient, and without it. */
-import { type Operation, run, sameValues } from './operation.js';
+import { type Operation, requireTensors, run, sameValues } from './operation.js';
 import { withRecorders } from './tape.js';
 import type { Tensor } from './tensor.js';
 
@@ -17,5 +17,6 @@ export function identity(x: Tensor): Tensor {
 
 /** The values of `x` as a constant: no gradient flows back through it (PyTorch's `detach`). */
 export function stopGradient(x: Tensor): Tensor {
+  requireTensors('stopGradient', x);
   return withRecorders([], () => identity(x));
 }

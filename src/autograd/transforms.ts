@@ -68,7 +68,10 @@ export function grad<A extends unknown[], R extends Scalar, P = A[0]>(
   f: (...args: A) => R,
   parameters?: P,
 ): (...args: A) => P {
-  return (...args) => valueAndGrad(f, parameters)(...args)[1];
+  return (...args) => {
+    const compute = () => valueAndGrad(f, parameters)(...args)[1];
+    return isRecording() ? compute() : scope(compute); // the value is nobody's
+  };
 }
 
 /**
