@@ -1,6 +1,7 @@
 /** The table of all operations: how each is called, and what can be expected of it. */
 import * as engine from '../autograd/index.js';
 import type { OperationCases } from './case.js';
+import { comparisonCases } from './cases/comparison.js';
 import { elementwiseCases } from './cases/elementwise.js';
 import { matmulCases } from './cases/matmul.js';
 import { networkCases } from './cases/network.js';
@@ -43,6 +44,7 @@ export const operations: Pick<typeof engine, OperationName> = omit(engine, notOp
 /** The cases of every operation. One that is exported and missing here is a compile error. */
 export const cases = {
   ...elementwiseCases,
+  ...comparisonCases,
   ...reductionCases,
   ...matmulCases,
   ...shapeCases,
