@@ -1,0 +1,516 @@
+/** Bad input: one sentence that names the operation, what came and what was expected. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import * as m from '../../src/autograd/index.js';
+import type { DType, TypedArray } from '../../src/backends/backend.js';
+import { createCpuBackend } from '../../src/backends/cpu/index.js';
+import { loadBackend } from '../../src/backends/index.js';
+import { cases, operationNames, operations } from '../../src/testing/index.js';
+import { f64, i32, refusal } from './helpers.js';
+
+const test = suite('bad input');
+
+const x23 = m.zeros([2, 3]);
+const x45 = m.zeros([4, 5]);
+const vector = m.zeros([3]);
+const whole = i32([0, 1]);
+const elsewhere = m.zeros([2, 3], { backend: createCpuBackend() });
+const onFloat32 = Object.assign(createCpuBackend(), {
+  name: 'narrow',
+  dtypes: ['float32', 'int32'] satisfies DType[],
+});
+const narrow = m.zeros([2], { backend: onFloat32 });
+const key = m.Key.of(1);
+/** What a caller without types may pass. */
+const as = <T>(value: unknown) => value as T;
+
+const table: [call: () => unknown, message: string][] = [
+  // Shapes.
+  [
+    () => m.add(x23, x45),
+    'add: shapes [2, 3] and [4, 5] do not broadcast; from the right, lengths must be equal or 1.',
+  ],
+  [
+    () => m.where(i32([1, 0, 1, 0]), x23, 0),
+    'where: shapes [4] and [2, 3] and [] do not broadcast; from the right, lengths must be equal or 1.',
+  ],
+  [
+    () => m.less(x23, m.zeros([2])),
+    'less: shapes [2, 3] and [2] do not broadcast; from the right, lengths must be equal or 1.',
+  ],
+  [
+    () => m.matmul(x23, x45),
+    'matmul: [2, 3] times [4, 5] has inner lengths 3 and 4, expected them equal.',
+  ],
+  [
+    () => m.matmul(x23, x23, { transposeA: true, transposeB: true }),
+    'matmul: [2, 3] transposed times [2, 3] transposed has inner lengths 2 and 3, expected them equal.',
+  ],
+  [
+    () => m.matmul(m.zeros([2, 2, 3]), x45),
+    'matmul: [2, 2, 3] times [4, 5] has inner lengths 3 and 4, expected them equal.',
+  ],
+  [
+    () => m.matmul(vector, x23),
+    'matmul: takes tensors of rank 2 or more, got shape [3]; reshape vectors to [n, 1] or [1, n].',
+  ],
+  [
+    () => m.matmul(m.zeros([2, 3, 3]), m.zeros([4, 3, 3])),
+    'matmul: shapes [2] and [4] do not broadcast; from the right, lengths must be equal or 1.',
+  ],
+  [
+    () => m.linear(x23, x45),
+    'linear: x [2, 3] and weight [4, 5] do not fit, expected [..., in] and [out, in].',
+  ],
+  [
+    () => m.linear(x23, m.zeros([4, 3]), m.zeros([2, 4])),
+    'linear: the bias has shape [2, 4], expected [4], one for each output.',
+  ],
+  [
+    () => m.layerNorm(x23, m.ones([2]), m.zeros([3])),
+    'layerNorm: x [2, 3], weight [2] and bias [3] do not fit, expected [..., features] and twice [features].',
+  ],
+  [
+    () => m.layerNorm(vector, m.ones([5, 3]), vector),
+    'layerNorm: x [3], weight [5, 3] and bias [3] do not fit, expected [..., features] and twice [features].',
+  ],
+  [
+    () => m.attention(x23, x45, x45),
+    'attention: q [2, 3], k [4, 5] and v [4, 5] do not fit, expected [..., queries, d], [..., keys, d] and [..., keys, e].',
+  ],
+  [
+    () => m.attention(x23, m.zeros([4, 3]), x23),
+    'attention: q [2, 3], k [4, 3] and v [2, 3] do not fit, expected [..., queries, d], [..., keys, d] and [..., keys, e].',
+  ],
+  [
+    () => m.crossEntropy(x23, i32([0, 1, 2])),
+    'crossEntropy: logits [2, 3] need targets of shape [2], got [3].',
+  ],
+  [
+    () => m.scatterAdd(x23, i32([0, 1, 2]), 4),
+    'scatterAdd: values [2, 3] must start with the shape of the indices [3].',
+  ],
+  [() => m.gather(m.ones([]), whole), 'gather: the table is a scalar, expected rank 1 or more.'],
+  [
+    () => m.reshape(x23, [4]),
+    'reshape: shape [2, 3] holds 6 values and cannot become [4]; the products must match, with at most one -1.',
+  ],
+  [
+    () => m.reshape(x23, [-1, -1]),
+    'reshape: shape [2, 3] holds 6 values and cannot become [-1, -1]; the products must match, with at most one -1.',
+  ],
+  [
+    () => m.reshape(x23, [4, -1]),
+    'reshape: shape [2, 3] holds 6 values and cannot become [4, -1]; the products must match, with at most one -1.',
+  ],
+  [
+    () => m.reshape(x23, [1.5, 4]),
+    'reshape: a shape is a list of whole numbers >= 0, got [1.5, 4].',
+  ],
+  [() => m.reshape(x23, as(6)), 'reshape: a shape is a list of whole numbers >= 0, got number.'],
+  [() => m.broadcastTo(x23, [3]), 'broadcastTo: [2, 3] does not broadcast to [3].'],
+  [
+    () => m.broadcastTo(x23, [2, 4]),
+    'broadcastTo: shapes [2, 3] and [2, 4] do not broadcast; from the right, lengths must be equal or 1.',
+  ],
+  [
+    () => m.slice(x23, 1, 2, 4),
+    'slice: [2, 4) does not lie in axis 1 of shape [2, 3], which has length 3.',
+  ],
+  [
+    () => m.slice(x23, 0, -3),
+    'slice: [-3, end) does not lie in axis 0 of shape [2, 3], which has length 2.',
+  ],
+  [
+    () => m.slice(x23, 0, NaN),
+    'slice: [NaN, end) does not lie in axis 0 of shape [2, 3], which has length 2.',
+  ],
+  [
+    () => m.pad(x23, [[1, 1]]),
+    'pad: expected [before, after] with whole numbers >= 0 for each of the 2 axes of [2, 3], got [[1,1]].',
+  ],
+  [
+    () => m.pad(vector, [[0, -1]]),
+    'pad: expected [before, after] with whole numbers >= 0 for each of the 1 axes of [3], got [[0,-1]].',
+  ],
+  [
+    () => m.pad(vector, as([[1]])),
+    'pad: expected [before, after] with whole numbers >= 0 for each of the 1 axes of [3], got [[1]].',
+  ],
+  [
+    () => m.pad(whole, [[1, 1]], 0.5),
+    'pad: int32 holds whole numbers from -2^31 to 2^31 - 1, got 0.5; choose a floating dtype or round it.',
+  ],
+  [
+    () => m.concat([x23, x45], 0),
+    'concat: [2, 3] and [4, 5] cannot be joined along axis 0; all other lengths must match.',
+  ],
+  [() => m.concat([], 0), 'concat: expected a list of at least one tensor, got an empty one.'],
+  [() => m.stack(as(x23)), 'stack: expected a list of at least one tensor, got object.'],
+  [() => m.stack([x23, x45]), 'stack: shapes [2, 3] and [4, 5] differ, expected one shape.'],
+  [
+    () => m.max(m.zeros([2, 0]), 1),
+    'max: nothing to choose from along an axis of length 0 in shape [2, 0].',
+  ],
+  [
+    () => m.argmax(m.zeros([0]), 0),
+    'argmax: nothing to choose from along an axis of length 0 in shape [0].',
+  ],
+
+  // Axes.
+  [() => m.sum(x23, 2), 'sum: axis 2 does not exist in a tensor of rank 2; axes run from -2 to 1.'],
+  [
+    () => m.min(x23, -3),
+    'min: axis -3 does not exist in a tensor of rank 2; axes run from -2 to 1.',
+  ],
+  [
+    () => m.mean(x23, 0.5),
+    'mean: axis 0.5 does not exist in a tensor of rank 2; axes run from -2 to 1.',
+  ],
+  [
+    () => m.max(m.ones([]), 0),
+    'max: axis 0 does not exist in a tensor of rank 0; a scalar has no axes.',
+  ],
+  [() => m.sum(x23, [1, -1]), 'sum: the axes [1, -1] name one axis twice; name each once.'],
+  [
+    () => m.softmax(x23, 2),
+    'softmax: axis 2 does not exist in a tensor of rank 2; axes run from -2 to 1.',
+  ],
+  [
+    () => m.logSoftmax(x23, 2),
+    'logSoftmax: axis 2 does not exist in a tensor of rank 2; axes run from -2 to 1.',
+  ],
+  [
+    () => m.logsumexp(x23, 2),
+    'logsumexp: axis 2 does not exist in a tensor of rank 2; axes run from -2 to 1.',
+  ],
+  [
+    () => m.concat([x23], 2),
+    'concat: axis 2 does not exist in a tensor of rank 2; axes run from -2 to 1.',
+  ],
+  [
+    () => m.stack([x23], 3),
+    'stack: axis 3 does not exist in a tensor of rank 3; axes run from -3 to 2.',
+  ],
+  [
+    () => m.transpose(x23, [0]),
+    'transpose: the order [0] must name each of the 2 axes of [2, 3] once.',
+  ],
+  [
+    () => m.transpose(x23, [0, 0]),
+    'transpose: the order [0, 0] must name each of the 2 axes of [2, 3] once.',
+  ],
+  [
+    () => m.transpose(x23, [0, 2]),
+    'transpose: axis 2 does not exist in a tensor of rank 2; axes run from -2 to 1.',
+  ],
+
+  // Dtypes.
+  [
+    () => m.mul(x23, f64([1, 2, 3])),
+    "mul: inputs are float32 and float64, expected one dtype; convert with cast(x, 'float32').",
+  ],
+  [
+    () => m.concat([vector, f64([1])], 0),
+    "concat: inputs are float32 and float64, expected one dtype; convert with cast(x, 'float32').",
+  ],
+  [
+    () => m.exp(whole),
+    "exp: expected float32 or float64, got int32; convert with cast(x, 'float32').",
+  ],
+  [
+    () => m.mean(whole),
+    "mean: expected float32 or float64, got int32; convert with cast(x, 'float32').",
+  ],
+  [
+    () => m.min(whole),
+    "min: expected float32 or float64, got int32; convert with cast(x, 'float32').",
+  ],
+  [
+    () => m.softmax(whole),
+    "softmax: expected float32 or float64, got int32; convert with cast(x, 'float32').",
+  ],
+  [
+    () => m.crossEntropy(i32([[1, 2]]), i32([0])),
+    "crossEntropy: expected float32 or float64, got int32; convert with cast(x, 'float32').",
+  ],
+  [
+    () => m.matmul(i32([[1]]), i32([[1]])),
+    "matmul: expected float32 or float64, got int32; convert with cast(x, 'float32').",
+  ],
+  [
+    () => m.dropout(whole, 0.5, key),
+    "dropout: expected float32 or float64, got int32; convert with cast(x, 'float32').",
+  ],
+  [
+    () => m.where(vector, 1, 2),
+    "where: the condition must be int32, got float32; convert with cast(x, 'int32').",
+  ],
+  [
+    () => m.gather(x23, vector),
+    "gather: the indices must be int32, got float32; convert with cast(x, 'int32').",
+  ],
+  [
+    () => m.oneHot(vector, 3),
+    "oneHot: the indices must be int32, got float32; convert with cast(x, 'int32').",
+  ],
+  [
+    () => m.crossEntropy(x23, m.zeros([2])),
+    "crossEntropy: the targets must be int32, got float32; convert with cast(x, 'int32').",
+  ],
+  [
+    () => m.cast(x23, as('float16')),
+    "cast: 'float16' is not a dtype; choose float32, float64 or int32.",
+  ],
+  [
+    () => m.cast(narrow, 'float64'),
+    "cast: the backend 'narrow' has no float64; it computes in float32, int32.",
+  ],
+  [
+    () => m.equal(whole, 0.5),
+    'equal: int32 holds whole numbers from -2^31 to 2^31 - 1, got 0.5; choose a floating dtype or round it.',
+  ],
+  [
+    () => m.add(whole, Infinity),
+    'add: int32 holds whole numbers from -2^31 to 2^31 - 1, got Infinity; choose a floating dtype or round it.',
+  ],
+
+  // Values and options.
+  [
+    () => m.gather(x23, i32([0, 2])),
+    'gather: index 2 at position 1 is outside the table of 2 rows; indices run from 0 to 1.',
+  ],
+  [
+    () => m.scatterAdd(x23, i32([0, -1]), 2),
+    'scatterAdd: index -1 at position 1 is outside the table of 2 rows; indices run from 0 to 1.',
+  ],
+  [
+    () => m.scatterAdd(x23, whole, -1),
+    'scatterAdd: a shape is a list of whole numbers >= 0, got [-1].',
+  ],
+  [() => m.oneHot(whole, 1.5), 'oneHot: a shape is a list of whole numbers >= 0, got [1.5].'],
+  [
+    () => m.crossEntropy(x23, i32([0, 3])),
+    'crossEntropy: a target is outside the 3 classes, expected 0 to 2 or ignoreIndex.',
+  ],
+  [
+    () => m.crossEntropy(x23, i32([0, -1])),
+    'crossEntropy: a target is outside the 3 classes, expected 0 to 2 or ignoreIndex.',
+  ],
+  [
+    () => m.crossEntropy(x23, whole, { reduction: as('average') }),
+    "crossEntropy: the reduction 'average' is not known; choose mean, sum or none.",
+  ],
+  [
+    () => m.crossEntropy(x23, whole, { ignoreIndex: NaN }),
+    'crossEntropy: ignoreIndex must be a whole number, got NaN; targets are int32.',
+  ],
+  [() => m.dropout(x23, 1, key), 'dropout: the rate must lie in [0, 1), got 1.'],
+  [() => m.dropout(x23, NaN, key), 'dropout: the rate must lie in [0, 1), got NaN.'],
+  [
+    () => m.dropout(x23, 0.5, as(undefined)),
+    'uniform: expected a key, got undefined; make one with Key.of(seed).',
+  ],
+
+  // Backends.
+  [
+    () => m.add(x23, elsewhere),
+    "add: inputs live on 'cpu' and 'cpu', expected one backend; make both on the same.",
+  ],
+  [
+    () => m.zeros([2], { dtype: 'float64', backend: onFloat32 }),
+    "full: the backend 'narrow' has no dtype 'float64'; choose one of float32, int32.",
+  ],
+  [() => loadBackend('cuda'), "backend: 'cuda' is not known; choose one of cpu."],
+  [() => loadBackend('toString'), "backend: 'toString' is not known; choose one of cpu."],
+
+  // Making tensors.
+  [
+    () => m.tensor([[1, 2], [3]]),
+    'tensor: the nested arrays start as shape [2, 2], but a list of 1 stands at depth 1; every list of a level must have the same length and hold numbers.',
+  ],
+  [
+    () => m.tensor([1, [2]]),
+    'tensor: the nested arrays start as shape [2], but a list of 1 stands at depth 1; every list of a level must have the same length and hold numbers.',
+  ],
+  [
+    () => m.tensor([[1], 2]),
+    'tensor: the nested arrays start as shape [2, 1], but 2 stands at depth 1; every list of a level must have the same length and hold numbers.',
+  ],
+  [
+    () => m.tensor(as(['a'])),
+    'tensor: the nested arrays start as shape [1], but a stands at depth 1; every list of a level must have the same length and hold numbers.',
+  ],
+  [
+    () => m.tensor(as(undefined)),
+    'tensor: the nested arrays start as shape [], but undefined stands at depth 0; every list of a level must have the same length and hold numbers.',
+  ],
+  [
+    () => m.tensor([1, 2, 3], { shape: [2] }),
+    'tensor: shape [2] has 2 values, got 3; they must match.',
+  ],
+  [
+    () => m.tensor(as<TypedArray>(new Uint8Array(2))),
+    'tensor: takes Float32Array, Float64Array or Int32Array, got Uint8Array; convert it first.',
+  ],
+  [
+    () => m.tensor([1], { dtype: as('float16') }),
+    "tensor: the backend 'cpu' has no dtype 'float16'; choose one of float32, float64, int32.",
+  ],
+  [
+    () => m.tensor([1.5], { dtype: 'int32' }),
+    'tensor: int32 holds whole numbers from -2^31 to 2^31 - 1, got 1.5; choose a floating dtype or round it.',
+  ],
+  [
+    () => m.tensor(Float64Array.of(NaN), { dtype: 'int32' }),
+    'tensor: int32 holds whole numbers from -2^31 to 2^31 - 1, got NaN; choose a floating dtype or round it.',
+  ],
+  [() => m.zeros([-1]), 'full: a shape is a list of whole numbers >= 0, got [-1].'],
+  [() => m.ones([NaN]), 'full: a shape is a list of whole numbers >= 0, got [NaN].'],
+  [() => m.full(as(3), 1), 'full: a shape is a list of whole numbers >= 0, got number.'],
+  [() => m.full([2], as('1')), 'full: expected a number to fill with, got string.'],
+  [
+    () => m.full([2], 2 ** 31, { dtype: 'int32' }),
+    'full: int32 holds whole numbers from -2^31 to 2^31 - 1, got 2147483648; choose a floating dtype or round it.',
+  ],
+  [() => m.arange(2.5), 'arange: a shape is a list of whole numbers >= 0, got [2.5].'],
+  [
+    () => m.arange(2, { dtype: as('int8') }),
+    "arange: the backend 'cpu' has no dtype 'int8'; choose one of float32, float64, int32.",
+  ],
+  [() => m.uniform(as(7), [2]), 'uniform: expected a key, got number; make one with Key.of(seed).'],
+  [
+    () => m.normal(key, [2], { dtype: 'int32' }),
+    'normal: expected float32 or float64, got int32; the values are real.',
+  ],
+  [() => m.Key.of(-1), 'seed: expected a whole number from 0 to 2^53 - 1, got -1.'],
+  [() => m.Key.of(NaN), 'seed: expected a whole number from 0 to 2^53 - 1, got NaN.'],
+  [() => key.fold(0.5), 'fold: expected a whole number from 0 to 2^32 - 1, got 0.5.'],
+  [() => key.integers(3, 0), 'integers: expected a limit from 1 to 2^31, got 0.'],
+  [
+    () => new m.Parameter(as([1])),
+    'Parameter: expected a tensor, got object; make one with tensor(...).',
+  ],
+  [
+    () => new m.Parameter(x23).assign(vector),
+    'assign: expected Tensor(float32 [2, 3] on cpu), got Tensor(float32 [3] on cpu); convert the value first.',
+  ],
+  [
+    () => new m.Parameter(x23).assign(as(undefined)),
+    'assign: expected Tensor(float32 [2, 3] on cpu), got undefined; convert the value first.',
+  ],
+  [
+    () => x23.item(),
+    'item: takes a tensor of one element, got shape [2, 3]; use data() or array().',
+  ],
+
+  // Transforms.
+  [
+    () => m.grad((x: m.Tensor) => m.mul(x, 2))(x23),
+    'grad: the function must give a float scalar, got Tensor(float32 [2, 3] on cpu); end it with sum or mean.',
+  ],
+  [
+    () => m.grad((x: m.Tensor) => m.sum(m.cast(x, 'int32')))(x23),
+    'grad: the function must give a float scalar, got Tensor(int32 [] on cpu); end it with sum or mean.',
+  ],
+  [
+    () => m.grad(as<() => m.Tensor>(() => undefined))(...as<[]>([x23])),
+    'grad: the function must give a float scalar, got undefined; end it with sum or mean.',
+  ],
+  [
+    () => m.grad(as<() => m.Tensor>(() => 3))(...as<[]>([x23])),
+    'grad: the function must give a float scalar, got 3; end it with sum or mean.',
+  ],
+  [
+    () => m.grad((x: number) => m.full([], x))(3),
+    'grad: found no tensor to differentiate by; pass it as the first argument or as parameters.',
+  ],
+  [
+    () => m.grad(as<(x: m.Tensor) => m.Tensor>(async (x: m.Tensor) => m.sum(x)))(x23),
+    'grad: the function returned a promise, expected it to be synchronous; return tensors and read them afterwards.',
+  ],
+  [
+    () =>
+      m.vjp(
+        as<(x: m.Tensor) => m.Tensor>(async (x: m.Tensor) => x),
+        x23,
+      ),
+    'vjp: the function returned a promise, expected it to be synchronous; return tensors and read them afterwards.',
+  ],
+  [
+    () =>
+      m.vjp(
+        as<(x: m.Tensor) => m.Tensor>(() => 3),
+        x23,
+      ),
+    'vjp: the function must give a tensor, got number.',
+  ],
+  [
+    () => m.vjp(m.neg, as<m.Tensor>([1])),
+    'vjp: expected tensors, got an array; wrap values in tensor(...).',
+  ],
+  [
+    () => m.vjp(m.neg, x23)[1](vector),
+    'vjp: the cotangent is Tensor(float32 [3] on cpu), expected shape and dtype of the value, Tensor(float32 [2, 3] on cpu).',
+  ],
+  [
+    () => m.vjp(m.neg, vector)[1](f64([1, 2, 3])),
+    'vjp: the cotangent is Tensor(float64 [3] on cpu), expected shape and dtype of the value, Tensor(float32 [3] on cpu).',
+  ],
+  [
+    () => m.scope(async () => x23),
+    'scope: the function returned a promise, expected it to be synchronous; return tensors and read them afterwards.',
+  ],
+  [
+    () => m.checkGradients(m.neg, [x23]),
+    "checkGradients: expected float64 inputs, got Tensor(float32 [2, 3] on cpu); make them with { dtype: 'float64' }.",
+  ],
+  [
+    () => m.checkGradients(m.neg, []),
+    'checkGradients: got no inputs, expected at least one tensor.',
+  ],
+  [
+    () => m.checkGradients(m.neg, as([[1]])),
+    'checkGradients: expected tensors, got an array; wrap values in tensor(...).',
+  ],
+];
+
+for (const [call, message] of table) {
+  test(`${call.toString().slice(6)}`, async () => {
+    assert.is(await refusal(call), message);
+  });
+}
+
+test('no operation answers undefined, null, an array or text with anything but a MemgradError', async () => {
+  for (const name of operationNames) {
+    const arity = cases[name].patterns[0].inputs.length;
+    const call = operations[name] as (...args: unknown[]) => unknown;
+    for (const bad of [undefined, null, [1, 2], 'text', {}]) {
+      const message = await refusal(() => call(...Array(Math.max(arity, 1)).fill(bad)));
+      assert.match(
+        message,
+        /^[a-zA-Z]+: expected (tensors|a list of at least one tensor), got .*\.$/,
+      );
+      assert.ok(
+        message.startsWith(`${name}:`),
+        `${name} was called, but the message is: ${message}`,
+      );
+    }
+  }
+});
+
+test('a refused call leaves nothing on the tape and no tensor behind', async () => {
+  const before = m.memoryReport().buffers;
+  const gradient = m.grad((x: m.Tensor) => {
+    assert.throws(() => m.add(x, x45));
+    return m.sum(x);
+  })(x23);
+  assert.equal(await gradient.array(), [
+    [1, 1, 1],
+    [1, 1, 1],
+  ]);
+  gradient.dispose();
+  assert.is(m.memoryReport().buffers, before);
+});
+
+test.run();
