@@ -26,6 +26,8 @@ import {
   valueAndGrad,
   vjp,
 } from '../../src/autograd/index.js';
+import type { Backend, DeviceBuffer } from '../../src/backends/backend.js';
+import { createCpuBackend } from '../../src/backends/cpu/index.js';
 import { f64, refusal } from './helpers.js';
 
 const test = suite('memory');
@@ -205,6 +207,30 @@ test('a gradient freed by its owner does no harm to another', async () => {
   });
   a.dispose();
   assert.equal(await b.array(), [1, 1]);
+});
+
+test('the backward pass frees each gradient as soon as it is used', () => {
+  const cpu = createCpuBackend();
+  let [now, peak] = [0, 0];
+  const counting = Object.assign(Object.create(cpu) as Backend, {
+    unary(...[kernel, x]: Parameters<Backend['unary']>) {
+      peak = Math.max(peak, ++now);
+      return cpu.unary(kernel, x);
+    },
+    free(buffer: DeviceBuffer) {
+      now--;
+      cpu.free(buffer);
+    },
+  });
+  const x = tensor([1, 2], { backend: counting });
+  const f = (y: Tensor) => {
+    let state = y;
+    for (let i = 0; i < 100; i++) state = neg(state);
+    return sum(state);
+  };
+  grad(f)(x).dispose();
+  // 100 results, and but a few gradients at a time.
+  assert.ok(peak >= 100 && peak < 110, `${peak} results and gradients at the peak`);
 });
 
 test('the report is flat over 200 steps of training', () => {
