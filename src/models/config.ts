@@ -28,6 +28,11 @@ export interface ModelConfig {
   /** One more normalisation before the logits. */
   finalNorm: boolean;
   positions: Positions;
+  /**
+   * Multiply embeddings by sqrt(dModel), as the paper does. Without it tokens and memory start out
+   * equally large, which is what lets RMT find its memory within hundreds of steps.
+   */
+  scaleEmbeddings: boolean;
   /** Probability of dropping a value, and an attention weight. */
   dropout: number;
   dropatt: number;
@@ -51,7 +56,7 @@ export interface MemoryConfig extends ModelConfig {
 /** What a preset settles. */
 export type Preset = Pick<
   MemoryConfig,
-  'norm' | 'finalNorm' | 'positions' | 'memInit' | 'dropout' | 'dropatt'
+  'norm' | 'finalNorm' | 'positions' | 'scaleEmbeddings' | 'memInit' | 'dropout' | 'dropatt'
 >;
 
 /**
@@ -63,6 +68,7 @@ export const presets = {
     norm: 'pre',
     finalNorm: true,
     positions: 'rotary',
+    scaleEmbeddings: false,
     memInit: 'distinct',
     dropout: 0,
     dropatt: 0,
@@ -71,6 +77,7 @@ export const presets = {
     norm: 'post',
     finalNorm: false,
     positions: 'relative-wrapped',
+    scaleEmbeddings: true,
     memInit: 'repeated',
     dropout: 0.1,
     dropatt: 0,

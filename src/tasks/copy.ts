@@ -76,14 +76,15 @@ export class Copy implements Task {
     return Array.from(tokens, show).join('');
   }
 
-  /** Symbols to copy: drawn until they belong to the split. */
+  /** Symbols to copy: drawn until they belong to the split. Where there are too few sequences to hold some out, there is none. */
   #source(key: Key, split: Split): Int32Array {
+    const tooFew = this.length < 4 || this.#symbols ** this.length < 32;
     for (let attempt = 0; ; attempt++) {
       const source = key
         .fold(attempt)
         .integers(this.length, this.#symbols)
         .map((symbol) => symbol + FIRST_SYMBOL);
-      if (this.length < 4 || isHeldOut(source) === (split === 'test')) return source;
+      if (tooFew || isHeldOut(source) === (split === 'test')) return source;
     }
   }
 }

@@ -24,8 +24,8 @@ export interface EvaluateOptions {
   batchSize?: number;
   seed?: number;
   backend?: Backend;
-  /** Called after each batch with the share that is done. */
-  onProgress?: (share: number) => void;
+  /** Called after each batch with the share that is done, and awaited: what it throws ends the evaluation. */
+  onProgress?: (share: number) => void | Promise<void>;
 }
 
 /** How well the held-out sequences were answered. */
@@ -65,7 +65,7 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     }
     example ??= showFirst(task, batch, answers);
     done += batch.size;
-    options.onProgress?.(done / samples);
+    await options.onProgress?.(done / samples);
   }
   return {
     accuracy: right / asked,

@@ -86,9 +86,11 @@ export class Decoder extends Module {
     this.#config = config;
   }
 
-  /** Tokens [batch, time] to embeddings times sqrt(dModel), [batch, time, dModel]. */
+  /** Tokens [batch, time] to embeddings [batch, time, dModel]. */
   embed(tokens: Tensor): Tensor {
-    return mul(gather(this.embedding, tokens), Math.sqrt(this.#config.dModel));
+    const rows = gather(this.embedding, tokens);
+    const { scaleEmbeddings, dModel } = this.#config;
+    return scaleEmbeddings ? mul(rows, Math.sqrt(dModel)) : rows;
   }
 
   /** Rows [batch, time, dModel] to logits [batch, time, nToken]. */
