@@ -15,6 +15,7 @@ export * from './layers/linear.js';
 export * from './layers/mask.js';
 export * from './layers/positions.js';
 export { Module } from './module.js';
+export * from './reference.js';
 export { RMT } from './rmt.js';
 export { detach, type SegmentModel, type SegmentOutput } from './segment-model.js';
 export { Transformer } from './transformer.js';
