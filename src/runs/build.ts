@@ -1,0 +1,59 @@
+/** From a configuration to the objects that it describes. */
+import type { Backend } from '../backends/backend.js';
+import { MemgradError } from '../errors.js';
+import { createModel, type SegmentModel } from '../models/index.js';
+import { createTask, type Task } from '../tasks/index.js';
+import {
+  constant,
+  cosine,
+  createOptimizer,
+  onPlateau,
+  type Schedule,
+  type TrainOptions,
+  warmUp,
+} from '../training/index.js';
+import type { RunConfig } from './config.js';
+
+/** The task of a run. Throws `MemgradError` unless the model has a vocabulary of its size. */
+export function buildTask({ task: { name, options }, model: { config } }: RunConfig): Task {
+  const task = createTask(name, options);
+  if (task.vocabulary !== config.nToken) {
+    throw new MemgradError(
+      `The model has nToken ${config.nToken}, but the task '${name}' with these options has ${task.vocabulary} different tokens; both must agree.`,
+    );
+  }
+  return task;
+}
+
+/** The model of a run with fresh parameters. Throws `MemgradError` for one that cannot be. */
+export function buildModel({ model: { name, config }, seed }: RunConfig, backend?: Backend) {
+  return createModel(name, { ...config, backend }, seed);
+}
+
+/** What `train` is to be called with for this run; the optimiser in it is new and belongs to the caller. */
+export function buildTraining(
+  { training, seed }: RunConfig,
+  { model, task, backend }: { model: SegmentModel; task: Task; backend?: Backend },
+): TrainOptions {
+  const { segmentLength, steps, batchSize, optimizer, clip, bpttDepth, curriculum } = training;
+  return {
+    model,
+    task,
+    optimizer: createOptimizer(optimizer.name, optimizer),
+    schedule: buildSchedule(training),
+    segmentLength,
+    steps,
+    batchSize,
+    seed,
+    clip: clip ?? undefined,
+    bpttDepth: bpttDepth ?? undefined,
+    curriculum: curriculum ?? undefined,
+    backend,
+  };
+}
+
+function buildSchedule({ schedule, steps }: RunConfig['training']): Schedule {
+  const after = { constant, cosine: () => cosine(steps), plateau: () => onPlateau() };
+  const then = after[schedule.name]();
+  return schedule.warmUp === 0 ? then : warmUp(schedule.warmUp, then);
+}

@@ -1,0 +1,88 @@
+/** Checks of values that come from outside: what passes has the type that it claims. */
+import { MemgradError } from '../errors.js';
+
+/** Gives `value` back with its type, or throws a `MemgradError` that names `path`. */
+export type Check<T> = (value: unknown, path: string) => T;
+
+/** A whole number from `least` to `most`. */
+export function whole(least: number, most: number): Check<number> {
+  return (value, path) =>
+    Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most
+      ? (value as number)
+      : refuse(path, value, `a whole number from ${least} to ${most}`);
+}
+
+/** A number in [least, most); with `open`, in (least, most]. */
+export function real(least: number, most: number, { open = false } = {}): Check<number> {
+  return (value, path) => {
+    const fits =
+      typeof value === 'number' &&
+      (open ? value > least && value <= most : value >= least && value < most);
+    return fits
+      ? value
+      : refuse(path, value, `a number in ${open ? `(${least}, ${most}]` : `[${least}, ${most})`}`);
+  };
+}
+
+/** One of `choices`. */
+export function oneOf<const Choices extends readonly string[]>(
+  choices: Choices,
+): Check<Choices[number]> {
+  return (value, path) =>
+    choices.includes(value as string)
+      ? (value as string)
+      : refuse(path, value, choices.join(' or '));
+}
+
+/** `true` or `false`. */
+export const flag: Check<boolean> = (value, path) =>
+  typeof value === 'boolean' ? value : refuse(path, value, 'true or false');
+
+/** What `check` takes, or null. */
+export function orNull<T>(check: Check<T>): Check<T | null> {
+  return (value, path) => (value === null ? null : check(value, path));
+}
+
+/** A list of two. */
+export function pair<T>(check: Check<T>): Check<readonly [T, T]> {
+  return (value, path) =>
+    Array.isArray(value) && value.length === 2
+      ? [check(value[0], `${path}[0]`), check(value[1], `${path}[1]`)]
+      : refuse(path, value, 'a list of two');
+}
+
+/** An object with exactly these fields. The result is a new one, so that nothing else of `value` gets in. */
+export function object<F extends Record<string, Check<unknown>>>(
+  fields: F,
+): Check<{ readonly [Name in keyof F]: ReturnType<F[Name]> }> {
+  return (value, path) => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      refuse(path, value, `an object with ${Object.keys(fields).join(', ')}`);
+    }
+    const given = value as Record<string, unknown>;
+    const unknown = Object.keys(given).find((name) => !Object.hasOwn(fields, name));
+    if (unknown !== undefined) {
+      throw new MemgradError(
+        `${path.replace(/:$/, '')} has the field ${show(unknown)}, which is not known; it may have ${Object.keys(fields).join(', ')}.`,
+      );
+    }
+    const checked = Object.entries(fields).map(([name, check]) => {
+      const field = `${path}${path.endsWith(':') ? ' ' : '.'}${name}`;
+      return [name, check(Object.hasOwn(given, name) ? given[name] : undefined, field)];
+    });
+    return Object.fromEntries(checked);
+  };
+}
+
+function refuse(path: string, value: unknown, expected: string): never {
+  const came = value === undefined ? 'is missing' : `is ${show(value)}`;
+  throw new MemgradError(`${path.replace(/:$/, '')} ${came}, but ${expected} was expected.`);
+}
+
+/** A value for a message; what is nested or long is not shown in full, since a file must not choose the size of our messages. */
+function show(value: unknown): string {
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === 'object' && value !== null) return 'an object';
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}

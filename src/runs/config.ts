@@ -1,0 +1,140 @@
+/** The configuration of a run: everything that made it, as config.json holds it. */
+import { MemgradError } from '../errors.js';
+import { type AnyConfig, checkConfig, modelNames } from '../models/index.js';
+import { type TaskName, taskSummaries } from '../tasks/index.js';
+import { optimizerNames } from '../training/index.js';
+import { type Check, flag, object, oneOf, orNull, pair, real, whole } from './check.js';
+
+/** Version of the layout of a run folder. */
+export const RUN_VERSION = 1;
+
+/**
+ * The largest sizes of a run. Far above what trains in JavaScript, and small enough that a file
+ * from somebody else cannot ask for all the memory there is.
+ */
+export const limits = {
+  length: 4096,
+  symbols: 10_000,
+  copies: 64,
+  layers: 128,
+  heads: 256,
+  width: 16_384,
+  memoryTokens: 512,
+  cache: 4096,
+  segmentLength: 2048,
+  batchSize: 4096,
+  steps: 10_000_000,
+  parameters: 100_000_000,
+} as const;
+
+const modelConfig = object({
+  nToken: whole(2, 100_000),
+  nLayer: whole(1, limits.layers),
+  nHead: whole(1, limits.heads),
+  dModel: whole(1, limits.width),
+  dHead: whole(1, limits.width),
+  dInner: whole(1, limits.width),
+  norm: oneOf(['pre', 'post']),
+  finalNorm: flag,
+  positions: oneOf(['rotary', 'relative', 'relative-wrapped', 'absolute']),
+  scaleEmbeddings: flag,
+  dropout: real(0, 1),
+  dropatt: real(0, 1),
+  dtype: oneOf(['float32', 'float64']),
+  memLen: whole(1, limits.cache),
+  numMemTokens: whole(1, limits.memoryTokens),
+  memInit: oneOf(['distinct', 'repeated']),
+}) satisfies Check<Omit<AnyConfig, 'backend'>>;
+
+/** The options of each task, by its name. */
+const taskOptions = {
+  copy: object({
+    length: whole(1, limits.length),
+    symbols: whole(2, limits.symbols),
+    copies: whole(1, limits.copies),
+  }),
+} satisfies Record<TaskName, Check<object>>;
+
+const task: Check<{ readonly name: TaskName; readonly options: TaskOptions }> = (value, path) => {
+  const anything: Check<unknown> = (options) => options;
+  const names = Object.keys(taskSummaries) as TaskName[];
+  const { name, options } = object({ name: oneOf(names), options: anything })(value, path);
+  return { name, options: taskOptions[name](options, `${path}.options`) };
+};
+
+const training = object({
+  segmentLength: whole(1, limits.segmentLength),
+  steps: whole(1, limits.steps),
+  batchSize: whole(1, limits.batchSize),
+  optimizer: object({
+    name: oneOf(optimizerNames),
+    learningRate: real(0, 1000),
+    betas: pair(real(0, 1)),
+    weightDecay: real(0, 1000),
+  }),
+  /** `warmUp` steps of rising learning rate, none when 0, come before the schedule itself. */
+  schedule: object({
+    name: oneOf(['constant', 'cosine', 'plateau']),
+    warmUp: whole(0, limits.steps),
+  }),
+  /** No clipping when null. */
+  clip: orNull(real(0, 1e9, { open: true })),
+  /** Gradients reach all segments when null. */
+  bpttDepth: orNull(whole(0, limits.length * limits.copies)),
+  curriculum: orNull(
+    object({
+      start: whole(1, limits.length),
+      by: whole(1, limits.length),
+      at: real(0, 1, { open: true }),
+    }),
+  ),
+  /** Training ends early when the last ten steps, of full length, averaged this accuracy. */
+  stopAt: orNull(real(0, 1, { open: true })),
+});
+
+const run = object({
+  version: whole(RUN_VERSION, RUN_VERSION),
+  seed: whole(0, Number.MAX_SAFE_INTEGER),
+  model: object({ name: oneOf(modelNames), config: modelConfig }),
+  task,
+  training,
+});
+
+/** The options of a task, all of them settled. */
+export type TaskOptions = ReturnType<(typeof taskOptions)[TaskName]>;
+/** How a run is trained. */
+export type TrainingConfig = ReturnType<typeof training>;
+/** Everything that made a run. */
+export type RunConfig = ReturnType<typeof run>;
+
+/**
+ * Checks a configuration from outside: every field there, of its type and in its range, none that
+ * is not known, and a model of a size that can be. `origin` stands at the start of each message.
+ */
+export function checkRunConfig(value: unknown, origin: string): RunConfig {
+  checkVersion(value, origin); // first: another version may have other fields
+  const config = run(value, `${origin}:`);
+  checkConfig({ ...config.model.config });
+  const least = leastParameters(config);
+  if (least > limits.parameters) {
+    throw new MemgradError(
+      `${origin}: the model would have ${least} parameters or more, but at most ${limits.parameters} are allowed; make it narrower or give it fewer layers.`,
+    );
+  }
+  return config;
+}
+
+function checkVersion(value: unknown, origin: string): void {
+  const version = (value as { version?: unknown } | null)?.version;
+  if (typeof version !== 'number' || version === RUN_VERSION) return;
+  throw new MemgradError(
+    `${origin}: version is ${version}, but this memgrad reads version ${RUN_VERSION} only; use the memgrad that wrote it.`,
+  );
+}
+
+/** A lower bound of how many numbers the model holds, from its largest matrices alone. */
+export function leastParameters({ model: { name, config } }: RunConfig): number {
+  const { nToken, nLayer, nHead, dModel, dHead, dInner, numMemTokens } = config;
+  const layer = 4 * dModel * nHead * dHead + 2 * dModel * dInner;
+  return nToken * dModel + nLayer * layer + (name === 'rmt' ? numMemTokens * dModel : 0);
+}
