@@ -1,0 +1,39 @@
+/** What every command has: the options --seed, --backend and --json, and what they lead to. */
+import { type Command, Option } from 'commander';
+import { setDefaultBackend } from '../autograd/index.js';
+import { type Backend, backendNames, loadBackend } from '../backends/index.js';
+import { Interrupt } from './interrupt.js';
+import { Output } from './output.js';
+import { whole } from './parsers.js';
+
+/** The options of every command. */
+export interface CommonOptions {
+  seed?: number;
+  backend: string;
+  json?: boolean;
+}
+
+/** What a command works with. */
+export interface Context {
+  readonly output: Output;
+  readonly backend: Backend;
+  readonly interrupt: Interrupt;
+}
+
+/** Adds the common options; `seed` says what the seed decides, and what it is when left out. */
+export function commonOptions(command: Command, seed: string): Command {
+  return command
+    .option('--seed <n>', seed, whole(0, Number.MAX_SAFE_INTEGER))
+    .addOption(new Option('--backend <name>', 'what computes').choices(backendNames).default('cpu'))
+    .option('--json', 'print one JSON object a line and nothing else');
+}
+
+/** Makes ready what the common options ask for. */
+export async function openContext({
+  backend: name,
+  json = false,
+}: CommonOptions): Promise<Context> {
+  const backend = await loadBackend(name);
+  setDefaultBackend(backend);
+  return { output: new Output(json), backend, interrupt: new Interrupt() };
+}

@@ -1,0 +1,240 @@
+/** `memgrad demo`, which `npm start` runs: three models of equal size learn to copy, two of them in vain or nearly so. */
+import type { Command } from 'commander';
+import { presets } from '../models/index.js';
+import { checkRunConfig, RUN_VERSION, type RunConfig } from '../runs/index.js';
+import { createTask } from '../tasks/index.js';
+import type { Evaluation } from '../training/index.js';
+import { type CommonOptions, type Context, commonOptions, openContext } from './context.js';
+import { clock, count, fit, percent, wrap } from './format.js';
+import type { Colour, Output } from './output.js';
+import { plot } from './plot.js';
+import { table } from './table.js';
+import { runEvaluation, runTraining, type Trained } from './training.js';
+
+/** The sizes: small enough for five minutes on two slow cores with the cpu backend. */
+const DEMO = {
+  task: { length: 8, symbols: 10, copies: 2 },
+  model: {
+    nLayer: 2,
+    nHead: 4,
+    dModel: 32,
+    dHead: 8,
+    dInner: 64,
+    numMemTokens: 8,
+    memLen: 8,
+  },
+  segmentLength: 8,
+  batchSize: 16,
+  steps: 1200,
+  learningRate: 2e-3,
+  warmUp: 50,
+  /** The mean accuracy of ten steps at which a model has learnt it. */
+  stopAt: 1,
+  /** Held-out sequences to answer. */
+  samples: 256,
+} as const;
+
+/** The models in the order in which they train: how each is called, and drawn. */
+const MODELS = [
+  { name: 'transformer', title: 'Transformer', mark: 'o', colour: 'yellow' },
+  { name: 'transformer-xl', title: 'Transformer-XL', mark: 'x', colour: 'cyan' },
+  { name: 'rmt', title: 'RMT', mark: '#', colour: 'green' },
+] as const satisfies readonly {
+  name: RunConfig['model']['name'];
+  title: string;
+  mark: string;
+  colour: Colour;
+}[];
+
+/** What became of one model. */
+interface Result {
+  readonly model: (typeof MODELS)[number];
+  readonly parameters: number;
+  readonly trained: Trained;
+  readonly evaluation: Evaluation;
+}
+
+/** Adds the command to `program`. */
+export function addDemo(program: Command): void {
+  const command = program
+    .command('demo')
+    .summary('watch three models learn to copy, in minutes')
+    .description(
+      'Trains a Transformer, a Transformer-XL and an RMT of equal size on the copy task cut into segments, and compares them. Takes a few minutes.',
+    );
+  commonOptions(command, 'decides parameters and batches (default: 0)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ memgrad demo
+  $ memgrad demo --seed 1 --json > demo.jsonl
+`,
+    )
+    .action(runDemo);
+}
+
+async function runDemo(options: CommonOptions): Promise<void> {
+  const context = await openContext(options);
+  const { output } = context;
+  const { seed = 0 } = options;
+  const task = createTask('copy', DEMO.task);
+  output.event('start', { seed, chance: task.chance, ...DEMO });
+  output.print(introduction(output));
+
+  const results: Result[] = [];
+  for (const model of MODELS) results.push(await trainOne(model, seed, context));
+
+  output.print(`\n${resultTable(results, output)}`);
+  output.print(explanation(task.chance, output));
+  const series = results.map(({ model, trained }) => ({
+    ...model,
+    name: model.title,
+    values: trained.accuracies,
+  }));
+  output.print(`\n${plot(output, 'Accuracy in training', series)}`);
+  output.print(`\n${examples(results, output)}`);
+  output.print(`\n${closing(results, task.chance, output)}`);
+}
+
+/** Trains and evaluates one model; one line of it stays on the screen. */
+async function trainOne(model: Result['model'], seed: number, context: Context): Promise<Result> {
+  const { output, backend, interrupt } = context;
+  const config = configOf(model.name, seed);
+  const label = output.coloured
+    ? output.colour(model.colour, model.title.padEnd(16))
+    : model.title.padEnd(16);
+  const trained = await runTraining(config, context, label);
+  await interrupt.check();
+  const evaluation = await runEvaluation(
+    { ...trained, config, samples: DEMO.samples, seed, backend },
+    context,
+    label,
+  );
+  const parameters = trained.model.parameterCount();
+  const { step, loss, accuracy, seconds } = trained;
+  output.event('result', {
+    model: model.name,
+    parameters,
+    step,
+    loss,
+    accuracy,
+    seconds,
+    evaluation,
+  });
+  output.print(
+    `${label}${count(step)} steps in ${clock(seconds)}, held-out accuracy ${percent(evaluation.accuracy)}`,
+  );
+  trained.model.dispose();
+  return { model, parameters, trained, evaluation };
+}
+
+function configOf(name: Result['model']['name'], seed: number): RunConfig {
+  const { task, model, segmentLength, batchSize, steps, stopAt, learningRate, warmUp } = DEMO;
+  const config = {
+    version: RUN_VERSION,
+    seed,
+    model: {
+      name,
+      config: {
+        nToken: createTask('copy', task).vocabulary,
+        ...model,
+        ...presets.fast,
+        dtype: 'float32',
+      },
+    },
+    task: { name: 'copy', options: task },
+    training: {
+      segmentLength,
+      steps,
+      batchSize,
+      optimizer: { name: 'adamw', learningRate, betas: [0.9, 0.98], weightDecay: 0 },
+      schedule: { name: 'constant', warmUp },
+      clip: 1,
+      bpttDepth: null,
+      curriculum: null,
+      stopAt,
+    },
+  };
+  return checkRunConfig(config, 'demo');
+}
+
+function introduction(output: Output): string {
+  const { task, segmentLength } = DEMO;
+  return [
+    output.colour('bold', 'Three models of equal size learn to copy.'),
+    wrap(
+      `They read ${task.length} random digits and a '>', and write the digits again, ${task.copies} times. ` +
+        `They see ${segmentLength} tokens at a time, so the digits are out of sight when the answer begins: ` +
+        'the Transformer has nothing else, Transformer-XL keeps the rows of the segment before, ' +
+        'and RMT carries memory vectors that it learns to write.',
+      output.columns,
+    ),
+    '',
+  ].join('\n');
+}
+
+function resultTable(results: readonly Result[], output: Output): string {
+  return table(
+    output,
+    {
+      model: ({ model }: Result) => model.title,
+      parameters: ({ parameters }: Result) => count(parameters),
+      steps: ({ trained }: Result) => count(trained.step),
+      loss: ({ trained }: Result) => trained.loss.toFixed(3),
+      'fed truth': ({ trained }: Result) => percent(trained.accuracy),
+      free: ({ evaluation }: Result) => percent(evaluation.accuracy),
+      whole: ({ evaluation }: Result) => percent(evaluation.exact),
+      time: ({ trained }: Result) => clock(trained.seconds),
+    },
+    results,
+  );
+}
+
+function explanation(chance: number, output: Output): string {
+  return wrap(
+    `fed truth: tokens right in training, where the right answer so far is given. ` +
+      `free: tokens right on ${DEMO.samples} held-out sequences, where a model reads only what it answered itself; ` +
+      `guessing gets ${percent(chance)}. whole: held-out answers without one error. ` +
+      `loss and fed truth are means of the last 10 steps.`,
+    output.columns,
+  );
+}
+
+/** The first held-out sequence: the same for all models. */
+function examples(results: readonly Result[], output: Output): string {
+  const { prompt, answer } = results[0].evaluation.example;
+  const line = (name: string, text: string) =>
+    `  ${name.padEnd(16)}${fit(text, output.columns - 19)}`;
+  const marked = (text: string) =>
+    [...text]
+      .map((token, at) => output.colour(token === answer[at] ? 'green' : 'red', token))
+      .join('');
+  return [
+    'One held-out sequence:',
+    line('prompt', prompt),
+    line('right answer', answer),
+    ...results.map(
+      ({ model, evaluation }) =>
+        `  ${model.title.padEnd(16)}${marked(fit(evaluation.example.predicted, output.columns - 19))}`,
+    ),
+  ].join('\n');
+}
+
+function closing(results: readonly Result[], chance: number, output: Output): string {
+  const [transformer, , rmt] = results.map(({ evaluation }) => evaluation.accuracy);
+  const without =
+    transformer <= chance + 0.05
+      ? `The Transformer stays at chance: nothing of the digits reaches the segments where it answers.`
+      : `The Transformer got ${percent(transformer)}, above the ${percent(chance)} of guessing.`;
+  const withMemory =
+    rmt >= 0.99
+      ? `RMT learnt to write them into its memory in ${count(results[2].trained.step)} steps.`
+      : `RMT got ${percent(rmt)}; give it another --seed.`;
+  return [
+    wrap(`${without} ${withMemory}`, output.columns),
+    'Next, train one that you can keep:',
+    '  npx memgrad train --model rmt --stop-at 1 --out runs/first',
+    '  npx memgrad eval runs/first',
+  ].join('\n');
+}

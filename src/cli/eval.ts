@@ -1,0 +1,46 @@
+/** `memgrad eval`: how well a saved run answers. */
+import type { Command } from 'commander';
+import { loadRun } from '../runs/index.js';
+import { FolderStorage } from '../runs/node-storage.js';
+import { type CommonOptions, commonOptions, openContext } from './context.js';
+import { count } from './format.js';
+import { whole } from './parsers.js';
+import { describeEvaluation } from './report.js';
+import { runEvaluation } from './training.js';
+
+interface EvalCommandOptions extends CommonOptions {
+  samples: number;
+}
+
+/** Adds the command to `program`. */
+export function addEval(program: Command): void {
+  const command = program
+    .command('eval')
+    .summary('evaluate a saved run')
+    .description('Lets a saved run answer held-out sequences, reading nothing but its own answer.')
+    .argument('<folder>', 'what `memgrad train --out` wrote')
+    .option('--samples <n>', 'how many sequences', whole(1, 100_000), 256);
+  commonOptions(command, 'decides the sequences (default: that of the run)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ memgrad eval runs/copy
+  $ memgrad eval runs/copy --samples 1000 --seed 7 --json
+`,
+    )
+    .action(runEval);
+}
+
+async function runEval(folder: string, options: EvalCommandOptions): Promise<void> {
+  const context = await openContext(options);
+  const { output, backend } = context;
+  const { config, model, task, step } = await loadRun(new FolderStorage(folder), { backend });
+  const { samples, seed = config.seed } = options;
+  output.print(
+    `${folder}: ${config.model.name} on ${task.name}, ${count(model.parameterCount())} parameters, trained for ${count(step)} steps.`,
+  );
+  const evaluation = await runEvaluation({ model, task, config, samples, seed, backend }, context);
+  output.event('evaluation', { step, chance: task.chance, ...evaluation });
+  output.print(describeEvaluation(evaluation, task, output));
+}

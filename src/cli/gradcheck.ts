@@ -1,0 +1,94 @@
+/** `memgrad gradcheck`: every operation's gradient against central differences. */
+import type { Command } from 'commander';
+import { checkAllGradients, type GradientRow } from '../testing/index.js';
+import { type CommonOptions, commonOptions, openContext } from './context.js';
+import { count, wrap } from './format.js';
+import { table } from './table.js';
+
+/** All patterns of one operation. */
+interface OperationSummary {
+  readonly operation: string;
+  readonly patterns: number;
+  readonly errors: readonly number[];
+  readonly failed: readonly GradientRow[];
+}
+
+/** Adds the command to `program`. */
+export function addGradcheck(program: Command): void {
+  const command = program
+    .command('gradcheck')
+    .summary('check the gradients of all operations')
+    .description(
+      'Compares the first and second derivatives of operations with central differences, in float64.',
+    )
+    .argument('[operation...]', 'operations to check (default: all)');
+  commonOptions(command, 'has no effect here: the inputs are fixed')
+    .addHelpText(
+      'after',
+      `
+Exits with 1 when a gradient is wrong.
+
+Examples:
+  $ memgrad gradcheck
+  $ memgrad gradcheck matmul softmax
+`,
+    )
+    .action(runGradcheck);
+}
+
+async function runGradcheck(names: string[], options: CommonOptions): Promise<void> {
+  const { output, backend, interrupt } = await openContext(options);
+  const operations = names.length > 0 ? [...new Set(names)] : undefined;
+  const rows: GradientRow[] = [];
+  for await (const row of checkAllGradients({ operations, backend })) {
+    rows.push(row);
+    output.event('check', row);
+    output.live(() => `${count(rows.length)} checks, now ${row.operation}: ${row.pattern}`);
+    await interrupt.check();
+  }
+  output.settle();
+
+  const summaries = summarise(rows);
+  const failed = rows.filter(({ passed }) => !passed);
+  const exponential = (errors: readonly number[], order: number) =>
+    errors[order]?.toExponential(1) ?? '';
+  const columns = {
+    operation: ({ operation }: OperationSummary) => operation,
+    patterns: ({ patterns }: OperationSummary) => String(patterns),
+    'error, 1st order': ({ errors }: OperationSummary) => exponential(errors, 0),
+    '2nd order': ({ errors }: OperationSummary) => exponential(errors, 1),
+    result: (row: OperationSummary) => (row.failed.length === 0 ? 'ok' : 'WRONG'),
+  };
+  output.print(table(output, columns, summaries));
+  for (const { operation, pattern, worst } of failed) {
+    output.print(`${output.colour('red', 'WRONG')} ${operation}, ${pattern}: ${worst}`);
+  }
+  const operationsFailed = summaries.filter((summary) => summary.failed.length > 0).length;
+  output.event('result', {
+    operations: summaries.length,
+    checks: rows.length,
+    failed: failed.length,
+  });
+  output.print(
+    wrap(
+      failed.length === 0
+        ? `All ${count(rows.length)} checks of ${summaries.length} operations passed: every derivative agrees with its central difference to 1e-6 of its size.`
+        : `${count(failed.length)} of ${count(rows.length)} checks failed, in ${operationsFailed} of ${summaries.length} operations.`,
+      output.columns,
+    ),
+  );
+  if (failed.length > 0) process.exitCode = 1;
+}
+
+function summarise(rows: readonly GradientRow[]): OperationSummary[] {
+  const byOperation = new Map<string, GradientRow[]>();
+  for (const row of rows) {
+    byOperation.set(row.operation, [...(byOperation.get(row.operation) ?? []), row]);
+  }
+  return [...byOperation].map(([operation, all]) => ({
+    operation,
+    patterns: all.length,
+    errors: [0, 1].map((order) => Math.max(...all.map(({ errors }) => errors[order] ?? 0))),
+    failed: all.filter(({ passed }) => !passed),
+  }));
+}

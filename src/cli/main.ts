@@ -1,0 +1,75 @@
+/** The command `memgrad`. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { MemgradError } from '../errors.js';
+import { addDemo } from './demo.js';
+import { addEval } from './eval.js';
+import { addGradcheck } from './gradcheck.js';
+import { Interrupted } from './interrupt.js';
+import { addTasks } from './tasks.js';
+import { addTrain } from './train.js';
+
+const USAGE = 2;
+const BUG = 1;
+
+const { version } = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+) as { version: string };
+
+const program = new Command('memgrad')
+  .description(
+    'Trains models with and without memory on tasks that need it, and checks the gradients they learn by.',
+  )
+  .version(version, '-v, --version', 'print the version')
+  .helpOption('-h, --help', 'print this help')
+  .addHelpText(
+    'after',
+    `
+Examples:
+  $ memgrad demo                              watch three models learn to copy
+  $ memgrad train --stop-at 1 --out runs/copy train one yourself, and save it
+  $ memgrad eval runs/copy                    see how well it answers
+  $ memgrad train --help                      all that can be chosen
+`,
+  )
+  .exitOverride()
+  .configureHelp({ helpWidth: Math.min(process.stdout.columns || 80, 100) })
+  .configureOutput({
+    // The error and the suggestion after it as one line.
+    outputError: (text, write) => write(`${text.trim().replaceAll('\n', ' ')}\n`),
+  });
+for (const add of [addDemo, addTrain, addEval, addTasks, addGradcheck]) add(program);
+
+// A reader that has seen enough (`| head`) is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+/** Tells what went wrong; gives the exit code. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE; // it has printed
+  if (error instanceof Interrupted) {
+    console.error(`memgrad: ${error.message}`);
+    return error.exitCode;
+  }
+  if (error instanceof MemgradError) {
+    console.error(`error: ${error.message}`);
+    return USAGE;
+  }
+  if (error instanceof RangeError && /allocation failed|array length/i.test(error.message)) {
+    console.error(
+      `error: There is not enough memory for these sizes (${error.message}); make the model or the batch smaller.`,
+    );
+    return USAGE;
+  }
+  console.error(error);
+  console.error('This is a bug in memgrad.');
+  return BUG;
+}

@@ -1,0 +1,80 @@
+/** Readers of option values. What they refuse, commander reports with the name of the option. */
+import { InvalidArgumentError } from 'commander';
+
+/** A whole number from `least` to `most`. */
+export function whole(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`Expected a whole number from ${least} to ${most}.`);
+  };
+}
+
+/** What a number may be, and how a message says so. */
+export interface Range {
+  accepts: (value: number) => boolean;
+  says: string;
+}
+
+export const positive: Range = {
+  accepts: (value) => value > 0 && value <= 1000,
+  says: 'a number above 0, at most 1000',
+};
+export const notNegative: Range = {
+  accepts: (value) => value >= 0 && value < 1000,
+  says: 'a number from 0 to less than 1000',
+};
+export const rateBelowOne: Range = {
+  accepts: (value) => value >= 0 && value < 1,
+  says: 'a number from 0 to less than 1',
+};
+export const shareAboveZero: Range = {
+  accepts: (value) => value > 0 && value <= 1,
+  says: 'a number above 0, at most 1',
+};
+
+/** A decimal number in `range`. */
+export function real(range: Range): (text: string) => number {
+  return (text) => {
+    const value = decimal(text);
+    if (range.accepts(value)) return value;
+    throw new InvalidArgumentError(`Expected ${range.says}.`);
+  };
+}
+
+/** What `read` takes, or `word`, which gives null. */
+export function orWord<T>(word: string, read: (text: string) => T): (text: string) => T | null {
+  return (text) => {
+    if (text === word) return null;
+    try {
+      return read(text);
+    } catch (error) {
+      if (!(error instanceof InvalidArgumentError)) throw error;
+      throw new InvalidArgumentError(`${error.message.replace(/\.$/, '')}, or ${word}.`);
+    }
+  };
+}
+
+/** Two numbers of [0, 1) with a comma between them. */
+export function betas(text: string): readonly [number, number] {
+  const values = text.split(',').map(decimal);
+  if (values.length === 2 && values.every(rateBelowOne.accepts)) return [values[0], values[1]];
+  throw new InvalidArgumentError('Expected two numbers from 0 to less than 1, such as 0.9,0.98.');
+}
+
+/** START:BY or START:BY:AT. */
+export function curriculum(text: string): { start: number; by: number; at: number } {
+  const parts = text.split(':');
+  const [start, by] = parts.map((part) => (/^\d{1,9}$/.test(part) ? Number(part) : Number.NaN));
+  const at = parts.length === 3 ? decimal(parts[2]) : 0.97;
+  const fits = parts.length === 2 || parts.length === 3;
+  if (fits && start >= 1 && by >= 1 && shareAboveZero.accepts(at)) return { start, by, at };
+  throw new InvalidArgumentError(
+    'Expected START:BY or START:BY:AT with two whole numbers of 1 or more and an accuracy above 0, at most 1, such as 8:8:0.97.',
+  );
+}
+
+/** NaN for what is no plain decimal number: `0x10`, an empty text and `Infinity` are none. */
+function decimal(text: string): number {
+  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+}

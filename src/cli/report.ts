@@ -1,0 +1,24 @@
+/** An evaluation in words. */
+import type { Task } from '../tasks/index.js';
+import type { Evaluation } from '../training/index.js';
+import { count, fit, percent, wrap } from './format.js';
+import type { Output } from './output.js';
+
+/** The result, and one sequence with what was right and what was answered. */
+export function describeEvaluation(
+  { accuracy, exact, samples, example }: Evaluation,
+  task: Task,
+  output: Output,
+): string {
+  const result =
+    `Held-out sequences, decoded freely: ${percent(accuracy)} of the answer tokens are right ` +
+    `(chance ${percent(task.chance)}), and ${percent(exact)} of ${count(samples)} answers in full.`;
+  const line = (name: string, text: string) =>
+    `  ${name.padEnd(14)}${fit(text, output.columns - 17)}`;
+  return [
+    wrap(result, output.columns),
+    line('prompt', example.prompt),
+    line('right answer', example.answer),
+    line('given answer', example.predicted),
+  ].join('\n');
+}

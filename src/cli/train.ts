@@ -1,0 +1,305 @@
+/** `memgrad train`: trains a model on a task, evaluates it, and saves it if asked. */
+import { type Command, Option } from 'commander';
+import { type AnyConfig, modelNames, presets } from '../models/index.js';
+import { checkRunConfig, limits, RUN_VERSION, type RunConfig, saveRun } from '../runs/index.js';
+import { FolderStorage } from '../runs/node-storage.js';
+import { createTask, taskSummaries } from '../tasks/index.js';
+import { optimizerNames } from '../training/index.js';
+import { type CommonOptions, commonOptions, openContext } from './context.js';
+import { clock, count, percent, wrap } from './format.js';
+import type { Output } from './output.js';
+import * as read from './parsers.js';
+import { describeEvaluation } from './report.js';
+import { runEvaluation, runTraining } from './training.js';
+
+/** What a preset settles besides the model's own settings; every option overrides it. */
+const trainingPresets = {
+  fast: {
+    optimizer: 'adamw',
+    learningRate: 1e-3,
+    betas: [0.9, 0.98],
+    schedule: 'constant',
+    warmUp: 100,
+    clip: 1,
+  },
+  paper: {
+    optimizer: 'adam',
+    learningRate: 1e-4,
+    betas: [0.9, 0.999],
+    schedule: 'plateau',
+    warmUp: 0,
+    clip: 0.25,
+  },
+} as const;
+
+/** The options as commander gives them: without a default where the preset decides. */
+interface TrainCommandOptions extends CommonOptions {
+  model: RunConfig['model']['name'];
+  task: RunConfig['task']['name'];
+  length: number;
+  symbols: number;
+  copies: number;
+  segmentLength: number;
+  memoryTokens: number;
+  cache: number;
+  layers: number;
+  heads: number;
+  dModel: number;
+  dHead: number;
+  dInner: number;
+  preset: keyof typeof presets;
+  norm?: AnyConfig['norm'];
+  positions?: AnyConfig['positions'];
+  memoryInit?: AnyConfig['memInit'];
+  dropout?: number;
+  optimizer?: RunConfig['training']['optimizer']['name'];
+  learningRate?: number;
+  betas?: readonly [number, number];
+  weightDecay: number;
+  schedule?: RunConfig['training']['schedule']['name'];
+  warmUp?: number;
+  clip?: number | null;
+  bpttDepth: number | null;
+  curriculum?: RunConfig['training']['curriculum'];
+  steps: number;
+  batchSize: number;
+  stopAt?: number;
+  samples: number;
+  out?: string;
+}
+
+/** Adds the command to `program`. */
+export function addTrain(program: Command): void {
+  const command = program
+    .command('train')
+    .summary('train a model on a task')
+    .description(
+      'Trains a model on a task, segment by segment, then evaluates it on held-out sequences.',
+    );
+  const size = (most: number) => read.whole(1, most);
+
+  command
+    .optionsGroup('Model:')
+    .addOption(new Option('--model <name>', 'what is trained').choices(modelNames).default('rmt'))
+    .option('--layers <n>', 'decoder layers', size(limits.layers), 2)
+    .option('--heads <n>', 'attention heads', size(limits.heads), 4)
+    .option('--d-model <n>', 'width of a row', size(limits.width), 32)
+    .option('--d-head <n>', 'width of a head', size(limits.width), 8)
+    .option('--d-inner <n>', 'width of the feed-forward layer', size(limits.width), 64)
+    .option('--memory-tokens <n>', 'memory tokens of rmt', size(limits.memoryTokens), 8)
+    .option('--cache <n>', 'rows that transformer-xl keeps', size(limits.cache), 8)
+    .addOption(
+      new Option(
+        '--preset <name>',
+        'settings that learn fast, or those of the RMT paper: the table below; options marked * override it',
+      )
+        .choices(Object.keys(presets))
+        .default('fast'),
+    )
+    .addOption(
+      new Option(
+        '--norm <place>',
+        '* layer normalisation before each sub-layer and the logits, or after each sub-layer',
+      ).choices(['pre', 'post']),
+    )
+    .addOption(
+      new Option('--positions <kind>', '* how a row knows where it stands').choices([
+        'rotary',
+        'relative',
+        'relative-wrapped',
+        'absolute',
+      ]),
+    )
+    .addOption(
+      new Option('--memory-init <kind>', '* how the memory rows begin').choices([
+        'distinct',
+        'repeated',
+      ]),
+    )
+    .option('--dropout <rate>', '* share of values dropped', read.real(read.rateBelowOne))
+    .optionsGroup('Task:')
+    .addOption(
+      new Option('--task <name>', 'what is to be learnt')
+        .choices(Object.keys(taskSummaries))
+        .default('copy'),
+    )
+    .option('--length <n>', 'symbols to remember', size(limits.length), 8)
+    .option('--symbols <n>', 'different symbols', read.whole(2, limits.symbols), 10)
+    .option('--copies <n>', 'how often the answer repeats them', size(limits.copies), 2)
+    .option('--segment-length <n>', 'tokens read at a time', size(limits.segmentLength), 8)
+    .optionsGroup('Training:')
+    .option('--steps <n>', 'steps at most', size(limits.steps), 1000)
+    .option('--batch-size <n>', 'sequences to a step', size(limits.batchSize), 32)
+    .option(
+      '--stop-at <accuracy>',
+      'stop when the last 10 steps averaged it (off by default)',
+      read.real(read.shareAboveZero),
+    )
+    .addOption(new Option('--optimizer <name>', '* how weights change').choices(optimizerNames))
+    .option('--learning-rate <x>', '* size of a step', read.real(read.positive))
+    .option('--betas <b1,b2>', '* decay of the moments of adam and adamw', read.betas)
+    .option('--weight-decay <x>', 'pull towards 0', read.real(read.notNegative), 0)
+    .addOption(
+      new Option('--schedule <name>', '* course of the learning rate').choices([
+        'constant',
+        'cosine',
+        'plateau',
+      ]),
+    )
+    .option('--warm-up <n>', '* steps of rising learning rate', read.whole(0, limits.steps))
+    .option(
+      '--clip <norm>',
+      '* largest norm of the gradient, or `none`',
+      read.orWord('none', read.real(read.positive)),
+    )
+    .addOption(
+      new Option('--bptt-depth <n>', 'earlier segments that gradients reach, or `full`')
+        .argParser(read.orWord('full', read.whole(0, limits.length * limits.copies)))
+        .default(null, 'full'),
+    )
+    .option(
+      '--curriculum <start:by[:at]>',
+      'begin with this length, add to it at this accuracy (0.97) until --length',
+      read.curriculum,
+    )
+    .optionsGroup('Run:')
+    .option('--out <folder>', 'save the run in this folder, which must not hold one yet')
+    .option('--samples <n>', 'held-out sequences to answer at the end', size(100_000), 256);
+
+  commonOptions(command, 'decides parameters, batches and dropout (default: 0)')
+    .addHelpText(
+      'after',
+      `
+${presetTable()}
+
+Examples:
+  $ memgrad train --stop-at 1 --out runs/copy
+  $ memgrad train --model transformer-xl --cache 16 --steps 500
+  $ memgrad train --length 24 --memory-tokens 24 --steps 5000 --curriculum 8:8
+  $ memgrad train --preset paper --bptt-depth 1 --json > paper.jsonl
+`,
+    )
+    .action(runTrain);
+}
+
+async function runTrain(options: TrainCommandOptions): Promise<void> {
+  const config = checkRunConfig(configOf(options), 'the options');
+  const context = await openContext(options);
+  const { output, backend } = context;
+  const storage = options.out === undefined ? undefined : new FolderStorage(options.out);
+  await storage?.prepare();
+  output.event('start', { config, backend: backend.name });
+  output.print(introduction(config, output));
+
+  const trained = await runTraining(config, context);
+  const { model, task, step, loss, accuracy, seconds, interrupted } = trained;
+  output.settle(
+    step === 0
+      ? 'Stopped before the first step.'
+      : `${interrupted ? 'Stopped after' : 'Trained for'} ${count(step)} steps in ${clock(seconds)}: loss ${loss.toFixed(3)}, accuracy ${percent(accuracy)}.`,
+  );
+  if (step > 0) {
+    output.event('trained', {
+      step,
+      loss,
+      accuracy,
+      seconds,
+      parameters: model.parameterCount(),
+      interrupted,
+    });
+    if (storage) await saveRun(storage, { config, model, step });
+  }
+  if (storage && step > 0) {
+    output.event('saved', { folder: storage.folder });
+    output.print(`Saved in ${storage.folder}: memgrad eval ${storage.folder}`);
+  }
+  await context.interrupt.check();
+
+  const { samples } = options;
+  const { seed } = config;
+  const evaluation = await runEvaluation({ model, task, config, samples, seed, backend }, context);
+  output.event('evaluation', { chance: task.chance, ...evaluation });
+  output.print(describeEvaluation(evaluation, task, output));
+}
+
+function configOf(options: TrainCommandOptions): unknown {
+  const { preset, model, task, length, symbols, copies } = options;
+  const basis = presets[preset];
+  const training = trainingPresets[preset];
+  const norm = options.norm ?? basis.norm;
+  return {
+    version: RUN_VERSION,
+    seed: options.seed ?? 0,
+    model: {
+      name: model,
+      config: {
+        nToken: createTask(task, { length, symbols, copies }).vocabulary,
+        nLayer: options.layers,
+        nHead: options.heads,
+        dModel: options.dModel,
+        dHead: options.dHead,
+        dInner: options.dInner,
+        ...basis,
+        norm,
+        finalNorm: norm === 'pre', // a pre-LN stack ends in a sum that nothing has normalised
+        positions: options.positions ?? basis.positions,
+        dropout: options.dropout ?? basis.dropout,
+        memInit: options.memoryInit ?? basis.memInit,
+        dtype: 'float32',
+        memLen: options.cache,
+        numMemTokens: options.memoryTokens,
+      },
+    },
+    task: { name: task, options: { length, symbols, copies } },
+    training: {
+      segmentLength: options.segmentLength,
+      steps: options.steps,
+      batchSize: options.batchSize,
+      optimizer: {
+        name: options.optimizer ?? training.optimizer,
+        learningRate: options.learningRate ?? training.learningRate,
+        betas: options.betas ?? training.betas,
+        weightDecay: options.weightDecay,
+      },
+      schedule: {
+        name: options.schedule ?? training.schedule,
+        warmUp: options.warmUp ?? training.warmUp,
+      },
+      clip: options.clip === undefined ? training.clip : options.clip,
+      bpttDepth: options.bpttDepth,
+      curriculum: options.curriculum ?? null,
+      stopAt: options.stopAt ?? null,
+    },
+  };
+}
+
+/** What the presets settle, for the help. */
+function presetTable(): string {
+  const row = (option: string, ...cells: unknown[]) =>
+    `  ${option.padEnd(17)}${cells.map((cell) => String(cell).padEnd(18)).join('')}`.trimEnd();
+  const values = (option: string, of: (preset: keyof typeof presets) => unknown) =>
+    row(option, of('fast'), of('paper'));
+  return [
+    'Presets:',
+    row('', 'fast', 'paper'),
+    values('--norm', (name) => presets[name].norm),
+    values('--positions', (name) => presets[name].positions),
+    values('--memory-init', (name) => presets[name].memInit),
+    values('--dropout', (name) => presets[name].dropout),
+    values('--optimizer', (name) => trainingPresets[name].optimizer),
+    values('--learning-rate', (name) => trainingPresets[name].learningRate),
+    values('--betas', (name) => trainingPresets[name].betas),
+    values('--schedule', (name) => trainingPresets[name].schedule),
+    values('--warm-up', (name) => trainingPresets[name].warmUp),
+    values('--clip', (name) => trainingPresets[name].clip),
+  ].join('\n');
+}
+
+function introduction({ model, task, training, seed }: RunConfig, output: Output): string {
+  const { length, copies } = task.options;
+  const text =
+    `Training ${model.name} on ${task.name} for at most ${count(training.steps)} steps, seed ${seed}. ` +
+    `A sequence is ${length} symbols and ${copies} ${copies === 1 ? 'copy' : 'copies'} of them, ` +
+    `read in segments of ${training.segmentLength} tokens.`;
+  return wrap(text, output.columns);
+}
