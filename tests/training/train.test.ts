@@ -1,0 +1,311 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { memoryReport, oneHot, type Tensor, valueAndGrad } from '../../src/autograd/index.js';
+import { Key } from '../../src/autograd/random.js';
+import { MemgradError } from '../../src/errors.js';
+import {
+  createModel,
+  Module,
+  presets,
+  type ReferenceTensor,
+  referenceName,
+  type SegmentModel,
+} from '../../src/models/index.js';
+import { type Batch, Copy, type Task } from '../../src/tasks/index.js';
+import {
+  Adam,
+  AdamW,
+  answer,
+  cosine,
+  cutSegments,
+  evaluate,
+  SGD,
+  sequenceLoss,
+  type TrainOptions,
+  type TrainStep,
+  train,
+  warmUp,
+} from '../../src/training/index.js';
+import { close, type GoldenCase, goldenModel, readGolden } from '../models/golden.js';
+
+const task = new Copy({ length: 3, symbols: 3, copies: 1 });
+const tiny = (name = 'rmt', extra = {}) =>
+  createModel(name, {
+    ...presets.fast,
+    nToken: task.vocabulary,
+    nLayer: 1,
+    nHead: 2,
+    dModel: 16,
+    dHead: 8,
+    dInner: 32,
+    memLen: 3,
+    numMemTokens: 3,
+    ...extra,
+  });
+
+async function run(options: Partial<TrainOptions> = {}): Promise<TrainStep[]> {
+  const steps: TrainStep[] = [];
+  for await (const step of train({
+    model: tiny(),
+    task,
+    optimizer: new AdamW({ learningRate: 5e-3 }),
+    segmentLength: 3,
+    steps: 5,
+    batchSize: 8,
+    clip: 1,
+    seed: 1,
+    ...options,
+  })) {
+    steps.push(step);
+  }
+  return steps;
+}
+
+test('five Adam steps of the reference training script, to the last digit', async () => {
+  const golden = readGolden<
+    GoldenCase & {
+      init_params: Record<string, ReferenceTensor>;
+      batches: { data: ReferenceTensor; target: ReferenceTensor }[];
+      float64: {
+        losses: number[];
+        grad_norms_before_clip: number[];
+        final_params: Record<string, ReferenceTensor>;
+      };
+    }
+  >('g_train_rmt');
+  const model = goldenModel({ ...golden, params: golden.init_params });
+  const answerSize = golden.config.answer_size as number;
+  let next = 0;
+  const fixture: Task = {
+    ...new Copy(),
+    name: 'fixture',
+    show: String,
+    withLength: () => fixture,
+    batch(): Batch {
+      const { data, target } = golden.batches[next++];
+      const [time, size] = data.shape;
+      const flip = ({ data: values }: ReferenceTensor) =>
+        Int32Array.from(
+          { length: size * time },
+          (_, i) => values[(i % time) * size + Math.floor(i / time)],
+        );
+      const targets = flip(target).map((token, i) => (i % time < time - answerSize ? -100 : token));
+      return { size, time, inputs: flip(data), targets, promptLength: time - answerSize + 1 };
+    },
+  };
+  const steps = await run({
+    model,
+    task: fixture,
+    optimizer: new Adam({ learningRate: 0.01 }),
+    segmentLength: golden.config.tgt_len as number,
+    batchSize: golden.config.batch as number,
+    clip: 0.25,
+  });
+  const { losses, grad_norms_before_clip, final_params } = golden.float64;
+  steps.forEach(({ loss, gradientNorm }, i) => {
+    assert.ok(Math.abs(loss / losses[i] - 1) < 1e-7, `loss ${i}: ${loss}, expected ${losses[i]}`);
+    const expected = grad_norms_before_clip[i];
+    assert.ok(
+      Math.abs(gradientNorm / expected - 1) < 1e-7,
+      `gradient norm ${i}: ${gradientNorm}, expected ${expected}`,
+    );
+  });
+  for (const [name, parameter] of Object.entries(model.parameters())) {
+    await close(parameter, final_params[referenceName(name) as string], name, 1e-7);
+  }
+});
+
+for (const name of ['transformer', 'transformer-xl', 'rmt']) {
+  test(`${name}: the loss falls, the same seed gives the same run, and nothing is left over`, async () => {
+    const model = tiny(name, { dropout: 0.1, dropatt: 0.1 });
+    const optimizer = new AdamW({ learningRate: 5e-3 });
+    const live: number[] = [];
+    const steps: TrainStep[] = [];
+    for await (const step of train({
+      model,
+      task,
+      optimizer,
+      segmentLength: 4,
+      steps: 60,
+      batchSize: 16,
+      seed: 3,
+    })) {
+      steps.push(step);
+      live.push(memoryReport().bytes);
+    }
+    assert.is(steps.length, 60);
+    assert.ok(steps[59].loss < steps[0].loss - 0.1, `${steps[0].loss} to ${steps[59].loss}`);
+    assert.is(live[59], live[1]);
+    const again = await run({
+      model: tiny(name, { dropout: 0.1, dropatt: 0.1 }),
+      segmentLength: 4,
+      batchSize: 16,
+      seed: 3,
+      clip: undefined,
+    });
+    assert.equal(
+      again.map(({ loss }) => loss),
+      steps.slice(0, 5).map(({ loss }) => loss),
+    );
+    model.dispose();
+    optimizer.dispose();
+  });
+}
+
+test('RMT learns to copy what only its memory can tell', async () => {
+  const task = new Copy({ length: 4, symbols: 10, copies: 1 });
+  const sizes = { nToken: task.vocabulary, nLayer: 2, dModel: 64, dHead: 32, dInner: 128 };
+  const model = tiny('rmt', { ...sizes, numMemTokens: 4 });
+  const optimizer = new AdamW({ learningRate: 2e-3, betas: [0.9, 0.98] });
+  let solved = 0;
+  for (const { accuracy } of await run({
+    model,
+    task,
+    optimizer,
+    segmentLength: 4,
+    steps: 400,
+    batchSize: 16,
+    schedule: warmUp(20, cosine(400)),
+  })) {
+    solved = accuracy === 1 ? solved + 1 : 0;
+  }
+  assert.ok(solved >= 5, `the last ${solved} batches were solved`);
+  const { accuracy, exact, samples, example } = await evaluate({
+    model,
+    task,
+    segmentLength: 4,
+    samples: 100,
+  });
+  assert.ok(accuracy > 0.95, `held-out accuracy ${accuracy}`);
+  assert.ok(exact > 0.8 && exact <= accuracy && samples === 100, `exact ${exact}`);
+  assert.is(example.prompt.length, 5);
+});
+
+test('a depth that reaches the start gives the gradients of full BPTT, save for the initial memory', async () => {
+  const model = tiny();
+  const batch = task.batch(Key.of(1), 4, 'train');
+  const segments = cutSegments(batch, 2);
+  const gradients = (bpttDepth?: number) =>
+    valueAndGrad(
+      () => sequenceLoss(model, segments, 4, { bpttDepth }).loss,
+      model.parameters(),
+    )()[1];
+  const norm = async (x: Tensor) => Math.hypot(...(await x.data()));
+  const difference = async (a: Tensor, b: Tensor) => {
+    const other = await b.data();
+    return Math.hypot(...(await a.data()).map((value, i) => value - other[i])) / (await norm(a));
+  };
+  const full = gradients();
+  const deep = gradients(segments.length);
+  const shallow = gradients(0);
+  const name = 'decoder.layers.0.attention.qkv.weight';
+  assert.ok((await difference(full[name], deep[name])) < 1e-5);
+  assert.ok((await difference(full[name], shallow[name])) > 1e-3);
+  assert.ok((await norm(full.memory)) > 0);
+  assert.is(await norm(deep.memory), 0);
+});
+
+test('segments: cut at the length, the last one shorter, none after the last target', () => {
+  const batch = task.batch(Key.of(1), 2, 'train');
+  assert.equal(
+    cutSegments(batch, 4).map(({ start, time, counted }) => [start, time, counted]),
+    [
+      [0, 4, 2],
+      [4, 2, 4],
+    ],
+  );
+  const cut = { ...batch, targets: batch.targets.map((target, i) => (i % 6 > 3 ? -100 : target)) };
+  assert.is(cutSegments(cut, 2).length, 2);
+});
+
+/** Says what it reads: its prediction at a position is the token there. */
+class Echo extends Module implements SegmentModel<null> {
+  initialState = () => null;
+  forward = (tokens: Tensor) => ({ logits: oneHot(tokens, task.vocabulary), state: null });
+}
+
+test('evaluation never shows the model the answer', async () => {
+  const batch = task.batch(Key.of(1), 50, 'test');
+  for (const segmentLength of [1, 2, 3, 4, 6]) {
+    const answers = await answer(new Echo(), batch, segmentLength);
+    for (let row = 0; row < 50; row++) {
+      // The echo of the start token is the start token, for ever: any other token came from the truth.
+      assert.equal([...answers.slice(row * 6 + 3, row * 6 + 6)], [1, 1, 1]);
+    }
+  }
+  assert.is(
+    (await evaluate({ model: new Echo(), task, segmentLength: 3, samples: 8 })).accuracy,
+    0,
+  );
+});
+
+test('a step that is not finite stops and changes nothing', async () => {
+  const model = tiny();
+  const values = () =>
+    Promise.all(Object.values(model.parameters()).map((parameter) => parameter.data()));
+  const steps: number[] = [];
+  let before = await values();
+  try {
+    for await (const { step } of train({
+      model,
+      task,
+      optimizer: new SGD({ learningRate: 1e20 }),
+      segmentLength: 3,
+      steps: 50,
+      batchSize: 2,
+    })) {
+      steps.push(step);
+      before = await values();
+    }
+    assert.unreachable('expected the loss to overflow');
+  } catch (error) {
+    assert.instance(error, MemgradError);
+    assert.match((error as Error).message, /^train: step \d+ has loss .* no parameter was changed/);
+  }
+  assert.ok(steps.length > 0);
+  assert.equal(await values(), before);
+});
+
+test('stops on a signal, after the step being taken', async () => {
+  const controller = new AbortController();
+  const steps: number[] = [];
+  for await (const { step } of train({
+    model: tiny(),
+    task,
+    optimizer: new AdamW(),
+    segmentLength: 3,
+    steps: 100,
+    batchSize: 2,
+    signal: controller.signal,
+  })) {
+    steps.push(step);
+    if (step === 3) controller.abort();
+  }
+  assert.equal(steps, [1, 2, 3]);
+});
+
+test('a curriculum lengthens the samples', async () => {
+  const curriculum = { start: 1, by: 1, at: 0.01, window: 1 };
+  const lengths = (await run({ steps: 10, curriculum, batchSize: 64 })).map(({ length }) => length);
+  assert.is(lengths[0], 1);
+  assert.is(lengths[9], 3);
+  assert.equal(lengths, [...lengths].sort());
+});
+
+test('options out of range are refused before the first step', async () => {
+  const refused = async (options: Partial<TrainOptions>, message: string) => {
+    const error = await run(options).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    assert.instance(error, MemgradError);
+    assert.is((error as Error).message, message);
+  };
+  await refused({ steps: Number.NaN }, 'train: steps must be a whole number >= 1, got NaN.');
+  await refused({ segmentLength: 0 }, 'train: segmentLength must be a whole number >= 1, got 0.');
+  await refused({ batchSize: 1.5 }, 'train: batchSize must be a whole number >= 1, got 1.5.');
+  await refused({ bpttDepth: -1 }, 'train: bpttDepth must be a whole number >= 0, got -1.');
+  await refused({ clip: 0 }, 'train: clip must be a finite number > 0, got 0.');
+});
+
+test.run();
