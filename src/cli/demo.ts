@@ -11,8 +11,8 @@ import { plot } from './plot.js';
 import { table } from './table.js';
 import { runEvaluation, runTraining, type Trained } from './training.js';
 
-/** The sizes: small enough for five minutes on two slow cores with the cpu backend. */
-const DEMO = {
+/** The sizes: small enough for five minutes on two slow cores with the cpu backend. `train` starts from them too. */
+export const DEMO = {
   task: { length: 8, symbols: 10, copies: 2 },
   model: {
     nLayer: 2,
@@ -85,7 +85,7 @@ async function runDemo(options: CommonOptions): Promise<void> {
   const results: Result[] = [];
   for (const model of MODELS) results.push(await trainOne(model, seed, context));
 
-  output.print(`\n${resultTable(results, output)}`);
+  output.print(`\n${resultTable(results)}`);
   output.print(explanation(task.chance, output));
   const series = results.map(({ model, trained }) => ({
     ...model,
@@ -101,9 +101,7 @@ async function runDemo(options: CommonOptions): Promise<void> {
 async function trainOne(model: Result['model'], seed: number, context: Context): Promise<Result> {
   const { output, backend, interrupt } = context;
   const config = configOf(model.name, seed);
-  const label = output.coloured
-    ? output.colour(model.colour, model.title.padEnd(16))
-    : model.title.padEnd(16);
+  const label = output.colour(model.colour, model.title.padEnd(16));
   const trained = await runTraining(config, context, label);
   await interrupt.check();
   const evaluation = await runEvaluation(
@@ -174,18 +172,17 @@ function introduction(output: Output): string {
   ].join('\n');
 }
 
-function resultTable(results: readonly Result[], output: Output): string {
-  return table(
-    output,
+function resultTable(results: readonly Result[]): string {
+  return table<Result>(
     {
-      model: ({ model }: Result) => model.title,
-      parameters: ({ parameters }: Result) => count(parameters),
-      steps: ({ trained }: Result) => count(trained.step),
-      loss: ({ trained }: Result) => trained.loss.toFixed(3),
-      'fed truth': ({ trained }: Result) => percent(trained.accuracy),
-      free: ({ evaluation }: Result) => percent(evaluation.accuracy),
-      whole: ({ evaluation }: Result) => percent(evaluation.exact),
-      time: ({ trained }: Result) => clock(trained.seconds),
+      model: ({ model }) => model.title,
+      params: ({ parameters }) => count(parameters),
+      steps: ({ trained }) => count(trained.step),
+      'train loss': ({ trained }) => trained.loss.toFixed(3),
+      'fed truth': ({ trained }) => percent(trained.accuracy),
+      'held out': ({ evaluation }) => percent(evaluation.accuracy),
+      'whole answers': ({ evaluation }) => percent(evaluation.exact),
+      time: ({ trained }) => clock(trained.seconds),
     },
     results,
   );
@@ -193,10 +190,10 @@ function resultTable(results: readonly Result[], output: Output): string {
 
 function explanation(chance: number, output: Output): string {
   return wrap(
-    `fed truth: tokens right in training, where the right answer so far is given. ` +
-      `free: tokens right on ${DEMO.samples} held-out sequences, where a model reads only what it answered itself; ` +
-      `guessing gets ${percent(chance)}. whole: held-out answers without one error. ` +
-      `loss and fed truth are means of the last 10 steps.`,
+    `Guessing gets ${percent(chance)}. Fed truth: answer tokens right in training, where the model is ` +
+      'given the right answer up to each; like the loss, a mean over the last 10 steps. Held out: ' +
+      `answer tokens right on ${DEMO.samples} new sequences, where it reads nothing but its own answer. ` +
+      'Whole answers: those without one error.',
     output.columns,
   );
 }
@@ -222,19 +219,20 @@ function examples(results: readonly Result[], output: Output): string {
 }
 
 function closing(results: readonly Result[], chance: number, output: Output): string {
-  const [transformer, , rmt] = results.map(({ evaluation }) => evaluation.accuracy);
+  const [transformer, xl, rmt] = results.map(({ evaluation }) => evaluation.accuracy);
   const without =
     transformer <= chance + 0.05
       ? `The Transformer stays at chance: nothing of the digits reaches the segments where it answers.`
       : `The Transformer got ${percent(transformer)}, above the ${percent(chance)} of guessing.`;
+  const withCache = `Transformer-XL got ${percent(xl)} with the rows that it keeps.`;
   const withMemory =
     rmt >= 0.99
       ? `RMT learnt to write them into its memory in ${count(results[2].trained.step)} steps.`
       : `RMT got ${percent(rmt)}; give it another --seed.`;
   return [
-    wrap(`${without} ${withMemory}`, output.columns),
+    wrap(`${without} ${withCache} ${withMemory}`, output.columns),
     'Next, train one that you can keep:',
-    '  npx memgrad train --model rmt --stop-at 1 --out runs/first',
+    `  npx memgrad train --steps ${DEMO.steps} --stop-at 1 --out runs/first`,
     '  npx memgrad eval runs/first',
   ].join('\n');
 }

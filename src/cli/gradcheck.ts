@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { checkAllGradients, type GradientRow } from '../testing/index.js';
 import { type CommonOptions, commonOptions, openContext } from './context.js';
 import { count, wrap } from './format.js';
-import { table } from './table.js';
+import { type Columns, table } from './table.js';
 
 /** All patterns of one operation. */
 interface OperationSummary {
@@ -52,14 +52,14 @@ async function runGradcheck(names: string[], options: CommonOptions): Promise<vo
   const failed = rows.filter(({ passed }) => !passed);
   const exponential = (errors: readonly number[], order: number) =>
     errors[order]?.toExponential(1) ?? '';
-  const columns = {
-    operation: ({ operation }: OperationSummary) => operation,
-    patterns: ({ patterns }: OperationSummary) => String(patterns),
-    'error, 1st order': ({ errors }: OperationSummary) => exponential(errors, 0),
-    '2nd order': ({ errors }: OperationSummary) => exponential(errors, 1),
-    result: (row: OperationSummary) => (row.failed.length === 0 ? 'ok' : 'WRONG'),
+  const columns: Columns<OperationSummary> = {
+    operation: ({ operation }) => operation,
+    patterns: ({ patterns }) => String(patterns),
+    'error, first order': ({ errors }) => exponential(errors, 0),
+    'error, second order': ({ errors }) => exponential(errors, 1),
+    result: ({ failed }) => (failed.length === 0 ? 'ok' : 'WRONG'),
   };
-  output.print(table(output, columns, summaries));
+  output.print(table(columns, summaries));
   for (const { operation, pattern, worst } of failed) {
     output.print(`${output.colour('red', 'WRONG')} ${operation}, ${pattern}: ${worst}`);
   }

@@ -1,4 +1,5 @@
 /** Where a command prints: text for a person, or one JSON object a line for a program. */
+import { stripVTControlCharacters } from 'node:util';
 import { createLogUpdate } from 'log-update';
 import { fit } from './format.js';
 
@@ -62,8 +63,10 @@ export class Output {
     return this.coloured ? `\u001b[${on}m${text}\u001b[${off}m` : text;
   }
 
-  /** A line that wraps could not be replaced. */
+  /** One line at most; where it is too long, it loses its end and its colours. */
   #fitted(line: string): string {
-    return fit(line, (process.stdout.columns || 80) - 1);
+    const width = (process.stdout.columns || 80) - 1;
+    const plain = stripVTControlCharacters(line);
+    return plain.length <= width ? line : fit(plain, width);
   }
 }

@@ -6,6 +6,7 @@ import { FolderStorage } from '../runs/node-storage.js';
 import { createTask, taskSummaries } from '../tasks/index.js';
 import { optimizerNames } from '../training/index.js';
 import { type CommonOptions, commonOptions, openContext } from './context.js';
+import { DEMO } from './demo.js';
 import { clock, count, percent, wrap } from './format.js';
 import type { Output } from './output.js';
 import * as read from './parsers.js';
@@ -81,13 +82,23 @@ export function addTrain(program: Command): void {
   command
     .optionsGroup('Model:')
     .addOption(new Option('--model <name>', 'what is trained').choices(modelNames).default('rmt'))
-    .option('--layers <n>', 'decoder layers', size(limits.layers), 2)
-    .option('--heads <n>', 'attention heads', size(limits.heads), 4)
-    .option('--d-model <n>', 'width of a row', size(limits.width), 32)
-    .option('--d-head <n>', 'width of a head', size(limits.width), 8)
-    .option('--d-inner <n>', 'width of the feed-forward layer', size(limits.width), 64)
-    .option('--memory-tokens <n>', 'memory tokens of rmt', size(limits.memoryTokens), 8)
-    .option('--cache <n>', 'rows that transformer-xl keeps', size(limits.cache), 8)
+    .option('--layers <n>', 'decoder layers', size(limits.layers), DEMO.model.nLayer)
+    .option('--heads <n>', 'attention heads', size(limits.heads), DEMO.model.nHead)
+    .option('--d-model <n>', 'width of a row', size(limits.width), DEMO.model.dModel)
+    .option('--d-head <n>', 'width of a head', size(limits.width), DEMO.model.dHead)
+    .option(
+      '--d-inner <n>',
+      'width of the feed-forward layer',
+      size(limits.width),
+      DEMO.model.dInner,
+    )
+    .option(
+      '--memory-tokens <n>',
+      'memory tokens of rmt',
+      size(limits.memoryTokens),
+      DEMO.model.numMemTokens,
+    )
+    .option('--cache <n>', 'rows that transformer-xl keeps', size(limits.cache), DEMO.model.memLen)
     .addOption(
       new Option(
         '--preset <name>',
@@ -123,10 +134,20 @@ export function addTrain(program: Command): void {
         .choices(Object.keys(taskSummaries))
         .default('copy'),
     )
-    .option('--length <n>', 'symbols to remember', size(limits.length), 8)
-    .option('--symbols <n>', 'different symbols', read.whole(2, limits.symbols), 10)
-    .option('--copies <n>', 'how often the answer repeats them', size(limits.copies), 2)
-    .option('--segment-length <n>', 'tokens read at a time', size(limits.segmentLength), 8)
+    .option('--length <n>', 'symbols to remember', size(limits.length), DEMO.task.length)
+    .option('--symbols <n>', 'different symbols', read.whole(2, limits.symbols), DEMO.task.symbols)
+    .option(
+      '--copies <n>',
+      'how often the answer repeats them',
+      size(limits.copies),
+      DEMO.task.copies,
+    )
+    .option(
+      '--segment-length <n>',
+      'tokens read at a time',
+      size(limits.segmentLength),
+      DEMO.segmentLength,
+    )
     .optionsGroup('Training:')
     .option('--steps <n>', 'steps at most', size(limits.steps), 1000)
     .option('--batch-size <n>', 'sequences to a step', size(limits.batchSize), 32)
@@ -198,18 +219,10 @@ async function runTrain(options: TrainCommandOptions): Promise<void> {
       ? 'Stopped before the first step.'
       : `${interrupted ? 'Stopped after' : 'Trained for'} ${count(step)} steps in ${clock(seconds)}: loss ${loss.toFixed(3)}, accuracy ${percent(accuracy)}.`,
   );
-  if (step > 0) {
-    output.event('trained', {
-      step,
-      loss,
-      accuracy,
-      seconds,
-      parameters: model.parameterCount(),
-      interrupted,
-    });
-    if (storage) await saveRun(storage, { config, model, step });
-  }
+  const parameters = model.parameterCount();
+  output.event('trained', { step, loss, accuracy, seconds, parameters, interrupted });
   if (storage && step > 0) {
+    await saveRun(storage, { config, model, step });
     output.event('saved', { folder: storage.folder });
     output.print(`Saved in ${storage.folder}: memgrad eval ${storage.folder}`);
   }

@@ -1,0 +1,252 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { events, inFolder, memgrad, refused, tiny } from './spawn.js';
+
+const test = suite('command line');
+
+/** The losses of the steps in a JSON output. */
+const losses = (stdout: string) =>
+  events(stdout)
+    .filter(({ event }) => event === 'step')
+    .map(({ loss }) => loss);
+
+for (const command of ['demo', 'train', 'eval', 'tasks', 'gradcheck']) {
+  test(`${command} --help has examples and the common options`, async () => {
+    const { code, stdout, stderr } = await memgrad([command, '--help']);
+    assert.is(code, 0);
+    assert.is(stderr, '');
+    for (const part of ['--json', '--seed', '--backend', `$ memgrad ${command}`]) {
+      assert.ok(stdout.includes(part), part);
+    }
+    assert.ok(
+      stdout.split('\n').every((line) => line.length <= 80),
+      '80 columns',
+    );
+  });
+}
+
+test('--version is that of the package', async () => {
+  const { version } = JSON.parse(await readFile('package.json', 'utf8'));
+  assert.is((await memgrad(['--version'])).stdout, `${version}\n`);
+});
+
+test('without a command it explains itself and exits with 2', async () => {
+  const { code, stderr } = await memgrad([]);
+  assert.is(code, 2);
+  assert.match(stderr, 'memgrad demo');
+});
+
+test('a run is trained, saved and evaluated again with the same result', () =>
+  inFolder(async (folder) => {
+    const out = join(folder, 'a', 'run');
+    const { code, stdout, stderr } = await memgrad([
+      'train',
+      ...tiny,
+      '--steps',
+      '3',
+      '--json',
+      '--out',
+      out,
+    ]);
+    assert.is(code, 0, stderr);
+    assert.is(stderr, '');
+    const all = events(stdout);
+    assert.equal(
+      all.map(({ event }) => event),
+      ['start', 'step', 'step', 'step', 'trained', 'saved', 'evaluation'],
+    );
+    assert.equal((await readdir(out)).sort(), ['config.json', 'model.safetensors']);
+
+    const again = events((await memgrad(['eval', out, '--samples', '4', '--json'])).stdout);
+    const { event, ...first } = all[6];
+    assert.is(event, 'evaluation');
+    assert.equal(again, [{ event, step: 3, ...first }]);
+
+    const shown = await memgrad(['eval', out, '--samples', '4']);
+    assert.match(shown.stdout, 'trained for 3 steps');
+    assert.match(shown.stdout, 'right answer');
+    assert.not.ok(shown.stdout.includes('\u001b'), 'no escape codes where there is no terminal');
+
+    const overwriting = await memgrad(['train', ...tiny, '--steps', '3', '--out', out]);
+    assert.match(refused(overwriting), 'already holds a run');
+  }));
+
+test('the same seed gives the same numbers, another one others', async () => {
+  const run = (seed: string) =>
+    memgrad(['train', ...tiny, '--dropout', '0.1', '--steps', '2', '--json', '--seed', seed]);
+  const [one, two, three] = await Promise.all([run('1'), run('1'), run('2')]);
+  assert.is(losses(one.stdout).length, 2);
+  assert.equal(losses(one.stdout), losses(two.stdout));
+  assert.not.equal(losses(one.stdout), losses(three.stdout));
+});
+
+for (const model of ['transformer', 'transformer-xl', 'rmt']) {
+  test(`${model} trains with the settings of the paper, cut gradients and a curriculum`, async () => {
+    const more = '--preset paper --bptt-depth 1 --curriculum 1:1:0.01 --steps 12 --json'.split(' ');
+    const { code, stdout, stderr } = await memgrad(['train', ...tiny, ...more, '--model', model]);
+    assert.is(code, 0, stderr);
+    const config = events(stdout)[0].config as { training: { optimizer: { name: string } } };
+    assert.is(config.training.optimizer.name, 'adam');
+  });
+}
+
+test('--stop-at ends training early', async () => {
+  const more = '--stop-at 0.001 --symbols 2 --steps 100 --json'.split(' ');
+  const { stdout } = await memgrad(['train', ...tiny, ...more]);
+  assert.is(losses(stdout).length, 10);
+});
+
+test('plain lines where there is no terminal', async () => {
+  const { code, stdout, stderr } = await memgrad(['train', ...tiny, '--steps', '2']);
+  assert.is(code, 0, stderr);
+  assert.not.ok(stdout.includes('\u001b'));
+  assert.match(stdout, 'step 1/2');
+  assert.match(stdout, 'Trained for 2 steps');
+  assert.match(stdout, 'given answer');
+});
+
+test('tasks shows each task with its chance level', async () => {
+  assert.match((await memgrad(['tasks'])).stdout, /copy: .*prompt .*answer .*chance +10\.0%/s);
+  const [copy] = events((await memgrad(['tasks', '--json', '--seed', '3'])).stdout);
+  assert.is(copy.name, 'copy');
+  assert.is(copy.chance, 0.1);
+  assert.is(copy.answer, `${String(copy.prompt).slice(0, -1)}`.repeat(2));
+});
+
+test('gradcheck checks the operations that it is given', async () => {
+  const { code, stdout } = await memgrad(['gradcheck', 'relu', 'exp']);
+  assert.is(code, 0);
+  assert.match(stdout, /relu .* ok/);
+  assert.match(stdout, 'of 2 operations passed');
+  const all = events((await memgrad(['gradcheck', 'exp', '--json'])).stdout);
+  assert.equal(all.at(-1), { event: 'result', operations: 1, checks: all.length - 1, failed: 0 });
+});
+
+test('Ctrl-C ends training after its step, and what was learnt is saved', () =>
+  inFolder(async (folder) => {
+    for (const [signal, expected] of [
+      ['SIGINT', 130],
+      ['SIGTERM', 143],
+    ] as const) {
+      const out = join(folder, signal);
+      let sent = false;
+      const { code, stdout, stderr } = await memgrad(
+        ['train', ...tiny, '--steps', '1000000', '--json', '--out', out],
+        (printed, child) => {
+          if (!sent && printed.includes('"step":2')) sent = child.kill(signal);
+        },
+      );
+      assert.is(code, expected);
+      assert.is(stderr, `memgrad: stopped by ${signal}\n`);
+      const trained = events(stdout).find(({ event }) => event === 'trained');
+      assert.is(trained?.interrupted, true);
+      const [evaluation] = events(
+        (await memgrad(['eval', out, '--samples', '2', '--json'])).stdout,
+      );
+      assert.is(evaluation.step, trained?.step);
+    }
+  }));
+
+test('a reader that leaves early is no error', async () => {
+  const { code, stderr } = await memgrad(
+    ['train', ...tiny, '--steps', '1000000', '--json'],
+    (_, child) => child.stdout?.destroy(),
+  );
+  assert.is(code, 0);
+  assert.is(stderr, '');
+});
+
+const badCalls: [args: string, message: RegExp][] = [
+  ['trian', /unknown command 'trian' \(Did you mean train\?\)/],
+  ['train --lenght 3', /unknown option '--lenght' \(Did you mean --length\?\)/],
+  ['train spare', /too many arguments for 'train'/],
+  ['train --model lstm', /--model.*'lstm'.*transformer, transformer-xl, rmt/],
+  ['train --task paste', /--task.*'paste'.*copy/],
+  ['train --backend abacus', /--backend.*'abacus'.*cpu/],
+  ['train --preset slow', /--preset.*'slow'.*fast, paper/],
+  ['train --length', /--length.*argument missing/],
+  ['train --length NaN', /--length.*'NaN'.*whole number from 1 to 4096/],
+  ['train --length 0', /--length.*'0'/],
+  ['train --length -3', /--length.*'-3'/],
+  ['train --length 2.5', /--length.*'2.5'/],
+  ['train --length 0x10', /--length.*'0x10'/],
+  ['train --length 1e9', /--length.*'1e9'/],
+  ['train --steps Infinity', /--steps.*'Infinity'/],
+  ['train --d-model 1000000000', /--d-model.*16384/],
+  ['train --d-model 16384 --d-inner 16384 --layers 128', /parameters or more/],
+  ['train --d-head 3', /dHead.*even/],
+  ['train --learning-rate NaN', /--learning-rate.*'NaN'.*above 0/],
+  ['train --learning-rate 0', /--learning-rate.*'0'/],
+  ['train --dropout 1', /--dropout.*'1'.*less than 1/],
+  ['train --betas 0.9', /--betas.*'0.9'.*two numbers/],
+  ['train --betas 0.9,1', /--betas.*'0.9,1'/],
+  ['train --clip -1', /--clip.*'-1'.*or none/],
+  ['train --bptt-depth half', /--bptt-depth.*'half'.*or full/],
+  ['train --stop-at 1.5', /--stop-at.*'1.5'/],
+  ['train --curriculum 8', /--curriculum.*'8'.*START:BY/],
+  ['train --curriculum 8:8:2', /--curriculum.*'8:8:2'/],
+  ['train --seed -1', /--seed.*'-1'/],
+  ['train --seed 9007199254740992', /--seed.*'9007199254740992'/],
+  ['train --out /dev/null', /a file of that name is in the way/],
+  ['eval', /missing required argument 'folder'/],
+  ['eval /no/such/folder', /'\/no\/such\/folder\/config.json': there is no such file or folder/],
+  ['eval . --samples 0', /--samples.*'0'/],
+  ['gradcheck fold', /'fold' is not known/],
+  ['gradcheck relu --backend gpu', /--backend.*'gpu'/],
+  ['tasks --seed x', /--seed.*'x'/],
+  ['demo --steps 3', /unknown option '--steps'/],
+];
+for (const [args, message] of badCalls) {
+  test(`memgrad ${args}`, async () => {
+    assert.match(refused(await memgrad(args.split(' '))), message);
+  });
+}
+
+test('a damaged run folder', () =>
+  inFolder(async (folder) => {
+    const out = join(folder, 'run');
+    await memgrad(['train', ...tiny, '--steps', '1', '--out', out]);
+    const files = { config: join(out, 'config.json'), model: join(out, 'model.safetensors') };
+    const config = await readFile(files.config);
+    const model = await readFile(files.model);
+    const damage: [file: string, bytes: Uint8Array | string, message: RegExp][] = [
+      [files.model, model.subarray(0, model.length - 1), /model.safetensors|safetensors/],
+      [files.model, '', /safetensors/],
+      [files.config, config.subarray(0, 40), /config.json is not valid JSON/],
+      [files.config, '[]', /config.json is a list of 0, but an object/],
+      [
+        files.config,
+        config.toString().replace('"dModel": 8', '"dModel": 1000000000'),
+        /config.json: model.config.dModel is 1000000000/,
+      ],
+    ];
+    for (const [file, bytes, message] of damage) {
+      await writeFile(file, bytes);
+      assert.match(refused(await memgrad(['eval', out])), message);
+      await writeFile(files.config, config);
+      await writeFile(files.model, model);
+    }
+    assert.is((await memgrad(['eval', out, '--samples', '1'])).code, 0);
+    assert.ok(existsSync(out));
+  }));
+
+if (process.env.MEMGRAD_LONG) {
+  test('the demo: RMT learns what the Transformer cannot see', async () => {
+    const { code, stdout, stderr } = await memgrad(['demo', '--json']);
+    assert.is(code, 0, stderr);
+    const all = events(stdout);
+    const heldOut = (name: string) => {
+      const result = all.find(({ event, model }) => event === 'result' && model === name);
+      assert.ok(result, name);
+      return (result.evaluation as { accuracy: number }).accuracy;
+    };
+    assert.ok(heldOut('rmt') >= 0.99, `RMT ${heldOut('rmt')}`);
+    const chance = all[0].chance as number;
+    assert.ok(heldOut('transformer') <= chance + 0.05, `Transformer ${heldOut('transformer')}`);
+  });
+}
+
+test.run();
