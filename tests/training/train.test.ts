@@ -110,8 +110,10 @@ test('five Adam steps of the reference training script, to the last digit', asyn
       `gradient norm ${i}: ${gradientNorm}, expected ${expected}`,
     );
   });
+  // The fixture's initial parameters are rounded to 9 digits, and Adam divides small gradients by
+  // their own size: rounding them again at random moves the final ones by up to 1e-6.
   for (const [name, parameter] of Object.entries(model.parameters())) {
-    await close(parameter, final_params[referenceName(name) as string], name, 1e-7);
+    await close(parameter, final_params[referenceName(name) as string], name, 1e-6);
   }
 });
 
