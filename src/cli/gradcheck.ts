@@ -19,7 +19,7 @@ export function addGradcheck(program: Command): void {
     .command('gradcheck')
     .summary('check the gradients of all operations')
     .description(
-      'Compares the first and second derivatives of operations with central differences, in float64.',
+      'Compares the first and second derivatives of operations with central differences, in float64, and shows the largest error of each operation.',
     )
     .argument('[operation...]', 'operations to check (default: all)');
   commonOptions(command, 'has no effect here: the inputs are fixed')
@@ -55,8 +55,8 @@ async function runGradcheck(names: string[], options: CommonOptions): Promise<vo
   const columns: Columns<OperationSummary> = {
     operation: ({ operation }) => operation,
     patterns: ({ patterns }) => String(patterns),
-    'error, first order': ({ errors }) => exponential(errors, 0),
-    'error, second order': ({ errors }) => exponential(errors, 1),
+    'first order': ({ errors }) => exponential(errors, 0),
+    'second order': ({ errors }) => exponential(errors, 1),
     result: ({ failed }) => (failed.length === 0 ? 'ok' : 'WRONG'),
   };
   output.print(table(columns, summaries));
@@ -72,7 +72,7 @@ async function runGradcheck(names: string[], options: CommonOptions): Promise<vo
   output.print(
     wrap(
       failed.length === 0
-        ? `All ${count(rows.length)} checks of ${summaries.length} operations passed: every derivative agrees with its central difference to 1e-6 of its size.`
+        ? `All ${count(rows.length)} checks of ${summaries.length} operations passed: every derivative agrees with its central difference to 1e-6 of its size. The table shows the largest absolute error of each order.`
         : `${count(failed.length)} of ${count(rows.length)} checks failed, in ${operationsFailed} of ${summaries.length} operations.`,
       output.columns,
     ),

@@ -10,28 +10,9 @@ import { DEMO } from './demo.js';
 import { clock, count, percent, wrap } from './format.js';
 import type { Output } from './output.js';
 import * as read from './parsers.js';
+import { presetTable, trainingPresets } from './presets.js';
 import { describeEvaluation } from './report.js';
 import { runEvaluation, runTraining } from './training.js';
-
-/** What a preset settles besides the model's own settings; every option overrides it. */
-const trainingPresets = {
-  fast: {
-    optimizer: 'adamw',
-    learningRate: 1e-3,
-    betas: [0.9, 0.98],
-    schedule: 'constant',
-    warmUp: 100,
-    clip: 1,
-  },
-  paper: {
-    optimizer: 'adam',
-    learningRate: 1e-4,
-    betas: [0.9, 0.999],
-    schedule: 'plateau',
-    warmUp: 0,
-    clip: 0.25,
-  },
-} as const;
 
 /** The options as commander gives them: without a default where the preset decides. */
 interface TrainCommandOptions extends CommonOptions {
@@ -284,28 +265,6 @@ function configOf(options: TrainCommandOptions): unknown {
       stopAt: options.stopAt ?? null,
     },
   };
-}
-
-/** What the presets settle, for the help. */
-function presetTable(): string {
-  const row = (option: string, ...cells: unknown[]) =>
-    `  ${option.padEnd(17)}${cells.map((cell) => String(cell).padEnd(18)).join('')}`.trimEnd();
-  const values = (option: string, of: (preset: keyof typeof presets) => unknown) =>
-    row(option, of('fast'), of('paper'));
-  return [
-    'Presets:',
-    row('', 'fast', 'paper'),
-    values('--norm', (name) => presets[name].norm),
-    values('--positions', (name) => presets[name].positions),
-    values('--memory-init', (name) => presets[name].memInit),
-    values('--dropout', (name) => presets[name].dropout),
-    values('--optimizer', (name) => trainingPresets[name].optimizer),
-    values('--learning-rate', (name) => trainingPresets[name].learningRate),
-    values('--betas', (name) => trainingPresets[name].betas),
-    values('--schedule', (name) => trainingPresets[name].schedule),
-    values('--warm-up', (name) => trainingPresets[name].warmUp),
-    values('--clip', (name) => trainingPresets[name].clip),
-  ].join('\n');
 }
 
 function introduction({ model, task, training, seed }: RunConfig, output: Output): string {

@@ -1,0 +1,44 @@
+/** What the presets of `train` settle. */
+import { presets } from '../models/index.js';
+
+/** What a preset settles besides the model's own settings; every option overrides it. */
+export const trainingPresets = {
+  fast: {
+    optimizer: 'adamw',
+    learningRate: 1e-3,
+    betas: [0.9, 0.98],
+    schedule: 'constant',
+    warmUp: 100,
+    clip: 1,
+  },
+  paper: {
+    optimizer: 'adam',
+    learningRate: 1e-4,
+    betas: [0.9, 0.999],
+    schedule: 'plateau',
+    warmUp: 0,
+    clip: 0.25,
+  },
+} as const;
+
+/** What the presets settle, for the help. */
+export function presetTable(): string {
+  const row = (option: string, ...cells: unknown[]) =>
+    `  ${option.padEnd(17)}${cells.map((cell) => String(cell).padEnd(18)).join('')}`.trimEnd();
+  const values = (option: string, of: (preset: keyof typeof presets) => unknown) =>
+    row(option, of('fast'), of('paper'));
+  return [
+    'Presets:',
+    row('', 'fast', 'paper'),
+    values('--norm', (name) => presets[name].norm),
+    values('--positions', (name) => presets[name].positions),
+    values('--memory-init', (name) => presets[name].memInit),
+    values('--dropout', (name) => presets[name].dropout),
+    values('--optimizer', (name) => trainingPresets[name].optimizer),
+    values('--learning-rate', (name) => trainingPresets[name].learningRate),
+    values('--betas', (name) => trainingPresets[name].betas),
+    values('--schedule', (name) => trainingPresets[name].schedule),
+    values('--warm-up', (name) => trainingPresets[name].warmUp),
+    values('--clip', (name) => trainingPresets[name].clip),
+  ].join('\n');
+}
