@@ -5,7 +5,7 @@ import { checkRunConfig, RUN_VERSION, type RunConfig } from '../runs/index.js';
 import { createTask } from '../tasks/index.js';
 import type { Evaluation } from '../training/index.js';
 import { type CommonOptions, type Context, commonOptions, openContext } from './context.js';
-import { clock, count, fit, percent, wrap } from './format.js';
+import { clock, count, fit, percent, plural, wrap } from './format.js';
 import type { Colour, Output } from './output.js';
 import { plot } from './plot.js';
 import { table } from './table.js';
@@ -121,7 +121,7 @@ async function trainOne(model: Result['model'], seed: number, context: Context):
     evaluation,
   });
   output.print(
-    `${label}${count(step)} steps in ${clock(seconds)}, held-out accuracy ${percent(evaluation.accuracy)}`,
+    `${label}${plural(step, 'step')} in ${clock(seconds)}, held-out accuracy ${percent(evaluation.accuracy)}`,
   );
   trained.model.dispose();
   return { model, parameters, trained, evaluation };

@@ -10,6 +10,11 @@ export function count(value: number): string {
   return value.toLocaleString('en-US');
 }
 
+/** `1 check`, `796 checks`. */
+export function plural(value: number, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`;
+}
+
 /** 12345 as `12.3k`. */
 export function rate(value: number): string {
   if (value < 1000) return value.toFixed(0);

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { checkAllGradients, type GradientRow } from '../testing/index.js';
 import { type CommonOptions, commonOptions, openContext } from './context.js';
-import { count, wrap } from './format.js';
+import { count, plural, wrap } from './format.js';
 import { type Columns, table } from './table.js';
 
 /** All patterns of one operation. */
@@ -43,7 +43,7 @@ async function runGradcheck(names: string[], options: CommonOptions): Promise<vo
   for await (const row of checkAllGradients({ operations, backend })) {
     rows.push(row);
     output.event('check', row);
-    output.live(() => `${count(rows.length)} checks, now ${row.operation}: ${row.pattern}`);
+    output.live(() => `${plural(rows.length, 'check')}, now ${row.operation}: ${row.pattern}`);
     await interrupt.check();
   }
   output.settle();
@@ -72,8 +72,8 @@ async function runGradcheck(names: string[], options: CommonOptions): Promise<vo
   output.print(
     wrap(
       failed.length === 0
-        ? `All ${count(rows.length)} checks of ${summaries.length} operations passed: every derivative agrees with its central difference to 1e-6 of its size. The table shows the largest absolute error of each order.`
-        : `${count(failed.length)} of ${count(rows.length)} checks failed, in ${operationsFailed} of ${summaries.length} operations.`,
+        ? `Passed ${plural(rows.length, 'check')} of ${plural(summaries.length, 'operation')}: every derivative agrees with its central difference to 1e-6 of its size. The table shows the largest absolute error of each order.`
+        : `${count(failed.length)} of ${plural(rows.length, 'check')} failed, in ${operationsFailed} of ${plural(summaries.length, 'operation')}.`,
       output.columns,
     ),
   );

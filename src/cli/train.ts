@@ -7,7 +7,7 @@ import { createTask, taskSummaries } from '../tasks/index.js';
 import { optimizerNames } from '../training/index.js';
 import { type CommonOptions, commonOptions, openContext } from './context.js';
 import { DEMO } from './demo.js';
-import { clock, count, percent, wrap } from './format.js';
+import { clock, count, percent, plural, wrap } from './format.js';
 import type { Output } from './output.js';
 import * as read from './parsers.js';
 import { presetTable, trainingPresets } from './presets.js';
@@ -198,7 +198,7 @@ async function runTrain(options: TrainCommandOptions): Promise<void> {
   output.settle(
     step === 0
       ? 'Stopped before the first step.'
-      : `${interrupted ? 'Stopped after' : 'Trained for'} ${count(step)} steps in ${clock(seconds)}: loss ${loss.toFixed(3)}, accuracy ${percent(accuracy)}.`,
+      : `${interrupted ? 'Stopped after' : 'Trained for'} ${plural(step, 'step')} in ${clock(seconds)}: loss ${loss.toFixed(3)}, accuracy ${percent(accuracy)}.`,
   );
   const parameters = model.parameterCount();
   output.event('trained', { step, loss, accuracy, seconds, parameters, interrupted });

@@ -120,7 +120,7 @@ test('gradcheck checks the operations that it is given', async () => {
   const { code, stdout } = await memgrad(['gradcheck', 'relu', 'exp']);
   assert.is(code, 0);
   assert.match(stdout, /relu .* ok/);
-  assert.match(stdout, 'of 2 operations passed');
+  assert.match(stdout, 'of 2 operations:');
   const all = events((await memgrad(['gradcheck', 'exp', '--json'])).stdout);
   assert.equal(all.at(-1), { event: 'result', operations: 1, checks: all.length - 1, failed: 0 });
 });
