@@ -8,6 +8,7 @@ import { type CommonOptions, type Context, commonOptions, openContext } from './
 import { clock, count, fit, percent, plural, wrap } from './format.js';
 import type { Colour, Output } from './output.js';
 import { plot } from './plot.js';
+import { trainingPresets } from './presets.js';
 import { table } from './table.js';
 import { runEvaluation, runTraining, type Trained } from './training.js';
 
@@ -24,10 +25,8 @@ export const DEMO = {
     memLen: 8,
   },
   segmentLength: 8,
-  batchSize: 16,
-  steps: 1200,
-  learningRate: 2e-3,
-  warmUp: 50,
+  batchSize: 24,
+  steps: 400,
   /** The mean accuracy of ten steps at which a model has learnt it. */
   stopAt: 1,
   /** Held-out sequences to answer. */
@@ -128,7 +127,8 @@ async function trainOne(model: Result['model'], seed: number, context: Context):
 }
 
 function configOf(name: Result['model']['name'], seed: number): RunConfig {
-  const { task, model, segmentLength, batchSize, steps, stopAt, learningRate, warmUp } = DEMO;
+  const { task, model, segmentLength, batchSize, steps, stopAt } = DEMO;
+  const { optimizer, learningRate, betas, schedule, warmUp, clip } = trainingPresets.fast;
   const config = {
     version: RUN_VERSION,
     seed,
@@ -146,9 +146,9 @@ function configOf(name: Result['model']['name'], seed: number): RunConfig {
       segmentLength,
       steps,
       batchSize,
-      optimizer: { name: 'adamw', learningRate, betas: [0.9, 0.98], weightDecay: 0 },
-      schedule: { name: 'constant', warmUp },
-      clip: 1,
+      optimizer: { name: optimizer, learningRate, betas, weightDecay: 0 },
+      schedule: { name: schedule, warmUp },
+      clip,
       bpttDepth: null,
       curriculum: null,
       stopAt,
@@ -232,7 +232,7 @@ function closing(results: readonly Result[], chance: number, output: Output): st
   return [
     wrap(`${without} ${withCache} ${withMemory}`, output.columns),
     'Next, train one that you can keep:',
-    `  npx memgrad train --steps ${DEMO.steps} --stop-at 1 --out runs/first`,
+    `  npx memgrad train --stop-at 1 --out runs/first`,
     '  npx memgrad eval runs/first',
   ].join('\n');
 }

@@ -130,8 +130,8 @@ export function addTrain(program: Command): void {
       DEMO.segmentLength,
     )
     .optionsGroup('Training:')
-    .option('--steps <n>', 'steps at most', size(limits.steps), 1000)
-    .option('--batch-size <n>', 'sequences to a step', size(limits.batchSize), 32)
+    .option('--steps <n>', 'steps at most', size(limits.steps), DEMO.steps)
+    .option('--batch-size <n>', 'sequences to a step', size(limits.batchSize), DEMO.batchSize)
     .option(
       '--stop-at <accuracy>',
       'stop when the last 10 steps averaged it (off by default)',

@@ -1,5 +1,4 @@
 /** The models by name. A new one gets a file of its own and a line in the table. */
-import { scope } from '../autograd/index.js';
 import { MemgradError } from '../errors.js';
 import type { CacheConfig, MemoryConfig } from './config.js';
 import { RMT } from './rmt.js';
@@ -44,5 +43,5 @@ export function createModel(name: string, config: AnyConfig, seed = 0): SegmentM
       `model: '${name}' is not known; choose one of ${modelNames.join(', ')}.`,
     );
   }
-  return scope(() => models[name as ModelName](config, seed)); // frees the values that parameters were made from
+  return models[name as ModelName](config, seed);
 }

@@ -6,16 +6,15 @@ import {
   type Key,
   linear,
   mul,
-  Parameter,
+  type Parameter,
   type Tensor,
-  zeros,
 } from '../../autograd/index.js';
 import type { ModelConfig } from '../config.js';
 import { Module } from '../module.js';
 import { type AttentionContext, SelfAttention } from './attention.js';
 import { FeedForward } from './feed-forward.js';
-import { gaussian } from './gaussian.js';
 import { LayerNorm } from './layer-norm.js';
+import { gaussian, zero } from './parameters.js';
 import { rotations, sinusoids } from './positions.js';
 
 /** Attention and feed-forward, each with its residual sum and its layer normalisation. */
@@ -73,7 +72,7 @@ export class Decoder extends Module {
     super();
     const { nToken, nLayer, nHead, dModel, dHead, positions } = config;
     this.embedding = gaussian(key.fold(0), [nToken, dModel], config);
-    this.outputBias = new Parameter(zeros([nToken], config));
+    this.outputBias = zero([nToken], config);
     this.layers = Array.from(
       { length: nLayer },
       (_, i) => new DecoderLayer(config, key.fold(10 + i)),

@@ -1,7 +1,7 @@
 /** Layer normalisation with its parameters. */
-import { type Key, layerNorm, Parameter, type Tensor, zeros } from '../../autograd/index.js';
+import { type Key, layerNorm, type Parameter, type Tensor } from '../../autograd/index.js';
 import { Module } from '../module.js';
-import { gaussian, type Placement } from './gaussian.js';
+import { gaussian, type Placement, zero } from './parameters.js';
 
 /** `layerNorm` over the last axis; weight N(1, 0.02) and bias 0, as in the Transformer-XL code. */
 export class LayerNorm extends Module {
@@ -11,7 +11,7 @@ export class LayerNorm extends Module {
   constructor(features: number, key: Key, placement: Placement) {
     super();
     this.weight = gaussian(key, [features], { ...placement, mean: 1 });
-    this.bias = new Parameter(zeros([features], placement));
+    this.bias = zero([features], placement);
   }
 
   /** [..., features] to the same. */

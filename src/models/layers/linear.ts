@@ -1,7 +1,7 @@
 /** A dense layer. */
-import { type Key, linear, Parameter, type Tensor, zeros } from '../../autograd/index.js';
+import { type Key, linear, type Parameter, type Tensor } from '../../autograd/index.js';
 import { Module } from '../module.js';
-import { gaussian, type Placement } from './gaussian.js';
+import { gaussian, type Placement, zero } from './parameters.js';
 
 /** x W^T + b with `weight` [out, in], N(0, 0.02), and, if wanted, `bias` [out], zeros. */
 export class Linear extends Module {
@@ -11,7 +11,7 @@ export class Linear extends Module {
   constructor(inputs: number, outputs: number, key: Key, options: Placement & { bias: boolean }) {
     super();
     this.weight = gaussian(key, [outputs, inputs], options);
-    this.bias = options.bias ? new Parameter(zeros([outputs], options)) : undefined;
+    this.bias = options.bias ? zero([outputs], options) : undefined;
   }
 
   /** [..., in] to [..., out]. */

@@ -1,7 +1,7 @@
 /** Memory tokens. */
 import { broadcastTo, type Key, Parameter, scope } from '../../autograd/index.js';
 import type { MemoryConfig } from '../config.js';
-import { gaussian } from './gaussian.js';
+import { gaussian } from './parameters.js';
 
 /**
  * The learned rows that memory starts with, [numMemTokens, dModel]. The paper's code repeats one
@@ -11,10 +11,8 @@ import { gaussian } from './gaussian.js';
 export function memoryRows(config: MemoryConfig, key: Key): Parameter {
   const { numMemTokens, dModel, memInit } = config;
   if (memInit === 'distinct') return gaussian(key, [numMemTokens, dModel], config);
-  const row = gaussian(key, [1, dModel], { ...config, deviation: 1 });
-  const rows = scope(() => broadcastTo(row, [numMemTokens, dModel]));
-  const memory = new Parameter(rows);
-  rows.dispose();
-  row.dispose();
-  return memory;
+  return scope(() => {
+    using row = gaussian(key, [1, dModel], { ...config, deviation: 1 });
+    return new Parameter(broadcastTo(row, [numMemTokens, dModel]));
+  });
 }

@@ -12,7 +12,7 @@ import {
   type Tensor,
   tensor,
 } from '../../autograd/index.js';
-import type { Placement } from './gaussian.js';
+import type { Placement } from './parameters.js';
 
 /**
  * Rows [sin(p f) | cos(p f)] for each position p, with f_i = 10000^(-2i / d) (Vaswani et al. 2017,

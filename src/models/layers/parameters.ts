@@ -1,5 +1,14 @@
-/** How parameters begin. */
-import { add, type Key, mul, normal, Parameter, type Shape, scope } from '../../autograd/index.js';
+/** How parameters begin. Each is made in a scope of its own, which frees what it was made from. */
+import {
+  add,
+  type Key,
+  mul,
+  normal,
+  Parameter,
+  type Shape,
+  scope,
+  zeros,
+} from '../../autograd/index.js';
 import type { Backend } from '../../backends/backend.js';
 
 /** Where and as what parameters are made. */
@@ -17,4 +26,9 @@ export function gaussian(
   return scope(
     () => new Parameter(add(mul(normal(key, shape, { dtype, backend }), deviation), mean)),
   );
+}
+
+/** A parameter of zeros: a bias. */
+export function zero(shape: Shape, { dtype, backend }: Placement): Parameter {
+  return scope(() => new Parameter(zeros(shape, { dtype, backend })));
 }

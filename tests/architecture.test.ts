@@ -1,0 +1,48 @@
+/** The design as a test: imports run one way, and only the edges touch the machine. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+
+/** What each folder of src may import, besides itself and `errors`. */
+const allowed: Record<string, readonly string[]> = {
+  errors: [],
+  backends: [],
+  autograd: ['backends'],
+  models: ['autograd', 'backends'],
+  tasks: ['autograd'],
+  training: ['tasks', 'models', 'autograd', 'backends'],
+  runs: ['training', 'tasks', 'models', 'autograd', 'backends'],
+  testing: ['autograd', 'backends'],
+  index: ['autograd', 'backends'],
+  cli: ['testing', 'runs', 'training', 'tasks', 'models', 'autograd', 'backends'],
+};
+
+const files = readdirSync('src', { recursive: true, encoding: 'utf8' })
+  .map((file) => file.replaceAll('\\', '/'))
+  .filter((file) => file.endsWith('.ts'));
+
+for (const file of files) {
+  const folder = file.split('/')[0].replace('.ts', '');
+  const imports = [...readFileSync(`src/${file}`, 'utf8').matchAll(/from '([^']+)'/g)].map(
+    ([, name]) => name,
+  );
+
+  test(`${file} imports what its folder may`, () => {
+    for (const name of imports.filter((name) => name.startsWith('.'))) {
+      const target = new URL(name, `file:///src/${file}`).pathname.split('/')[2].replace('.js', '');
+      const fine = target === folder || target === 'errors' || allowed[folder]?.includes(target);
+      assert.ok(fine, `src/${folder} must not import ${name}`);
+    }
+  });
+
+  test(`${file} leaves the machine to the edges`, () => {
+    const outside = imports.filter((name) => !name.startsWith('.'));
+    const edge = folder === 'cli' || file === 'runs/node-storage.ts';
+    assert.equal(
+      outside.filter((name) => !edge && !(folder === 'backends' && name === 'ndarray')),
+      [],
+    );
+  });
+}
+
+test.run();
