@@ -24,7 +24,7 @@ export const trainingPresets = {
 /** What the presets settle, for the help. */
 export function presetTable(): string {
   const row = (option: string, ...cells: unknown[]) =>
-    `  ${option.padEnd(17)}${cells.map((cell) => String(cell).padEnd(18)).join('')}`.trimEnd();
+    `  ${option.padEnd(20)}${cells.map((cell) => String(cell).padEnd(18)).join('')}`.trimEnd();
   const values = (option: string, of: (preset: keyof typeof presets) => unknown) =>
     row(option, of('fast'), of('paper'));
   return [
@@ -32,6 +32,7 @@ export function presetTable(): string {
     row('', 'fast', 'paper'),
     values('--norm', (name) => presets[name].norm),
     values('--positions', (name) => presets[name].positions),
+    values('--scale-embeddings', (name) => (presets[name].scaleEmbeddings ? 'yes' : 'no')),
     values('--memory-init', (name) => presets[name].memInit),
     values('--dropout', (name) => presets[name].dropout),
     values('--optimizer', (name) => trainingPresets[name].optimizer),

@@ -1,6 +1,6 @@
 /** `memgrad train`: trains a model on a task, evaluates it, and saves it if asked. */
 import { type Command, Option } from 'commander';
-import { type AnyConfig, modelNames, presets } from '../models/index.js';
+import { type AnyConfig, choices, modelNames, presets } from '../models/index.js';
 import { checkRunConfig, limits, RUN_VERSION, type RunConfig, saveRun } from '../runs/index.js';
 import { FolderStorage } from '../runs/node-storage.js';
 import { createTask, taskSummaries } from '../tasks/index.js';
@@ -32,6 +32,7 @@ interface TrainCommandOptions extends CommonOptions {
   preset: keyof typeof presets;
   norm?: AnyConfig['norm'];
   positions?: AnyConfig['positions'];
+  scaleEmbeddings?: boolean;
   memoryInit?: AnyConfig['memInit'];
   dropout?: number;
   optimizer?: RunConfig['training']['optimizer']['name'];
@@ -92,22 +93,18 @@ export function addTrain(program: Command): void {
       new Option(
         '--norm <place>',
         '* layer normalisation before each sub-layer and the logits, or after each sub-layer',
-      ).choices(['pre', 'post']),
+      ).choices(choices.norm),
     )
     .addOption(
-      new Option('--positions <kind>', '* how a row knows where it stands').choices([
-        'rotary',
-        'relative',
-        'relative-wrapped',
-        'absolute',
-      ]),
+      new Option('--positions <kind>', '* how a row knows where it stands').choices(
+        choices.positions,
+      ),
     )
     .addOption(
-      new Option('--memory-init <kind>', '* how the memory rows begin').choices([
-        'distinct',
-        'repeated',
-      ]),
+      new Option('--memory-init <kind>', '* how the memory rows begin').choices(choices.memInit),
     )
+    .option('--scale-embeddings', '* multiply embeddings by the square root of their width')
+    .option('--no-scale-embeddings', '* leave embeddings as they are')
     .option('--dropout <rate>', '* share of values dropped', read.real(read.rateBelowOne))
     .optionsGroup('Task:')
     .addOption(
@@ -237,6 +234,7 @@ function configOf(options: TrainCommandOptions): unknown {
         norm,
         finalNorm: norm === 'pre', // a pre-LN stack ends in a sum that nothing has normalised
         positions: options.positions ?? basis.positions,
+        scaleEmbeddings: options.scaleEmbeddings ?? basis.scaleEmbeddings,
         dropout: options.dropout ?? basis.dropout,
         memInit: options.memoryInit ?? basis.memInit,
         dtype: 'float32',

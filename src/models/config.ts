@@ -84,7 +84,8 @@ export const presets = {
   },
 } as const satisfies Record<string, Preset>;
 
-const choices = {
+/** What may be chosen for each option that is no number. */
+export const choices = {
   norm: ['pre', 'post'],
   positions: ['rotary', 'relative', 'relative-wrapped', 'absolute'],
   memInit: ['distinct', 'repeated'],

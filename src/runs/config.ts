@@ -1,6 +1,6 @@
 /** The configuration of a run: everything that made it, as config.json holds it. */
 import { MemgradError } from '../errors.js';
-import { type AnyConfig, checkConfig, modelNames } from '../models/index.js';
+import { type AnyConfig, checkConfig, choices, modelNames } from '../models/index.js';
 import { type TaskName, taskSummaries } from '../tasks/index.js';
 import { optimizerNames } from '../training/index.js';
 import { type Check, flag, object, oneOf, orNull, pair, real, whole } from './check.js';
@@ -34,16 +34,16 @@ const modelConfig = object({
   dModel: whole(1, limits.width),
   dHead: whole(1, limits.width),
   dInner: whole(1, limits.width),
-  norm: oneOf(['pre', 'post']),
+  norm: oneOf(choices.norm),
   finalNorm: flag,
-  positions: oneOf(['rotary', 'relative', 'relative-wrapped', 'absolute']),
+  positions: oneOf(choices.positions),
   scaleEmbeddings: flag,
   dropout: real(0, 1),
   dropatt: real(0, 1),
   dtype: oneOf(['float32', 'float64']),
   memLen: whole(1, limits.cache),
   numMemTokens: whole(1, limits.memoryTokens),
-  memInit: oneOf(['distinct', 'repeated']),
+  memInit: oneOf(choices.memInit),
 }) satisfies Check<Omit<AnyConfig, 'backend'>>;
 
 /** The options of each task, by its name. */
