@@ -1,0 +1,99 @@
+/**
+ * The benchmarks: npm run bench -- [matmul] [step] [memory] [profile] [options]
+ * Without a name it runs matmul, step and memory. See docs/benchmarks.md.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = dirname(here);
+
+const benches = {
+  matmul: (options) => import('./matmul.mjs').then(({ matmul }) => matmul(options)),
+  step: (options) => import('./step.mjs').then(({ step }) => step(options)),
+  memory: (options) => import('./memory.mjs').then(({ memory }) => memory(options)),
+  profile: (options) => import('./profile.mjs').then(({ profileAll }) => profileAll(options)),
+};
+const usual = ['matmul', 'step', 'memory'];
+
+const help = `npm run bench -- [${Object.keys(benches).join('] [')}] [options]
+
+Without a name: ${usual.join(', ')}.
+  --backend A,B    backends of memgrad (default: all but cpu, or cpu where it is alone)
+  --engine A,B     engines to compare (default: all that are found)
+  --workload A,B   of step: step, copy; of profile also small (default: step,copy; profile: step)
+  --quick          fewer repeats
+  --detail         profile: matrix products and assemblies by size
+  --json FILE      all raw numbers
+  --no-build       take dist/ as it is`;
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    backend: { type: 'string' },
+    engine: { type: 'string' },
+    workload: { type: 'string' },
+    json: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    detail: { type: 'boolean', default: false },
+    'no-build': { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+const unknown = positionals.find((name) => !Object.hasOwn(benches, name));
+if (flags.help || unknown !== undefined) {
+  if (unknown !== undefined) console.error(`bench: '${unknown}' is not known.\n`);
+  console.log(help);
+  process.exit(unknown === undefined ? 0 : 2);
+}
+const names = positionals.length > 0 ? positionals : usual;
+const list = (text) => text?.split(',').filter(Boolean);
+
+/** Runs npm in `cwd`; ends the benchmark where it fails. */
+function npm(args, cwd) {
+  const { status } = spawnSync('npm', args, {
+    cwd,
+    stdio: ['ignore', 'ignore', 'inherit'],
+    shell: process.platform === 'win32',
+  });
+  if (status !== 0) {
+    console.error(`bench: 'npm ${args.join(' ')}' failed.`);
+    process.exit(status ?? 1);
+  }
+}
+
+const needsPeers = names.some((name) => name === 'matmul' || name === 'step');
+if (needsPeers && !existsSync(join(here, 'node_modules'))) {
+  console.log('bench: installing the engines to compare with (once, into bench/node_modules).');
+  npm(['ci', '--no-audit', '--no-fund'], here);
+}
+if (!flags['no-build']) npm(['run', 'build', '--', '--no-types'], root);
+
+const { backendNames } = await import('../dist/index.js');
+const others = backendNames.filter((name) => name !== 'cpu');
+const options = {
+  backends: list(flags.backend) ?? (others.length > 0 ? others : ['cpu']),
+  engines: list(flags.engine),
+  workloads: list(flags.workload),
+  quick: flags.quick,
+  detail: flags.detail,
+};
+const missing = options.backends.filter((name) => !backendNames.includes(name));
+if (missing.length > 0) {
+  console.error(`bench: memgrad has no backend '${missing[0]}', only ${backendNames.join(', ')}.`);
+  process.exit(2);
+}
+
+const results = {};
+for (const name of names) results[name] = await benches[name](options);
+if (flags.json) {
+  const { version, arch, platform } = process;
+  const cpus = (await import('node:os')).cpus();
+  const machine = { node: version, arch, platform, processors: cpus.length, model: cpus[0]?.model };
+  const text = JSON.stringify({ date: new Date().toISOString(), machine, ...results }, null, 2);
+  await writeFile(flags.json, `${text}\n`);
+}

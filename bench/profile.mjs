@@ -1,0 +1,133 @@
+/**
+ * Where a training step of memgrad spends its time: inside the kernels of the backend, by kernel,
+ * and outside them, in the engine's own JavaScript.
+ */
+import { median, printTable } from './lib/table.mjs';
+import { prepare, useBackend, workloads } from './lib/workload.mjs';
+
+/** @typedef {{ calls: number, ms: number }} Entry */
+
+/**
+ * `object` with every method timed under its name into `entries`, and objects inside it (a table
+ * of fused kernels, say) likewise. Time inside a kernel that another one called counts for the outer one.
+ * @param {object} object
+ * @param {Map<string, Entry>} entries
+ */
+export function timed(object, entries, detail = false, prefix = '') {
+  let depth = 0;
+  const wrapped = new Map();
+  const wrap = (name, value) => {
+    if (typeof value === 'function') {
+      return (...args) => {
+        if (depth > 0) return value.apply(object, args);
+        depth++;
+        const started = performance.now();
+        try {
+          return value.apply(object, args);
+        } finally {
+          const ms = performance.now() - started;
+          depth--;
+          const label = prefix + labelOf(name, args, detail);
+          const entry = entries.get(label);
+          if (entry) {
+            entry.calls++;
+            entry.ms += ms;
+          } else entries.set(label, { calls: 1, ms });
+        }
+      };
+    }
+    const isTable =
+      value !== null &&
+      typeof value === 'object' &&
+      !Array.isArray(value) &&
+      !ArrayBuffer.isView(value);
+    return isTable && isKernelTable(value) ? timed(value, entries, detail, `${name}.`) : value;
+  };
+  return new Proxy(object, {
+    get(target, name) {
+      const value = target[name];
+      if (typeof name !== 'string') return value;
+      const known = wrapped.get(name);
+      if (known && known.of === value) return known.by;
+      const by = wrap(name, value);
+      wrapped.set(name, { of: value, by });
+      return by;
+    },
+  });
+}
+
+/** Whether an object holds functions and nothing else: a table of kernels. */
+function isKernelTable(value) {
+  const members = Object.values(value);
+  return members.length > 0 && members.every((member) => typeof member === 'function');
+}
+
+/** The name of a kernel in the table; with `detail` the size of a matrix product too. */
+function labelOf(name, args, detail) {
+  if (typeof args[0] === 'string') return `${name}:${args[0]}`;
+  const spec = args[2];
+  if (name === 'matmul' && spec) {
+    const { m, n, k, transposeA, transposeB, batch } = spec;
+    const kind = `${transposeA ? 'T' : 'N'}${transposeB ? 'T' : 'N'}`;
+    return detail ? `matmul ${kind} ${batch.join('x') || '1'} * ${m}x${k}x${n}` : `matmul ${kind}`;
+  }
+  if (detail && name === 'assemble') return `assemble [${args[0].join(', ')}] of ${args[3].length}`;
+  return name;
+}
+
+/** Profiles a workload on one backend and prints the table; gives the raw numbers. */
+export async function profile({ backend: name, workload = 'step', steps = 5, detail = false }) {
+  /** @type {Map<string, Entry>} */
+  const entries = new Map();
+  const backend = await useBackend(name, (real) => timed(real, entries, detail));
+  const { loop } = prepare(workloads[workload], backend);
+  for (let i = 0; i < 2; i++) await loop.next(); // code is compiled, moments are made
+  entries.clear();
+  const walls = [];
+  for (let i = 0; i < steps; i++) {
+    const started = performance.now();
+    await loop.next();
+    walls.push(performance.now() - started);
+  }
+  const total = walls.reduce((sum, wall) => sum + wall, 0);
+  const rows = [...entries].sort((a, b) => b[1].ms - a[1].ms);
+  const inside = rows.reduce((sum, [, { ms }]) => sum + ms, 0);
+  const calls = rows.reduce((sum, [, entry]) => sum + entry.calls, 0);
+  const share = (ms) => `${((100 * ms) / total).toFixed(1)} %`;
+  const row = (label, count, ms) => [
+    label,
+    (count / steps).toFixed(0),
+    (ms / steps).toFixed(2),
+    share(ms),
+    count ? ((1000 * ms) / count).toFixed(1) : '',
+  ];
+  printTable(
+    `${name}: ${workloads[workload].title}; ${steps} steps, median ${median(walls).toFixed(1)} ms`,
+    ['kernel', 'calls', 'ms', 'share', 'us a call'],
+    [
+      ...rows.map(([label, entry]) => row(label, entry.calls, entry.ms)),
+      row('inside kernels', calls, inside),
+      row('outside kernels', 0, total - inside),
+    ],
+  );
+  return {
+    backend: name,
+    workload,
+    steps,
+    msPerStep: walls,
+    outsideShare: 1 - inside / total,
+    kernels: Object.fromEntries(entries),
+  };
+}
+
+/** Profiles each backend on each workload that was asked for. */
+export async function profileAll({ backends, workloads: wanted = ['step'], quick, detail }) {
+  const found = [];
+  for (const backend of backends) {
+    for (const workload of wanted) {
+      const steps = backend === 'cpu' || quick ? 2 : 10;
+      found.push(await profile({ backend, workload, steps, detail }));
+    }
+  }
+  return found;
+}
