@@ -8,6 +8,7 @@ import { builtinModules, createRequire } from 'node:module';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { wasmKernels } from './kernels.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
@@ -22,6 +23,7 @@ const library = [
   'src/runs/index.ts',
   'src/testing/index.ts',
   'src/backends/cpu/index.ts',
+  'src/backends/wasm/index.ts',
 ];
 const cli = 'src/cli/main.ts';
 
@@ -86,7 +88,7 @@ const { metafile } = await build({
   platform: 'neutral',
   mainFields: ['module', 'main'],
   chunkNames: 'chunks/[name]-[hash]',
-  plugins: [requiredBuiltins],
+  plugins: [requiredBuiltins, wasmKernels],
   metafile: true,
   logLevel: 'warning',
 }).catch(() => process.exit(1));

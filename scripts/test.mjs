@@ -73,6 +73,7 @@ async function main(argv) {
   const outdir = join(root, 'build', 'tests');
   await rm(outdir, { recursive: true, force: true });
   const { build } = await import('esbuild');
+  const { wasmKernels } = await import('./kernels.mjs');
   await build({
     absWorkingDir: root,
     entryPoints: tests.map((name) => `tests/${name}`),
@@ -84,6 +85,7 @@ async function main(argv) {
     platform: 'node',
     target: 'es2022',
     packages: 'external',
+    plugins: [wasmKernels],
     sourcemap: 'inline',
     logLevel: 'warning',
   }).catch(() => process.exit(1));

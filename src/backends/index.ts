@@ -2,10 +2,12 @@
 import { MemgradError } from '../errors.js';
 import type { Backend } from './backend.js';
 import { createCpuBackend } from './cpu/index.js';
+import { createWasmBackend } from './wasm/index.js';
 
 export type * from './backend.js';
 
 const loaders = {
+  wasm: async (): Promise<Backend> => createWasmBackend(),
   cpu: async (): Promise<Backend> => createCpuBackend(),
 } satisfies Record<string, () => Promise<Backend>>;
 

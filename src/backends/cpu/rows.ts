@@ -1,5 +1,5 @@
 /** Rows of a table by index, and their adjoint. */
-import { MemgradError } from '../../errors.js';
+import { outsideTable } from '../outside-table.js';
 import { allocate, type CpuBuffer, wrap } from './buffer.js';
 
 export function gather(table: CpuBuffer, indices: CpuBuffer, width: number): CpuBuffer {
@@ -33,9 +33,7 @@ function eachRow(
 ) {
   indices.data.forEach((index, position) => {
     if (index < 0 || index >= rows) {
-      throw new MemgradError(
-        `${name}: index ${index} at position ${position} is outside the table of ${rows} rows; indices run from 0 to ${rows - 1}.`,
-      );
+      throw outsideTable(name, index, position, rows);
     }
     visit(index, position);
   });

@@ -1,0 +1,63 @@
+// An esbuild plugin that compiles src/backends/wasm/assembly to WebAssembly and embeds the bytes
+// wherever `kernels.wasm` is imported.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const sources = join(root, 'src', 'backends', 'wasm', 'assembly');
+const options = [
+  '-O3',
+  '--noAssert',
+  '--runtime=stub',
+  '--importMemory',
+  '--enable=simd',
+  '--enable=nontrapping-f2i',
+  '--use=abort=',
+];
+
+/** Compiles the kernels, unless these very sources were compiled before; gives the file. */
+async function compile() {
+  const names = (await readdir(sources)).sort();
+  const texts = await Promise.all(names.map((name) => readFile(join(sources, name))));
+  const hash = createHash('sha256').update(options.join());
+  for (const text of texts) hash.update(text);
+  const output = join(root, 'build', `kernels-${hash.digest('hex').slice(0, 16)}.wasm`);
+  if (existsSync(output)) return { output, names };
+
+  await mkdir(dirname(output), { recursive: true });
+  const asc = join(
+    dirname(createRequire(import.meta.url).resolve('assemblyscript/package.json')),
+    'bin',
+    'asc.js',
+  );
+  const { status } = spawnSync(
+    process.execPath,
+    [asc, join(sources, 'index.ts'), `--outFile=${output}`, ...options],
+    { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] },
+  );
+  if (status !== 0) throw new Error('the kernels did not compile');
+  return { output, names };
+}
+
+/** @type {import('esbuild').Plugin} */
+export const wasmKernels = {
+  name: 'wasm-kernels',
+  setup(api) {
+    api.onLoad({ filter: /wasm[\\/]kernels\.wasm$/ }, async () => {
+      const { output, names } = await compile();
+      return {
+        contents: await readFile(output),
+        loader: 'binary',
+        watchFiles: names.map((name) => join(sources, name)),
+      };
+    });
+    api.onResolve({ filter: /\/kernels\.wasm$/ }, ({ path, resolveDir }) => ({
+      path: join(resolveDir, path),
+    }));
+  },
+};

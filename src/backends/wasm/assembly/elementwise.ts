@@ -1,0 +1,270 @@
+/** Elementwise kernels. Which function is meant is a number: its place in the lists of ../kernels.ts. */
+import { erf, exp4 } from './math';
+import { advance, at0, at1, at2, at3, begin } from './walk';
+
+// @ts-ignore: decorator
+@inline
+function unary4(kernel: i32, x: v128): v128 {
+  switch (kernel) {
+    case 0:
+      return f32x4.neg(x);
+    case 1:
+      return f32x4.abs(x);
+    case 3:
+      return exp4(x);
+    case 5:
+      return f32x4.sqrt(x);
+    case 9:
+      return f32x4.div(f32x4.splat(1), f32x4.add(f32x4.splat(1), exp4(f32x4.neg(x))));
+    default:
+      return f32x4.max(x, f32x4.splat(0)); // relu
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function unaryRow(kernel: i32, x: usize, out: usize, n: i32): void {
+  const end = x + (<usize>n << 2);
+  // Buffers are padded to 16 bytes, so that the last step may read and write past the end.
+  for (; x < end; x += 16, out += 16) v128.store(out, unary4(kernel, v128.load(x)));
+}
+
+function scalar(kernel: i32, x: f32): f32 {
+  switch (kernel) {
+    case 2:
+      return x > 0 ? 1 : x < 0 ? -1 : x;
+    case 4:
+      return Mathf.log(x);
+    case 6:
+      return <f32>Math.sin(<f64>x);
+    case 7:
+      return <f32>Math.cos(<f64>x);
+    case 8:
+      return <f32>Math.tanh(<f64>x);
+    default:
+      return <f32>erf(<f64>x);
+  }
+}
+
+/** out[i] = kernel(x[i]) for `n` floats. */
+export function unary(kernel: i32, x: usize, out: usize, n: i32): void {
+  switch (kernel) {
+    case 0:
+      return unaryRow(0, x, out, n);
+    case 1:
+      return unaryRow(1, x, out, n);
+    case 3:
+      return unaryRow(3, x, out, n);
+    case 5:
+      return unaryRow(5, x, out, n);
+    case 9:
+      return unaryRow(9, x, out, n);
+    case 10:
+      return unaryRow(10, x, out, n);
+    default: {
+      const end = x + (<usize>n << 2);
+      for (; x < end; x += 4, out += 4) store<f32>(out, scalar(kernel, load<f32>(x)));
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function float4(kernel: i32, a: v128, b: v128): v128 {
+  switch (kernel) {
+    case 0:
+      return f32x4.add(a, b);
+    case 1:
+      return f32x4.sub(a, b);
+    case 2:
+      return f32x4.mul(a, b);
+    case 3:
+      return f32x4.div(a, b);
+    case 5:
+      return f32x4.max(a, b);
+    case 6:
+      return f32x4.min(a, b);
+    default:
+      return v128.and(compare4(kernel, a, b), i32x4.splat(1));
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function compare4(kernel: i32, a: v128, b: v128): v128 {
+  switch (kernel) {
+    case 7:
+      return f32x4.eq(a, b);
+    case 8:
+      return f32x4.ne(a, b);
+    case 9:
+      return f32x4.lt(a, b);
+    case 10:
+      return f32x4.le(a, b);
+    case 11:
+      return f32x4.gt(a, b);
+    default:
+      return f32x4.ge(a, b);
+  }
+}
+
+/** One row of out = kernel(a, b); `sa` and `sb` are the steps in bytes, 4 or 0 or any. */
+// @ts-ignore: decorator
+@inline
+function floatRow(kernel: i32, a: usize, sa: usize, b: usize, sb: usize, out: usize, n: i32): void {
+  let i = 0;
+  if (sa == 4 && sb == 4) {
+    for (; i + 4 <= n; i += 4, a += 16, b += 16, out += 16) {
+      v128.store(out, float4(kernel, v128.load(a), v128.load(b)));
+    }
+  } else if (sa == 4 && sb == 0) {
+    const y = v128.load32_splat(b);
+    for (; i + 4 <= n; i += 4, a += 16, out += 16) v128.store(out, float4(kernel, v128.load(a), y));
+  } else if (sa == 0 && sb == 4) {
+    const x = v128.load32_splat(a);
+    for (; i + 4 <= n; i += 4, b += 16, out += 16) v128.store(out, float4(kernel, x, v128.load(b)));
+  }
+  for (; i < n; i++, a += sa, b += sb, out += 4) {
+    const value = float4(kernel, v128.load32_splat(a), v128.load32_splat(b));
+    store<f32>(out, f32x4.extract_lane(value, 0));
+  }
+}
+
+function powRow(a: usize, sa: usize, b: usize, sb: usize, out: usize, n: i32): void {
+  for (let i = 0; i < n; i++, a += sa, b += sb, out += 4) {
+    store<f32>(out, <f32>Math.pow(<f64>load<f32>(a), <f64>load<f32>(b)));
+  }
+}
+
+/** out = kernel(a, b) for floats; the plan walks out, a and b over `axes` outer axes, rows have `n` elements. */
+export function binary(kernel: i32, out: usize, a: usize, sa: usize, b: usize, sb: usize, n: i32, plan: usize, axes: i32): void {
+  begin(out, a, b, 0);
+  do {
+    switch (kernel) {
+      case 0:
+        floatRow(0, at1, sa, at2, sb, at0, n);
+        break;
+      case 1:
+        floatRow(1, at1, sa, at2, sb, at0, n);
+        break;
+      case 2:
+        floatRow(2, at1, sa, at2, sb, at0, n);
+        break;
+      case 3:
+        floatRow(3, at1, sa, at2, sb, at0, n);
+        break;
+      case 4:
+        powRow(at1, sa, at2, sb, at0, n);
+        break;
+      case 5:
+        floatRow(5, at1, sa, at2, sb, at0, n);
+        break;
+      case 6:
+        floatRow(6, at1, sa, at2, sb, at0, n);
+        break;
+      case 7:
+        floatRow(7, at1, sa, at2, sb, at0, n);
+        break;
+      case 8:
+        floatRow(8, at1, sa, at2, sb, at0, n);
+        break;
+      case 9:
+        floatRow(9, at1, sa, at2, sb, at0, n);
+        break;
+      case 10:
+        floatRow(10, at1, sa, at2, sb, at0, n);
+        break;
+      case 11:
+        floatRow(11, at1, sa, at2, sb, at0, n);
+        break;
+      default:
+        floatRow(12, at1, sa, at2, sb, at0, n);
+    }
+  } while (advance(plan, axes));
+}
+
+function whole(kernel: i32, a: i32, b: i32): i32 {
+  switch (kernel) {
+    case 0:
+      return a + b;
+    case 1:
+      return a - b;
+    case 2:
+      return a * b;
+    case 3:
+      return b == 0 ? 0 : a / b;
+    case 4:
+      return <i32>(Math.pow(<f64>a, <f64>b));
+    case 5:
+      return max(a, b);
+    case 6:
+      return min(a, b);
+    case 7:
+      return a == b ? 1 : 0;
+    case 8:
+      return a != b ? 1 : 0;
+    case 9:
+      return a < b ? 1 : 0;
+    case 10:
+      return a <= b ? 1 : 0;
+    case 11:
+      return a > b ? 1 : 0;
+    default:
+      return a >= b ? 1 : 0;
+  }
+}
+
+/** `binary` for int32. */
+export function binaryInt(kernel: i32, out: usize, a: usize, sa: usize, b: usize, sb: usize, n: i32, plan: usize, axes: i32): void {
+  begin(out, a, b, 0);
+  do {
+    let x = at1;
+    let y = at2;
+    let to = at0;
+    for (let i = 0; i < n; i++, x += sa, y += sb, to += 4) {
+      store<i32>(to, whole(kernel, load<i32>(x), load<i32>(y)));
+    }
+  } while (advance(plan, axes));
+}
+
+/** out = condition ? a : b, for 32-bit values of any dtype. */
+export function where(out: usize, condition: usize, sc: usize, a: usize, sa: usize, b: usize, sb: usize, n: i32, plan: usize, axes: i32): void {
+  begin(out, condition, a, b);
+  do {
+    let c = at1;
+    let x = at2;
+    let y = at3;
+    let to = at0;
+    let i = 0;
+    if (sc == 4 && sa <= 4 && sb <= 4) {
+      for (; i + 4 <= n; i += 4, c += 16, x += 4 * sa, y += 4 * sb, to += 16) {
+        const yes = sa == 0 ? v128.load32_splat(x) : v128.load(x);
+        const no = sb == 0 ? v128.load32_splat(y) : v128.load(y);
+        v128.store(to, v128.bitselect(yes, no, i32x4.ne(v128.load(c), i32x4.splat(0))));
+      }
+    }
+    for (; i < n; i++, c += sc, x += sa, y += sb, to += 4) {
+      store<i32>(to, load<i32>(c) != 0 ? load<i32>(x) : load<i32>(y));
+    }
+  } while (advance(plan, axes));
+}
+
+/** float32 to int32, towards zero. */
+export function toInt(x: usize, out: usize, n: i32): void {
+  const end = x + (<usize>n << 2);
+  for (; x < end; x += 16, out += 16) v128.store(out, i32x4.trunc_sat_f32x4_s(v128.load(x)));
+}
+
+/** int32 to float32. */
+export function toFloat(x: usize, out: usize, n: i32): void {
+  const end = x + (<usize>n << 2);
+  for (; x < end; x += 16, out += 16) v128.store(out, f32x4.convert_i32x4_s(v128.load(x)));
+}
+
+/** `n` times the 32 bits `value`. */
+export function fill(out: usize, value: i32, n: i32): void {
+  const end = out + (<usize>n << 2);
+  const four = i32x4.splat(value);
+  for (; out < end; out += 16) v128.store(out, four);
+}
+

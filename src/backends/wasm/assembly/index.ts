@@ -1,0 +1,10 @@
+/** The kernels of the wasm backend, written in AssemblyScript (TypeScript's syntax, compiled to WebAssembly with SIMD). */
+export { binary, binaryInt, fill, toFloat, toInt, unary, where } from './elementwise';
+export { matmul, matmulScratch } from './matmul';
+export { argmax, clear, finish, reduce } from './reduce';
+export { copy, gather, scatterAdd, uniform } from './rows';
+
+/** Where memory is free: behind the constants of the kernels. */
+export function heapBase(): usize {
+  return __heap_base;
+}

@@ -1,0 +1,98 @@
+/** Reductions. Everything is accumulated in float64 and rounded once at the end. */
+import { advance, at0, at1, begin } from './walk';
+
+/** totals += row, elementwise. */
+function addAcross(x: usize, sx: usize, totals: usize, n: i32): void {
+  let i = 0;
+  if (sx == 4) {
+    for (; i + 4 <= n; i += 4, x += 16, totals += 32) {
+      const four = v128.load(x);
+      v128.store(totals, f64x2.add(v128.load(totals), f64x2.promote_low_f32x4(four)));
+      const high = v128.shuffle<i64>(four, four, 1, 0);
+      v128.store(totals, f64x2.add(v128.load(totals, 16), f64x2.promote_low_f32x4(high)), 16);
+    }
+  }
+  for (; i < n; i++, x += sx, totals += 8) {
+    store<f64>(totals, load<f64>(totals) + <f64>load<f32>(x));
+  }
+}
+
+/** The sum of a row. */
+function addAlong(x: usize, sx: usize, n: i32): f64 {
+  let i = 0;
+  let total: f64 = 0;
+  if (sx == 4 && n >= 4) {
+    let low = f64x2.splat(0);
+    let high = f64x2.splat(0);
+    for (; i + 4 <= n; i += 4, x += 16) {
+      const four = v128.load(x);
+      low = f64x2.add(low, f64x2.promote_low_f32x4(four));
+      high = f64x2.add(high, f64x2.promote_low_f32x4(v128.shuffle<i64>(four, four, 1, 0)));
+    }
+    const both = f64x2.add(low, high);
+    total = f64x2.extract_lane(both, 0) + f64x2.extract_lane(both, 1);
+  }
+  for (; i < n; i++, x += sx) total += <f64>load<f32>(x);
+  return total;
+}
+
+// @ts-ignore: decorator
+@inline
+function at(x: usize, isInt: bool): f64 {
+  return isInt ? <f64>load<i32>(x) : <f64>load<f32>(x);
+}
+
+/** Adds up (kernel 0) or keeps the largest (1) of rows of `n` in `totals`, float64; `st` is 8, or 0 where the row is reduced. */
+export function reduce(kernel: i32, isInt: bool, x: usize, sx: usize, totals: usize, st: usize, n: i32, plan: usize, axes: i32): void {
+  begin(x, totals, 0, 0);
+  do {
+    if (kernel == 0 && !isInt && st == 8) addAcross(at0, sx, at1, n);
+    else if (kernel == 0 && !isInt && st == 0) store<f64>(at1, load<f64>(at1) + addAlong(at0, sx, n));
+    else {
+      let from = at0;
+      let to = at1;
+      for (let i = 0; i < n; i++, from += sx, to += st) {
+        const value = at(from, isInt);
+        const total = load<f64>(to);
+        store<f64>(to, kernel == 0 ? total + value : max(total, value));
+      }
+    }
+  } while (advance(plan, axes));
+}
+
+/** Sets `n` float64 to `value`. */
+export function clear(totals: usize, value: f64, n: i32): void {
+  for (let i = 0; i < n; i++) store<f64>(totals + (<usize>i << 3), value);
+}
+
+/** Rounds `n` totals. */
+export function finish(totals: usize, isInt: bool, out: usize, n: i32): void {
+  for (let i = 0; i < n; i++, totals += 8, out += 4) {
+    if (isInt) store<i32>(out, <i32>load<f64>(totals));
+    else store<f32>(out, <f32>load<f64>(totals));
+  }
+}
+
+/**
+ * The position of the first largest of `length` values, `step` bytes apart, for each place of rows
+ * of `n`; the plan walks x and out. A NaN counts as largest.
+ */
+export function argmax(isInt: bool, x: usize, sx: usize, out: usize, so: usize, n: i32, length: i32, step: usize, plan: usize, axes: i32): void {
+  begin(x, out, 0, 0);
+  do {
+    let first = at0;
+    let to = at1;
+    for (let i = 0; i < n; i++, first += sx, to += so) {
+      let best = 0;
+      let largest = at(first, isInt);
+      for (let j = 1; j < length; j++) {
+        const value = at(first + <usize>j * step, isInt);
+        if (value > largest || (value != value && largest == largest)) {
+          largest = value;
+          best = j;
+        }
+      }
+      store<i32>(to, best);
+    }
+  } while (advance(plan, axes));
+}

@@ -1,0 +1,336 @@
+/**
+ * The fast backend: WebAssembly with 128-bit SIMD, float32 and int32, one linear memory. The kernels
+ * are in ./assembly, compiled at build time and embedded here, so that one import works in Node,
+ * browsers and workers.
+ */
+import type {
+  Backend,
+  BinaryKernel,
+  DeviceBuffer,
+  DType,
+  MatmulSpec,
+  Piece,
+  RandomWords,
+  ReduceKernel,
+  TypedArray,
+  UnaryKernel,
+  View,
+} from '../backend.js';
+import { outsideTable } from '../outside-table.js';
+import { Heap } from './heap.js';
+import bytes from './kernels.wasm';
+import { Plan } from './plan.js';
+
+/** A block of the linear memory. */
+interface WasmBuffer extends DeviceBuffer {
+  readonly address: number;
+}
+
+/** Kernels by the number that the compiled code knows them by. */
+const unaryNumbers: Record<UnaryKernel, number> = {
+  neg: 0,
+  abs: 1,
+  sign: 2,
+  exp: 3,
+  log: 4,
+  sqrt: 5,
+  sin: 6,
+  cos: 7,
+  tanh: 8,
+  sigmoid: 9,
+  relu: 10,
+  erf: 11,
+};
+const binaryNumbers: Record<BinaryKernel, number> = {
+  add: 0,
+  sub: 1,
+  mul: 2,
+  div: 3,
+  pow: 4,
+  maximum: 5,
+  minimum: 6,
+  equal: 7,
+  notEqual: 8,
+  less: 9,
+  lessEqual: 10,
+  greater: 11,
+  greaterEqual: 12,
+};
+const FIRST_COMPARISON = binaryNumbers.equal;
+
+/** The functions that ./assembly/index.ts exports; addresses and strides are in bytes. */
+type Kernels = Record<
+  | 'argmax'
+  | 'binary'
+  | 'binaryInt'
+  | 'clear'
+  | 'copy'
+  | 'fill'
+  | 'finish'
+  | 'gather'
+  | 'heapBase'
+  | 'matmul'
+  | 'matmulScratch'
+  | 'reduce'
+  | 'scatterAdd'
+  | 'toFloat'
+  | 'toInt'
+  | 'unary'
+  | 'uniform'
+  | 'where',
+  (...numbers: number[]) => number
+>;
+
+class WasmBackend implements Backend {
+  readonly name = 'wasm';
+  readonly dtypes: readonly DType[] = ['float32', 'int32'];
+  readonly #heap = new Heap();
+  readonly #kernels: Kernels;
+  readonly #plan: Plan;
+
+  constructor(module: WebAssembly.Module) {
+    const { exports } = new WebAssembly.Instance(module, { env: { memory: this.#heap.memory } });
+    this.#kernels = exports as Kernels;
+    this.#heap.start(this.#kernels.heapBase());
+    this.#plan = new Plan(this.#heap);
+  }
+
+  upload(data: TypedArray) {
+    const out = this.#allocate(data instanceof Int32Array ? 'int32' : 'float32', data.length);
+    this.#heap.view(out.address, out.size, out.dtype).set(data);
+    return out;
+  }
+
+  async read(buffer: DeviceBuffer) {
+    const { address, size, dtype } = buffer as WasmBuffer;
+    return this.#heap.view(address, size, dtype).slice();
+  }
+
+  free(buffer: DeviceBuffer) {
+    const { address, size } = buffer as WasmBuffer;
+    this.#heap.release(address, size * 4);
+  }
+
+  fill(value: number, size: number, dtype: DType) {
+    const out = this.#allocate(dtype, size);
+    const bits = dtype === 'int32' ? value : bitsOf(value);
+    this.#kernels.fill(out.address, bits, size);
+    return out;
+  }
+
+  cast(x: DeviceBuffer, dtype: DType) {
+    const out = this.#allocate(dtype, x.size);
+    const from = (x as WasmBuffer).address;
+    if (x.dtype === dtype) this.#copy(out.address, from, x.size);
+    else if (dtype === 'int32') this.#kernels.toInt(from, out.address, x.size);
+    else this.#kernels.toFloat(from, out.address, x.size);
+    return out;
+  }
+
+  unary(kernel: UnaryKernel, x: DeviceBuffer) {
+    const out = this.#allocate(x.dtype, x.size);
+    this.#kernels.unary(unaryNumbers[kernel], (x as WasmBuffer).address, out.address, x.size);
+    return out;
+  }
+
+  binary(kernel: BinaryKernel, a: View, b: View) {
+    const number = binaryNumbers[kernel];
+    const { dtype } = a.buffer;
+    const out = this.#allocate(number >= FIRST_COMPARISON ? 'int32' : dtype, sizeOf(a.shape));
+    const plan = this.#plan.set(a.shape, [stridesOf(a.shape), a.strides, b.strides]);
+    const [, sa, sb] = plan.steps;
+    if (plan.length > 0) {
+      const run = dtype === 'int32' ? this.#kernels.binaryInt : this.#kernels.binary;
+      run(number, out.address, start(a), sa, start(b), sb, plan.length, plan.address, plan.axes);
+    }
+    return out;
+  }
+
+  where(condition: View, a: View, b: View) {
+    const out = this.#allocate(a.buffer.dtype, sizeOf(a.shape));
+    const strides = [stridesOf(a.shape), condition.strides, a.strides, b.strides];
+    const plan = this.#plan.set(a.shape, strides);
+    const [, sc, sa, sb] = plan.steps;
+    if (plan.length > 0) {
+      this.#kernels.where(
+        out.address,
+        start(condition),
+        sc,
+        start(a),
+        sa,
+        start(b),
+        sb,
+        plan.length,
+        plan.address,
+        plan.axes,
+      );
+    }
+    return out;
+  }
+
+  reduce(kernel: ReduceKernel, x: View, kept: number) {
+    const shape = x.shape.slice(0, kept);
+    const size = sizeOf(shape);
+    const isInt = Number(x.buffer.dtype === 'int32');
+    const kernels = this.#kernels;
+    if (kernel === 'argmax') {
+      const out = this.#allocate('int32', size);
+      const plan = this.#plan.set(shape, [x.strides.slice(0, kept), stridesOf(shape)]);
+      const [sx, so] = plan.steps;
+      const [length, step] = [x.shape[kept], x.strides[kept] * 4];
+      if (plan.length > 0) {
+        kernels.argmax(
+          isInt,
+          start(x),
+          sx,
+          out.address,
+          so,
+          plan.length,
+          length,
+          step,
+          plan.address,
+          plan.axes,
+        );
+      }
+      return out;
+    }
+    const out = this.#allocate(x.buffer.dtype, size);
+    const totals = this.#heap.scratch(size * 8);
+    kernels.clear(totals, kernel === 'sum' ? 0 : -Infinity, size);
+    // Axes in the order in which the input lies in memory: rows as long and as contiguous as can be.
+    const own = [...stridesOf(shape), ...x.shape.slice(kept).fill(0)];
+    const order = own.map((_, axis) => axis).sort((p, q) => x.strides[q] - x.strides[p]);
+    const pick = (values: readonly number[]) => order.map((axis) => values[axis]);
+    const plan = this.#plan.set(pick(x.shape), [pick(x.strides), pick(own)], [4, 8]);
+    const [sx, st] = plan.steps;
+    if (plan.length > 0) {
+      const number = kernel === 'sum' ? 0 : 1;
+      kernels.reduce(number, isInt, start(x), sx, totals, st, plan.length, plan.address, plan.axes);
+    }
+    kernels.finish(totals, isInt, out.address, size);
+    return out;
+  }
+
+  matmul(a: DeviceBuffer, b: DeviceBuffer, spec: MatmulSpec) {
+    const { m, n, k, transposeA, transposeB, batch } = spec;
+    const matrices = sizeOf(batch);
+    const out = this.#allocate(a.dtype, matrices * m * n);
+    if (k === 0) this.#kernels.fill(out.address, 0, out.size);
+    if (out.size === 0 || k === 0) return out;
+    const scratch = this.#heap.scratch(this.#kernels.matmulScratch(m, n, k));
+    const [ar, ac] = transposeA ? [4, 4 * m] : [4 * k, 4];
+    const [br, bc] = transposeB ? [4, 4 * k] : [4 * n, 4];
+    for (let index = 0; index < matrices; index++) {
+      let offsetA = 0;
+      let offsetB = 0;
+      for (let axis = batch.length - 1, rest = index; axis >= 0; axis--) {
+        const at = rest % batch[axis];
+        rest = (rest - at) / batch[axis];
+        offsetA += at * spec.batchStridesA[axis];
+        offsetB += at * spec.batchStridesB[axis];
+      }
+      this.#kernels.matmul(
+        (a as WasmBuffer).address + 4 * offsetA,
+        ar,
+        ac,
+        (b as WasmBuffer).address + 4 * offsetB,
+        br,
+        bc,
+        out.address + 4 * index * m * n,
+        4 * n,
+        m,
+        n,
+        k,
+        scratch,
+      );
+    }
+    return out;
+  }
+
+  assemble(shape: readonly number[], dtype: DType, fill: number, pieces: readonly Piece[]) {
+    const out = this.#allocate(dtype, sizeOf(shape));
+    const covered = pieces.reduce((sum, { view }) => sum + sizeOf(view.shape), 0);
+    if (covered < out.size) {
+      this.#kernels.fill(out.address, dtype === 'int32' ? fill : bitsOf(fill), out.size);
+    }
+    const strides = stridesOf(shape);
+    for (const { view, at } of pieces) {
+      const plan = this.#plan.set(view.shape, [strides, view.strides]);
+      const first =
+        out.address + 4 * at.reduce((sum, index, axis) => sum + index * strides[axis], 0);
+      const [so, sx] = plan.steps;
+      if (plan.length > 0) {
+        this.#kernels.copy(first, so, start(view), sx, plan.length, plan.address, plan.axes);
+      }
+    }
+    return out;
+  }
+
+  gather(table: DeviceBuffer, indices: DeviceBuffer, width: number) {
+    const out = this.#allocate(table.dtype, indices.size * width);
+    if (width === 0) return out;
+    const rows = table.size / width;
+    const [from, at] = [(table as WasmBuffer).address, (indices as WasmBuffer).address];
+    const bad = this.#kernels.gather(from, rows, width, at, indices.size, out.address);
+    if (bad >= 0) this.#refuse('gather', out, at, bad, rows);
+    return out;
+  }
+
+  scatterAdd(values: DeviceBuffer, indices: DeviceBuffer, rows: number, width: number) {
+    const out = this.fill(0, rows * width, values.dtype);
+    const isInt = Number(values.dtype === 'int32');
+    const [from, at] = [(values as WasmBuffer).address, (indices as WasmBuffer).address];
+    const bad = this.#kernels.scatterAdd(from, isInt, at, indices.size, out.address, rows, width);
+    if (bad >= 0) this.#refuse('scatterAdd', out, at, bad, rows);
+    return out;
+  }
+
+  uniform({ hi, lo }: RandomWords, size: number) {
+    const out = this.#allocate('float32', size);
+    this.#kernels.uniform(hi, lo, out.address, size); // in pairs: an odd one ends in the padding
+    return out;
+  }
+
+  #allocate(dtype: DType, size: number): WasmBuffer {
+    return { dtype, size, address: this.#heap.allocate(size * 4) };
+  }
+
+  #copy(to: number, from: number, size: number): void {
+    this.#kernels.copy(to, 4, from, 4, size, 0, 0);
+  }
+
+  #refuse(name: string, out: WasmBuffer, indices: number, position: number, rows: number): never {
+    this.free(out);
+    throw outsideTable(name, this.#heap.ints[indices / 4 + position], position, rows);
+  }
+}
+
+/** Address of the first element of a view. */
+function start({ buffer, offset }: View): number {
+  return (buffer as WasmBuffer).address + 4 * offset;
+}
+
+function sizeOf(shape: readonly number[]): number {
+  let size = 1;
+  for (const length of shape) size *= length;
+  return size;
+}
+
+function stridesOf(shape: readonly number[]): number[] {
+  const strides = new Array<number>(shape.length);
+  for (let axis = shape.length - 1, stride = 1; axis >= 0; axis--) {
+    strides[axis] = stride;
+    stride *= shape[axis];
+  }
+  return strides;
+}
+
+/** The bits of a float32 as an int32. */
+function bitsOf(value: number): number {
+  return new Int32Array(Float32Array.of(value).buffer)[0];
+}
+
+/** The backend `wasm`: float32 and int32, compiled here and now. Works wherever WebAssembly has SIMD (browsers since 2021-23). */
+export function createWasmBackend(): Backend {
+  return new WasmBackend(new WebAssembly.Module(bytes));
+}

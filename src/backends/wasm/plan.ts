@@ -1,0 +1,70 @@
+/** How kernels walk strided arrays together: written into memory for assembly/walk.ts. */
+import type { Heap } from './heap.js';
+
+const MOST_AXES = 16;
+const ARRAYS = 4;
+const ENTRY = 2 + ARRAYS; // length, counter, and a step for each array
+
+/** A walk over rows: `axes` outer axes stand in memory at `address`. */
+export class Plan {
+  readonly address: number;
+  /** Outer axes. */
+  axes = 0;
+  /** Elements of a row; 0 when there is nothing to do. */
+  length = 0;
+  /** From one element of a row to the next, in bytes, for each array. */
+  readonly steps = new Array<number>(ARRAYS).fill(0);
+  readonly #heap: Heap;
+  readonly #lengths: number[] = [];
+  readonly #strides: number[][] = Array.from({ length: ARRAYS }, () => []);
+
+  constructor(heap: Heap) {
+    this.#heap = heap;
+    this.address = heap.allocate(MOST_AXES * ENTRY * 4);
+  }
+
+  /**
+   * Plans a walk over `shape`, through arrays with these strides in elements of `widths` bytes.
+   * Neighbouring axes that every array steps through evenly become one.
+   */
+  set(
+    shape: readonly number[],
+    strides: readonly (readonly number[])[],
+    widths?: readonly number[],
+  ): this {
+    const lengths = this.#lengths;
+    lengths.length = 0;
+    let empty = false;
+    for (let axis = 0; axis < shape.length; axis++) {
+      const length = shape[axis];
+      if (length === 0) empty = true;
+      if (length === 1) continue;
+      const last = lengths.length - 1;
+      let joins = last >= 0;
+      for (let i = 0; joins && i < strides.length; i++) {
+        joins = this.#strides[i][last] === strides[i][axis] * length;
+      }
+      const place = joins ? last : last + 1;
+      lengths[place] = joins ? lengths[last] * length : length;
+      for (let i = 0; i < strides.length; i++) this.#strides[i][place] = strides[i][axis];
+    }
+    const inner = lengths.length - 1;
+    this.length = empty ? 0 : inner < 0 ? 1 : lengths[inner];
+    this.axes = Math.max(0, inner);
+    const { ints } = this.#heap;
+    for (let i = 0; i < strides.length; i++) {
+      const width = widths ? widths[i] : 4;
+      this.steps[i] = inner < 0 ? 0 : this.#strides[i][inner] * width;
+      for (let axis = 0; axis < inner; axis++) {
+        ints[this.address / 4 + axis * ENTRY + 2 + i] = this.#strides[i][axis] * width;
+      }
+    }
+    for (let axis = 0; axis < inner; axis++) {
+      const entry = this.address / 4 + axis * ENTRY;
+      ints[entry] = lengths[axis];
+      ints[entry + 1] = 0;
+      for (let i = strides.length; i < ARRAYS; i++) ints[entry + 2 + i] = 0;
+    }
+    return this;
+  }
+}
