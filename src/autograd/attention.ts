@@ -1,10 +1,9 @@
 /** Scaled dot-product attention. */
 import { MemgradError } from '../errors.js';
-import { where } from './comparison.js';
 import { dropout } from './dropout.js';
-import { add, mul } from './elementwise.js';
+import { add } from './elementwise.js';
 import { matmul } from './matmul.js';
-import { softmax } from './normalization.js';
+import { maskedSoftmax } from './normalization.js';
 import { requireTensors } from './operation.js';
 import type { Key } from './random.js';
 import { showShape, type Tensor } from './tensor.js';
@@ -35,7 +34,7 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
     );
   }
   const products = matmul(q, k, { transposeB: true }); // [..., queries, keys]
-  const scores = mul(bias ? add(products, bias) : products, 1 / Math.sqrt(width));
-  const weights = softmax(mask ? where(mask, scores, -Infinity) : scores);
+  const scores = bias ? add(products, bias) : products;
+  const weights = maskedSoftmax(scores, mask, 1 / Math.sqrt(width));
   return matmul(drop ? dropout(weights, drop.rate, drop.key) : weights, v);
 }

@@ -93,7 +93,7 @@ export const tanh = unary('tanh', (g, { output }) => mul(g, sub(1, mul(output, o
 export const sigmoid = unary('sigmoid', (g, { output }) => mul(g, mul(output, sub(1, output))));
 
 /** max(x, 0); the gradient at 0 is 0. */
-export const relu = unary('relu', (g, { inputs: [x] }) => mul(g, cast(greater(x, 0), x.dtype)));
+export const relu = unary('relu', (g, { inputs: [x] }) => where(greater(x, 0), g, 0));
 
 /** The Gauss error function. */
 export const erf = unary('erf', (g, { inputs: [x] }) =>

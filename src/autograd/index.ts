@@ -1,4 +1,5 @@
 /** The engine: tensors, operations and derivatives. */
+export { adamStep } from './adam.js';
 export * from './attention.js';
 export * from './comparison.js';
 export {
@@ -41,7 +42,7 @@ export * from './identity.js';
 export * from './indexing.js';
 export * from './loss.js';
 export * from './matmul.js';
-export * from './normalization.js';
+export { layerNorm, logSoftmax, softmax } from './normalization.js';
 export * from './random.js';
 export {
   type Axes,
@@ -53,6 +54,7 @@ export {
   type ReduceOptions,
   sum,
 } from './reduction.js';
+export { rotate } from './rotate.js';
 export { scope } from './scope.js';
 export * from './shape.js';
 export { type MemoryUse, memoryReport } from './storage.js';

@@ -2,19 +2,69 @@
 import { MemgradError } from '../errors.js';
 import { equal, where } from './comparison.js';
 import { add, div, exp, mul, sqrt, square, sub } from './elementwise.js';
+import { definitionGradient } from './fused.js';
 import { stopGradient } from './identity.js';
-import { normalizeAxis, requireFloat, requireTensors } from './operation.js';
+import {
+  normalizeAxis,
+  type Operation,
+  requireFloat,
+  requireInt,
+  requireTensors,
+  run,
+} from './operation.js';
 import { logsumexp, max, mean, sum } from './reduction.js';
 import { sameShape, showShape, type Tensor } from './tensor.js';
+
+const softmaxOperation: Operation<{ scale: number }> = {
+  name: 'softmax',
+  infer([x, mask]) {
+    if (mask) requireInt('softmax', 'the mask', mask);
+    return { shape: x.shape, dtype: x.dtype };
+  },
+  forward: (backend, [x, mask], { scale }) =>
+    mask && !sameShape(mask.shape, x.shape.slice(-2))
+      ? undefined
+      : backend.fused?.softmax?.(x.buffer, mask?.buffer, scale, x.shape[x.rank - 1]),
+  definition([x, mask], { scale }) {
+    const scaled = scale === 1 ? x : mul(x, scale);
+    return plainSoftmax(mask ? where(mask, scaled, -Infinity) : scaled, x.rank - 1);
+  },
+  gradients: [
+    (g, { output, attributes }) => run(softmaxGradientOperation, [output, g], attributes),
+    null,
+  ],
+};
+
+const softmaxGradientOperation: Operation<{ scale: number }> = {
+  name: 'softmaxGradient',
+  infer: ([y]) => ({ shape: y.shape, dtype: y.dtype }),
+  forward: (backend, [y, g], { scale }) =>
+    backend.fused?.softmaxGradient?.(y.buffer, g.buffer, scale, y.shape[y.rank - 1]),
+  definition: softmaxGradient,
+  gradients: definitionGradient(softmaxGradient),
+};
+
+function softmaxGradient([y, g]: readonly Tensor[], { scale }: { scale: number }): Tensor {
+  return mul(mul(y, sub(g, sum(mul(g, y), -1, { keepDims: true }))), scale);
+}
 
 /** e^x / sum(e^x) along `axis`, with the largest value taken out first, so that nothing overflows. A row of -Infinity gives 0. */
 export function softmax(x: Tensor, axis = -1): Tensor {
   requireFloat('softmax', x);
   const along = normalizeAxis('softmax', axis, x.rank);
-  const largest = stopGradient(max(x, along, { keepDims: true }));
+  return along === x.rank - 1 ? run(softmaxOperation, [x], { scale: 1 }) : plainSoftmax(x, along);
+}
+
+/** softmax(scale * x) over the last axis where `mask` (int32, broadcasts to x) is not 0, elsewhere 0. */
+export function maskedSoftmax(x: Tensor, mask: Tensor | undefined, scale: number): Tensor {
+  return run(softmaxOperation, mask ? [x, mask] : [x], { scale });
+}
+
+function plainSoftmax(x: Tensor, axis: number): Tensor {
+  const largest = stopGradient(max(x, axis, { keepDims: true }));
   const empty = equal(largest, -Infinity);
   const powers = exp(sub(x, where(empty, 0, largest)));
-  return div(powers, where(empty, 1, sum(powers, along, { keepDims: true })));
+  return div(powers, where(empty, 1, sum(powers, axis, { keepDims: true })));
 }
 
 /** log(softmax(x)) along `axis`, without the loss of digits of taking the logarithm afterwards. */
@@ -37,7 +87,39 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-
       `layerNorm: x ${showShape(x.shape)}, weight ${showShape(weight.shape)} and bias ${showShape(bias.shape)} do not fit, expected [..., features] and twice [features].`,
     );
   }
+  return add(mul(run(normalizeOperation, [x], epsilon), weight), bias);
+}
+
+const normalizeOperation: Operation<number> = {
+  name: 'normalize',
+  infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
+  forward: (backend, [x], epsilon) =>
+    backend.fused?.normalize?.(x.buffer, epsilon, x.shape[x.rank - 1]),
+  definition: normalize,
+  gradients: (g, { inputs: [x], attributes }) =>
+    run(normalizeGradientOperation, [x, g], attributes),
+};
+
+const normalizeGradientOperation: Operation<number> = {
+  name: 'normalizeGradient',
+  infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
+  forward: (backend, [x, g], epsilon) =>
+    backend.fused?.normalizeGradient?.(x.buffer, g.buffer, epsilon, x.shape[x.rank - 1]),
+  definition: normalizeGradient,
+  gradients: definitionGradient(normalizeGradient),
+};
+
+function normalize([x]: readonly Tensor[], epsilon: number): Tensor {
   const centred = sub(x, mean(x, -1, { keepDims: true }));
   const variance = mean(square(centred), -1, { keepDims: true });
-  return add(mul(div(centred, sqrt(add(variance, epsilon))), weight), bias);
+  return div(centred, sqrt(add(variance, epsilon)));
+}
+
+/** (g - mean(g) - y mean(g y)) / deviation, with y the normalised row. */
+function normalizeGradient([x, g]: readonly Tensor[], epsilon: number): Tensor {
+  const row = (value: Tensor) => mean(value, -1, { keepDims: true });
+  const centred = sub(x, row(x));
+  const deviation = sqrt(add(row(square(centred)), epsilon));
+  const y = div(centred, deviation);
+  return div(sub(sub(g, row(g)), mul(y, row(mul(g, y)))), deviation);
 }

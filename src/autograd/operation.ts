@@ -25,13 +25,18 @@ export interface Operation<Attributes = undefined> {
   readonly name: string;
   /** Shape and dtype of the result. Throws `MemgradError` when the inputs don't fit. */
   infer(inputs: readonly Tensor[], attributes: Attributes): { shape: Shape; dtype: DType };
-  /** The result's buffer; `sameValues` when it is the first input under another shape. */
+  /**
+   * The result's buffer; `sameValues` when it is the first input under another shape; undefined
+   * when the operation is a fused one and the backend has no kernel for it.
+   */
   forward(
     backend: Backend,
     inputs: readonly Tensor[],
     attributes: Attributes,
     shape: Shape,
-  ): DeviceBuffer | typeof sameValues;
+  ): DeviceBuffer | typeof sameValues | undefined;
+  /** For a fused operation, the same in simpler ones: what runs without a kernel, and what the kernel is held against. */
+  definition?(inputs: readonly Tensor[], attributes: Attributes): Tensor;
   /**
    * A rule for each argument (`null`: an integer argument), one rule that serves every argument,
    * or the reason why there is none.
@@ -58,6 +63,7 @@ export function run<Attributes>(
     );
   }
   const result = operation.forward(backend, inputs, attributes, shape);
+  if (result === undefined) return define(operation, inputs, attributes);
   const storage =
     result === sameValues
       ? inputs[0].storage.share()
@@ -78,6 +84,15 @@ export function run<Attributes>(
     });
   }
   return output;
+}
+
+function define<Attributes>(
+  operation: Operation<Attributes>,
+  inputs: readonly Tensor[],
+  attributes: Attributes,
+): Tensor {
+  if (operation.definition) return operation.definition(inputs, attributes);
+  throw new Error(`${operation.name}: no kernel and no definition`);
 }
 
 /** Throws unless all `inputs` are tensors: callers without types pass arrays and undefined. */

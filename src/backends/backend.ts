@@ -84,10 +84,60 @@ export interface RandomWords {
   readonly lo: number;
 }
 
+/** What a step of Adam takes besides the tensors (training/optimizers.ts). */
+export interface AdamSpec {
+  readonly beta1: number;
+  readonly beta2: number;
+  /** The learning rate over 1 - beta1^t. */
+  readonly rate: number;
+  /** The square root of 1 - beta2^t. */
+  readonly root: number;
+  readonly epsilon: number;
+  /** What the parameter is multiplied with first: less than 1 for decoupled weight decay. */
+  readonly shrink: number;
+}
+
+/**
+ * Kernels that do the work of several, each for contiguous float32 rows of `width`. A backend has
+ * those that pay; where one is missing the engine runs the definition in simpler operations, which
+ * is also what tests hold the kernel against.
+ */
+export interface FusedKernels {
+  /** softmax(scale * x) where `mask` (int32 [maskRows, width], repeating over the rows) is not 0, elsewhere 0. */
+  softmax(
+    x: DeviceBuffer,
+    mask: DeviceBuffer | undefined,
+    scale: number,
+    width: number,
+  ): DeviceBuffer;
+  /** scale * y * (g - sum(g * y)). */
+  softmaxGradient(y: DeviceBuffer, g: DeviceBuffer, scale: number, width: number): DeviceBuffer;
+  /** (x - mean) / sqrt(variance + epsilon). */
+  normalize(x: DeviceBuffer, epsilon: number, width: number): DeviceBuffer;
+  normalizeGradient(x: DeviceBuffer, g: DeviceBuffer, epsilon: number, width: number): DeviceBuffer;
+  /** Turns the pairs (x_i, x_{i + width/2}) by angles with these cosines and sines ([time, width / 2], repeating over the rows); `sign` -1 turns back. */
+  rotate(
+    x: DeviceBuffer,
+    cos: DeviceBuffer,
+    sin: DeviceBuffer,
+    sign: 1 | -1,
+    width: number,
+  ): DeviceBuffer;
+  /** The new parameter, first and second moment. */
+  adam(
+    parameter: DeviceBuffer,
+    gradient: DeviceBuffer,
+    first: DeviceBuffer,
+    second: DeviceBuffer,
+    spec: AdamSpec,
+  ): [DeviceBuffer, DeviceBuffer, DeviceBuffer];
+}
+
 /** What an engine needs of the code that computes. `tests/` runs the conformance suite on each. */
 export interface Backend {
   readonly name: string;
   readonly dtypes: readonly DType[];
+  readonly fused?: Partial<FusedKernels>;
 
   /** A new buffer with a copy of `data`; its dtype is that of the array. */
   upload(data: TypedArray): DeviceBuffer;

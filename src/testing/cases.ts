@@ -13,6 +13,7 @@ export const notOperations = [
   'Key',
   'Parameter',
   'Tensor',
+  'adamStep',
   'arange',
   'checkGradients',
   'checkpoint',

@@ -1,12 +1,10 @@
 /** Optimisers: they alone give parameters new values. */
 import {
+  adamStep,
   add,
-  div,
   mul,
   Parameter,
   scope,
-  sqrt,
-  square,
   sub,
   type Tensor,
   zeros,
@@ -156,15 +154,18 @@ export class Adam extends Base {
     const [beta1, beta2] = this.#betas;
     const first = this.moment('first', name, parameter);
     const second = this.moment('second', name, parameter);
-    const g = this.decayed(gradient, parameter);
-    const m = add(mul(first, beta1), mul(g, 1 - beta1));
-    const v = add(mul(second, beta2), mul(square(g), 1 - beta2));
-    const scale = add(div(sqrt(v), Math.sqrt(1 - beta2 ** this.count)), this.#epsilon);
-    const move = mul(div(m, scale), rate / (1 - beta1 ** this.count));
+    const [p, m, v] = adamStep(parameter, this.decayed(gradient, parameter), first, second, {
+      beta1,
+      beta2,
+      rate: rate / (1 - beta1 ** this.count),
+      root: Math.sqrt(1 - beta2 ** this.count),
+      epsilon: this.#epsilon,
+      shrink: this.shrink(rate),
+    });
     return [
       [first, m],
       [second, v],
-      [parameter, sub(this.shrunk(parameter, rate), move)],
+      [parameter, p],
     ];
   }
 
@@ -173,9 +174,9 @@ export class Adam extends Base {
     return this.weightDecay ? add(gradient, mul(parameter, this.weightDecay)) : gradient;
   }
 
-  /** The parameter that the step starts from. */
-  protected shrunk(parameter: Parameter, _rate: number): Tensor {
-    return parameter;
+  /** What the parameter is multiplied with before the step. */
+  protected shrink(_rate: number): number {
+    return 1;
   }
 }
 
@@ -185,8 +186,8 @@ export class AdamW extends Adam {
     return gradient;
   }
 
-  protected override shrunk(parameter: Parameter, rate: number): Tensor {
-    return this.weightDecay ? mul(parameter, 1 - rate * this.weightDecay) : parameter;
+  protected override shrink(rate: number): number {
+    return 1 - rate * this.weightDecay;
   }
 }
 

@@ -41,7 +41,10 @@ test('a step that fails changes nothing', async () => {
     Object.values(optimizer.state()).map((moment) => moment.array()),
   );
   const bad = { a: tensor([1, 1]), b: tensor([1, 1, 1]) };
-  assert.throws(() => optimizer.step({ a, b }, bad, 0.1), /do not broadcast/);
+  assert.throws(
+    () => optimizer.step({ a, b }, bad, 0.1),
+    /the gradient is Tensor.*\[3\].*expected the shape and dtype of/,
+  );
   assert.equal([await a.array(), await b.array()], before);
   assert.equal(
     await Promise.all(Object.values(optimizer.state()).map((moment) => moment.array())),

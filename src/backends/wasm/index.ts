@@ -8,6 +8,7 @@ import type {
   BinaryKernel,
   DeviceBuffer,
   DType,
+  FusedKernels,
   MatmulSpec,
   Piece,
   RandomWords,
@@ -60,6 +61,7 @@ const FIRST_COMPARISON = binaryNumbers.equal;
 
 /** The functions that ./assembly/index.ts exports; addresses and strides are in bytes. */
 type Kernels = Record<
+  | 'adam'
   | 'argmax'
   | 'binary'
   | 'binaryInt'
@@ -71,8 +73,13 @@ type Kernels = Record<
   | 'heapBase'
   | 'matmul'
   | 'matmulScratch'
+  | 'normalize'
+  | 'normalizeGradient'
   | 'reduce'
+  | 'rotate'
   | 'scatterAdd'
+  | 'softmax'
+  | 'softmaxGradient'
   | 'toFloat'
   | 'toInt'
   | 'unary'
@@ -291,6 +298,50 @@ class WasmBackend implements Backend {
     return out;
   }
 
+  readonly fused: FusedKernels = {
+    softmax: (x, mask, scale, width) => {
+      const out = this.#like(x);
+      const maskRows = mask ? mask.size / width : 0;
+      const from = (mask as WasmBuffer | undefined)?.address ?? 0;
+      this.#kernels.softmax(at(x), from, maskRows, scale, x.size / width, width, out.address);
+      return out;
+    },
+    softmaxGradient: (y, g, scale, width) => {
+      const out = this.#like(y);
+      this.#kernels.softmaxGradient(at(y), at(g), scale, y.size / width, width, out.address);
+      return out;
+    },
+    normalize: (x, epsilon, width) => {
+      const out = this.#like(x);
+      this.#kernels.normalize(at(x), epsilon, x.size / width, width, out.address);
+      return out;
+    },
+    normalizeGradient: (x, g, epsilon, width) => {
+      const out = this.#like(x);
+      this.#kernels.normalizeGradient(at(x), at(g), epsilon, x.size / width, width, out.address);
+      return out;
+    },
+    rotate: (x, cos, sin, sign, width) => {
+      const out = this.#like(x);
+      const half = width / 2;
+      const [rows, time] = [x.size / width, cos.size / half];
+      this.#kernels.rotate(at(x), at(cos), at(sin), sign, rows, time, half, out.address);
+      return out;
+    },
+    adam: (p, g, m, v, { beta1, beta2, rate, root, epsilon, shrink }) => {
+      const [p2, m2, v2] = [this.#like(p), this.#like(m), this.#like(v)];
+      this.#kernels.adam(
+        ...[p, g, m, v, p2, m2, v2].map(at),
+        ...[p.size, beta1, beta2, 1 - beta1, 1 - beta2, rate, root, epsilon, shrink],
+      );
+      return [p2, m2, v2];
+    },
+  };
+
+  #like(x: DeviceBuffer): WasmBuffer {
+    return this.#allocate(x.dtype, x.size);
+  }
+
   #allocate(dtype: DType, size: number): WasmBuffer {
     return { dtype, size, address: this.#heap.allocate(size * 4) };
   }
@@ -303,6 +354,10 @@ class WasmBackend implements Backend {
     this.free(out);
     throw outsideTable(name, this.#heap.ints[indices / 4 + position], position, rows);
   }
+}
+
+function at(buffer: DeviceBuffer): number {
+  return (buffer as WasmBuffer).address;
 }
 
 /** Address of the first element of a view. */

@@ -8,6 +8,7 @@ import {
   matmul,
   type Parameter,
   reshape,
+  rotate,
   slice,
   type Tensor,
   transpose,
@@ -15,7 +16,7 @@ import {
 import type { ModelConfig } from '../config.js';
 import { Module } from '../module.js';
 import { Linear } from './linear.js';
-import { type Rotations, relShift, rotate } from './positions.js';
+import { type Rotations, relShift } from './positions.js';
 
 /** Relative positions: a table by distance, and the biases u and v that stand in for a query's own position. */
 export interface RelativePositions {
@@ -63,9 +64,9 @@ export class SelfAttention extends Module {
     const keys = source.shape[1];
     const projected = reshape(this.qkv.forward(source), [batch, keys, 3, nHead, dHead]);
     const byHead = transpose(projected, [2, 0, 3, 1, 4]); // [3, batch, nHead, keys, dHead]
-    const turned = context.rotary
-      ? rotate(slice(byHead, 0, 0, 2), context.rotary)
-      : slice(byHead, 0, 0, 2);
+    const first = slice(byHead, 0, 0, 2); // queries and keys
+    const { rotary } = context;
+    const turned = rotary ? rotate(first, rotary.cos, rotary.sin) : first;
     const part = (from: Tensor, index: number) =>
       reshape(slice(from, 0, index, index + 1), [batch, nHead, keys, dHead]);
     const q = slice(part(turned, 0), 2, keys - queries);

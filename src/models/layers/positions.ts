@@ -1,14 +1,11 @@
 /** Positions: sinusoids, the shift that makes them relative, and rotations. */
 import {
-  add,
   concat,
   cos,
-  mul,
   pad,
   reshape,
   sin,
   slice,
-  sub,
   type Tensor,
   tensor,
 } from '../../autograd/index.js';
@@ -60,15 +57,4 @@ export function rotations(count: number, dHead: number, placement: Placement): R
   const positions = Array.from({ length: count }, (_, position) => position);
   const angles = anglesOf(positions, dHead, placement);
   return { cos: cos(angles), sin: sin(angles) };
-}
-
-/** Turns each pair (x_i, x_{i + d/2}) of `x` [..., time, d] by the angle of its position and of i. */
-export function rotate(x: Tensor, { cos, sin }: Rotations): Tensor {
-  const half = x.shape[x.rank - 1] / 2;
-  const first = slice(x, -1, 0, half);
-  const second = slice(x, -1, half);
-  return concat(
-    [sub(mul(first, cos), mul(second, sin)), add(mul(second, cos), mul(first, sin))],
-    -1,
-  );
 }

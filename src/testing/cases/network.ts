@@ -9,6 +9,7 @@ import {
   layerNorm,
   logSoftmax,
   oneHot,
+  rotate,
   type Shape,
   scatterAdd,
   softmax,
@@ -104,6 +105,15 @@ function alongAxis(operation: (x: Tensor, axis?: number) => Tensor): Pattern[] {
       only: 'gradient',
     },
   ];
+}
+
+function rotated(shape: number[]): Pattern {
+  const angles = [shape[shape.length - 2], shape[shape.length - 1] / 2];
+  return {
+    pattern: show(shape),
+    inputs: [floats(shape, 760), floats(angles, 761), floats(angles, 762)],
+    call: ([x, cos, sin]) => rotate(x, cos, sin),
+  };
 }
 
 function masked(operation: (x: Tensor) => Tensor, only: Pattern['only']): Pattern {
@@ -310,6 +320,17 @@ export const networkCases = {
       dropped([2, 3], 0.1, 4),
       dropped([2, 1, 2, 3], 0.9, 5),
       dropped([0], 0.5, 6),
+    ],
+  },
+  rotate: {
+    differentiable: true,
+    tolerance: accumulated,
+    patterns: [
+      rotated([2, 4]),
+      rotated([3, 2, 6]),
+      rotated([2, 2, 1, 2]),
+      rotated([2, 3, 10]),
+      rotated([0, 2, 4]),
     ],
   },
   attention: { differentiable: true, tolerance: accumulated, patterns: attentionPatterns },

@@ -1,8 +1,12 @@
 /** The kernels of the wasm backend, written in AssemblyScript (TypeScript's syntax, compiled to WebAssembly with SIMD). */
+export { adam } from './adam';
 export { binary, binaryInt, fill, toFloat, toInt, unary, where } from './elementwise';
 export { matmul, matmulScratch } from './matmul';
+export { normalize, normalizeGradient } from './normalize';
 export { argmax, clear, finish, reduce } from './reduce';
+export { rotate } from './rotate';
 export { copy, gather, scatterAdd, uniform } from './rows';
+export { softmax, softmaxGradient } from './softmax';
 
 /** Where memory is free: behind the constants of the kernels. */
 export function heapBase(): usize {
