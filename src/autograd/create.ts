@@ -1,7 +1,7 @@
 /** Making tensors from values. */
 
 import type { Backend, DType, TypedArray } from '../backends/backend.js';
-import { createCpuBackend } from '../backends/cpu/index.js';
+import { createWasmBackend } from '../backends/wasm/index.js';
 import { MemgradError } from '../errors.js';
 import { Storage } from './storage.js';
 import { type Nested, type Shape, showShape, sizeOf, Tensor } from './tensor.js';
@@ -16,9 +16,9 @@ export interface TensorOptions {
 
 let current: Backend | undefined;
 
-/** The backend on which new tensors are made when none is named. */
+/** The backend on which new tensors are made when none is named: `wasm`, unless set otherwise. */
 export function defaultBackend(): Backend {
-  current ??= createCpuBackend();
+  current ??= createWasmBackend();
   return current;
 }
 
@@ -139,11 +139,11 @@ export function checkShape(name: string, shape: Shape): void {
   }
 }
 
-/** Throws unless `dtype` is one that `backend` has. */
+/** Throws unless `backend` has `dtype`. */
 export function checkDtype(name: string, dtype: DType, backend: Backend): void {
   if (!backend.dtypes.includes(dtype)) {
     throw new MemgradError(
-      `${name}: the backend '${backend.name}' has no dtype '${dtype}'; choose one of ${backend.dtypes.join(', ')}.`,
+      `${name}: the backend '${backend.name}' has no dtype '${dtype}'; choose one of ${backend.dtypes.join(', ')}${dtype === 'float64' ? ", or the backend 'cpu'" : ''}.`,
     );
   }
 }

@@ -1,6 +1,7 @@
 /** What an operation is, and the one place that runs one. */
 import type { Backend, DeviceBuffer, DType, View } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
+import { checkDtype } from './create.js';
 import { Storage } from './storage.js';
 import { isRecording, record } from './tape.js';
 import { type Shape, showShape, sizeOf, Tensor } from './tensor.js';
@@ -57,11 +58,7 @@ export function run<Attributes>(
 ): Tensor {
   const backend = commonBackend(operation.name, inputs);
   const { shape, dtype } = operation.infer(inputs, attributes);
-  if (!backend.dtypes.includes(dtype)) {
-    throw new MemgradError(
-      `${operation.name}: the backend '${backend.name}' has no ${dtype}; it computes in ${backend.dtypes.join(', ')}.`,
-    );
-  }
+  checkDtype(operation.name, dtype, backend);
   const result = operation.forward(backend, inputs, attributes, shape);
   if (result === undefined) return define(operation, inputs, attributes);
   const storage =

@@ -1,14 +1,14 @@
 /** The backends by name. A new one gets a folder of its own and a line in the table. */
 import { MemgradError } from '../errors.js';
 import type { Backend } from './backend.js';
-import { createCpuBackend } from './cpu/index.js';
 import { createWasmBackend } from './wasm/index.js';
 
 export type * from './backend.js';
 
 const loaders = {
   wasm: async (): Promise<Backend> => createWasmBackend(),
-  cpu: async (): Promise<Backend> => createCpuBackend(),
+  // Loaded only when asked for: it builds functions from text, which a strict content-security policy forbids.
+  cpu: async (): Promise<Backend> => (await import('./cpu/index.js')).createCpuBackend(),
 } satisfies Record<string, () => Promise<Backend>>;
 
 /** The name of a backend that this version has. */

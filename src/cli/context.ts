@@ -1,7 +1,7 @@
 /** What every command has: the options --seed, --backend and --json, and what they lead to. */
 import { type Command, Option } from 'commander';
 import { setDefaultBackend } from '../autograd/index.js';
-import { type Backend, backendNames, loadBackend } from '../backends/index.js';
+import { type Backend, type BackendName, backendNames, loadBackend } from '../backends/index.js';
 import { Interrupt } from './interrupt.js';
 import { Output } from './output.js';
 import { whole } from './parsers.js';
@@ -21,10 +21,16 @@ export interface Context {
 }
 
 /** Adds the common options; `seed` says what the seed decides, and what it is when left out. */
-export function commonOptions(command: Command, seed: string): Command {
+export function commonOptions(
+  command: Command,
+  seed: string,
+  backend: BackendName = 'wasm',
+): Command {
   return command
     .option('--seed <n>', seed, whole(0, Number.MAX_SAFE_INTEGER))
-    .addOption(new Option('--backend <name>', 'what computes').choices(backendNames).default('cpu'))
+    .addOption(
+      new Option('--backend <name>', 'what computes').choices(backendNames).default(backend),
+    )
     .option('--json', 'print one JSON object a line and nothing else');
 }
 

@@ -22,7 +22,7 @@ export function addGradcheck(program: Command): void {
       'Compares the first and second derivatives of operations with central differences, in float64, and shows the largest error of each operation.',
     )
     .argument('[operation...]', 'operations to check (default: all)');
-  commonOptions(command, 'has no effect here: the inputs are fixed')
+  commonOptions(command, 'has no effect here: the inputs are fixed', 'cpu')
     .addHelpText(
       'after',
       `

@@ -264,7 +264,7 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.cast(narrow, 'float64'),
-    "cast: the backend 'narrow' has no float64; it computes in float32, int32.",
+    "cast: the backend 'narrow' has no dtype 'float64'; choose one of float32, int32, or the backend 'cpu'.",
   ],
   [
     () => m.equal(whole, 0.5),
@@ -319,10 +319,10 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.zeros([2], { dtype: 'float64', backend: onFloat32 }),
-    "full: the backend 'narrow' has no dtype 'float64'; choose one of float32, int32.",
+    "full: the backend 'narrow' has no dtype 'float64'; choose one of float32, int32, or the backend 'cpu'.",
   ],
-  [() => loadBackend('cuda'), "backend: 'cuda' is not known; choose one of cpu."],
-  [() => loadBackend('toString'), "backend: 'toString' is not known; choose one of cpu."],
+  [() => loadBackend('cuda'), "backend: 'cuda' is not known; choose one of wasm, cpu."],
+  [() => loadBackend('toString'), "backend: 'toString' is not known; choose one of wasm, cpu."],
 
   // Making tensors.
   [

@@ -1,7 +1,16 @@
 /** What the tests of the engine share. */
 import * as assert from 'uvu/assert';
-import { type Nested, type Shape, Tensor, tensor } from '../../src/autograd/index.js';
+import {
+  type Nested,
+  type Shape,
+  setDefaultBackend,
+  Tensor,
+  tensor,
+} from '../../src/autograd/index.js';
+import { createCpuBackend } from '../../src/backends/cpu/index.js';
 import { MemgradError } from '../../src/errors.js';
+
+setDefaultBackend(createCpuBackend()); // float64, which wasm doesn't have
 
 /** Seeds and counts of property tests. */
 export const SEED = 20_240_602;

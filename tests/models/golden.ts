@@ -1,7 +1,8 @@
 /** Fixtures of the reference code: reading them, and comparing with them. */
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
-import { type Tensor, type Tree, tensor } from '../../src/autograd/index.js';
+import { setDefaultBackend, type Tensor, type Tree, tensor } from '../../src/autograd/index.js';
+import { createCpuBackend } from '../../src/backends/cpu/index.js';
 import {
   type AnyConfig,
   createModel,
@@ -10,6 +11,8 @@ import {
   type ReferenceTensor,
   type SegmentModel,
 } from '../../src/models/index.js';
+
+setDefaultBackend(createCpuBackend()); // float64, which wasm doesn't have
 
 export interface GoldenCase {
   case: string;

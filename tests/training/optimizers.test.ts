@@ -1,33 +1,49 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { grad, mul, Parameter, square, sum, tensor } from '../../src/autograd/index.js';
+import { createCpuBackend } from '../../src/backends/cpu/index.js';
+import { createWasmBackend } from '../../src/backends/wasm/index.js';
 import { MemgradError } from '../../src/errors.js';
 import { Adam, AdamW, createOptimizer, type Optimizer, SGD } from '../../src/training/index.js';
+
+const cpu = createCpuBackend();
+const wasm = createWasmBackend();
 
 const options = { learningRate: 0.1, weightDecay: 0.01 };
 const adam = { ...options, betas: [0.9, 0.98] as const };
 
 // Three steps on x^2 * [1, 2, 0.5] from [1, -2, 3] by PyTorch 1.13 in float64.
-const cases: [string, Optimizer, number[]][] = [
-  [
-    'SGD',
-    new SGD({ ...options, momentum: 0.9 }),
-    [0.05819419899999998, 1.0844928020000002, 1.443973497],
-  ],
-  ['Adam', new Adam(adam), [0.7013970369373069, -1.7005319348087846, 2.700321304357142]],
-  ['AdamW', new AdamW(adam), [0.6987200506778289, -1.6948512172190295, 2.6916416150382663]],
-];
+const expected = {
+  SGD: [0.05819419899999998, 1.0844928020000002, 1.443973497],
+  Adam: [0.7013970369373069, -1.7005319348087846, 2.700321304357142],
+  AdamW: [0.6987200506778289, -1.6948512172190295, 2.6916416150382663],
+};
+const make: Record<keyof typeof expected, () => Optimizer> = {
+  SGD: () => new SGD({ ...options, momentum: 0.9 }),
+  Adam: () => new Adam(adam),
+  AdamW: () => new AdamW(adam),
+};
 
-for (const [name, optimizer, expected] of cases) {
-  test(`${name} takes PyTorch's steps`, async () => {
-    const x = new Parameter(tensor([1, -2, 3], { dtype: 'float64' }));
-    const weights = tensor([1, 2, 0.5], { dtype: 'float64' });
-    const gradient = grad(() => sum(mul(square(x), weights)), { x });
-    for (let step = 0; step < 3; step++) optimizer.step({ x }, gradient(), 0.1);
-    (await x.data()).forEach((value, i) => {
-      assert.ok(Math.abs(value - expected[i]) < 1e-12, `${value} is not ${expected[i]}`);
+for (const name of ['SGD', 'Adam', 'AdamW'] as const) {
+  for (const [backend, dtype, tolerance] of [
+    [cpu, 'float64', 1e-12],
+    [cpu, 'float32', 1e-6],
+    [wasm, 'float32', 1e-6],
+  ] as const) {
+    test(`${name} takes PyTorch's steps: ${backend.name}, ${dtype}`, async () => {
+      const optimizer = make[name]();
+      const x = new Parameter(tensor([1, -2, 3], { dtype, backend }));
+      const weights = tensor([1, 2, 0.5], { dtype, backend });
+      const gradient = grad(() => sum(mul(square(x), weights)), { x });
+      for (let step = 0; step < 3; step++) optimizer.step({ x }, gradient(), 0.1);
+      (await x.data()).forEach((value, i) => {
+        assert.ok(
+          Math.abs(value - expected[name][i]) < tolerance,
+          `${value} is not ${expected[name][i]}`,
+        );
+      });
     });
-  });
+  }
 }
 
 test('a step that fails changes nothing', async () => {
