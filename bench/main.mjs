@@ -17,6 +17,8 @@ const benches = {
   step: (options) => import('./step.mjs').then(({ step }) => step(options)),
   memory: (options) => import('./memory.mjs').then(({ memory }) => memory(options)),
   profile: (options) => import('./profile.mjs').then(({ profileAll }) => profileAll(options)),
+  /** Not a benchmark: takes the losses of bench/reference.json anew, with memgrad's cpu. */
+  reference: ({ workloads }) => import('./step.mjs').then((m) => m.takeReference(workloads)),
 };
 const usual = ['matmul', 'step', 'memory'];
 
@@ -69,7 +71,7 @@ function npm(args, cwd) {
 const needsPeers = names.some((name) => name === 'matmul' || name === 'step');
 if (needsPeers && !existsSync(join(here, 'node_modules'))) {
   console.log('bench: installing the engines to compare with (once, into bench/node_modules).');
-  npm(['ci', '--no-audit', '--no-fund'], here);
+  npm(['ci', '--ignore-scripts', '--no-audit', '--no-fund'], here);
 }
 if (!flags['no-build']) npm(['run', 'build', '--', '--no-types'], root);
 

@@ -1,0 +1,150 @@
+"""PyTorch with one thread as an engine of the benches: JSON lines in, JSON lines out."""
+import base64
+import json
+import math
+import sys
+import time
+
+import torch
+import torch.nn.functional as F
+
+torch.set_num_threads(1)
+
+
+def blas():
+    """The BLAS library that this process has loaded."""
+    torch.mm(torch.ones(4, 4), torch.ones(4, 4))
+    try:
+        with open("/proc/self/maps") as maps:
+            loaded = maps.read()
+    except OSError:
+        return "unknown BLAS"
+    if "mkl" in loaded or torch.backends.mkl.is_available():
+        return "MKL"
+    if "openblas" in loaded:
+        return "OpenBLAS"
+    return "reference BLAS" if "/libblas.so" in loaded else "its own BLAS"
+
+
+def rss():
+    try:
+        with open("/proc/self/statm") as statm:
+            return int(statm.read().split()[1]) * 4096
+    except OSError:
+        return None
+
+
+def decode(text, dtype=torch.float32):
+    return torch.frombuffer(bytearray(base64.b64decode(text)), dtype=dtype)
+
+
+class Model:
+    """The RMT of the benches."""
+
+    def __init__(self, request):
+        self.sizes = s = request["sizes"]
+        rows = s["segmentLength"] + 2 * s["memory"]
+        self.p = {
+            p["name"]: decode(p["data"]).reshape(p["shape"]).clone().requires_grad_()
+            for p in request["parameters"]
+        }
+        shape = (s["batch"], s["segmentLength"])
+        self.segments = [
+            (
+                decode(segment["inputs"], torch.int32).long().reshape(shape),
+                decode(segment["targets"], torch.int32).long() if segment["counts"] else None,
+            )
+            for segment in request["segments"]
+        ]
+        self.hidden = decode(request["hidden"]).reshape(rows, rows)
+        self.cos = decode(request["cos"]).reshape(rows, -1)
+        self.sin = decode(request["sin"]).reshape(rows, -1)
+        self.optimizer = torch.optim.Adam(self.p.values(), lr=s["learningRate"])
+
+    def norm(self, x, name):
+        return F.layer_norm(x, x.shape[-1:], self.p[name + ".weight"], self.p[name + ".bias"])
+
+    def linear(self, x, name):
+        return F.linear(x, self.p[name + ".weight"], self.p.get(name + ".bias"))
+
+    def rotate(self, x):
+        first, second = x.chunk(2, -1)
+        return torch.cat(
+            [first * self.cos - second * self.sin, second * self.cos + first * self.sin], -1
+        )
+
+    def attention(self, x, name):
+        batch, rows, _ = x.shape
+        heads, width = self.sizes["nHead"], self.sizes["dHead"]
+        projected = self.linear(x, name + ".qkv").reshape(batch, rows, 3, heads, width)
+        q, k, v = projected.permute(2, 0, 3, 1, 4)
+        scores = self.rotate(q) @ self.rotate(k).transpose(-1, -2) / math.sqrt(width)
+        attended = torch.softmax(scores + self.hidden, -1) @ v
+        return self.linear(attended.transpose(1, 2).reshape(batch, rows, -1), name + ".output")
+
+    def loss(self):
+        s, p = self.sizes, self.p
+        memory, length = s["memory"], s["segmentLength"]
+        state = p["memory"].expand(s["batch"], -1, -1)
+        total = 0
+        for inputs, targets in self.segments:
+            h = torch.cat([state, F.embedding(inputs, p["decoder.embedding"]), state], 1)
+            for i in range(s["nLayer"]):
+                name = f"decoder.layers.{i}"
+                h = h + self.attention(self.norm(h, name + ".attentionNorm"), name + ".attention")
+                inner = self.linear(self.norm(h, name + ".feedForwardNorm"), name + ".feedForward.inner")
+                h = h + self.linear(F.relu(inner), name + ".feedForward.outer")
+            output = self.norm(h, "decoder.finalNorm")
+            state = output[:, memory + length :]
+            if targets is None:
+                continue
+            read = output[:, memory : memory + length]
+            logits = F.linear(read, p["decoder.embedding"], p["decoder.outputBias"])
+            total = total + F.cross_entropy(
+                logits.flatten(0, 1), targets, ignore_index=-100, reduction="sum"
+            )
+        return total / s["counted"]
+
+    def step(self):
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.p.values(), self.sizes["clip"])
+        self.optimizer.step()
+        return loss.item()
+
+
+def main():
+    model = a = b = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        kind = request["do"]
+        answer = {}
+        try:
+            if kind == "load":
+                model = Model(request)
+            elif kind == "matrices":
+                n = request["n"]
+                a, b = (decode(text).reshape(n, n) for text in request["values"])
+            elif kind == "step":
+                started = time.perf_counter()
+                answer["loss"] = model.step()
+                answer["ms"] = (time.perf_counter() - started) * 1000
+            elif kind == "multiply":
+                started = time.perf_counter()
+                for _ in range(request["repeats"]):
+                    product = a @ b
+                values = product.numpy().tobytes() if request.get("show") else product.clone()
+                answer["ms"] = (time.perf_counter() - started) * 1000
+                if request.get("show"):
+                    answer["values"] = base64.b64encode(values).decode()
+        except Exception as error:  # told to the parent, which leaves this engine out
+            answer = {"error": repr(error)}
+        answer["rss"] = rss()
+        print(json.dumps(answer), flush=True)
+
+
+if "--probe" in sys.argv:
+    print(json.dumps({"version": torch.__version__, "blas": blas()}))
+else:
+    main()

@@ -1,0 +1,56 @@
+/** The parent's side of an engine: a child process that answers one JSON line to each that it gets. */
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+/** An engine in a process of its own, so that engines cannot disturb each other's memory or caches. */
+export class Peer {
+  #child;
+  #waiting = [];
+  #complaints = '';
+
+  /**
+   * @param {string} name shown in tables
+   * @param {string} command
+   * @param {readonly string[]} args
+   * @param {Record<string, string>} env added to the environment
+   */
+  constructor(name, command, args, env = {}) {
+    this.name = name;
+    this.#child = spawn(command, args, {
+      env: { ...process.env, ...env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    this.#child.stderr.on('data', (text) => {
+      this.#complaints = (this.#complaints + text).slice(-4000);
+    });
+    const stop = (reason) => {
+      const error = new Error(`${name}: ${reason}\n${this.#complaints}`);
+      for (const { reject } of this.#waiting.splice(0)) reject(error);
+    };
+    this.#child.on('error', ({ message }) => stop(message));
+    this.#child.on('close', (code, signal) => stop(`ended (${signal ?? code})`));
+    this.#child.stdin.on('error', () => {}); // 'close' tells
+    createInterface({ input: this.#child.stdout }).on('line', (line) => {
+      const { error, ...answer } = JSON.parse(line);
+      const { resolve, reject } = this.#waiting.shift();
+      if (error === undefined) resolve(answer);
+      else reject(new Error(`${name}: ${error}`));
+    });
+  }
+
+  /** Sends one request and waits for its answer; throws what went wrong there. */
+  ask(request) {
+    if (this.#child.exitCode !== null) {
+      return Promise.reject(new Error(`${this.name}: has ended\n${this.#complaints}`));
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#child.stdin.write(`${JSON.stringify(request)}\n`);
+    });
+  }
+
+  /** Ends the process. */
+  close() {
+    this.#child.stdin.end();
+  }
+}

@@ -1,0 +1,31 @@
+/** The child's side: answers one JSON line to each JSON line that it gets, in order. */
+import { createInterface } from 'node:readline';
+
+/**
+ * Answers requests until the input ends. `handlers` has a function for each `do`; what it gives,
+ * with the memory of the process, is the answer.
+ * @param {Record<string, (request: any) => unknown>} handlers
+ */
+export async function serve(handlers) {
+  for (const level of ['log', 'info', 'warn', 'debug']) console[level] = console.error; // answers only on stdout
+  for await (const line of createInterface({ input: process.stdin })) {
+    let answer;
+    try {
+      const request = JSON.parse(line);
+      answer = { ...(await handlers[request.do](request)), rss: process.memoryUsage().rss };
+    } catch (error) {
+      answer = { error: error instanceof Error ? error.stack : String(error) };
+    }
+    process.stdout.write(`${JSON.stringify(answer)}\n`);
+  }
+  process.exit(0); // an engine's own handles would keep the process
+}
+
+/** A typed array as text, and back. */
+export function encode(values) {
+  return Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString('base64');
+}
+export function decode(text, Type = Float32Array) {
+  const bytes = Buffer.from(text, 'base64');
+  return new Type(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+}

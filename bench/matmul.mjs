@@ -1,0 +1,95 @@
+/** Products of square float32 matrices, one thread, in each engine. */
+import { startPeers } from './lib/peers.mjs';
+import { decode, encode } from './lib/serve.mjs';
+import { median, printTable, spread } from './lib/table.mjs';
+
+const sizes = [128, 256, 512, 1024];
+
+/** Compares the engines; gives the raw numbers. */
+export async function matmul({ backends, engines, quick }) {
+  const peers = startPeers(backends, engines);
+  const rounds = quick ? 3 : 9;
+  const target = quick ? 50 : 150; // ms that one timing should take
+  const results = {};
+  for (const n of sizes) {
+    const values = [matrix(n, 1), matrix(n, 2)];
+    const found = peers.map((peer) => ({ engine: peer.name, gflops: [] }));
+    const repeats = [];
+    let first;
+    for (const [i, peer] of peers.entries()) {
+      await peer.ask({ do: 'matrices', n, values: values.map(encode) });
+      const { values: text } = await peer.ask({ do: 'multiply', repeats: 1, show: true });
+      const product = decode(text);
+      first ??= product;
+      found[i].error = Math.max(errorOfRows(values, product, n), difference(first, product));
+      if (!(found[i].error < 1e-4)) {
+        throw new Error(`${peer.name}: its product of n = ${n} is off by ${found[i].error}.`);
+      }
+      const { ms: once } = await peer.ask({ do: 'multiply', repeats: 3 });
+      const { ms } = await peer.ask({ do: 'multiply', repeats: repeatsFor(once / 3, target / 2) });
+      const each = ms / repeatsFor(once / 3, target / 2);
+      repeats.push(repeatsFor(each, target));
+    }
+    for (let round = 0; round < rounds; round++) {
+      for (let i = 0; i < peers.length; i++) {
+        const at = (i + round) % peers.length;
+        const { ms } = await peers[at].ask({ do: 'multiply', repeats: repeats[at] });
+        found[at].gflops.push((2 * n ** 3 * repeats[at]) / ms / 1e6);
+      }
+    }
+    for (const result of found) {
+      result.ratio = result.gflops.map((gflops, round) => found[0].gflops[round] / gflops);
+    }
+    results[n] = found;
+  }
+  for (const peer of peers) peer.close();
+
+  const table = (title, cell) =>
+    printTable(
+      title,
+      ['engine', ...sizes.map((n) => `n = ${n}`)],
+      peers.map((peer, i) => [peer.name, ...sizes.map((n) => cell(results[n][i]))]),
+    );
+  table(`Matrix product, GFLOP/s: median (range) of ${rounds} rounds`, ({ gflops }) =>
+    spread(gflops, 1),
+  );
+  table(`${peers[0].name} is so many times as fast as: median of the rounds`, ({ ratio }) =>
+    median(ratio).toFixed(2),
+  );
+  return results;
+}
+
+function repeatsFor(msEach, target) {
+  return Math.max(1, Math.round(target / msEach));
+}
+
+/** n * n numbers between -0.5 and 0.5, the same at each run. */
+function matrix(n, seed) {
+  let state = seed;
+  return Float32Array.from({ length: n * n }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 32 - 0.5;
+  });
+}
+
+/** The largest error of a few rows against sums in float64. */
+function errorOfRows([a, b], product, n) {
+  let worst = 0;
+  for (let row = 0; row < n; row += n / 8) {
+    const sums = new Float64Array(n);
+    for (let k = 0; k < n; k++) {
+      const x = a[row * n + k];
+      for (let column = 0; column < n; column++) sums[column] += x * b[k * n + column];
+    }
+    for (let column = 0; column < n; column++) {
+      worst = Math.max(worst, Math.abs(sums[column] - product[row * n + column]));
+    }
+  }
+  return worst;
+}
+
+function difference(a, b) {
+  let worst = 0;
+  for (let i = 0; i < a.length; i++) worst = Math.max(worst, Math.abs(a[i] - b[i]));
+  return worst;
+}

@@ -1,0 +1,55 @@
+/** Whether training keeps anything: memory after 20 steps and after 2,000. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { memoryReport } from '../dist/index.js';
+import { printTable } from './lib/table.mjs';
+import { prepare, useBackend, workloads } from './lib/workload.mjs';
+
+const file = fileURLToPath(import.meta.url);
+const [early, late] = [20, 2000];
+
+/** Trains in a process of its own for each backend; gives the raw numbers. */
+export async function memory({ backends, quick }) {
+  const last = quick ? 200 : late;
+  const results = backends.map((backend) => {
+    const { status, stdout } = spawnSync(
+      process.execPath,
+      ['--expose-gc', file, backend, String(last)],
+      { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
+    );
+    if (status !== 0) throw new Error(`memory: the process of ${backend} ended with ${status}.`);
+    return { backend, ...JSON.parse(stdout) };
+  });
+  const mib = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+  printTable(
+    `Memory of ${workloads.small.title}, after ${early} and after ${last} steps`,
+    ['backend', 'live buffers', 'live bytes', 'RSS', 'kept'],
+    results.map(({ backend, before, after }) => [
+      backend,
+      `${before.buffers} / ${after.buffers}`,
+      `${before.bytes} / ${after.bytes}`,
+      `${mib(before.rss)} / ${mib(after.rss)}`,
+      before.bytes === after.bytes && before.buffers === after.buffers ? 'nothing' : 'SOMETHING',
+    ]),
+  );
+  return results;
+}
+
+/** In the child: trains, and prints what is live at both times. */
+async function measure(name, last) {
+  const backend = await useBackend(name);
+  const { loop } = prepare(workloads.small, backend);
+  const take = () => {
+    globalThis.gc?.();
+    const { buffers, bytes } = memoryReport();
+    return { buffers, bytes, rss: process.memoryUsage().rss };
+  };
+  let before;
+  for (let step = 1; step <= last; step++) {
+    await loop.next();
+    if (step === early) before = take();
+  }
+  console.log(JSON.stringify({ before, after: take() }));
+}
+
+if (process.argv[1] === file) await measure(process.argv[2], Number(process.argv[3]));

@@ -1,0 +1,102 @@
+/** One whole training step - forward, backward, clipping, Adam - in each engine. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { startPeers } from './lib/peers.mjs';
+import { loadRequest } from './lib/request.mjs';
+import { median, printTable, spread } from './lib/table.mjs';
+import { prepare, useBackend, workloads } from './lib/workload.mjs';
+
+const referenceFile = new URL('reference.json', import.meta.url);
+const tolerance = 1e-3;
+/** Losses are compared before the first step, and after as many steps as the last index says. */
+const checked = [0, 3];
+
+/** Takes the losses that all engines are held against, with memgrad's `cpu`, and writes them down. */
+export async function takeReference(names = ['step', 'copy', 'small']) {
+  const known = JSON.parse(await readFile(referenceFile, 'utf8').catch(() => '{}'));
+  for (const name of names) {
+    const backend = await useBackend('cpu');
+    const { loop } = prepare(workloads[name], backend);
+    const losses = [];
+    for (let i = 0; i <= checked.at(-1); i++) losses.push((await loop.next()).value.loss);
+    known[name] = checked.map((i) => losses[i]);
+    console.log(`${name}: ${known[name].join(', ')}`);
+  }
+  await writeFile(referenceFile, `${JSON.stringify(known, null, 2)}\n`);
+}
+
+/** Compares the engines on each workload; gives the raw numbers. */
+export async function step({ backends, engines, workloads: names = ['step', 'copy'], quick }) {
+  const results = {};
+  for (const name of names) {
+    results[name] = await compare(name, { backends, engines, rounds: quick ? 3 : 10 });
+  }
+  return results;
+}
+
+async function compare(name, { backends, engines, rounds }) {
+  const expected = JSON.parse(await readFile(referenceFile, 'utf8'))[name];
+  const request = await loadRequest(name);
+  const peers = [];
+  const results = [];
+  for (const peer of startPeers(backends, engines)) {
+    try {
+      results.push(await checkedPeer(peer, request, expected));
+      peers.push(peer);
+    } catch (error) {
+      console.log(`\n${error.message}\n(left out)`);
+      peer.close();
+    }
+  }
+  for (let round = 0; round < rounds; round++) {
+    for (let i = 0; i < peers.length; i++) {
+      const at = (i + round) % peers.length; // nobody always runs after the same neighbour
+      const { ms, rss } = await peers[at].ask({ do: 'step' });
+      results[at].ms.push(ms);
+      results[at].rss = rss;
+    }
+  }
+  for (const peer of peers) peer.close();
+
+  for (const result of results) {
+    result.ratio = result.ms.map((ms, round) => ms / results[0].ms[round]);
+  }
+  printTable(
+    `One training step, ${workloads[name].title}; ${rounds} rounds`,
+    [
+      'engine',
+      'ms: median (range)',
+      'first ms',
+      `times ${results[0]?.engine}`,
+      'loss off by',
+      'RSS',
+    ],
+    results.map(({ engine, ms, firstMs, ratio, error, rss }) => [
+      engine,
+      spread(ms),
+      firstMs.toFixed(0),
+      median(ratio).toFixed(2),
+      error.toExponential(0),
+      rss ? `${Math.round(rss / 2 ** 20)} MiB` : '-',
+    ]),
+  );
+  return { expected, results };
+}
+
+/** Loads the model into an engine and takes the steps that show whether it computes the same; they warm it up too. */
+async function checkedPeer(peer, request, expected) {
+  await peer.ask(request);
+  const losses = [];
+  let firstMs;
+  for (let at = 0; at <= checked.at(-1); at++) {
+    const { loss, ms } = await peer.ask({ do: 'step' });
+    losses.push(loss);
+    firstMs ??= ms;
+  }
+  const error = Math.max(...checked.map((at, j) => Math.abs(losses[at] / expected[j] - 1)));
+  if (!(error <= tolerance)) {
+    throw new Error(
+      `${peer.name}: losses ${losses.join(', ')}, but the reference has ${expected.join(' and ')}; not timed.`,
+    );
+  }
+  return { engine: peer.name, losses, error, firstMs, ms: [], rss: 0 };
+}
