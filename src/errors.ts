@@ -2,3 +2,8 @@
 export class MemgradError extends Error {
   override name = 'MemgradError';
 }
+
+/** A backend has no room for a result. The message says what is live; what there was before is untouched. */
+export class OutOfMemory extends MemgradError {
+  override name = 'OutOfMemory';
+}

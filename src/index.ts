@@ -1,4 +1,4 @@
 /** memgrad: tensors, operations and derivatives. Models, tasks and training have entry points of their own. */
 export * from './autograd/index.js';
 export * from './backends/index.js';
-export { MemgradError } from './errors.js';
+export { MemgradError, OutOfMemory } from './errors.js';

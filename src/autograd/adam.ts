@@ -2,7 +2,7 @@
 import type { AdamSpec } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
 import { add, div, mul, sqrt, square, sub } from './elementwise.js';
-import { Storage } from './storage.js';
+import { allocating, Storage } from './storage.js';
 import { sameShape, Tensor } from './tensor.js';
 
 /**
@@ -25,13 +25,8 @@ export function adamStep(
     );
   }
   const { beta1, beta2, rate, root, epsilon, shrink } = spec;
-  const made = backend.fused?.adam?.(
-    parameter.buffer,
-    gradient.buffer,
-    first.buffer,
-    second.buffer,
-    spec,
-  );
+  const buffers = [parameter.buffer, gradient.buffer, first.buffer, second.buffer] as const;
+  const made = allocating(() => backend.fused?.adam?.(...buffers, spec));
   if (made) {
     const [p, m, v] = made.map((buffer) => new Tensor(new Storage(backend, buffer, 'adam'), shape));
     return [p, m, v];

@@ -3,7 +3,7 @@
 import type { Backend, DType, TypedArray } from '../backends/backend.js';
 import { createWasmBackend } from '../backends/wasm/index.js';
 import { MemgradError } from '../errors.js';
-import { Storage } from './storage.js';
+import { allocating, Storage } from './storage.js';
 import { type Nested, type Shape, showShape, sizeOf, Tensor } from './tensor.js';
 
 /** Where and as what a new tensor is made. */
@@ -72,9 +72,8 @@ export function full(
     throw new MemgradError(`${origin}: expected a number to fill with, got ${typeof value}.`);
   }
   if (dtype === 'int32') requireWhole(origin, [value]);
-  return new Tensor(new Storage(backend, backend.fill(value, sizeOf(shape), dtype), 'full'), [
-    ...shape,
-  ]);
+  const buffer = allocating(() => backend.fill(value, sizeOf(shape), dtype));
+  return new Tensor(new Storage(backend, buffer, 'full'), [...shape]);
 }
 
 /** A tensor of `shape` filled with 0. */
@@ -104,7 +103,8 @@ export function place(
   backend = defaultBackend(),
 ): Tensor {
   checkDtype(origin, dtypeOf(data), backend);
-  return new Tensor(new Storage(backend, backend.upload(data), origin), [...shape]);
+  const buffer = allocating(() => backend.upload(data));
+  return new Tensor(new Storage(backend, buffer, origin), [...shape]);
 }
 
 function flatten(values: Nested): { flat: number[]; shape: number[] } {

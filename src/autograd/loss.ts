@@ -1,5 +1,5 @@
 /** Losses. */
-import { MemgradError } from '../errors.js';
+import { MemgradError, OutOfMemory } from '../errors.js';
 import { cast, greaterEqual, less, notEqual, where } from './comparison.js';
 import { arange } from './create.js';
 import { add, div, maximum, mul, neg } from './elementwise.js';
@@ -62,7 +62,7 @@ function pick(table: Tensor, at: Tensor, classes: number): Tensor {
   try {
     return gather(reshape(table, [-1]), at);
   } catch (error) {
-    if (!(error instanceof MemgradError)) throw error;
+    if (!(error instanceof MemgradError) || error instanceof OutOfMemory) throw error;
     throw new MemgradError(
       `crossEntropy: a target is outside the ${classes} classes, expected 0 to ${classes - 1} or ignoreIndex.`,
     );

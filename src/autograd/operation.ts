@@ -2,7 +2,7 @@
 import type { Backend, DeviceBuffer, DType, View } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
 import { checkDtype } from './create.js';
-import { Storage } from './storage.js';
+import { allocating, Storage } from './storage.js';
 import { isRecording, record } from './tape.js';
 import { type Shape, showShape, sizeOf, Tensor } from './tensor.js';
 
@@ -59,7 +59,7 @@ export function run<Attributes>(
   const backend = commonBackend(operation.name, inputs);
   const { shape, dtype } = operation.infer(inputs, attributes);
   checkDtype(operation.name, dtype, backend);
-  const result = operation.forward(backend, inputs, attributes, shape);
+  const result = allocating(() => operation.forward(backend, inputs, attributes, shape));
   if (result === undefined) return define(operation, inputs, attributes);
   const storage =
     result === sameValues

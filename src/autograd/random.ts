@@ -3,7 +3,7 @@ import type { Backend } from '../backends/backend.js';
 import { randomWords, threefry } from '../backends/threefry.js';
 import { MemgradError } from '../errors.js';
 import { checkDtype, checkShape, defaultBackend, place, type TensorOptions } from './create.js';
-import { Storage } from './storage.js';
+import { allocating, Storage } from './storage.js';
 import { type Shape, sizeOf, Tensor } from './tensor.js';
 
 /**
@@ -56,9 +56,8 @@ export function uniform(key: Key, shape: Shape, options: { backend?: Backend } =
   checkShape('uniform', shape);
   requireKey('uniform', key);
   const backend = options.backend ?? defaultBackend();
-  return new Tensor(new Storage(backend, backend.uniform(key, sizeOf(shape)), 'uniform'), [
-    ...shape,
-  ]);
+  const buffer = allocating(() => backend.uniform(key, sizeOf(shape)));
+  return new Tensor(new Storage(backend, buffer, 'uniform'), [...shape]);
 }
 
 /** Values of the standard normal distribution (Box and Muller, 1958), drawn on the host. */

@@ -1,5 +1,6 @@
 /** Who holds which buffer: reference counts, and a ledger of what is live by the operation that made it. */
 import type { Backend, DeviceBuffer } from '../backends/backend.js';
+import { OutOfMemory } from '../errors.js';
 
 /** A buffer on a backend, shared by all tensors that look at the same values (reshape, stopGradient). */
 export class Storage {
@@ -55,4 +56,19 @@ export function memoryReport(): MemoryUse & { byOperation: Record<string, Memory
     byOperation[origin] = { ...use };
   }
   return { ...total, byOperation };
+}
+
+/** Runs `make`, which asks a backend for memory: where there is none left, the error says what is live. */
+export function allocating<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof OutOfMemory)) throw error;
+    const largest = [...ledger].sort(([, a], [, b]) => b.bytes - a.bytes).slice(0, 3);
+    const uses = largest.map(
+      ([origin, { buffers, bytes }]) =>
+        `${origin} ${(bytes / 2 ** 20).toFixed(1)} MiB in ${buffers}`,
+    );
+    throw new OutOfMemory(`${error.message} Most of what is live was made by ${uses.join(', ')}.`);
+  }
 }

@@ -1,11 +1,18 @@
 /** The one linear memory of the wasm backend, and its allocator. */
-import { MemgradError } from '../../errors.js';
+import { OutOfMemory } from '../../errors.js';
 import type { DType, TypedArray } from '../backend.js';
 
 const PAGE = 65536;
-/** 4 GiB, the most that a 32-bit address reaches; the last page stays free, so that no end is 0. */
-const MOST_PAGES = 65536;
+/** 4 GiB, the most that a 32-bit address reaches, less a page, so that no end is 0. */
+const MOST_PAGES = 65535;
+const FIRST_PAGES = 16;
 const ALIGNMENT = 16;
+
+/** Bytes that lie together. */
+interface Block {
+  address: number;
+  length: number;
+}
 
 /**
  * Blocks come in size classes, four to a power of two, so that a freed block serves the next
@@ -13,7 +20,8 @@ const ALIGNMENT = 16;
  * padded to 16 bytes: kernels may read and write the padding.
  */
 export class Heap {
-  readonly memory = new WebAssembly.Memory({ initial: 16, maximum: MOST_PAGES });
+  readonly memory: WebAssembly.Memory;
+  readonly #mostPages: number;
   readonly #free = new Map<number, number[]>();
   #top = 0;
   #floats = new Float32Array(0);
@@ -21,21 +29,22 @@ export class Heap {
   #scratch = 0;
   #scratchSize = 0;
 
+  /** Memory grows to `maximumBytes` at most: 1 MiB to 4 GiB, and that when left out. */
+  constructor(maximumBytes = MOST_PAGES * PAGE) {
+    const most = Math.min(Math.floor(maximumBytes / PAGE), MOST_PAGES);
+    this.#mostPages = Math.max(most, FIRST_PAGES);
+    this.memory = new WebAssembly.Memory({ initial: FIRST_PAGES, maximum: this.#mostPages });
+  }
+
   /** Blocks start behind `base`. */
   start(base: number): void {
     this.#top = Math.ceil(base / ALIGNMENT) * ALIGNMENT;
   }
 
-  /** The address of a block of at least `bytes`. Throws `MemgradError` when memory is exhausted. */
+  /** The address of a block of at least `bytes`. Throws `OutOfMemory` when there is no room for it. */
   allocate(bytes: number): number {
     const size = classOf(bytes);
-    const reused = this.#free.get(size)?.pop();
-    if (reused !== undefined) return reused;
-    const end = this.#top + size;
-    if (end > this.memory.buffer.byteLength && !this.#grow(end)) return this.#larger(size);
-    const address = this.#top;
-    this.#top = end;
-    return address;
+    return this.#free.get(size)?.pop() ?? this.#fresh(size) ?? this.#joined(size);
   }
 
   /** Takes back the block of `bytes` at `address`. */
@@ -77,12 +86,21 @@ export class Heap {
     return all.subarray(address / 4, address / 4 + size);
   }
 
+  /** A block where nothing was yet; undefined when memory does not reach so far and cannot grow. */
+  #fresh(size: number): number | undefined {
+    const address = this.#top;
+    const end = address + size;
+    if (end > this.memory.buffer.byteLength && !this.#grow(end)) return undefined;
+    this.#top = end;
+    return address;
+  }
+
   #grow(end: number): boolean {
     const pages = this.memory.buffer.byteLength / PAGE;
     const needed = Math.ceil(end / PAGE) - pages;
     // A quarter more than there is saves growing again soon.
     for (const extra of [Math.max(needed, pages >> 2), needed]) {
-      if (pages + extra >= MOST_PAGES) continue;
+      if (pages + extra > this.#mostPages) continue;
       try {
         this.memory.grow(extra);
         return true;
@@ -93,26 +111,66 @@ export class Heap {
     return false;
   }
 
-  /** A free block of a larger class, for when memory cannot grow. */
-  #larger(size: number): number {
-    const fitting = [...this.#free.entries()]
-      .filter(([other, list]) => other >= size && list.length > 0)
-      .sort(([a], [b]) => a - b);
-    const [found] = fitting;
-    if (found) {
-      // It goes back under the smaller class: what it is too large by is lost until then.
-      return found[1].pop() as number;
+  /** A block cut from the shortest run of free blocks that holds it, for when memory cannot grow. */
+  #joined(size: number): number {
+    const runs = this.#runs();
+    this.#free.clear();
+    const last = runs.at(-1);
+    if (last && last.address + last.length === this.#top) {
+      this.#top = last.address;
+      runs.pop();
     }
-    const used = Math.round(this.#top / 2 ** 20);
-    throw new MemgradError(
-      `wasm: out of memory: ${Math.ceil(size / 2 ** 20)} MiB more do not fit beside ${used} MiB of at most 4096; free tensors (scope), or use smaller batches or segments.`,
+    const fitting = runs.filter(({ length }) => length >= size);
+    const best = fitting.sort((a, b) => a.length - b.length).at(0);
+    const address = best?.address ?? this.#fresh(size);
+    for (const run of runs) this.#releaseRun(run, run === best ? size : 0);
+    return address ?? this.#refuse(size);
+  }
+
+  /** The free blocks, neighbours joined, in the order of their addresses. */
+  #runs(): Block[] {
+    const blocks = [...this.#free].flatMap(([length, addresses]) =>
+      addresses.map((address) => ({ address, length })),
+    );
+    const runs: Block[] = [];
+    for (const block of blocks.sort((a, b) => a.address - b.address)) {
+      const last = runs.at(-1);
+      if (last && last.address + last.length === block.address) last.length += block.length;
+      else runs.push(block);
+    }
+    return runs;
+  }
+
+  /** Takes back what of `run` follows its first `taken` bytes, in blocks as large as can be. */
+  #releaseRun({ address, length }: Block, taken: number): void {
+    for (let from = taken; from < length; ) {
+      const size = classOf(length - from, Math.floor);
+      this.release(address + from, size);
+      from += size;
+    }
+  }
+
+  #refuse(size: number): never {
+    let used = this.#top;
+    for (const [length, addresses] of this.#free) used -= length * addresses.length;
+    const there = this.memory.buffer.byteLength;
+    const most = this.#mostPages * PAGE;
+    const refused = this.#top + size <= most;
+    throw new OutOfMemory(
+      `wasm: out of memory: ${megabytes(size)} more do not fit beside ${megabytes(used)} in use; ` +
+        `${refused ? `the system gives no more than ${megabytes(there)}` : `there are ${megabytes(most)} at most`}. ` +
+        'Free tensors (scope), or use smaller batches or segments.',
     );
   }
 }
 
-/** The size of the class that holds `bytes`: 16, 32, 48, 64, 80, ... four steps to a power of two. */
-function classOf(bytes: number): number {
-  if (bytes <= 4 * ALIGNMENT) return Math.max(1, Math.ceil(bytes / ALIGNMENT)) * ALIGNMENT;
+/** The size of the class that holds `bytes`: 16, 32, 48, 64, 80, ... four steps to a power of two; with `Math.floor` of the largest that they hold. */
+function classOf(bytes: number, round = Math.ceil): number {
+  if (bytes <= 4 * ALIGNMENT) return Math.max(1, round(bytes / ALIGNMENT)) * ALIGNMENT;
   const step = 2 ** (Math.ceil(Math.log2(bytes)) - 3);
-  return Math.ceil(bytes / step) * step;
+  return round(bytes / step) * step;
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.ceil(bytes / 2 ** 20)} MiB`;
 }

@@ -91,11 +91,12 @@ type Kernels = Record<
 class WasmBackend implements Backend {
   readonly name = 'wasm';
   readonly dtypes: readonly DType[] = ['float32', 'int32'];
-  readonly #heap = new Heap();
+  readonly #heap: Heap;
   readonly #kernels: Kernels;
   readonly #plan: Plan;
 
-  constructor(module: WebAssembly.Module) {
+  constructor(module: WebAssembly.Module, maximumBytes?: number) {
+    this.#heap = new Heap(maximumBytes);
     const { exports } = new WebAssembly.Instance(module, { env: { memory: this.#heap.memory } });
     this.#kernels = exports as Kernels;
     this.#heap.start(this.#kernels.heapBase());
@@ -201,8 +202,8 @@ class WasmBackend implements Backend {
       }
       return out;
     }
-    const out = this.#allocate(x.buffer.dtype, size);
     const totals = this.#heap.scratch(size * 8);
+    const out = this.#allocate(x.buffer.dtype, size);
     kernels.clear(totals, kernel === 'sum' ? 0 : -Infinity, size);
     // Axes in the order in which the input lies in memory: rows as long and as contiguous as can be.
     const own = [...stridesOf(shape), ...x.shape.slice(kept).fill(0)];
@@ -221,10 +222,10 @@ class WasmBackend implements Backend {
   matmul(a: DeviceBuffer, b: DeviceBuffer, spec: MatmulSpec) {
     const { m, n, k, transposeA, transposeB, batch } = spec;
     const matrices = sizeOf(batch);
-    const out = this.#allocate(a.dtype, matrices * m * n);
-    if (k === 0) this.#kernels.fill(out.address, 0, out.size);
-    if (out.size === 0 || k === 0) return out;
-    const scratch = this.#heap.scratch(this.#kernels.matmulScratch(m, n, k));
+    const size = matrices * m * n;
+    if (size === 0 || k === 0) return this.fill(0, size, a.dtype);
+    const scratch = this.#heap.scratch(this.#kernels.matmulScratch(n, k));
+    const out = this.#allocate(a.dtype, size);
     const [ar, ac] = transposeA ? [4, 4 * m] : [4 * k, 4];
     const [br, bc] = transposeB ? [4, 4 * k] : [4 * n, 4];
     for (let index = 0; index < matrices; index++) {
@@ -329,7 +330,7 @@ class WasmBackend implements Backend {
       return out;
     },
     adam: (p, g, m, v, { beta1, beta2, rate, root, epsilon, shrink }) => {
-      const [p2, m2, v2] = [this.#like(p), this.#like(m), this.#like(v)];
+      const [p2, m2, v2] = this.#likeEach([p, m, v]);
       this.#kernels.adam(
         ...[p, g, m, v, p2, m2, v2].map(at),
         ...[p.size, beta1, beta2, 1 - beta1, 1 - beta2, rate, root, epsilon, shrink],
@@ -340,6 +341,18 @@ class WasmBackend implements Backend {
 
   #like(x: DeviceBuffer): WasmBuffer {
     return this.#allocate(x.dtype, x.size);
+  }
+
+  /** All or none, when memory ends in between. */
+  #likeEach(all: readonly DeviceBuffer[]): WasmBuffer[] {
+    const made: WasmBuffer[] = [];
+    try {
+      for (const x of all) made.push(this.#like(x));
+    } catch (error) {
+      for (const buffer of made) this.free(buffer);
+      throw error;
+    }
+    return made;
   }
 
   #allocate(dtype: DType, size: number): WasmBuffer {
@@ -385,7 +398,13 @@ function bitsOf(value: number): number {
   return new Int32Array(Float32Array.of(value).buffer)[0];
 }
 
+/** Options of `createWasmBackend`. */
+export interface WasmOptions {
+  /** How large its memory may grow. Default: 4 GiB, the most there can be. */
+  maximumBytes?: number;
+}
+
 /** The backend `wasm`: float32 and int32, compiled here and now. Works wherever WebAssembly has SIMD (browsers since 2021-23). */
-export function createWasmBackend(): Backend {
-  return new WasmBackend(new WebAssembly.Module(bytes));
+export function createWasmBackend({ maximumBytes }: WasmOptions = {}): Backend {
+  return new WasmBackend(new WebAssembly.Module(bytes), maximumBytes);
 }

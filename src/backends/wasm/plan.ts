@@ -1,7 +1,7 @@
 /** How kernels walk strided arrays together: written into memory for assembly/walk.ts. */
 import type { Heap } from './heap.js';
 
-const MOST_AXES = 16;
+const MOST_AXES = 32; // an array of 2^30 values, all that memory holds, has at most 30 longer than 1
 const ARRAYS = 4;
 const ENTRY = 2 + ARRAYS; // length, counter, and a step for each array
 
@@ -34,10 +34,10 @@ export class Plan {
   ): this {
     const lengths = this.#lengths;
     lengths.length = 0;
-    let empty = false;
+    this.length = 0;
+    if (shape.includes(0)) return this;
     for (let axis = 0; axis < shape.length; axis++) {
       const length = shape[axis];
-      if (length === 0) empty = true;
       if (length === 1) continue;
       const last = lengths.length - 1;
       let joins = last >= 0;
@@ -49,7 +49,7 @@ export class Plan {
       for (let i = 0; i < strides.length; i++) this.#strides[i][place] = strides[i][axis];
     }
     const inner = lengths.length - 1;
-    this.length = empty ? 0 : inner < 0 ? 1 : lengths[inner];
+    this.length = inner < 0 ? 1 : lengths[inner];
     this.axes = Math.max(0, inner);
     const { ints } = this.#heap;
     for (let i = 0; i < strides.length; i++) {
