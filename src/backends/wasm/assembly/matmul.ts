@@ -1,7 +1,7 @@
 /**
  * Matrix product in blocks (Goto and van de Geijn 2008): a block of b is packed into panels of NR
- * columns and a block of a into panels of MR rows, so that the innermost loop reads both in order
- * and keeps its tile of the result in registers. MR and NR fill the 16 registers of SSE.
+ * columns, so that the innermost loop reads it in order and keeps an MR x NR tile of the result in
+ * registers; the tile and its operands fill the 16 registers of SSE. a is read where it lies.
  */
 const MR: i32 = 4;
 const NR: i32 = 8;
@@ -9,10 +9,9 @@ const KC: i32 = 256;
 const MC: i32 = 96;
 const NC: i32 = 1024;
 
-/** What the scratch space of `matmul` has to hold: both packed blocks and one tile. */
-export function matmulScratch(m: i32, n: i32, k: i32): i32 {
-  const kc = min(k, KC);
-  return (roundUp(min(m, MC), MR) * kc + roundUp(min(n, NC), NR) * kc + MR * NR) << 2;
+/** Bytes of scratch space that `matmul` needs: one tile, and the packed block of b. */
+export function matmulScratch(n: i32, k: i32): i32 {
+  return (MR * NR + roundUp(min(n, NC), NR) * min(k, KC)) << 2;
 }
 
 // @ts-ignore: decorator
@@ -21,28 +20,34 @@ function roundUp(x: i32, multiple: i32): i32 {
   return ((x + multiple - 1) / multiple) * multiple;
 }
 
-/** One MR x NR tile of c from `kc` columns of a panel of a and rows of a panel of b; added to c if `add`. */
-function tile(kc: i32, a: usize, b: usize, c: usize, ldc: usize, add: bool): void {
+/**
+ * One MR x NR tile of c, added to c if `add`: rows of a start at a0 to a3 and step by `ac` bytes,
+ * b is a packed panel of `kc` rows.
+ */
+function tile(kc: i32, a0: usize, a1: usize, a2: usize, a3: usize, ac: usize, b: usize, c: usize, ldc: usize, add: bool): void {
   let c00 = f32x4.splat(0), c01 = f32x4.splat(0);
   let c10 = f32x4.splat(0), c11 = f32x4.splat(0);
   let c20 = f32x4.splat(0), c21 = f32x4.splat(0);
   let c30 = f32x4.splat(0), c31 = f32x4.splat(0);
-  const end = a + (<usize>kc * MR << 2);
-  while (a < end) {
-    const b0 = v128.load(b), b1 = v128.load(b, 16);
-    const a0 = v128.load32_splat(a);
-    c00 = f32x4.add(c00, f32x4.mul(a0, b0));
-    c01 = f32x4.add(c01, f32x4.mul(a0, b1));
-    const a1 = v128.load32_splat(a, 4);
-    c10 = f32x4.add(c10, f32x4.mul(a1, b0));
-    c11 = f32x4.add(c11, f32x4.mul(a1, b1));
-    const a2 = v128.load32_splat(a, 8);
-    c20 = f32x4.add(c20, f32x4.mul(a2, b0));
-    c21 = f32x4.add(c21, f32x4.mul(a2, b1));
-    const a3 = v128.load32_splat(a, 12);
-    c30 = f32x4.add(c30, f32x4.mul(a3, b0));
-    c31 = f32x4.add(c31, f32x4.mul(a3, b1));
-    a += MR << 2;
+  const end = b + (<usize>kc * NR << 2);
+  while (b < end) {
+    const left = v128.load(b), right = v128.load(b, 16);
+    const x0 = v128.load32_splat(a0);
+    c00 = f32x4.add(c00, f32x4.mul(x0, left));
+    c01 = f32x4.add(c01, f32x4.mul(x0, right));
+    const x1 = v128.load32_splat(a1);
+    c10 = f32x4.add(c10, f32x4.mul(x1, left));
+    c11 = f32x4.add(c11, f32x4.mul(x1, right));
+    const x2 = v128.load32_splat(a2);
+    c20 = f32x4.add(c20, f32x4.mul(x2, left));
+    c21 = f32x4.add(c21, f32x4.mul(x2, right));
+    const x3 = v128.load32_splat(a3);
+    c30 = f32x4.add(c30, f32x4.mul(x3, left));
+    c31 = f32x4.add(c31, f32x4.mul(x3, right));
+    a0 += ac;
+    a1 += ac;
+    a2 += ac;
+    a3 += ac;
     b += NR << 2;
   }
   put(c, c00, c01, add);
@@ -110,27 +115,28 @@ function turn(x: usize, row: usize, out: usize, step: usize): void {
  * so that either may be a transpose; rows of c are `ldc` bytes apart.
  */
 export function matmul(a: usize, ar: usize, ac: usize, b: usize, br: usize, bc: usize, c: usize, ldc: usize, m: i32, n: i32, k: i32, scratch: usize): void {
-  const kcMost = min(k, KC);
-  const packedA = scratch;
-  const packedB = packedA + (<usize>(roundUp(min(m, MC), MR) * kcMost) << 2);
-  const edge = packedB + (<usize>(roundUp(min(n, NC), NR) * kcMost) << 2);
+  const packed = scratch + (MR * NR << 2); // behind the edge tile
   for (let jc = 0; jc < n; jc += NC) {
     const nc = min(NC, n - jc);
     for (let pc = 0; pc < k; pc += KC) {
       const kc = min(KC, k - pc);
-      pack(b + <usize>pc * br + <usize>jc * bc, bc, br, nc, kc, NR, packedB);
+      pack(b + <usize>pc * br + <usize>jc * bc, bc, br, nc, kc, NR, packed);
       for (let ic = 0; ic < m; ic += MC) {
-        const mc = min(MC, m - ic);
-        pack(a + <usize>ic * ar + <usize>pc * ac, ar, ac, mc, kc, MR, packedA);
+        const last = min(ic + MC, m);
         for (let j = 0; j < nc; j += NR) {
-          const panel = packedB + (<usize>j * kc << 2);
-          for (let i = 0; i < mc; i += MR) {
-            const to = c + <usize>(ic + i) * ldc + (<usize>(jc + j) << 2);
-            const rows = packedA + (<usize>i * kc << 2);
-            if (i + MR <= mc && j + NR <= nc) tile(kc, rows, panel, to, ldc, pc > 0);
+          const panel = packed + (<usize>j * kc << 2);
+          for (let i = ic; i < last; i += MR) {
+            const rows = min(MR, last - i);
+            const a0 = a + <usize>i * ar + <usize>pc * ac;
+            // Rows beyond the last are the last again, and their results are dropped.
+            const a1 = rows > 1 ? a0 + ar : a0;
+            const a2 = rows > 2 ? a1 + ar : a1;
+            const a3 = rows > 3 ? a2 + ar : a2;
+            const to = c + <usize>i * ldc + (<usize>(jc + j) << 2);
+            if (rows == MR && j + NR <= nc) tile(kc, a0, a1, a2, a3, ac, panel, to, ldc, pc > 0);
             else {
-              tile(kc, rows, panel, edge, NR << 2, false);
-              copyEdge(edge, to, ldc, min(MR, mc - i), min(NR, nc - j), pc > 0);
+              tile(kc, a0, a1, a2, a3, ac, panel, scratch, NR << 2, false);
+              copyEdge(scratch, to, ldc, rows, min(NR, nc - j), pc > 0);
             }
           }
         }
