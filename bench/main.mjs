@@ -8,6 +8,7 @@ import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { style } from './lib/table.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(here);
@@ -29,6 +30,8 @@ Without a name: ${usual.join(', ')}.
   --engine A,B     engines to compare (default: all that are found)
   --workload A,B   of step: step, copy; of profile also small (default: step,copy; profile: step)
   --quick          fewer repeats
+  --rounds N       how often the engines take turns (default: 10; quick: 3)
+  --markdown       tables as Markdown
   --detail         profile: matrix products and assemblies by size
   --json FILE      all raw numbers
   --no-build       take dist/ as it is`;
@@ -40,6 +43,8 @@ const { values: flags, positionals } = parseArgs({
     engine: { type: 'string' },
     workload: { type: 'string' },
     json: { type: 'string' },
+    rounds: { type: 'string' },
+    markdown: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     detail: { type: 'boolean', default: false },
     'no-build': { type: 'boolean', default: false },
@@ -82,8 +87,14 @@ const options = {
   engines: list(flags.engine),
   workloads: list(flags.workload),
   quick: flags.quick,
+  rounds: Number(flags.rounds ?? (flags.quick ? 3 : 10)),
   detail: flags.detail,
 };
+style.markdown = flags.markdown;
+if (!Number.isSafeInteger(options.rounds) || options.rounds < 1) {
+  console.error(`bench: --rounds takes a whole number >= 1, got ${flags.rounds}.`);
+  process.exit(2);
+}
 const missing = options.backends.filter((name) => !backendNames.includes(name));
 if (missing.length > 0) {
   console.error(`bench: memgrad has no backend '${missing[0]}', only ${backendNames.join(', ')}.`);

@@ -6,10 +6,10 @@ import { median, printTable, spread } from './lib/table.mjs';
 const sizes = [128, 256, 512, 1024];
 
 /** Compares the engines; gives the raw numbers. */
-export async function matmul({ backends, engines, quick }) {
+export async function matmul({ backends, engines, rounds: turns }) {
   const peers = startPeers(backends, engines);
-  const rounds = quick ? 3 : 9;
-  const target = quick ? 50 : 150; // ms that one timing should take
+  const rounds = 2 * turns;
+  const target = 60; // ms that one timing should take: short, so that engines share a disturbance
   const results = {};
   for (const n of sizes) {
     const values = [matrix(n, 1), matrix(n, 2)];
@@ -53,8 +53,17 @@ export async function matmul({ backends, engines, quick }) {
   table(`Matrix product, GFLOP/s: median (range) of ${rounds} rounds`, ({ gflops }) =>
     spread(gflops, 1),
   );
-  table(`${peers[0].name} is so many times as fast as: median of the rounds`, ({ ratio }) =>
-    median(ratio).toFixed(2),
+  const best = ({ gflops }) => Math.max(...gflops);
+  printTable(
+    `${peers[0].name} is so many times as fast as: median of the rounds (best round against best round)`,
+    ['engine', ...sizes.map((n) => `n = ${n}`)],
+    peers.slice(1).map((peer, i) => [
+      peer.name,
+      ...sizes.map((n) => {
+        const [own, other] = [results[n][0], results[n][i + 1]];
+        return `${median(other.ratio).toFixed(2)} (${(best(own) / best(other)).toFixed(2)})`;
+      }),
+    ]),
   );
   return results;
 }

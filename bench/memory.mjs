@@ -23,11 +23,13 @@ export async function memory({ backends, quick }) {
   const mib = (bytes) => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
   printTable(
     `Memory of ${workloads.small.title}, after ${early} and after ${last} steps`,
-    ['backend', 'live buffers', 'live bytes', 'RSS', 'kept'],
+    ['backend', 'live buffers', 'live bytes', 'JS heap', 'outside it', 'RSS', 'kept'],
     results.map(({ backend, before, after }) => [
       backend,
       `${before.buffers} / ${after.buffers}`,
       `${before.bytes} / ${after.bytes}`,
+      `${mib(before.heapUsed)} / ${mib(after.heapUsed)}`,
+      `${mib(before.external)} / ${mib(after.external)}`,
       `${mib(before.rss)} / ${mib(after.rss)}`,
       before.bytes === after.bytes && before.buffers === after.buffers ? 'nothing' : 'SOMETHING',
     ]),
@@ -42,7 +44,8 @@ async function measure(name, last) {
   const take = () => {
     globalThis.gc?.();
     const { buffers, bytes } = memoryReport();
-    return { buffers, bytes, rss: process.memoryUsage().rss };
+    const { rss, heapUsed, external } = process.memoryUsage();
+    return { buffers, bytes, rss, heapUsed, external };
   };
   let before;
   for (let step = 1; step <= last; step++) {

@@ -25,10 +25,10 @@ export async function takeReference(names = ['step', 'copy', 'small']) {
 }
 
 /** Compares the engines on each workload; gives the raw numbers. */
-export async function step({ backends, engines, workloads: names = ['step', 'copy'], quick }) {
+export async function step({ backends, engines, workloads: names = ['step', 'copy'], rounds }) {
   const results = {};
   for (const name of names) {
-    results[name] = await compare(name, { backends, engines, rounds: quick ? 3 : 10 });
+    results[name] = await compare(name, { backends, engines, rounds });
   }
   return results;
 }
@@ -66,7 +66,7 @@ async function compare(name, { backends, engines, rounds }) {
       'engine',
       'ms: median (range)',
       'first ms',
-      `times ${results[0]?.engine}`,
+      `times ${results[0]?.engine} (best)`,
       'loss off by',
       'RSS',
     ],
@@ -74,7 +74,7 @@ async function compare(name, { backends, engines, rounds }) {
       engine,
       spread(ms),
       firstMs.toFixed(0),
-      median(ratio).toFixed(2),
+      `${median(ratio).toFixed(2)} (${(Math.min(...ms) / Math.min(...results[0].ms)).toFixed(2)})`,
       error.toExponential(0),
       rss ? `${Math.round(rss / 2 ** 20)} MiB` : '-',
     ]),

@@ -33,6 +33,7 @@ await serve({
     const started = performance.now();
     let result = product(a.ref, b.ref);
     for (let i = 1; i < repeats; i++) {
+      await result.blockUntilReady(); // what nobody waits for is never computed
       result.dispose();
       result = product(a.ref, b.ref);
     }

@@ -1,8 +1,17 @@
 /** Tables for a terminal, and the few statistics that they show. */
 
+/** Whether tables are written as Markdown. */
+export const style = { markdown: false };
+
 /** Prints `rows` under `head`; the first column is text, the others are set to the right. */
 export function printTable(title, head, rows) {
   const cells = [head, ...rows].map((row) => row.map(String));
+  if (style.markdown) {
+    const line = (row) => `| ${row.join(' | ')} |`;
+    const rule = head.map((_, i) => (i === 0 ? '---' : '---:'));
+    console.log([`\n${title}`, '', ...[cells[0], rule, ...cells.slice(1)].map(line)].join('\n'));
+    return;
+  }
   const widths = head.map((_, i) => Math.max(...cells.map((row) => row[i].length)));
   const line = (row) =>
     row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
