@@ -1,10 +1,11 @@
 /** Making tensors from values. */
 
 import type { Backend, DType, TypedArray } from '../backends/backend.js';
+import { sizeOf } from '../backends/layout.js';
 import { createWasmBackend } from '../backends/wasm/index.js';
 import { MemgradError } from '../errors.js';
 import { allocating, Storage } from './storage.js';
-import { type Nested, type Shape, showShape, sizeOf, Tensor } from './tensor.js';
+import { type Nested, type Shape, showShape, Tensor } from './tensor.js';
 
 /** Where and as what a new tensor is made. */
 export interface TensorOptions {

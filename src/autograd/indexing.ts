@@ -1,11 +1,12 @@
 /** Rows by index: gather, scatter-add, one-hot. */
 import type { DType } from '../backends/backend.js';
+import { sizeOf } from '../backends/layout.js';
 import { MemgradError } from '../errors.js';
 import { cast, equal } from './comparison.js';
 import { arange, checkShape } from './create.js';
 import { type Operation, requireInt, run } from './operation.js';
 import { reshape } from './shape.js';
-import { sameShape, showShape, sizeOf, type Tensor } from './tensor.js';
+import { sameShape, showShape, type Tensor } from './tensor.js';
 
 const gatherOperation: Operation = {
   name: 'gather',

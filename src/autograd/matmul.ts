@@ -1,4 +1,6 @@
 /** Matrix products. */
+
+import { sizeOf, stridesOf } from '../backends/layout.js';
 import { MemgradError } from '../errors.js';
 import { add } from './elementwise.js';
 import {
@@ -8,10 +10,9 @@ import {
   requireFloat,
   requireTensors,
   run,
-  stridesOf,
 } from './operation.js';
 import { reshape } from './shape.js';
-import { type Shape, sameShape, showShape, sizeOf, type Tensor } from './tensor.js';
+import { type Shape, sameShape, showShape, type Tensor } from './tensor.js';
 
 /** Which sides of a product to transpose (their last two axes). */
 export interface MatmulOptions {

@@ -1,10 +1,11 @@
 /** What an operation is, and the one place that runs one. */
 import type { Backend, DeviceBuffer, DType, View } from '../backends/backend.js';
+import { stridesOf } from '../backends/layout.js';
 import { MemgradError } from '../errors.js';
 import { checkDtype } from './create.js';
 import { allocating, Storage } from './storage.js';
 import { isRecording, record } from './tape.js';
-import { type Shape, showShape, sizeOf, Tensor } from './tensor.js';
+import { type Shape, showShape, Tensor } from './tensor.js';
 
 /** What a gradient rule may look at. Everything in it is a tensor of the forward pass, so rules can be differentiated again. */
 export interface Call<Attributes> {
@@ -170,11 +171,6 @@ export function broadcastShapes(name: string, ...shapes: Shape[]): Shape {
     }
     return length;
   });
-}
-
-/** Row-major strides. */
-export function stridesOf(shape: Shape): number[] {
-  return shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
 }
 
 /** `x` seen with `shape`, to which it broadcasts: stride 0 along the axes that repeat. */

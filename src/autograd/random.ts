@@ -1,10 +1,11 @@
 /** Random numbers: counter-based and splittable, so that a seed gives the same run on every backend. */
 import type { Backend } from '../backends/backend.js';
+import { sizeOf } from '../backends/layout.js';
 import { randomWords, threefry } from '../backends/threefry.js';
 import { MemgradError } from '../errors.js';
 import { checkDtype, checkShape, defaultBackend, place, type TensorOptions } from './create.js';
 import { allocating, Storage } from './storage.js';
-import { type Shape, sizeOf, Tensor } from './tensor.js';
+import { type Shape, Tensor } from './tensor.js';
 
 /**
  * The name of one stream of random numbers. A key is never used up: equal keys give equal numbers,

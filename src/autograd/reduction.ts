@@ -1,5 +1,6 @@
 /** Reductions: sum, mean, max, min, argmax, logsumexp. */
 import type { ReduceKernel } from '../backends/backend.js';
+import { sizeOf, stridesOf } from '../backends/layout.js';
 import { MemgradError } from '../errors.js';
 import { cast, equal, where } from './comparison.js';
 import { abs, add, div, exp, log, mul, neg, sub } from './elementwise.js';
@@ -11,10 +12,9 @@ import {
   requireFloat,
   requireTensors,
   run,
-  stridesOf,
 } from './operation.js';
 import { broadcastTo, reshape } from './shape.js';
-import { type Shape, showShape, sizeOf, type Tensor } from './tensor.js';
+import { type Shape, showShape, type Tensor } from './tensor.js';
 
 /** Which axes to reduce; all when left out. Negative ones count from the back. */
 export type Axes = number | readonly number[];

@@ -1,4 +1,6 @@
 /** Operations that move values: reshape, transpose, broadcast, slice, pad, concat, stack. */
+
+import { sizeOf, stridesOf } from '../backends/layout.js';
 import { MemgradError } from '../errors.js';
 import { checkShape, requireWhole } from './create.js';
 import {
@@ -10,9 +12,8 @@ import {
   requireTensors,
   run,
   sameValues,
-  stridesOf,
 } from './operation.js';
-import { type Shape, sameShape, showShape, sizeOf, type Tensor } from './tensor.js';
+import { type Shape, sameShape, showShape, type Tensor } from './tensor.js';
 
 const reshapeOperation: Operation<Shape> = {
   name: 'reshape',

@@ -1,8 +1,10 @@
 /** Tensors: values of one dtype in row-major order, living on a backend. Nothing changes them in place. */
 import type { Backend, DeviceBuffer, DType, TypedArray } from '../backends/backend.js';
+import { sizeOf } from '../backends/layout.js';
 import { MemgradError } from '../errors.js';
 import type { Storage } from './storage.js';
 
+/** The lengths of a tensor's axes, outermost first. */
 export type Shape = readonly number[];
 
 /** A value as nested arrays, one level to an axis. */
@@ -127,11 +129,6 @@ export class Parameter extends Tensor {
     }
     this.replace(value.storage.share());
   }
-}
-
-/** Number of values of a tensor of shape `shape`. */
-export function sizeOf(shape: Shape): number {
-  return shape.reduce((product, length) => product * length, 1);
 }
 
 /** Whether both shapes have the same lengths. */

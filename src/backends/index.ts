@@ -13,6 +13,7 @@ const loaders = {
 
 /** The name of a backend that this version has. */
 export type BackendName = keyof typeof loaders;
+/** The names that `loadBackend` takes, the default first. */
 export const backendNames = Object.keys(loaders) as BackendName[];
 
 /** Makes the backend called `name` ready for use. Throws `MemgradError` for a name that is not known. */

@@ -34,6 +34,7 @@ const models = {
 
 /** The name of a model. */
 export type ModelName = keyof typeof models;
+/** The names that `createModel` takes. */
 export const modelNames = Object.keys(models) as ModelName[];
 
 /** The model called `name` with fresh parameters drawn from `seed`. Throws for an unknown name or an impossible configuration. */

@@ -4,6 +4,7 @@
 
 import { MemgradError } from '../errors.js';
 
+/** The dtypes that are written and read: F32, F64 and I32. */
 export type StoredDType = 'float32' | 'float64' | 'int32';
 
 /** One tensor as a file holds it: `data` has as many elements as the product of `shape`, in row-major order. */

@@ -1,6 +1,7 @@
 /** What a case of an operation is, and how its inputs are made. */
 import { Key, type Shape, type Tensor, tensor } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
+import { sizeOf } from '../backends/layout.js';
 import { uniformFloats } from '../backends/threefry.js';
 
 /** The floating dtype that a case runs in. */
@@ -86,10 +87,6 @@ export function indices(shape: Shape, seed: number, limit: number): HostArray {
 /** `[2, 3], []`: shapes for the name of a pattern. */
 export function show(...shapes: Shape[]): string {
   return shapes.map((shape) => `[${shape.join(', ')}]`).join(', ');
-}
-
-export function sizeOf(shape: Shape): number {
-  return shape.reduce((product, length) => product * length, 1);
 }
 
 /** Puts an input on `backend`: floats as `dtype`, whole numbers as int32. */

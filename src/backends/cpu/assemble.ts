@@ -1,6 +1,7 @@
 /** Copies between strided views: transposes, slices, pads and joins are all this one kernel. */
 import type { DType, Piece } from '../backend.js';
-import { allocate, type CpuBuffer, contiguous, sizeOf, strided, wrap } from './buffer.js';
+import { sizeOf } from '../layout.js';
+import { allocate, type CpuBuffer, contiguous, strided, wrap } from './buffer.js';
 import { rowsOf } from './rows-of.js';
 
 export function assemble(

@@ -33,7 +33,3 @@ export function strided({ buffer, shape, strides, offset }: View): Strided {
 export function contiguous(data: TypedArray, shape: readonly number[]): Strided {
   return ndarray(data, [...shape]);
 }
-
-export function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, length) => product * length, 1);
-}

@@ -1,14 +1,7 @@
 /** Elementwise kernels. Each is one expression; a loop is compiled from it once for each mix of dtypes. */
 import type { BinaryKernel, UnaryKernel, View } from '../backend.js';
-import {
-  allocate,
-  type CpuBuffer,
-  contiguous,
-  type Strided,
-  sizeOf,
-  strided,
-  wrap,
-} from './buffer.js';
+import { sizeOf } from '../layout.js';
+import { allocate, type CpuBuffer, contiguous, type Strided, strided, wrap } from './buffer.js';
 import { rowsOf } from './rows-of.js';
 
 const unaryExpressions: Record<UnaryKernel, string> = {

@@ -1,6 +1,7 @@
 /** Matrix product, batched, with either side transposed. */
 import type { MatmulSpec } from '../backend.js';
-import { allocate, type CpuBuffer, contiguous, sizeOf, strided, wrap } from './buffer.js';
+import { sizeOf } from '../layout.js';
+import { allocate, type CpuBuffer, contiguous, strided, wrap } from './buffer.js';
 import { rowsOf } from './rows-of.js';
 
 export function matmul(a: CpuBuffer, b: CpuBuffer, spec: MatmulSpec): CpuBuffer {

@@ -1,14 +1,7 @@
 /** Reductions: sum, max and argmax over the trailing axes of a view. */
 import type { ReduceKernel, View } from '../backend.js';
-import {
-  allocate,
-  type CpuBuffer,
-  contiguous,
-  type Strided,
-  sizeOf,
-  strided,
-  wrap,
-} from './buffer.js';
+import { sizeOf } from '../layout.js';
+import { allocate, type CpuBuffer, contiguous, type Strided, strided, wrap } from './buffer.js';
 import { rowsOf } from './rows-of.js';
 
 export function reduce(kernel: ReduceKernel, x: View, kept: number): CpuBuffer {

@@ -17,6 +17,7 @@ import type {
   UnaryKernel,
   View,
 } from '../backend.js';
+import { sizeOf, stridesOf } from '../layout.js';
 import { outsideTable } from '../outside-table.js';
 import { Heap } from './heap.js';
 import bytes from './kernels.wasm';
@@ -376,21 +377,6 @@ function at(buffer: DeviceBuffer): number {
 /** Address of the first element of a view. */
 function start({ buffer, offset }: View): number {
   return (buffer as WasmBuffer).address + 4 * offset;
-}
-
-function sizeOf(shape: readonly number[]): number {
-  let size = 1;
-  for (const length of shape) size *= length;
-  return size;
-}
-
-function stridesOf(shape: readonly number[]): number[] {
-  const strides = new Array<number>(shape.length);
-  for (let axis = shape.length - 1, stride = 1; axis >= 0; axis--) {
-    strides[axis] = stride;
-    stride *= shape[axis];
-  }
-  return strides;
 }
 
 /** The bits of a float32 as an int32. */
