@@ -67,7 +67,7 @@ export function allocating<T>(make: () => T): T {
     const largest = [...ledger].sort(([, a], [, b]) => b.bytes - a.bytes).slice(0, 3);
     const uses = largest.map(
       ([origin, { buffers, bytes }]) =>
-        `${origin} ${(bytes / 2 ** 20).toFixed(1)} MiB in ${buffers}`,
+        `${origin} (${buffers} buffers, ${(bytes / 2 ** 20).toFixed(1)} MiB)`,
     );
     throw new OutOfMemory(`${error.message} Most of what is live was made by ${uses.join(', ')}.`);
   }

@@ -1,0 +1,177 @@
+/** Each fused kernel of the wasm backend against its definition in simpler operations, on wasm too. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import {
+  adamStep,
+  layerNorm,
+  rotate,
+  scope,
+  softmax,
+  type Tensor,
+  tensor,
+  vjp,
+} from '../../src/autograd/index.js';
+import { maskedSoftmax } from '../../src/autograd/normalization.js';
+import type { AdamSpec, Backend } from '../../src/backends/backend.js';
+import { createWasmBackend } from '../../src/backends/wasm/index.js';
+import { runConformance } from '../../src/testing/index.js';
+import { type Content, edges, floatsOf, intsOf, near, soil } from './arrays.js';
+
+const test = suite('wasm fused kernels');
+const fused = createWasmBackend();
+
+/** The same backend as the engine sees it without fused kernels. */
+const simple = new Proxy(createWasmBackend(), {
+  get(backend, name: keyof Backend) {
+    if (name === 'fused') return undefined;
+    const value = backend[name];
+    return typeof value === 'function' ? value.bind(backend) : value;
+  },
+}) as Backend;
+
+/** Which fused kernels the tests below have made run. */
+const used = new Set<string>();
+for (const [name, kernel] of Object.entries(fused.fused ?? {})) {
+  const watched = (...args: unknown[]) => {
+    used.add(name);
+    return (kernel as (...args: unknown[]) => unknown)(...args);
+  };
+  Object.assign(fused.fused as object, { [name]: watched });
+}
+
+const tight: [number, number] = [1e-5, 2e-6];
+
+/** Runs `call` on both backends, values and gradients of all floats, and compares. */
+async function agree(
+  what: string,
+  shapes: readonly (readonly number[])[],
+  call: (backend: Backend, ...inputs: Tensor[]) => Tensor,
+  { tolerance = tight, content = 'real' as Content } = {},
+): Promise<void> {
+  const results = [fused, simple].map((backend) =>
+    scope(() => {
+      const make = (shape: readonly number[], seed: number, kind: Content) => {
+        const size = shape.reduce((product, length) => product * length, 1);
+        soil(fused, 'float32', size);
+        return tensor(floatsOf(size, seed, kind), { shape, backend });
+      };
+      const inputs = shapes.map((shape, i) => make(shape, 30 + i, content));
+      const [value, pullback] = vjp((...floating) => call(backend, ...floating), ...inputs);
+      return [value, ...pullback(make(value.shape, 40, 'real'))];
+    }),
+  );
+  for (const [i, result] of results[0].entries()) {
+    const [came, expected] = await Promise.all([result.data(), results[1][i].data()]);
+    near(came, expected, tolerance, `${what}, ${i === 0 ? 'value' : `gradient ${i}`}`);
+  }
+  for (const result of results.flat()) result.dispose();
+}
+
+test('softmax, and its gradient', async () => {
+  for (const rows of edges) {
+    for (const width of edges.slice(1)) {
+      await agree(`softmax [${rows}, ${width}]`, [[rows, width]], (_, x) => softmax(x));
+    }
+  }
+  await agree('softmax [2, 3, 200]', [[2, 3, 200]], (_, x) => softmax(x));
+  await agree('softmax [7]', [[7]], (_, x) => softmax(x));
+});
+
+test('softmax with a mask and a scale, rows with nothing to look at included', async () => {
+  for (const queries of edges) {
+    for (const keys of edges.slice(1)) {
+      await agree(`[2, ${queries}, ${keys}]`, [[2, queries, keys]], (backend, x) => {
+        const open = intsOf(queries * keys, 31, 1);
+        open.fill(0, 0, keys);
+        return maskedSoftmax(x, tensor(open, { shape: [queries, keys], backend }), 0.37);
+      });
+    }
+  }
+  await agree('one mask row for all', [[3, 5, 6]], (backend, x) =>
+    maskedSoftmax(x, tensor(Int32Array.of(1, 0, 1, 1, 0, 1), { shape: [1, 6], backend }), 2),
+  );
+});
+
+test('softmax of large, equal and infinite values', async () => {
+  const rows = [
+    [1e30, 1e30, -1e30, 0, 5],
+    [-Infinity, -Infinity, -Infinity, -Infinity, -Infinity],
+    [-Infinity, 3, 2, -Infinity, 1],
+    [90, 180, -90, 179, 178],
+    [NaN, 1, 2, 3, 4],
+  ];
+  const results = [fused, simple].map((backend) => softmax(tensor(rows, { backend })));
+  const [came, expected] = await Promise.all(results.map((x) => x.data()));
+  near(came, expected, tight, 'softmax');
+});
+
+test('layer normalisation, and its gradients', async () => {
+  for (const rows of edges) {
+    for (const width of edges) {
+      if (width === 0) continue; // the mean of nothing
+      // A large epsilon keeps rows of one or two values, whose deviation may be 0, well conditioned.
+      await agree(
+        `layerNorm [${rows}, ${width}]`,
+        [[rows, width], [width], [width]],
+        (_, x, weight, bias) => layerNorm(x, weight, bias, 0.1),
+        { tolerance: [2e-5, 2e-5] },
+      );
+    }
+  }
+  await agree(
+    'layerNorm [2, 3, 200]',
+    [[2, 3, 200], [200], [200]],
+    (_, x, weight, bias) => layerNorm(x, weight, bias),
+    { tolerance: [2e-5, 2e-5] },
+  );
+});
+
+test('rotary positions, and their gradients', async () => {
+  for (const time of edges) {
+    for (const half of edges) {
+      const turns = [time, half];
+      await agree(
+        `rotate [3, ${time}, ${2 * half}]`,
+        [[3, time, 2 * half], turns, turns],
+        (_, x, cos, sin) => rotate(x, cos, sin),
+        { tolerance: [1e-6, 3e-6] },
+      );
+    }
+  }
+});
+
+test('steps of Adam', async () => {
+  const spec: AdamSpec = {
+    ...{ beta1: 0.9, beta2: 0.99, rate: 0.01, root: 0.7, epsilon: 1e-8, shrink: 1 },
+  };
+  for (const size of [...edges, 1000]) {
+    for (const shrink of [1, 0.9]) {
+      soil(fused, 'float32', size, size, size);
+      const results = [fused, simple].map((backend) =>
+        scope(() => {
+          const of = (seed: number, content: Content) =>
+            tensor(floatsOf(size, seed, content), { backend });
+          return adamStep(of(50, 'real'), of(51, 'real'), of(52, 'real'), of(53, 'positive'), {
+            ...spec,
+            shrink,
+          });
+        }),
+      );
+      for (const [i, name] of ['parameter', 'first moment', 'second moment'].entries()) {
+        const [came, expected] = await Promise.all(results.map((result) => result[i].data()));
+        near(came, expected, [1e-6, 1e-6], `${name} of ${size} values`);
+      }
+    }
+  }
+});
+
+test('the suite passes on the definitions too', async () => {
+  const failed = (await runConformance(simple)).filter(({ passed }) => !passed);
+  assert.equal(failed, []);
+});
+
+test('every fused kernel was run', () => {
+  assert.equal([...used].sort(), Object.keys(fused.fused ?? {}).sort());
+});
+
+test.run();

@@ -1,0 +1,102 @@
+/** A page in a headless browser, served from this machine. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { chromium } from 'playwright-core';
+import type { Chunk } from '../bundle.js';
+import { findBrowser } from './find.js';
+
+const policy = (...scripts: string[]) =>
+  `default-src 'none'; script-src 'self' 'wasm-unsafe-eval' ${scripts.join(' ')}; connect-src 'self'`;
+/** No functions from text, nothing from elsewhere. */
+export const STRICT = policy();
+/** For the cpu backend, which builds functions from text. */
+export const WITH_EVAL = policy("'unsafe-eval'");
+
+/** What a page came to. */
+export interface Visit {
+  /** What its bundle's `main` gave. */
+  readonly result: unknown;
+  /** Errors in the console, exceptions that nobody caught, and requests that failed. */
+  readonly problems: readonly string[];
+  readonly version: string;
+}
+
+const MINUTE = 60_000;
+
+/**
+ * Opens a page that loads `chunks` as a module under `policy`, and calls the `main` that the module
+ * exports, with `argument`. The browser is closed again, whatever happens.
+ */
+export async function visit(
+  chunks: readonly Chunk[],
+  policy: string,
+  argument: unknown = undefined,
+): Promise<Visit> {
+  const executablePath = findBrowser();
+  const server = createServer(({ url }, response) => {
+    const chunk = chunks.find(({ name }) => url === `/${name}`);
+    const page = url === '/';
+    response.writeHead(page || chunk || url === '/favicon.ico' ? 200 : 404, {
+      'content-type': page ? 'text/html' : 'text/javascript',
+      'content-security-policy': policy,
+    });
+    response.end(page ? '<!doctype html><title>memgrad</title>' : chunk?.bytes);
+  });
+  const problems: string[] = [];
+  try {
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const browser = await chromium.launch({
+      executablePath,
+      headless: true,
+      timeout: MINUTE,
+      args: [
+        ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
+    });
+    try {
+      const page = await browser.newPage();
+      page.on('console', (message) => {
+        if (message.type() === 'error') problems.push(message.text());
+      });
+      page.on('pageerror', (error) => problems.push(String(error)));
+      page.on('requestfailed', (request) => problems.push(`${request.url()} failed`));
+      await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+      const call = page.evaluate(async (value) => {
+        const entry = '/entry.js';
+        const module: { main(value: unknown): Promise<unknown> } = await import(entry);
+        return module.main(value);
+      }, argument);
+      const result = await within(2 * MINUTE, call);
+      return { result, problems, version: browser.version() };
+    } finally {
+      await browser.close();
+    }
+  } catch (error) {
+    throw new Error([String(error), ...problems].join('\n'));
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
+}
+
+async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`the page took more than ${milliseconds / 1000} s`)),
+      milliseconds,
+    );
+  });
+  promise.catch(() => {}); // when it fails after all, because the browser was closed
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,60 @@
+/** Finds a browser for tests, or installs one where it may. */
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+const HELP =
+  'install Chromium or Chrome (on Debian: apt-get install chromium), or set CHROME_PATH to one.';
+
+/**
+ * The path of Chromium or Chrome: CHROME_PATH, else one on the PATH, else Debian's `chromium`,
+ * installed now where this runs as root. Throws, saying how to get one, where there is none.
+ */
+export function findBrowser(): string {
+  const named = process.env.CHROME_PATH;
+  if (named) {
+    if (runs(named)) return named;
+    throw new Error(`CHROME_PATH is ${named}, which is no program; ${HELP}`);
+  }
+  const found = onPath();
+  if (found) return found;
+  const installed = install();
+  if (installed) return installed;
+  throw new Error(`no browser for the tests that need one: ${HELP}`);
+}
+
+function onPath(): string | undefined {
+  const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
+  return names.flatMap((name) => folders.map((folder) => join(folder, name))).find(runs);
+}
+
+function runs(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function install(): string | undefined {
+  const debian = existsSync('/etc/debian_version') && existsSync('/usr/bin/apt-get');
+  if (!debian || process.getuid?.() !== 0) return undefined;
+  console.log("no browser found: installing Debian's chromium with apt-get, about a minute");
+  aptGet('update');
+  aptGet('install', '--yes', '--no-install-recommends', 'chromium');
+  return onPath();
+}
+
+function aptGet(...args: string[]): void {
+  const { status, error, stdout, stderr } = spawnSync('apt-get', ['-qq', ...args], {
+    encoding: 'utf8',
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    maxBuffer: 2 ** 26,
+  });
+  if (status === 0) return;
+  const said = error?.message ?? `${stdout}\n${stderr}`.trim().split('\n').slice(-5).join('\n');
+  throw new Error(`no browser found, and apt-get ${args[0]} failed:\n${said}\n${HELP}`);
+}
