@@ -19,7 +19,7 @@ import {
   valueAndGrad,
   zeros,
 } from '../../src/autograd/index.js';
-import type { Backend } from '../../src/backends/backend.js';
+import type { Backend, DeviceBuffer } from '../../src/backends/backend.js';
 import { createWasmBackend } from '../../src/backends/wasm/index.js';
 import { OutOfMemory } from '../../src/errors.js';
 import { createModel, presets } from '../../src/models/index.js';
@@ -167,6 +167,26 @@ test('wherever memory ends within a step, all of it comes back', async () => {
   const again = step();
   assert.is((await again.data())[0], expected);
   again.dispose();
+});
+
+test('a kernel that makes several results and finds no room for the last keeps none', () => {
+  const backend = createWasmBackend({ maximumBytes: 2 * MIB });
+  const inputs = Array.from({ length: 4 }, () => backend.fill(1, 80_000, 'float32'));
+  /** How many blocks of 4 KiB there is room for. */
+  const room = () => {
+    const blocks: DeviceBuffer[] = [];
+    ending(() => {
+      for (;;) blocks.push(backend.fill(0, 1024, 'float32'));
+    });
+    for (const block of blocks) backend.free(block);
+    return blocks.length;
+  };
+  const before = room();
+  assert.ok(before > 160, 'two more results would fit');
+  const spec = { beta1: 0.9, beta2: 0.99, rate: 0.01, root: 0.7, epsilon: 1e-8, shrink: 1 };
+  const [p, g, m, v] = inputs;
+  ending(() => backend.fused?.adam?.(p, g, m, v, spec));
+  assert.is(room(), before);
 });
 
 test('the backend with its loader, minified and gzipped, is at most 25 kB', async () => {
