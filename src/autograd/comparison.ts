@@ -1,7 +1,7 @@
 /** Comparisons, choice and conversion. */
 import type { ComparisonKernel, DType } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
-import { type Operand, operands } from './elementwise.js';
+import { type Operand, operands } from './operand.js';
 import {
   broadcastShapes,
   broadcastView,

@@ -1,7 +1,7 @@
 /** Elementwise operations of one and of two arguments, with broadcasting. */
-import type { ArithmeticKernel, Backend, UnaryKernel } from '../backends/backend.js';
+import type { ArithmeticKernel, UnaryKernel } from '../backends/backend.js';
 import { cast, equal, greater, where } from './comparison.js';
-import { full } from './create.js';
+import { type Operand, operands } from './operand.js';
 import {
   broadcastShapes,
   broadcastView,
@@ -12,10 +12,7 @@ import {
   requireTensors,
   run,
 } from './operation.js';
-import { Tensor } from './tensor.js';
-
-/** An argument of a binary operation; a number takes dtype and backend of the other side. */
-export type Operand = Tensor | number;
+import type { Tensor } from './tensor.js';
 
 function unary(name: UnaryKernel, gradient: GradientRule<undefined> | { none: string }) {
   const operation: Operation = {
@@ -45,18 +42,6 @@ function binary(
     gradients,
   };
   return (a: Operand, b: Operand): Tensor => run(operation, operands(name, a, b), undefined);
-}
-
-/** Both operands as tensors; a number becomes a scalar like the other one, two numbers float32 scalars. Throws for a fraction beside int32. */
-export function operands(
-  name: string,
-  a: Operand,
-  b: Operand,
-  backend?: Backend,
-): [Tensor, Tensor] {
-  const like = a instanceof Tensor ? a : b instanceof Tensor ? b : { dtype: undefined, backend };
-  const lift = (x: Operand) => (typeof x === 'number' ? full([], x, like, name) : x);
-  return [lift(a), lift(b)];
 }
 
 // Unary. Each takes a float tensor of any shape and gives one of the same shape and dtype;

@@ -26,7 +26,6 @@ export {
   minimum,
   mul,
   neg,
-  type Operand,
   pow,
   relu,
   sigmoid,
@@ -43,6 +42,7 @@ export * from './indexing.js';
 export * from './loss.js';
 export * from './matmul.js';
 export { layerNorm, logSoftmax, softmax } from './normalization.js';
+export type { Operand } from './operand.js';
 export * from './random.js';
 export {
   type Axes,

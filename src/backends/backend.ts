@@ -47,7 +47,11 @@ export type UnaryKernel =
   | 'relu'
   | 'erf';
 
-/** Functions of two values of one dtype. The comparisons give `int32` 0 or 1; any NaN compares false, save `notEqual`. */
+/**
+ * Functions of two values of one dtype. The comparisons give `int32` 0 or 1; any NaN compares false,
+ * save `notEqual`. An int32 quotient is rounded towards zero, and 0 when dividing by 0; what comes
+ * of an int32 result beyond 32 bits is up to the backend.
+ */
 export type BinaryKernel = ArithmeticKernel | ComparisonKernel;
 export type ArithmeticKernel = 'add' | 'sub' | 'mul' | 'div' | 'pow' | 'maximum' | 'minimum';
 export type ComparisonKernel =

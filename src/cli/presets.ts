@@ -5,10 +5,10 @@ import { presets } from '../models/index.js';
 export const trainingPresets = {
   fast: {
     optimizer: 'adamw',
-    learningRate: 1.5e-3,
+    learningRate: 2e-3,
     betas: [0.9, 0.98],
     schedule: 'cosine',
-    warmUp: 60,
+    warmUp: 50,
     clip: 1,
   },
   paper: {

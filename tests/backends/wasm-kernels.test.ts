@@ -123,11 +123,12 @@ test('each function of two values, contiguous and with one value for all', async
   }
 });
 
-test('whole numbers wrap around in sums and products', async () => {
+test('whole numbers wrap around in sums, products and the one quotient that overflows', async () => {
   const hard = [0, 1, -1, 2, -2, 46341, -46341, 2147483647, -2147483648];
   const pairs = hard.flatMap((a) => hard.map((b) => [a, b]));
   const expected: [BinaryKernel, (a: number, b: number) => number][] = [
     ['add', (a, b) => (a + b) | 0],
+    ['div', (a, b) => (b === 0 ? 0 : (a / b) | 0)],
     ['sub', (a, b) => (a - b) | 0],
     ['mul', Math.imul],
     ['maximum', Math.max],

@@ -1,6 +1,7 @@
 /** The one linear memory of the wasm backend, and its allocator. */
 import { OutOfMemory } from '../../errors.js';
 import type { DType, TypedArray } from '../backend.js';
+import type { WasmBuffer } from './kernels.js';
 
 const PAGE = 65536;
 /** 4 GiB, the most that a 32-bit address reaches, less a page, so that no end is 0. */
@@ -45,6 +46,16 @@ export class Heap {
   allocate(bytes: number): number {
     const size = classOf(bytes);
     return this.#free.get(size)?.pop() ?? this.#fresh(size) ?? this.#joined(size);
+  }
+
+  /** A new buffer of `size` values. Throws as `allocate`. */
+  buffer(dtype: DType, size: number): WasmBuffer {
+    return { dtype, size, address: this.allocate(size * 4) };
+  }
+
+  /** Takes back the block of a buffer. */
+  free({ address, size }: WasmBuffer): void {
+    this.release(address, size * 4);
   }
 
   /** Takes back the block of `bytes` at `address`. */

@@ -3,6 +3,8 @@
  * are in ./assembly, compiled at build time and embedded here, so that one import works in Node,
  * browsers and workers.
  */
+
+import { MemgradError } from '../../errors.js';
 import type {
   Backend,
   BinaryKernel,
@@ -19,14 +21,11 @@ import type {
 } from '../backend.js';
 import { sizeOf, stridesOf } from '../layout.js';
 import { outsideTable } from '../outside-table.js';
+import { fusedKernels } from './fused.js';
 import { Heap } from './heap.js';
+import type { Kernels, WasmBuffer } from './kernels.js';
 import bytes from './kernels.wasm';
 import { Plan } from './plan.js';
-
-/** A block of the linear memory. */
-interface WasmBuffer extends DeviceBuffer {
-  readonly address: number;
-}
 
 /** Kernels by the number that the compiled code knows them by. */
 const unaryNumbers: Record<UnaryKernel, number> = {
@@ -60,41 +59,13 @@ const binaryNumbers: Record<BinaryKernel, number> = {
 };
 const FIRST_COMPARISON = binaryNumbers.equal;
 
-/** The functions that ./assembly/index.ts exports; addresses and strides are in bytes. */
-type Kernels = Record<
-  | 'adam'
-  | 'argmax'
-  | 'binary'
-  | 'binaryInt'
-  | 'clear'
-  | 'copy'
-  | 'fill'
-  | 'finish'
-  | 'gather'
-  | 'heapBase'
-  | 'matmul'
-  | 'matmulScratch'
-  | 'normalize'
-  | 'normalizeGradient'
-  | 'reduce'
-  | 'rotate'
-  | 'scatterAdd'
-  | 'softmax'
-  | 'softmaxGradient'
-  | 'toFloat'
-  | 'toInt'
-  | 'unary'
-  | 'uniform'
-  | 'where',
-  (...numbers: number[]) => number
->;
-
 class WasmBackend implements Backend {
   readonly name = 'wasm';
   readonly dtypes: readonly DType[] = ['float32', 'int32'];
   readonly #heap: Heap;
   readonly #kernels: Kernels;
   readonly #plan: Plan;
+  readonly fused: FusedKernels;
 
   constructor(module: WebAssembly.Module, maximumBytes?: number) {
     this.#heap = new Heap(maximumBytes);
@@ -102,10 +73,11 @@ class WasmBackend implements Backend {
     this.#kernels = exports as Kernels;
     this.#heap.start(this.#kernels.heapBase());
     this.#plan = new Plan(this.#heap);
+    this.fused = fusedKernels(this.#kernels, this.#heap);
   }
 
   upload(data: TypedArray) {
-    const out = this.#allocate(data instanceof Int32Array ? 'int32' : 'float32', data.length);
+    const out = this.#heap.buffer(data instanceof Int32Array ? 'int32' : 'float32', data.length);
     this.#heap.view(out.address, out.size, out.dtype).set(data);
     return out;
   }
@@ -116,19 +88,18 @@ class WasmBackend implements Backend {
   }
 
   free(buffer: DeviceBuffer) {
-    const { address, size } = buffer as WasmBuffer;
-    this.#heap.release(address, size * 4);
+    this.#heap.free(buffer as WasmBuffer);
   }
 
   fill(value: number, size: number, dtype: DType) {
-    const out = this.#allocate(dtype, size);
+    const out = this.#heap.buffer(dtype, size);
     const bits = dtype === 'int32' ? value : bitsOf(value);
     this.#kernels.fill(out.address, bits, size);
     return out;
   }
 
   cast(x: DeviceBuffer, dtype: DType) {
-    const out = this.#allocate(dtype, x.size);
+    const out = this.#heap.buffer(dtype, x.size);
     const from = (x as WasmBuffer).address;
     if (x.dtype === dtype) this.#copy(out.address, from, x.size);
     else if (dtype === 'int32') this.#kernels.toInt(from, out.address, x.size);
@@ -137,7 +108,7 @@ class WasmBackend implements Backend {
   }
 
   unary(kernel: UnaryKernel, x: DeviceBuffer) {
-    const out = this.#allocate(x.dtype, x.size);
+    const out = this.#heap.buffer(x.dtype, x.size);
     this.#kernels.unary(unaryNumbers[kernel], (x as WasmBuffer).address, out.address, x.size);
     return out;
   }
@@ -145,7 +116,7 @@ class WasmBackend implements Backend {
   binary(kernel: BinaryKernel, a: View, b: View) {
     const number = binaryNumbers[kernel];
     const { dtype } = a.buffer;
-    const out = this.#allocate(number >= FIRST_COMPARISON ? 'int32' : dtype, sizeOf(a.shape));
+    const out = this.#heap.buffer(number >= FIRST_COMPARISON ? 'int32' : dtype, sizeOf(a.shape));
     const plan = this.#plan.set(a.shape, [stridesOf(a.shape), a.strides, b.strides]);
     const [, sa, sb] = plan.steps;
     if (plan.length > 0) {
@@ -156,7 +127,7 @@ class WasmBackend implements Backend {
   }
 
   where(condition: View, a: View, b: View) {
-    const out = this.#allocate(a.buffer.dtype, sizeOf(a.shape));
+    const out = this.#heap.buffer(a.buffer.dtype, sizeOf(a.shape));
     const strides = [stridesOf(a.shape), condition.strides, a.strides, b.strides];
     const plan = this.#plan.set(a.shape, strides);
     const [, sc, sa, sb] = plan.steps;
@@ -183,7 +154,7 @@ class WasmBackend implements Backend {
     const isInt = Number(x.buffer.dtype === 'int32');
     const kernels = this.#kernels;
     if (kernel === 'argmax') {
-      const out = this.#allocate('int32', size);
+      const out = this.#heap.buffer('int32', size);
       const plan = this.#plan.set(shape, [x.strides.slice(0, kept), stridesOf(shape)]);
       const [sx, so] = plan.steps;
       const [length, step] = [x.shape[kept], x.strides[kept] * 4];
@@ -204,7 +175,7 @@ class WasmBackend implements Backend {
       return out;
     }
     const totals = this.#heap.scratch(size * 8);
-    const out = this.#allocate(x.buffer.dtype, size);
+    const out = this.#heap.buffer(x.buffer.dtype, size);
     kernels.clear(totals, kernel === 'sum' ? 0 : -Infinity, size);
     // Axes in the order in which the input lies in memory: rows as long and as contiguous as can be.
     const own = [...stridesOf(shape), ...x.shape.slice(kept).fill(0)];
@@ -226,7 +197,7 @@ class WasmBackend implements Backend {
     const size = matrices * m * n;
     if (size === 0 || k === 0) return this.fill(0, size, a.dtype);
     const scratch = this.#heap.scratch(this.#kernels.matmulScratch(n, k));
-    const out = this.#allocate(a.dtype, size);
+    const out = this.#heap.buffer(a.dtype, size);
     const [ar, ac] = transposeA ? [4, 4 * m] : [4 * k, 4];
     const [br, bc] = transposeB ? [4, 4 * k] : [4 * n, 4];
     for (let index = 0; index < matrices; index++) {
@@ -257,7 +228,7 @@ class WasmBackend implements Backend {
   }
 
   assemble(shape: readonly number[], dtype: DType, fill: number, pieces: readonly Piece[]) {
-    const out = this.#allocate(dtype, sizeOf(shape));
+    const out = this.#heap.buffer(dtype, sizeOf(shape));
     const covered = pieces.reduce((sum, { view }) => sum + sizeOf(view.shape), 0);
     if (covered < out.size) {
       this.#kernels.fill(out.address, dtype === 'int32' ? fill : bitsOf(fill), out.size);
@@ -276,7 +247,7 @@ class WasmBackend implements Backend {
   }
 
   gather(table: DeviceBuffer, indices: DeviceBuffer, width: number) {
-    const out = this.#allocate(table.dtype, indices.size * width);
+    const out = this.#heap.buffer(table.dtype, indices.size * width);
     if (width === 0) return out;
     const rows = table.size / width;
     const [from, at] = [(table as WasmBuffer).address, (indices as WasmBuffer).address];
@@ -295,69 +266,9 @@ class WasmBackend implements Backend {
   }
 
   uniform({ hi, lo }: RandomWords, size: number) {
-    const out = this.#allocate('float32', size);
+    const out = this.#heap.buffer('float32', size);
     this.#kernels.uniform(hi, lo, out.address, size); // in pairs: an odd one ends in the padding
     return out;
-  }
-
-  readonly fused: FusedKernels = {
-    softmax: (x, mask, scale, width) => {
-      const out = this.#like(x);
-      const maskRows = mask ? mask.size / width : 0;
-      const from = (mask as WasmBuffer | undefined)?.address ?? 0;
-      this.#kernels.softmax(at(x), from, maskRows, scale, x.size / width, width, out.address);
-      return out;
-    },
-    softmaxGradient: (y, g, scale, width) => {
-      const out = this.#like(y);
-      this.#kernels.softmaxGradient(at(y), at(g), scale, y.size / width, width, out.address);
-      return out;
-    },
-    normalize: (x, epsilon, width) => {
-      const out = this.#like(x);
-      this.#kernels.normalize(at(x), epsilon, x.size / width, width, out.address);
-      return out;
-    },
-    normalizeGradient: (x, g, epsilon, width) => {
-      const out = this.#like(x);
-      this.#kernels.normalizeGradient(at(x), at(g), epsilon, x.size / width, width, out.address);
-      return out;
-    },
-    rotate: (x, cos, sin, sign, width) => {
-      const out = this.#like(x);
-      const half = width / 2;
-      const [rows, time] = [x.size / width, cos.size / half];
-      this.#kernels.rotate(at(x), at(cos), at(sin), sign, rows, time, half, out.address);
-      return out;
-    },
-    adam: (p, g, m, v, { beta1, beta2, rate, root, epsilon, shrink }) => {
-      const [p2, m2, v2] = this.#likeEach([p, m, v]);
-      this.#kernels.adam(
-        ...[p, g, m, v, p2, m2, v2].map(at),
-        ...[p.size, beta1, beta2, 1 - beta1, 1 - beta2, rate, root, epsilon, shrink],
-      );
-      return [p2, m2, v2];
-    },
-  };
-
-  #like(x: DeviceBuffer): WasmBuffer {
-    return this.#allocate(x.dtype, x.size);
-  }
-
-  /** All or none, when memory ends in between. */
-  #likeEach(all: readonly DeviceBuffer[]): WasmBuffer[] {
-    const made: WasmBuffer[] = [];
-    try {
-      for (const x of all) made.push(this.#like(x));
-    } catch (error) {
-      for (const buffer of made) this.free(buffer);
-      throw error;
-    }
-    return made;
-  }
-
-  #allocate(dtype: DType, size: number): WasmBuffer {
-    return { dtype, size, address: this.#heap.allocate(size * 4) };
   }
 
   #copy(to: number, from: number, size: number): void {
@@ -368,10 +279,6 @@ class WasmBackend implements Backend {
     this.free(out);
     throw outsideTable(name, this.#heap.ints[indices / 4 + position], position, rows);
   }
-}
-
-function at(buffer: DeviceBuffer): number {
-  return (buffer as WasmBuffer).address;
 }
 
 /** Address of the first element of a view. */
@@ -390,7 +297,18 @@ export interface WasmOptions {
   maximumBytes?: number;
 }
 
-/** The backend `wasm`: float32 and int32, compiled here and now. Works wherever WebAssembly has SIMD (browsers since 2021-23). */
+/** The backend `wasm`: float32 and int32, compiled here and now. Throws where WebAssembly has no SIMD (browsers before 2021 to 2023). */
 export function createWasmBackend({ maximumBytes }: WasmOptions = {}): Backend {
-  return new WasmBackend(new WebAssembly.Module(bytes), maximumBytes);
+  return new WasmBackend(compile(), maximumBytes);
+}
+
+function compile(): WebAssembly.Module {
+  try {
+    return new WebAssembly.Module(bytes);
+  } catch (cause) {
+    throw new MemgradError(
+      `wasm: this engine cannot compile the kernels (${cause}), which need WebAssembly with SIMD; use a newer one, or setDefaultBackend(await loadBackend('cpu')).`,
+      { cause },
+    );
+  }
 }

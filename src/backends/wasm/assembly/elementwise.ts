@@ -192,7 +192,7 @@ function whole(kernel: i32, a: i32, b: i32): i32 {
     case 2:
       return a * b;
     case 3:
-      return b == 0 ? 0 : a / b;
+      return b == 0 ? 0 : b == -1 ? 0 - a : a / b; // the one quotient that overflows would trap
     case 4:
       return <i32>(Math.pow(<f64>a, <f64>b));
     case 5:

@@ -1,0 +1,19 @@
+/** What operations of two arguments take: tensors, or numbers beside them. */
+import type { Backend } from '../backends/backend.js';
+import { full } from './create.js';
+import { Tensor } from './tensor.js';
+
+/** An argument of a binary operation; a number takes dtype and backend of the other side. */
+export type Operand = Tensor | number;
+
+/** Both operands as tensors; a number becomes a scalar like the other one, two numbers float32 scalars. Throws for a fraction beside int32. */
+export function operands(
+  name: string,
+  a: Operand,
+  b: Operand,
+  backend?: Backend,
+): [Tensor, Tensor] {
+  const like = a instanceof Tensor ? a : b instanceof Tensor ? b : { dtype: undefined, backend };
+  const lift = (x: Operand) => (typeof x === 'number' ? full([], x, like, name) : x);
+  return [lift(a), lift(b)];
+}

@@ -1,0 +1,36 @@
+/** What the compiled kernels and their buffers are to the host. */
+import type { DeviceBuffer } from '../backend.js';
+
+/** A block of the linear memory. */
+export interface WasmBuffer extends DeviceBuffer {
+  readonly address: number;
+}
+
+/** The functions that ./assembly/index.ts exports; addresses and strides are in bytes. */
+export type Kernels = Record<
+  | 'adam'
+  | 'argmax'
+  | 'binary'
+  | 'binaryInt'
+  | 'clear'
+  | 'copy'
+  | 'fill'
+  | 'finish'
+  | 'gather'
+  | 'heapBase'
+  | 'matmul'
+  | 'matmulScratch'
+  | 'normalize'
+  | 'normalizeGradient'
+  | 'reduce'
+  | 'rotate'
+  | 'scatterAdd'
+  | 'softmax'
+  | 'softmaxGradient'
+  | 'toFloat'
+  | 'toInt'
+  | 'unary'
+  | 'uniform'
+  | 'where',
+  (...numbers: number[]) => number
+>;
