@@ -5,6 +5,7 @@ import {
   concat,
   dropout,
   type Key,
+  linear,
   matmul,
   type Parameter,
   reshape,
@@ -62,26 +63,27 @@ export class SelfAttention extends Module {
     const [batch, queries] = x.shape;
     const source = cache ? concat([cache, x], 1) : x; // [batch, keys, dModel]
     const keys = source.shape[1];
-    const projected = reshape(this.qkv.forward(source), [batch, keys, 3, nHead, dHead]);
-    const byHead = transpose(projected, [2, 0, 3, 1, 4]); // [3, batch, nHead, keys, dHead]
-    const first = slice(byHead, 0, 0, 2); // queries and keys
-    const { rotary } = context;
-    const turned = rotary ? rotate(first, rotary.cos, rotary.sin) : first;
-    const part = (from: Tensor, index: number) =>
-      reshape(slice(from, 0, index, index + 1), [batch, nHead, keys, dHead]);
-    const q = slice(part(turned, 0), 2, keys - queries);
+    // The weight is cut rather than what comes of it, which is far larger.
+    const project = (rows: Tensor, part: number) => {
+      const weight = slice(this.qkv.weight, 0, part * nHead * dHead, (part + 1) * nHead * dHead);
+      const byRow = reshape(linear(rows, weight), [batch, rows.shape[1], nHead, dHead]);
+      return transpose(byRow, [0, 2, 1, 3]); // [batch, nHead, rows, dHead]
+    };
+    const turn = (rows: Tensor) => {
+      if (!context.rotary) return rows;
+      const first = keys - rows.shape[2]; // queries stand behind the cache
+      return rotate(rows, slice(context.rotary.cos, 0, first), slice(context.rotary.sin, 0, first));
+    };
+    const q = turn(project(x, 0));
+    const k = turn(project(source, 1));
+    const v = project(source, 2);
 
     const { relative, mask } = context;
-    const attended = attention(
-      relative ? add(q, perHead(relative.u)) : q,
-      part(turned, 1),
-      part(byHead, 2),
-      {
-        mask,
-        bias: relative && this.#positionScores(q, keys, relative),
-        dropout: key && dropatt > 0 ? { rate: dropatt, key: key.fold(0) } : undefined,
-      },
-    ); // [batch, nHead, queries, dHead]
+    const attended = attention(relative ? add(q, perHead(relative.u)) : q, k, v, {
+      mask,
+      bias: relative && this.#positionScores(q, keys, relative),
+      dropout: key && dropatt > 0 ? { rate: dropatt, key: key.fold(0) } : undefined,
+    }); // [batch, nHead, queries, dHead]
     const merged = reshape(transpose(attended, [0, 2, 1, 3]), [batch, queries, nHead * dHead]);
     const result = this.output.forward(merged);
     return key ? dropout(result, rate, key.fold(1)) : result;
