@@ -2,7 +2,6 @@
 import { erf, exp4 } from './math';
 import { advance, at0, at1, at2, at3, begin } from './walk';
 
-// @ts-ignore: decorator
 @inline
 function unary4(kernel: i32, x: v128): v128 {
   switch (kernel) {
@@ -21,7 +20,6 @@ function unary4(kernel: i32, x: v128): v128 {
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function unaryRow(kernel: i32, x: usize, out: usize, n: i32): void {
   const end = x + (<usize>n << 2);
@@ -68,7 +66,6 @@ export function unary(kernel: i32, x: usize, out: usize, n: i32): void {
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function float4(kernel: i32, a: v128, b: v128): v128 {
   switch (kernel) {
@@ -89,7 +86,6 @@ function float4(kernel: i32, a: v128, b: v128): v128 {
   }
 }
 
-// @ts-ignore: decorator
 @inline
 function compare4(kernel: i32, a: v128, b: v128): v128 {
   switch (kernel) {
@@ -109,7 +105,6 @@ function compare4(kernel: i32, a: v128, b: v128): v128 {
 }
 
 /** One row of out = kernel(a, b); `sa` and `sb` are the steps in bytes, 4 or 0 or any. */
-// @ts-ignore: decorator
 @inline
 function floatRow(kernel: i32, a: usize, sa: usize, b: usize, sb: usize, out: usize, n: i32): void {
   let i = 0;

@@ -6,7 +6,6 @@ const LN2_HIGH: f32 = 0.693359375;
 const LN2_LOW: f32 = -2.12194440e-4;
 
 /** e^x for four floats, within 2 units of the last place; below -87.3 it is 0. */
-// @ts-ignore: decorator
 @inline
 export function exp4(x: v128): v128 {
   const low = f32x4.splat(-87.33654);
@@ -34,7 +33,6 @@ export function exp4(x: v128): v128 {
 }
 
 /** e^x for one float: the bits of `exp4`. */
-// @ts-ignore: decorator
 @inline
 export function exp1(x: f32): f32 {
   return f32x4.extract_lane(exp4(f32x4.splat(x)), 0);

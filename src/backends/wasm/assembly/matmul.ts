@@ -14,7 +14,6 @@ export function matmulScratch(n: i32, k: i32): i32 {
   return (MR * NR + roundUp(min(n, NC), NR) * min(k, KC)) << 2;
 }
 
-// @ts-ignore: decorator
 @inline
 function roundUp(x: i32, multiple: i32): i32 {
   return ((x + multiple - 1) / multiple) * multiple;
@@ -56,7 +55,6 @@ function tile(kc: i32, a0: usize, a1: usize, a2: usize, a3: usize, ac: usize, b:
   put(c + 3 * ldc, c30, c31, add);
 }
 
-// @ts-ignore: decorator
 @inline
 function put(c: usize, left: v128, right: v128, add: bool): void {
   if (add) {
@@ -68,7 +66,6 @@ function put(c: usize, left: v128, right: v128, add: bool): void {
 }
 
 /** Panels of `width` rows of x, whose steps in bytes are `row` and `column`; rows beyond `rows` are zeros. */
-// @ts-ignore: decorator
 @inline
 function pack(x: usize, row: usize, column: usize, rows: i32, columns: i32, width: i32, out: usize): void {
   for (let i = 0; i < rows; i += width) {
@@ -98,7 +95,6 @@ function pack(x: usize, row: usize, column: usize, rows: i32, columns: i32, widt
 }
 
 /** Transposes four rows of four floats. */
-// @ts-ignore: decorator
 @inline
 function turn(x: usize, row: usize, out: usize, step: usize): void {
   const r0 = v128.load(x), r1 = v128.load(x + row), r2 = v128.load(x + 2 * row), r3 = v128.load(x + 3 * row);

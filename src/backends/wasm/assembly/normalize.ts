@@ -1,7 +1,6 @@
 /** Rows brought to mean 0 and variance 1, and the gradient of that. */
 import { addLanes } from './softmax';
 
-// @ts-ignore: decorator
 @inline
 function mean(x: usize, whole: usize, bytes: usize): f32 {
   let total4 = f32x4.splat(0);
@@ -11,7 +10,6 @@ function mean(x: usize, whole: usize, bytes: usize): f32 {
   return total / <f32>(bytes >> 2);
 }
 
-// @ts-ignore: decorator
 @inline
 function inverseDeviation(x: usize, whole: usize, bytes: usize, centre: f32, epsilon: f32): f32 {
   let total4 = f32x4.splat(0);

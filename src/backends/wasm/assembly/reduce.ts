@@ -36,7 +36,6 @@ function addAlong(x: usize, sx: usize, n: i32): f64 {
   return total;
 }
 
-// @ts-ignore: decorator
 @inline
 function at(x: usize, isInt: bool): f64 {
   return isInt ? <f64>load<i32>(x) : <f64>load<f32>(x);

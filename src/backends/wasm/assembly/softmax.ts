@@ -65,13 +65,11 @@ export function softmaxGradient(y: usize, g: usize, scale: f32, rows: i32, width
   }
 }
 
-// @ts-ignore: decorator
 @inline
 export function addLanes(x: v128): f32 {
   return f32x4.extract_lane(x, 0) + f32x4.extract_lane(x, 1) + (f32x4.extract_lane(x, 2) + f32x4.extract_lane(x, 3));
 }
 
-// @ts-ignore: decorator
 @inline
 function maxLane(x: v128): f32 {
   return max(max(f32x4.extract_lane(x, 0), f32x4.extract_lane(x, 1)), max(f32x4.extract_lane(x, 2), f32x4.extract_lane(x, 3)));
