@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 /**
  * Answers requests until the input ends. `handlers` has a function for each `do`; what it gives,
  * with the memory of the process, is the answer.
- * @param {Record<string, (request: any) => unknown>} handlers
+ * @param {Record<string, (request: Record<string, unknown>) => unknown>} handlers
  */
 export async function serve(handlers) {
   for (const level of ['log', 'info', 'warn', 'debug']) console[level] = console.error; // answers only on stdout
