@@ -41,7 +41,7 @@ export class TransformerXL extends Module implements SegmentModel<Cache> {
 }
 
 /** The last `memLen` rows of cache and `hidden`, as constants. */
-export function extendCache(cache: Cache, hidden: readonly Tensor[], memLen: number): Cache {
+function extendCache(cache: Cache, hidden: readonly Tensor[], memLen: number): Cache {
   return hidden.map((rows, i) => {
     const fresh = stopGradient(rows);
     const all = cache ? concat([cache[i], fresh], 1) : fresh;

@@ -1,6 +1,7 @@
 /** A curriculum over length: begin with short samples, grow when they are mastered. */
 import { MemgradError } from '../errors.js';
 import type { Task } from '../tasks/task.js';
+import { requireWhole } from './whole.js';
 
 /** Options of a curriculum. */
 export interface CurriculumOptions {
@@ -27,9 +28,7 @@ export class Curriculum {
     { start, by, at = 0.97, window = 10 }: CurriculumOptions,
   ) {
     for (const [name, value] of Object.entries({ start, by, window })) {
-      if (!Number.isSafeInteger(value) || value < 1) {
-        throw new MemgradError(`curriculum: ${name} must be a whole number >= 1, got ${value}.`);
-      }
+      requireWhole('curriculum', name, value);
     }
     if (!(at > 0 && at <= 1)) {
       throw new MemgradError(`curriculum: the accuracy to grow at must lie in (0, 1], got ${at}.`);

@@ -12,6 +12,7 @@ import type { Backend } from '../backends/backend.js';
 import type { SegmentModel } from '../models/segment-model.js';
 import { type Batch, IGNORED, type Task } from '../tasks/task.js';
 import { columns } from './segments.js';
+import { requireWhole } from './whole.js';
 
 /** Options of `evaluate`. */
 export interface EvaluateOptions {
@@ -45,6 +46,8 @@ export interface Evaluation {
  */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   const { model, task, segmentLength, samples = 256, batchSize = 64, seed = 0, backend } = options;
+  requireWhole('evaluate', 'samples', samples);
+  requireWhole('evaluate', 'batchSize', batchSize);
   const key = Key.of(seed).fold(2); // 0 draws training batches, 1 dropout
   let right = 0;
   let asked = 0;
@@ -82,6 +85,7 @@ export async function answer(
   segmentLength: number,
   backend?: Backend,
 ): Promise<Int32Array> {
+  requireWhole('evaluate', 'segmentLength', segmentLength);
   const { size, time, promptLength } = batch;
   const predictions = new Int32Array(size * time);
   const inputs = new Int32Array(size * time); // zeros stand where nothing is known yet: no position looks ahead

@@ -1,5 +1,6 @@
 /** Learning rates over time, as factors of the optimiser's own rate. */
 import { MemgradError } from '../errors.js';
+import { requireWhole } from './whole.js';
 
 /** Gives the factor for each step, counted from 1. */
 export interface Schedule {
@@ -15,7 +16,7 @@ export function constant(): Schedule {
 
 /** Rises linearly to 1 over `steps` steps, then goes on as `then`. */
 export function warmUp(steps: number, then: Schedule = constant()): Schedule {
-  positive('warmUp', 'steps', steps);
+  requireWhole('warmUp', 'steps', steps);
   return {
     factor: (step) => Math.min(1, step / steps) * then.factor(step),
     observe: (loss) => then.observe?.(loss),
@@ -24,7 +25,7 @@ export function warmUp(steps: number, then: Schedule = constant()): Schedule {
 
 /** Falls from 1 to `floor` over `steps` steps along half a cosine (Loshchilov and Hutter 2017, arXiv 1608.03983). */
 export function cosine(steps: number, floor = 0): Schedule {
-  positive('cosine', 'steps', steps);
+  requireWhole('cosine', 'steps', steps);
   return {
     factor: (step) =>
       floor + ((1 - floor) * (1 + Math.cos(Math.PI * Math.min(1, (step - 1) / steps)))) / 2,
@@ -41,7 +42,7 @@ export interface PlateauOptions {
 
 /** Lowers the rate whenever the loss, averaged over the last tenth of `patience`, got no better for `patience` steps. */
 export function onPlateau({ factor = 0.5, patience = 1000 }: PlateauOptions = {}): Schedule {
-  positive('onPlateau', 'patience', patience);
+  requireWhole('onPlateau', 'patience', patience);
   if (!(factor > 0 && factor < 1)) {
     throw new MemgradError(`onPlateau: factor must lie between 0 and 1, got ${factor}.`);
   }
@@ -61,10 +62,4 @@ export function onPlateau({ factor = 0.5, patience = 1000 }: PlateauOptions = {}
       waited = 0;
     },
   };
-}
-
-function positive(name: string, option: string, value: number): void {
-  if (!Number.isSafeInteger(value) || value < 1) {
-    throw new MemgradError(`${name}: ${option} must be a whole number >= 1, got ${value}.`);
-  }
 }

@@ -12,6 +12,7 @@ import {
 import type { Backend } from '../backends/backend.js';
 import { detach, type SegmentModel } from '../models/segment-model.js';
 import { type Batch, IGNORED } from '../tasks/task.js';
+import { requireWhole } from './whole.js';
 
 /** One segment of a batch: columns `start` to `start + time` of its inputs and targets. */
 export interface Segment {
@@ -25,6 +26,7 @@ export interface Segment {
 
 /** The batch in segments of `length` columns; the last may be shorter. Those after the last target that counts are left out. */
 export function cutSegments(batch: Batch, length: number): Segment[] {
+  requireWhole('cutSegments', 'length', length);
   const segments: Segment[] = [];
   for (let start = 0; start < batch.time; start += length) {
     const time = Math.min(length, batch.time - start);

@@ -21,6 +21,7 @@ import { Curriculum, type CurriculumOptions } from './curriculum.js';
 import type { Named, Optimizer } from './optimizers.js';
 import { constant, type Schedule } from './schedules.js';
 import { cutSegments, type Segment, sequenceLoss } from './segments.js';
+import { requireWhole } from './whole.js';
 
 /** What `train` needs, and what it may be told. */
 export interface TrainOptions {
@@ -189,16 +190,10 @@ function checkOptions({
   clip,
   bpttDepth = 0,
 }: TrainOptions): void {
-  for (const [name, value, least] of [
-    ['segmentLength', segmentLength, 1],
-    ['steps', steps, 1],
-    ['batchSize', batchSize, 1],
-    ['bpttDepth', bpttDepth, 0],
-  ] as const) {
-    if (!Number.isSafeInteger(value) || value < least) {
-      throw new MemgradError(`train: ${name} must be a whole number >= ${least}, got ${value}.`);
-    }
-  }
+  requireWhole('train', 'segmentLength', segmentLength);
+  requireWhole('train', 'steps', steps);
+  requireWhole('train', 'batchSize', batchSize);
+  requireWhole('train', 'bpttDepth', bpttDepth, 0);
   if (clip !== undefined && !(clip > 0 && clip < Infinity)) {
     throw new MemgradError(`train: clip must be a finite number > 0, got ${clip}.`);
   }

@@ -241,6 +241,36 @@ test('evaluation never shows the model the answer', async () => {
   );
 });
 
+test('evaluation and cutting refuse lengths that would never end', async () => {
+  const model = new Echo();
+  const refused = async (call: () => unknown, message: string) => {
+    const error = await Promise.resolve()
+      .then(call)
+      .then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+    assert.instance(error, MemgradError);
+    assert.is((error as Error).message, message);
+  };
+  await refused(
+    () => evaluate({ model, task, segmentLength: 0 }),
+    'evaluate: segmentLength must be a whole number >= 1, got 0.',
+  );
+  await refused(
+    () => evaluate({ model, task, segmentLength: 3, samples: 0 }),
+    'evaluate: samples must be a whole number >= 1, got 0.',
+  );
+  await refused(
+    () => evaluate({ model, task, segmentLength: 3, batchSize: 0.5 }),
+    'evaluate: batchSize must be a whole number >= 1, got 0.5.',
+  );
+  await refused(
+    () => cutSegments(task.batch(Key.of(1), 1, 'train'), 0),
+    'cutSegments: length must be a whole number >= 1, got 0.',
+  );
+});
+
 test('a step that is not finite stops and changes nothing', async () => {
   const model = tiny();
   const values = () =>
