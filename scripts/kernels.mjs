@@ -15,6 +15,8 @@ const options = [
   '--noAssert',
   '--runtime=stub',
   '--importMemory',
+  // A whole 4 GiB, and not shared: what sharedModule in src/backends/wasm/module.ts looks for.
+  '--maximumMemory=65536',
   '--enable=simd',
   '--enable=nontrapping-f2i',
   '--use=abort=',

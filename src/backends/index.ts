@@ -5,11 +5,17 @@ import { createWasmBackend } from './wasm/index.js';
 
 export type * from './backend.js';
 
+/** Options of `loadBackend`. */
+export interface BackendOptions {
+  /** Of `wasm`: how many threads compute large products (`WasmOptions`). Default: 1. */
+  threads?: number;
+}
+
 const loaders = {
-  wasm: async (): Promise<Backend> => createWasmBackend(),
+  wasm: async (options: BackendOptions): Promise<Backend> => createWasmBackend(options),
   // Loaded only when asked for: it builds functions from text, which a strict content-security policy forbids.
   cpu: async (): Promise<Backend> => (await import('./cpu/index.js')).createCpuBackend(),
-} satisfies Record<string, () => Promise<Backend>>;
+} satisfies Record<string, (options: BackendOptions) => Promise<Backend>>;
 
 /** The name of a backend that this version has. */
 export type BackendName = keyof typeof loaders;
@@ -17,11 +23,11 @@ export type BackendName = keyof typeof loaders;
 export const backendNames = Object.keys(loaders) as BackendName[];
 
 /** Makes the backend called `name` ready for use. Throws `MemgradError` for a name that is not known. */
-export async function loadBackend(name: string): Promise<Backend> {
+export async function loadBackend(name: string, options: BackendOptions = {}): Promise<Backend> {
   if (!Object.hasOwn(loaders, name)) {
     throw new MemgradError(
       `backend: '${name}' is not known; choose one of ${backendNames.join(', ')}.`,
     );
   }
-  return loaders[name as BackendName]();
+  return loaders[name as BackendName](options);
 }

@@ -1,4 +1,4 @@
-/** What every command has: the options --seed, --backend and --json, and what they lead to. */
+/** What every command has: the options --seed, --backend, --threads and --json, and what they lead to. */
 import { type Command, Option } from 'commander';
 import { setDefaultBackend } from '../autograd/index.js';
 import { type Backend, type BackendName, backendNames, loadBackend } from '../backends/index.js';
@@ -10,6 +10,7 @@ import { whole } from './parsers.js';
 export interface CommonOptions {
   seed?: number;
   backend: string;
+  threads?: number;
   json?: boolean;
 }
 
@@ -31,15 +32,17 @@ export function commonOptions(
     .addOption(
       new Option('--backend <name>', 'what computes').choices(backendNames).default(backend),
     )
+    .option('--threads <n>', 'threads for large products, on wasm (default: 1)', whole(1, 64))
     .option('--json', 'print one JSON object a line and nothing else');
 }
 
 /** Makes ready what the common options ask for. */
 export async function openContext({
   backend: name,
+  threads,
   json = false,
 }: CommonOptions): Promise<Context> {
-  const backend = await loadBackend(name);
+  const backend = await loadBackend(name, { threads });
   setDefaultBackend(backend);
   return { output: new Output(json), backend, interrupt: new Interrupt() };
 }

@@ -11,6 +11,13 @@ const policy = (...scripts: string[]) =>
 export const STRICT = policy();
 /** For the cpu backend, which builds functions from text. */
 export const WITH_EVAL = policy("'unsafe-eval'");
+/** For threads, whose workers run text of the library. */
+export const WITH_WORKERS = `${STRICT}; worker-src blob:`;
+/** The headers with which a page may share memory. */
+export const ISOLATED = {
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-embedder-policy': 'require-corp',
+};
 
 /** What a page came to. */
 export interface Visit {
@@ -25,12 +32,13 @@ const MINUTE = 60_000;
 
 /**
  * Opens a page that loads `chunks` as a module under `policy`, and calls the `main` that the module
- * exports, with `argument`. The browser is closed again, whatever happens.
+ * exports, with `argument`. The page comes with `headers` too. The browser is closed again, whatever happens.
  */
 export async function visit(
   chunks: readonly Chunk[],
   policy: string,
   argument: unknown = undefined,
+  headers: Record<string, string> = {},
 ): Promise<Visit> {
   const executablePath = findBrowser();
   const server = createServer(({ url }, response) => {
@@ -39,6 +47,7 @@ export async function visit(
     response.writeHead(page || chunk || url === '/favicon.ico' ? 200 : 404, {
       'content-type': page ? 'text/html' : 'text/javascript',
       'content-security-policy': policy,
+      ...headers,
     });
     response.end(page ? '<!doctype html><title>memgrad</title>' : chunk?.bytes);
   });

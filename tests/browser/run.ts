@@ -1,5 +1,6 @@
 /** One training run, for Node and for a page: the same source, which must give the same bits. */
-import { Key, loadBackend, type Tensor } from '../../src/index.js';
+import { createWasmBackend } from '../../src/backends/wasm/index.js';
+import { Key, type Tensor } from '../../src/index.js';
 import { createModel, presets } from '../../src/models/index.js';
 import { createTask } from '../../src/tasks/index.js';
 import { AdamW, train } from '../../src/training/index.js';
@@ -15,10 +16,23 @@ export interface RunBits {
   last: number;
 }
 
-/** Trains a small RMT with dropout on the copy task for `steps` steps on wasm. */
-export async function trainingRun(steps: number): Promise<RunBits> {
-  const backend = await loadBackend('wasm');
+/** What to train, and on how many threads: with more than one, all of them have to take part. */
+export interface RunOptions {
+  steps: number;
+  threads?: number;
+  /** Large enough for threads to share the work. */
+  wide?: boolean;
+}
+
+/** Trains a small RMT with dropout on the copy task on wasm. */
+export async function trainingRun({ steps, threads = 1, wide }: RunOptions): Promise<RunBits> {
+  const backend = createWasmBackend({ threads });
+  for (let tries = 0; backend.threads < threads; tries++) {
+    if (tries > 500) throw new Error(`${backend.threads} of ${threads} threads listen`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
   const task = createTask('copy', { length: 4, symbols: 4, copies: 1 });
+  const [width, batchSize] = wide ? [64, 32] : [16, 8];
   const model = createModel(
     'rmt',
     {
@@ -26,13 +40,13 @@ export async function trainingRun(steps: number): Promise<RunBits> {
       nToken: task.vocabulary,
       nLayer: 1,
       nHead: 2,
-      dModel: 16,
-      dHead: 8,
-      dInner: 32,
+      dModel: width,
+      dHead: width / 2,
+      dInner: 2 * width,
       memLen: 1,
       numMemTokens: 3,
       dropout: 0.1,
-      dropatt: 0.1,
+      dropatt: wide ? 0 : 0.1,
       backend,
     },
     7,
@@ -40,7 +54,7 @@ export async function trainingRun(steps: number): Promise<RunBits> {
   const losses: number[] = [];
   const norms: number[] = [];
   const optimizer = new AdamW({ learningRate: 5e-3 });
-  const options = { model, task, optimizer, segmentLength: 3, steps, batchSize: 8, clip: 1 };
+  const options = { model, task, optimizer, segmentLength: 3, steps, batchSize, clip: 1 };
   for await (const { loss, gradientNorm } of train({ ...options, seed: 3, backend })) {
     losses.push(loss);
     norms.push(gradientNorm);

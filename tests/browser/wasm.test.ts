@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ConformanceRow } from '../../src/testing/index.js';
 import { bundle } from '../bundle.js';
-import { STRICT, visit, WITH_EVAL } from './browser.js';
+import { ISOLATED, STRICT, visit, WITH_EVAL, WITH_WORKERS } from './browser.js';
 import { type RunBits, trainingRun } from './run.js';
 
 const test = suite('browser');
@@ -18,21 +18,71 @@ test('a run on a page and in a worker gives the bits that it gives in Node', asy
       worker.onerror = ({ message }) => reject(new Error(message));
       worker.postMessage(steps);
     });
-    export const main = async (steps) => [await trainingRun(steps), await inWorker(steps)];
+    export const main = async (steps) => [await trainingRun({ steps }), await inWorker(steps)];
     if (typeof document === 'undefined') {
-      onmessage = async ({ data }) => postMessage(await trainingRun(data));
+      onmessage = async ({ data }) => postMessage(await trainingRun({ steps: data }));
     }
   `);
-  const here = await trainingRun(STEPS);
+  const here = await trainingRun({ steps: STEPS });
   const { result, problems } = await visit(chunks, STRICT, STEPS);
   assert.equal(problems, []);
   assert.is(here.losses.length, STEPS * 8);
   assert.ok(here.last < 0.9 * here.first, `the loss went from ${here.first} to ${here.last}`);
-  for (const [there, bits] of (result as RunBits[]).entries()) {
-    for (const [name, value] of Object.entries(here)) {
-      assert.equal(bits[name as keyof RunBits], value, `${name} ${there ? 'in the worker' : ''}`);
-    }
+  const [page, worker] = result as RunBits[];
+  sameBits(page, here, 'on the page');
+  sameBits(worker, here, 'in the worker');
+});
+
+function sameBits(came: RunBits, expected: RunBits, where: string): void {
+  for (const [name, value] of Object.entries(expected)) {
+    assert.equal(came[name as keyof RunBits], value, `${name} ${where}`);
   }
+}
+
+test('a run on two and three threads gives the bits of one, in Node and on a page that shares memory', async () => {
+  const options = { steps: STEPS, wide: true };
+  const one = await trainingRun(options);
+  assert.ok(one.last < 0.9 * one.first, `the loss went from ${one.first} to ${one.last}`);
+  for (const threads of [2, 3]) {
+    sameBits(await trainingRun({ ...options, threads }), one, `on ${threads} threads`);
+  }
+  const chunks = await bundle("export { trainingRun as main } from './tests/browser/run.ts';");
+  const { result, problems } = await visit(
+    chunks,
+    WITH_WORKERS,
+    { ...options, threads: 2 },
+    ISOLATED,
+  );
+  assert.equal(problems, []);
+  sameBits(result as RunBits, one, 'on two threads of a page');
+});
+
+test('where a page cannot have threads, it says why and goes on with one', async () => {
+  const chunks = await bundle(`
+    import { createWasmBackend } from './src/backends/wasm/index.ts';
+    import { matmul, ones } from './src/index.ts';
+    export const main = async () => {
+      const said = [];
+      console.warn = (message) => said.push(message);
+      const backend = createWasmBackend({ threads: 2 });
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      const product = matmul(ones([200, 200], { backend }), ones([200, 200], { backend }));
+      return [said, backend.threads, (await product.data())[0]];
+    };
+  `);
+  const { result } = await visit(chunks, STRICT);
+  const [said, threads, value] = result as [string[], number, number];
+  assert.is(said.length, 1);
+  assert.match(
+    said[0],
+    /^wasm: going on without more threads: pages share memory only when served with/,
+  );
+  assert.equal([threads, value], [1, 200]);
+
+  const strict = await visit(chunks, STRICT, undefined, ISOLATED);
+  const [reasons, listening, same] = strict.result as [string[], number, number];
+  assert.match(reasons[0], /^wasm: going on without more threads: the page forbids workers/);
+  assert.equal([listening, same], [1, 200]);
 });
 
 test('every operation is within its tolerance', async () => {

@@ -3,18 +3,26 @@ import type { AttentionInputs, AttentionSpec, DeviceBuffer, FusedKernels } from 
 import { outsideTable } from '../outside-table.js';
 import type { Heap } from './heap.js';
 import type { Kernels, WasmBuffer } from './kernels.js';
+import type { Run } from './threads.js';
 
-/** Each allocates its results in `heap` and runs one compiled kernel. */
-export function fusedKernels(kernels: Kernels, heap: Heap): FusedKernels {
+/** Each allocates its results in `heap` and runs one compiled kernel, by `run` on up to `threads` threads where it can be split. */
+export function fusedKernels(
+  kernels: Kernels,
+  heap: Heap,
+  run: Run,
+  threads: number,
+): FusedKernels {
+  const attentionScratch = ({ queries, keys, width, valueWidth }: AttentionSpec) =>
+    heap.scratch(threads * kernels.attentionScratch(queries, keys, width, valueWidth));
   return {
     linear: (x, weight, bias, relu, width) => {
       const [rows, outputs] = [x.size / width, bias.size];
-      const scratch = heap.scratch(kernels.matmulScratch(outputs, width));
+      const scratch = heap.scratch(threads * kernels.matmulScratch(outputs, width));
       const out = heap.buffer('float32', rows * outputs);
-      kernels.matmul(
+      run('matmul', rows * outputs * width, [
         ...[at(x), 4 * width, 4, at(weight), 4, 4 * width, out.address, 4 * outputs],
         ...[rows, outputs, width, scratch, at(bias), relu ? 0 : -Infinity],
-      );
+      ]);
       return out;
     },
     reluGradient: (y, g) => {
@@ -52,22 +60,22 @@ export function fusedKernels(kernels: Kernels, heap: Heap): FusedKernels {
       return out;
     },
     attention: (inputs, spec) => {
-      const { batch, heads, queries, keys, width, valueWidth } = spec;
-      const scratch = heap.scratch(kernels.attentionScratch(queries, keys, width, valueWidth));
+      const { batch, heads, queries, valueWidth } = spec;
+      const scratch = attentionScratch(spec);
       const out = heap.buffer('float32', batch * heads * queries * valueWidth);
-      kernels.attention(...attentionNumbers(inputs, spec), out.address, scratch);
+      const numbers = [...attentionNumbers(inputs, spec), out.address, scratch];
+      run('attention', attentionWork(spec), numbers);
       return out;
     },
     attentionGradient: (inputs, gradient, spec) => {
-      const { queries, keys, width, valueWidth } = spec;
-      const scratch = heap.scratch(kernels.attentionScratch(queries, keys, width, valueWidth));
+      const scratch = attentionScratch(spec);
       const { q, k, v, bias } = inputs;
       const made = likeEach(heap, bias ? [q, k, v, bias] : [q, k, v]);
       const [gq, gk, gv, gBias] = made.map(at);
-      kernels.attentionGradient(
+      run('attentionGradient', 3 * attentionWork(spec), [
         ...attentionNumbers(inputs, spec),
         ...[at(gradient), gq, gk, gv, gBias ?? 0, scratch],
-      );
+      ]);
       return made;
     },
     crossEntropy: (x, targets, ignored, width) => {
@@ -115,6 +123,10 @@ export function fusedKernels(kernels: Kernels, heap: Heap): FusedKernels {
   };
 }
 
+function attentionWork({ batch, heads, queries, keys, width, valueWidth }: AttentionSpec): number {
+  return batch * heads * queries * keys * (width + valueWidth);
+}
+
 /** The arguments that the kernels of attention have in common. */
 function attentionNumbers(
   { q, k, v, mask, bias }: AttentionInputs,
@@ -123,7 +135,7 @@ function attentionNumbers(
   const maskStep = mask && mask.size > queries * keys ? 4 * queries * keys : 0;
   return [
     ...[at(q), at(k), at(v), mask ? at(mask) : 0, maskStep, bias ? at(bias) : 0, scale],
-    ...[0, batch * heads, heads, queries, keys, width, valueWidth],
+    ...[batch, heads, queries, keys, width, valueWidth],
   ];
 }
 

@@ -30,11 +30,15 @@ export class Heap {
   #scratch = 0;
   #scratchSize = 0;
 
-  /** Memory grows to `maximumBytes` at most: 1 MiB to 4 GiB, and that when left out. */
-  constructor(maximumBytes = MOST_PAGES * PAGE) {
+  /** Memory grows to `maximumBytes` at most: 1 MiB to 4 GiB, and that when left out. `shared`: by threads. */
+  constructor(maximumBytes = MOST_PAGES * PAGE, shared = false) {
     const most = Math.min(Math.floor(maximumBytes / PAGE), MOST_PAGES);
     this.#mostPages = Math.max(most, FIRST_PAGES);
-    this.memory = new WebAssembly.Memory({ initial: FIRST_PAGES, maximum: this.#mostPages });
+    this.memory = new WebAssembly.Memory({
+      initial: FIRST_PAGES,
+      maximum: this.#mostPages,
+      shared,
+    });
   }
 
   /** Blocks start behind `base`. */

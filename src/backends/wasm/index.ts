@@ -24,8 +24,9 @@ import { outsideTable } from '../outside-table.js';
 import { fusedKernels } from './fused.js';
 import { Heap } from './heap.js';
 import type { Kernels, WasmBuffer } from './kernels.js';
-import bytes from './kernels.wasm';
+import { compile } from './module.js';
 import { Plan } from './plan.js';
+import { type Run, Threads, whyNoThreads } from './threads.js';
 
 /** Kernels by the number that the compiled code knows them by. */
 const unaryNumbers: Record<UnaryKernel, number> = {
@@ -59,21 +60,35 @@ const binaryNumbers: Record<BinaryKernel, number> = {
 };
 const FIRST_COMPARISON = binaryNumbers.equal;
 
-class WasmBackend implements Backend {
+class Wasm implements WasmBackend {
   readonly name = 'wasm';
   readonly dtypes: readonly DType[] = ['float32', 'int32'];
   readonly #heap: Heap;
   readonly #kernels: Kernels;
   readonly #plan: Plan;
+  readonly #mostThreads: number;
+  readonly #threads: Threads | undefined;
+  readonly #run: Run;
   readonly fused: FusedKernels;
 
-  constructor(module: WebAssembly.Module, maximumBytes?: number) {
-    this.#heap = new Heap(maximumBytes);
-    const { exports } = new WebAssembly.Instance(module, { env: { memory: this.#heap.memory } });
-    this.#kernels = exports as Kernels;
-    this.#heap.start(this.#kernels.heapBase());
-    this.#plan = new Plan(this.#heap);
-    this.fused = fusedKernels(this.#kernels, this.#heap);
+  constructor(threads: number, maximumBytes?: number) {
+    const shared = threads > 1;
+    const module = compile(shared);
+    const heap = new Heap(maximumBytes, shared);
+    const { exports } = new WebAssembly.Instance(module, { env: { memory: heap.memory } });
+    const kernels = exports as Kernels;
+    heap.start(kernels.heapBase());
+    this.#heap = heap;
+    this.#kernels = kernels;
+    this.#plan = new Plan(heap);
+    this.#mostThreads = threads;
+    this.#threads = shared ? new Threads(threads - 1, module, kernels, heap, warn) : undefined;
+    this.#run = this.#threads?.run ?? ((kernel, _, numbers) => kernels[kernel](...numbers, 0, 1));
+    this.fused = fusedKernels(kernels, heap, this.#run, threads);
+  }
+
+  get threads() {
+    return 1 + (this.#threads?.listening.length ?? 0);
   }
 
   upload(data: TypedArray) {
@@ -196,7 +211,7 @@ class WasmBackend implements Backend {
     const matrices = sizeOf(batch);
     const size = matrices * m * n;
     if (size === 0) return this.#heap.buffer(a.dtype, 0);
-    const scratch = this.#heap.scratch(this.#kernels.matmulScratch(n, k));
+    const scratch = this.#heap.scratch(this.#mostThreads * this.#kernels.matmulScratch(n, k));
     const out = this.#heap.buffer(a.dtype, size);
     const [ar, ac] = transposeA ? [4, 4 * m] : [4 * k, 4];
     const [br, bc] = transposeB ? [4, 4 * k] : [4 * n, 4];
@@ -209,22 +224,11 @@ class WasmBackend implements Backend {
         offsetA += at * spec.batchStridesA[axis];
         offsetB += at * spec.batchStridesB[axis];
       }
-      this.#kernels.matmul(
-        (a as WasmBuffer).address + 4 * offsetA,
-        ar,
-        ac,
-        (b as WasmBuffer).address + 4 * offsetB,
-        br,
-        bc,
-        out.address + 4 * index * m * n,
-        4 * n,
-        m,
-        n,
-        k,
-        scratch,
-        0,
-        -Infinity,
-      );
+      this.#run('matmul', m * n * k, [
+        ...[(a as WasmBuffer).address + 4 * offsetA, ar, ac],
+        ...[(b as WasmBuffer).address + 4 * offsetB, br, bc],
+        ...[out.address + 4 * index * m * n, 4 * n, m, n, k, scratch, 0, -Infinity],
+      ]);
     }
     return out;
   }
@@ -293,24 +297,40 @@ function bitsOf(value: number): number {
   return new Int32Array(Float32Array.of(value).buffer)[0];
 }
 
+/** The backend, and what it alone can tell. */
+export interface WasmBackend extends Backend {
+  /** How many threads take part now: workers join in some milliseconds after they were asked for. */
+  readonly threads: number;
+}
+
 /** Options of `createWasmBackend`. */
 export interface WasmOptions {
   /** How large its memory may grow. Default: 4 GiB, the most there can be. */
   maximumBytes?: number;
+  /**
+   * How many threads compute large products: workers that share memory. Default: 1. The results
+   * are the same for any number. Where there can be no threads, a warning says why, and it is 1.
+   */
+  threads?: number;
 }
 
-/** The backend `wasm`: float32 and int32, compiled here and now. Throws where WebAssembly has no SIMD (browsers before 2021 to 2023). */
-export function createWasmBackend({ maximumBytes }: WasmOptions = {}): Backend {
-  return new WasmBackend(compile(), maximumBytes);
-}
-
-function compile(): WebAssembly.Module {
-  try {
-    return new WebAssembly.Module(bytes);
-  } catch (cause) {
+/**
+ * The backend `wasm`: float32 and int32, compiled here and now. Throws `MemgradError` where
+ * WebAssembly has no SIMD (browsers before 2021 to 2023), and for a bad number of threads.
+ */
+export function createWasmBackend({ maximumBytes, threads = 1 }: WasmOptions = {}): WasmBackend {
+  if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
     throw new MemgradError(
-      `wasm: this engine cannot compile the kernels (${cause}), which need WebAssembly with SIMD; use a newer one, or setDefaultBackend(await loadBackend('cpu')).`,
-      { cause },
+      `wasm: threads must be a whole number from 1 to ${MOST_THREADS}, got ${threads}.`,
     );
   }
+  const missing = threads > 1 ? whyNoThreads() : undefined;
+  if (missing) warn(missing);
+  return new Wasm(missing ? 1 : threads, maximumBytes);
+}
+
+const MOST_THREADS = 64;
+
+function warn(reason: unknown): void {
+  console.warn(`wasm: going on without more threads: ${reason}.`);
 }

@@ -170,7 +170,7 @@ function turn(x: usize, row: usize, out: usize, step: usize): void {
  * columns of a and b are `ar`, `ac`, `br`, `bc` bytes apart, so that either may be a transpose; rows
  * of c are `ldc` bytes apart.
  */
-export function matmul(a: usize, ar: usize, ac: usize, b: usize, br: usize, bc: usize, c: usize, ldc: usize, m: i32, n: i32, k: i32, scratch: usize, bias: usize, floor: f32): void {
+export function product(a: usize, ar: usize, ac: usize, b: usize, br: usize, bc: usize, c: usize, ldc: usize, m: i32, n: i32, k: i32, scratch: usize, bias: usize, floor: f32): void {
   const edge = scratch;
   const zeros = edge + (MR * NR << 2);
   const packed = zeros + (NR << 2);
@@ -230,4 +230,20 @@ function copyTile(from: usize, fs: usize, to: usize, ts: usize, rows: i32, colum
     for (; at + 16 <= bytes; at += 16) v128.store(to + at, v128.load(from + at));
     for (; at < bytes; at += 4) store<f32>(to + at, load<f32>(from + at));
   }
+}
+
+/**
+ * `product` in `parts`, this being the part with the number `part`: as many rows in each, and each
+ * with its scratch space behind that of the one before.
+ */
+export function matmul(a: usize, ar: usize, ac: usize, b: usize, br: usize, bc: usize, c: usize, ldc: usize, m: i32, n: i32, k: i32, scratch: usize, bias: usize, floor: f32, part: i32, parts: i32): void {
+  const first = firstOf(m, part, parts), last = firstOf(m, part + 1, parts);
+  product(a + <usize>first * ar, ar, ac, b, br, bc, c + <usize>first * ldc, ldc, last - first, n, k, scratch + part * matmulScratch(n, k), bias, floor);
+}
+
+/** Where a part of m rows begins: at a whole tile. */
+@inline
+function firstOf(m: i32, part: i32, parts: i32): i32 {
+  const tiles = (m + MR - 1) / MR;
+  return min(m, (tiles * part / parts) * MR);
 }
