@@ -4,6 +4,7 @@ import { dropout } from './dropout.js';
 import { add } from './elementwise.js';
 import { matmul } from './matmul.js';
 import { maskedSoftmax } from './normalization.js';
+import { report } from './observe.js';
 import { requireTensors } from './operation.js';
 import type { Key } from './random.js';
 import { showShape, type Tensor } from './tensor.js';
@@ -21,7 +22,7 @@ export interface AttentionOptions {
 /**
  * softmax((q k^T + bias) / sqrt(d)) v (Vaswani et al. 2017, eq. 1) for `q` [..., queries, d],
  * `k` [..., keys, d] and `v` [..., keys, e]; gives [..., queries, e]. A query that may look at
- * nothing gets zeros.
+ * nothing gets zeros. The weights are reported to `observe` as `attention`.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
   const { mask, bias, dropout: drop } = options;
@@ -36,5 +37,6 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   const products = matmul(q, k, { transposeB: true }); // [..., queries, keys]
   const scores = bias ? add(products, bias) : products;
   const weights = maskedSoftmax(scores, mask, 1 / Math.sqrt(width));
+  report('attention', weights);
   return matmul(drop ? dropout(weights, drop.rate, drop.key) : weights, v);
 }

@@ -22,7 +22,9 @@ export const notOperations = [
   'grad',
   'memoryReport',
   'normal',
+  'observe',
   'ones',
+  'report',
   'scope',
   'setDefaultBackend',
   'tensor',
@@ -31,6 +33,7 @@ export const notOperations = [
   'uniform',
   'valueAndGrad',
   'vjp',
+  'within',
   'zeros',
 ] as const satisfies readonly (keyof typeof engine)[];
 

@@ -156,7 +156,7 @@ export function globalNorm(gradients: Named<Tensor>): Tensor {
 }
 
 /** The gradients times min(1, most / norm), as PyTorch's `clip_grad_norm_`. */
-function clipped(gradients: Named<Tensor>, norm: Tensor, most: number): Named<Tensor> {
+export function clipped(gradients: Named<Tensor>, norm: Tensor, most: number): Named<Tensor> {
   const factor = minimum(div(most, add(norm, 1e-6)), 1);
   return Object.fromEntries(
     Object.entries(gradients).map(([name, gradient]) => [name, mul(gradient, factor)]),
