@@ -1,21 +1,13 @@
 /** Case fixtures: every forward pass, the losses and their gradients. */
-import {
-  crossEntropy,
-  observe,
-  scope,
-  type Tensor,
-  tensor,
-  treeLeaves,
-  valueAndGrad,
-} from '../autograd/index.js';
+import { observe, type Tensor, treeLeaves, valueAndGrad } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
-import { readArrays, toReference } from '../models/index.js';
+import { type HostArray, type Module, readArrays, toReference } from '../models/index.js';
 import { type Batch, IGNORED } from '../tasks/index.js';
 import { type Carry, cutSegments, sequenceLoss, streamLoss } from '../training/index.js';
 import { compare, compareNamed, type ParityRow, timeMajor, tokensOf } from './compare.js';
 import type { FixtureTensor, Forward, StreamCase, SyntheticCase } from './fixture.js';
-import { fixtureModel } from './model.js';
+import { fixtureModel, type StateRules } from './model.js';
 
 /** What every runner needs beside the fixture. */
 export interface ParityContext {
@@ -52,30 +44,24 @@ export async function* runSynthetic(
   { config, params, inputs, targets, forwards, loss, grads }: SyntheticCase,
   { backend, tolerance }: ParityContext,
 ): AsyncGenerator<ParityRow, void, void> {
-  const rules = {
-    independent: config.independent_segments,
-    resetMemory: config.reset_mem_each_segment,
-  };
-  const model = fixtureModel(config, params, rules, backend);
   const batch = batchOf(inputs, targets, config.answer_size, config.n_token);
   const segments = cutSegments(batch, config.tgt_len);
   const bpttDepth = config.mem_backprop_depth || undefined; // 0: through the whole sequence
-  const lossOf = () => sequenceLoss(model, segments, batch.size, { bpttDepth, backend }).loss;
-  const { result, seen } = observe(() => valueAndGrad(lossOf, model.parameters())(), isCompared);
-  const [ourLoss, ourGradients] = result;
+  const model = fixtureModel(config, params, rulesOf(config), backend);
+  const taken = await finallyDispose(model, () => {
+    const lossOf = () => sequenceLoss(model, segments, batch.size, { bpttDepth, backend }).loss;
+    return take(() => valueAndGrad(lossOf, model.parameters())());
+  });
 
   for (const [i, forward] of forwards.entries()) {
     const { segment, kind } = forward;
     const before = /\d+$/.exec(kind)?.[0];
-    const path = before ? `segments.${before}.replays.${segment}` : `segments.${segment}`;
-    const wanted = segmentOf(targets, segment, config.tgt_len);
-    yield* compareForward(forward, wanted, { path, field: `forwards[${i}]`, seen, tolerance });
+    const path = before ? `segments.${before}.replays.${segment}.` : `segments.${segment}.`;
+    const place = { path, field: `forwards[${i}]`, targets, time: config.tgt_len };
+    yield* compareForward(forward, taken.seen, place, tolerance);
   }
-  yield compare('loss', await ourLoss.data(), [loss], tolerance);
-  const gradients = toReference(await readArrays(ourGradients));
-  yield* compareNamed('grads', gradients, grads, tolerance);
-  for (const part of treeLeaves([...result, ...seen.values()])) part.dispose();
-  model.dispose();
+  yield compare('loss', [taken.loss], [loss], tolerance);
+  yield* compareNamed('grads', taken.gradients, grads, tolerance);
 }
 
 /** A stream, read by `streamLoss`. */
@@ -83,98 +69,148 @@ export async function* runStream(
   { config, params, inputs, targets, steps }: StreamCase,
   { backend, tolerance }: ParityContext,
 ): AsyncGenerator<ParityRow, void, void> {
-  const rules = {
-    independent: config.independent_segments,
-    resetMemory: config.reset_mem_each_segment,
-  };
-  const model = fixtureModel(config, params, rules, backend);
   const batch = batchOf(inputs, targets, null, config.n_token);
   const segments = cutSegments(batch, config.tgt_len);
-  const bpttDepth = config.mem_backprop_depth;
   if (steps.length > segments.length) {
     throw new MemgradError(
       `steps has ${steps.length} entries, but the inputs make ${segments.length} segments; check the fixture.`,
     );
   }
-  let carry: Carry | undefined;
+  const options = { bpttDepth: config.mem_backprop_depth, backend };
+  const model = fixtureModel(config, params, rulesOf(config), backend);
+  const all = await finallyDispose(model, async () => {
+    const taken: Taken[] = [];
+    let carry: Carry | undefined;
+    for (const segment of segments.slice(0, steps.length)) {
+      const before = carry;
+      const lossOf = () => {
+        const next = streamLoss(model, segment, batch.size, before, options);
+        carry = next.carry;
+        return [next.loss, next.carry] as const;
+      };
+      taken.push(
+        await take(() => {
+          const [[loss], gradients] = valueAndGrad(lossOf, model.parameters())();
+          return [loss, gradients];
+        }),
+      );
+      disposeAll(before);
+    }
+    disposeAll(carry);
+    return taken;
+  });
+
   for (const [i, { forwards, loss, grads }] of steps.entries()) {
-    const lossOf = () => {
-      const next = streamLoss(model, segments[i], batch.size, carry, { bpttDepth, backend });
-      return [next.loss, next.carry] as const;
-    };
-    const { result, seen } = observe(() => valueAndGrad(lossOf, model.parameters())(), isCompared);
-    const [[ourLoss, next], ourGradients] = result;
     let replays = 0;
     for (const [j, forward] of forwards.entries()) {
-      const path = forward.kind === 'main' ? '' : `replays.${replays++}`;
-      const wanted = segmentOf(targets, forward.segment, config.tgt_len);
-      const field = `steps[${i}].forwards[${j}]`;
-      yield* compareForward(forward, wanted, { path, field, seen, tolerance });
+      const path = forward.kind === 'main' ? '' : `replays.${replays++}.`;
+      const place = { path, field: `steps[${i}].forwards[${j}]`, targets, time: config.tgt_len };
+      yield* compareForward(forward, all[i].seen, place, tolerance);
     }
-    yield compare(`steps[${i}].loss`, await ourLoss.data(), [loss], tolerance);
-    const gradients = toReference(await readArrays(ourGradients));
-    yield* compareNamed(`steps[${i}].grads`, gradients, grads, tolerance);
-    for (const part of treeLeaves([ourLoss, ourGradients, carry, ...seen.values()])) part.dispose();
-    carry = next;
+    yield compare(`steps[${i}].loss`, [all[i].loss], [loss], tolerance);
+    yield* compareNamed(`steps[${i}].grads`, all[i].gradients, grads, tolerance);
   }
-  for (const part of treeLeaves(carry)) part.dispose();
-  model.dispose();
 }
 
-/** What a fixture has of a forward pass. Attention weights are not among it, so fused attention runs. */
-function isCompared(name: string): boolean {
-  return /(^|\.)(logits|memory\.(read|written)|cache\.\d+)$/.test(name);
+function rulesOf(config: SyntheticCase['config']): StateRules {
+  return {
+    independent: config.independent_segments,
+    resetMemory: config.reset_mem_each_segment,
+  };
 }
 
-/** Rows of a time-major fixture that belong to a segment. */
-function segmentOf({ shape, data }: FixtureTensor, segment: number, time: number): FixtureTensor {
-  const [, size] = shape;
-  const part = data.slice(segment * time * size, (segment + 1) * time * size);
-  return { shape: [part.length / size, size], data: part };
+/** A loss with everything about it, read back. */
+interface Taken {
+  loss: number;
+  /** By the reference's names. */
+  gradients: Record<string, HostArray>;
+  /** What was observed, by its full name. */
+  seen: Record<string, HostArray>;
 }
 
-interface Seen {
-  /** Where in the computation the pass stands, as `observe` names it. */
+/** Computes a loss and its gradients under observation, reads all of it and frees it. */
+async function take(compute: () => [Tensor, Record<string, Tensor>]): Promise<Taken> {
+  // Attention weights are not among what fixtures have, so the fused attention runs.
+  const isCompared = (name: string) =>
+    /(^|\.)(logits|memory\.(read|written)|cache\.\d+)$/.test(name);
+  const { result, seen } = observe(compute, isCompared);
+  const [loss, gradients] = result;
+  const taken = {
+    loss: await loss.item(),
+    gradients: toReference(await readArrays(gradients)),
+    seen: await readArrays(Object.fromEntries(seen)),
+  };
+  disposeAll([loss, gradients, ...seen.values()]);
+  return taken;
+}
+
+/** Frees the tensors of a tree. */
+export function disposeAll(tree: unknown): void {
+  for (const tensor of treeLeaves(tree)) tensor.dispose();
+}
+
+/** What `use` gives; `model` is freed whatever happens. */
+export async function finallyDispose<T>(model: Module, use: () => Promise<T>): Promise<T> {
+  try {
+    return await use();
+  } finally {
+    model.dispose();
+  }
+}
+
+/** Where the values of a forward pass stand. */
+interface Place {
+  /** What stands before their names in what was observed. */
   path: string;
+  /** The name of the pass in the fixture. */
   field: string;
-  seen: ReadonlyMap<string, Tensor>;
-  tolerance: number;
+  /** Of the whole sequence. */
+  targets: FixtureTensor;
+  /** Rows to a segment. */
+  time: number;
 }
 
-async function* compareForward(
-  { loss_mean, mem_in, mem_out, logits, nll, mems_out }: Forward,
-  targets: FixtureTensor,
-  { path, field, seen, tolerance }: Seen,
-): AsyncGenerator<ParityRow, void, void> {
-  const named = (name: string): Tensor => {
-    const found = seen.get(path ? `${path}.${name}` : name);
-    if (found) return found;
+function* compareForward(
+  { segment, loss_mean, mem_in, mem_out, logits, nll, mems_out }: Forward,
+  seen: Taken['seen'],
+  { path, field, targets, time }: Place,
+  tolerance: number,
+): Generator<ParityRow, void, void> {
+  const named = (name: string): Float64Array => {
+    const found = seen[path + name];
+    if (found) return timeMajor(found);
     throw new MemgradError(
       `${field} has values for '${name}', which the model that the configuration describes does not make; the two do not belong together.`,
     );
   };
-  const against = async (name: string, ours: Tensor, expected: FixtureTensor) =>
-    compare(`${field}.${name}`, await timeMajor(ours), expected.data, tolerance);
+  const against = (name: string, ours: ArrayLike<number>, expected: ArrayLike<number>) =>
+    compare(`${field}.${name}`, ours, expected, tolerance);
 
-  if (logits) yield await against('logits', named('logits'), logits);
+  if (logits) yield against('logits', named('logits'), logits.data);
   if (nll || loss_mean !== null) {
-    const ours = named('logits');
-    const { tokens } = tokensOf(`${field}: targets`, targets, ours.shape[2]);
-    const losses = scope(() => {
-      const wanted = tensor(tokens, { shape: ours.shape.slice(0, 2), backend: ours.backend });
-      return crossEntropy(ours, wanted, { reduction: 'none' });
-    });
-    if (nll) yield await against('nll', losses, nll);
-    if (loss_mean !== null) {
-      const values = Array.from(await losses.data());
-      const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-      yield compare(`${field}.loss_mean`, [mean], [loss_mean], tolerance);
-    }
-    losses.dispose();
+    const rows = time * targets.shape[1];
+    const losses = lossesOf(
+      named('logits'),
+      targets.data.slice(segment * rows, (segment + 1) * rows),
+    );
+    if (nll) yield against('nll', losses, nll.data);
+    const mean = losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+    if (loss_mean !== null) yield against('loss_mean', [mean], [loss_mean]);
   }
-  if (mem_in) yield await against('mem_in', named('memory.read'), mem_in);
-  if (mem_out) yield await against('mem_out', named('memory.written'), mem_out);
-  for (const [i, rows] of (mems_out ?? []).entries()) {
-    yield await against(`mems_out[${i}]`, named(`cache.${i}`), rows);
+  if (mem_in) yield against('mem_in', named('memory.read'), mem_in.data);
+  if (mem_out) yield against('mem_out', named('memory.written'), mem_out.data);
+  for (const [i, { data }] of (mems_out ?? []).entries()) {
+    yield against(`mems_out[${i}]`, named(`cache.${i}`), data);
   }
+}
+
+/** Cross-entropy of each target with its row of `logits`: here in plain numbers, while `loss` is what the engine makes of it. */
+function lossesOf(logits: Float64Array, targets: readonly number[]): number[] {
+  const width = logits.length / targets.length;
+  return targets.map((target, i) => {
+    const row = logits.subarray(i * width, (i + 1) * width);
+    const largest = Math.max(...row);
+    const total = row.reduce((sum, logit) => sum + Math.exp(logit - largest), 0);
+    return largest + Math.log(total) - row[target];
+  });
 }

@@ -1,5 +1,4 @@
 /** Our numbers beside the reference's. */
-import type { Tensor } from '../autograd/index.js';
 import { MemgradError } from '../errors.js';
 import type { HostArray } from '../models/index.js';
 import type { FixtureTensor } from './fixture.js';
@@ -37,11 +36,10 @@ export function compare(
   return { field, maxAbs, maxRel, pass: maxRel <= tolerance };
 }
 
-/** The values of `x`, batch first, [batch, time, ...], in the time-major order of fixtures. */
-export async function timeMajor(x: Tensor): Promise<Float64Array> {
-  const [batch, time, ...rest] = x.shape;
+/** Values that are batch first, [batch, time, ...], in the time-major order of fixtures. */
+export function timeMajor({ shape, data }: HostArray): Float64Array {
+  const [batch, time, ...rest] = shape;
   const width = rest.reduce((product, length) => product * length, 1);
-  const data = await x.data();
   return Float64Array.from(data, (_, i) => {
     const [row, column] = [Math.floor(i / width), i % width];
     const [at, sequence] = [Math.floor(row / batch), row % batch];

@@ -1,13 +1,13 @@
 /** Evaluation fixtures: greedy answers, with the truth as input and without it. */
-import { argmax, scope, type Tree, tensor, treeLeaves } from '../autograd/index.js';
+import { argmax, scope, type Tree, tensor } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
 import { detach, type SegmentModel } from '../models/index.js';
 import type { Batch } from '../tasks/index.js';
 import { columns, cutSegments, sequenceLoss } from '../training/index.js';
-import { batchOf, chunkLength, type ParityContext } from './case.js';
+import { batchOf, chunkLength, disposeAll, finallyDispose, type ParityContext } from './case.js';
 import { compare, type ParityRow, tokensOf } from './compare.js';
-import type { EvaluationCase } from './fixture.js';
+import type { EvaluationCase, FixtureTensor } from './fixture.js';
 import { fixtureModel } from './model.js';
 
 /** The loss, both kinds of predictions, and how many of them are right. */
@@ -27,46 +27,40 @@ export async function* runEvaluation(
   }
   const targets = tokensOf('target', target, n_token).tokens;
   const model = fixtureModel(config, params, {}, backend);
-  const segments = cutSegments(batch, chunkLength(time, tgt_len));
-  const loss = scope(() => sequenceLoss(model, segments, size, { backend }).loss);
-  yield compare('loss', [await loss.item()], [fixture.loss], tolerance);
-  loss.dispose();
+  const { loss, forced, free } = await finallyDispose(model, async () => {
+    const segments = cutSegments(batch, chunkLength(time, tgt_len));
+    const loss = scope(() => sequenceLoss(model, segments, size, { backend }).loss);
+    const reader = () => new Reader(model, batch, backend);
+    const ours = {
+      loss: await loss.item(),
+      forced: await readTruth(reader(), chunkLength(time, tgt_len)),
+      // Answers shorter than a segment are judged with the truth as input alone.
+      free:
+        answer_size < tgt_len
+          ? undefined
+          : await answerFreely(reader(), targets, question, tgt_len),
+    };
+    loss.dispose();
+    return ours;
+  });
 
   const right = (predictions: Int32Array) =>
     predictions.filter((token, i) => i % time >= question && token === targets[i]).length;
-  const compareTokens = (
-    field: 'teacher_forced_argmax' | 'free_running_target_preds',
-    ours: Int32Array,
-  ) => {
-    const expected = tokensOf(field, fixture[field] ?? target, n_token).tokens;
-    return compare(field, ours, expected, tolerance);
-  };
-  const forced = await readTruth(new Reader(model, batch, backend), chunkLength(time, tgt_len));
-  yield compareTokens('teacher_forced_argmax', forced);
-  yield compare(
-    'num_correct_teacher_forced',
-    [right(forced)],
-    [fixture.num_correct_teacher_forced],
-    tolerance,
-  );
-  let answered = forced;
-  let numCorrect = 0;
-  if (answer_size >= tgt_len) {
-    // Shorter answers are judged with the truth as input alone.
-    answered = await answerFreely(new Reader(model, batch, backend), targets, question, tgt_len);
-    numCorrect = right(answered);
-    yield compareTokens('free_running_target_preds', answered);
-  }
+  const against = (field: string, ours: number, expected: number) =>
+    compare(field, [ours], [expected], tolerance);
+  const tokens = (field: string, ours: Int32Array, expected: FixtureTensor) =>
+    compare(field, ours, tokensOf(field, expected, n_token).tokens, tolerance);
   const total = size * answer_size;
-  yield compare('num_correct', [numCorrect], [fixture.num_correct], tolerance);
-  yield compare('num_total', [total], [fixture.num_total], tolerance);
-  yield compare(
-    'returned_accuracy',
-    [right(answered) / total],
-    [fixture.returned_accuracy],
-    tolerance,
-  );
-  model.dispose();
+  yield against('loss', loss, fixture.loss);
+  yield tokens('teacher_forced_argmax', forced, fixture.teacher_forced_argmax);
+  const { num_correct, num_correct_teacher_forced, num_total, returned_accuracy } = fixture;
+  yield against('num_correct_teacher_forced', right(forced), num_correct_teacher_forced);
+  if (free && fixture.free_running_target_preds) {
+    yield tokens('free_running_target_preds', free, fixture.free_running_target_preds);
+  }
+  yield against('num_correct', free ? right(free) : 0, num_correct);
+  yield against('num_total', total, num_total);
+  yield against('returned_accuracy', right(free ?? forced) / total, returned_accuracy);
 }
 
 /** Reads a batch part by part; the inputs may be changed on the way. */
@@ -94,13 +88,13 @@ class Reader {
     });
     const predictions = await likeliest.data();
     likeliest.dispose();
-    for (const part of treeLeaves(advance ? this.#state : state)) part.dispose();
+    disposeAll(advance ? this.#state : state);
     if (advance) this.#state = state;
     return predictions;
   }
 
   dispose(): void {
-    for (const part of treeLeaves(this.#state)) part.dispose();
+    disposeAll(this.#state);
   }
 }
 

@@ -152,8 +152,9 @@ const trainingCase = object(
     ),
     init_params: dictionary(tensor),
     batches: list(object({ data: tensor, target: tensor }, others)),
-    /** Its rounding is the smallest, so it is what every backend is compared with. */
+    /** The same in both arithmetics. Every backend is compared with the exacter one. */
     float64: trained,
+    float32: orDefault(orNull(trained), null),
   },
   others,
 );

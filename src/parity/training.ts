@@ -1,5 +1,5 @@
 /** Training fixtures: a few optimiser steps, as the reference's scripts take them. */
-import { scope, treeLeaves, valueAndGrad } from '../autograd/index.js';
+import { scope, valueAndGrad } from '../autograd/index.js';
 import { MemgradError } from '../errors.js';
 import { readArrays, toReference } from '../models/index.js';
 import type { Batch, Task } from '../tasks/index.js';
@@ -12,7 +12,7 @@ import {
   streamLoss,
   train,
 } from '../training/index.js';
-import { batchOf, chunkLength, type ParityContext } from './case.js';
+import { batchOf, chunkLength, disposeAll, finallyDispose, type ParityContext } from './case.js';
 import { compare, compareNamed, type ParityRow } from './compare.js';
 import type { TrainingCase } from './fixture.js';
 import { fixtureModel, type ReferenceModel } from './model.js';
@@ -26,7 +26,6 @@ export async function* runTraining(
   const { tolerance } = context;
   const { losses, grad_norms_before_clip, final_params } = float64;
   const onStream = script === 'train.py';
-  const model = fixtureModel(config, init_params, { keepCache: !onStream }, context.backend);
   const all = batches.map(({ data, target }) =>
     batchOf(data, target, onStream ? null : config.answer_size, config.n_token),
   );
@@ -37,25 +36,34 @@ export async function* runTraining(
   }
   const { lr, betas, eps, weight_decay } = fixture.optimizer;
   const adam = new Adam({ learningRate: lr, betas, epsilon: eps, weightDecay: weight_decay });
-  const steps = (onStream ? onStreamSteps : onBatches)(model, all, adam, fixture, context);
+  const model = fixtureModel(config, init_params, { keepCache: !onStream }, context.backend);
   const ours: Taken[] = [];
-  for await (const step of steps) ours.push(step);
-  yield compare(
-    'losses',
-    ours.map(({ loss }) => loss),
-    losses,
-    tolerance,
-  );
-  yield compare(
-    'grad_norms_before_clip',
-    ours.map(({ gradientNorm }) => gradientNorm),
-    grad_norms_before_clip,
-    tolerance,
-  );
-  const final = toReference(await readArrays(model.parameters()));
-  yield* compareNamed('final_params', final, final_params, tolerance);
+  const final = await finallyDispose(model, async () => {
+    const steps = (onStream ? onStreamSteps : onBatches)(model, all, adam, fixture, context);
+    for await (const step of steps) ours.push(step);
+    return toReference(await readArrays(model.parameters()));
+  });
   adam.dispose();
-  model.dispose();
+  const one = (field: 'loss' | 'gradientNorm') => ours.map((step) => step[field]);
+  yield compare('losses', one('loss'), losses, tolerance);
+  yield compare('grad_norms_before_clip', one('gradientNorm'), grad_norms_before_clip, tolerance);
+  const reach = context.backend.dtypes.includes('float64') ? 0 : 10 * float32Deviation(fixture);
+  yield* compareNamed('final_params', final, final_params, Math.max(tolerance, reach));
+}
+
+/**
+ * How far the reference's own run in float32 ends from its run in float64, relative to the largest
+ * value of a parameter. Adam divides a gradient by its own size, so where a gradient is smaller than
+ * the rounding of its sums, its sign is chance, and the parameter goes a whole step this way or
+ * that. The last bit of the initial parameters moves our final ones by up to 4 times this
+ * deviation, so 10 times it tells a fault from rounding; losses and norms keep the tolerance.
+ */
+function float32Deviation({ float32, float64 }: TrainingCase): number {
+  const deviations = Object.entries(float32?.final_params ?? {}).map(([name, { data }]) => {
+    const exact = float64.final_params[name]?.data ?? data;
+    return compare(`float32.final_params.${name}`, data, exact, 0).maxRel;
+  });
+  return Math.max(0, ...deviations);
 }
 
 /** What came of a step. */
@@ -119,9 +127,9 @@ async function* onStreamSteps(
       return { loss, norm, next };
     });
     const [loss, gradientNorm] = [await step.loss.item(), await step.norm.item()];
-    for (const part of treeLeaves([step.loss, step.norm, carry])) part.dispose();
+    disposeAll([step.loss, step.norm, carry]);
     carry = step.next;
     yield { loss, gradientNorm };
   }
-  for (const part of treeLeaves(carry)) part.dispose();
+  disposeAll(carry);
 }
