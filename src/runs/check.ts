@@ -76,14 +76,23 @@ export function pair<T>(check: Check<T>): Check<readonly [T, T]> {
       : refuse(path, value, 'a list of two');
 }
 
+type Fields = Record<string, Check<unknown>>;
+
+/** Which fields may be left out: those whose check gives undefined then. */
+type Optional<F extends Fields> = {
+  [Name in keyof F]: undefined extends ReturnType<F[Name]> ? Name : never;
+}[keyof F];
+
+/** What `object(fields)` gives. */
+export type Checked<F extends Fields> = {
+  readonly [Name in Exclude<keyof F, Optional<F>>]: ReturnType<F[Name]>;
+} & { readonly [Name in Optional<F>]?: ReturnType<F[Name]> };
+
 /**
  * An object with exactly these fields; with `others`, those that are not known are left out. The
  * result is a new one, so that nothing else of `value` gets in.
  */
-export function object<F extends Record<string, Check<unknown>>>(
-  fields: F,
-  { others = false } = {},
-): Check<{ readonly [Name in keyof F]: ReturnType<F[Name]> }> {
+export function object<F extends Fields>(fields: F, { others = false } = {}): Check<Checked<F>> {
   return (value, path) => {
     if (!isObject(value)) refuse(path, value, `an object with ${Object.keys(fields).join(', ')}`);
     const given = value as Record<string, unknown>;
@@ -97,7 +106,7 @@ export function object<F extends Record<string, Check<unknown>>>(
       const field = `${path}${path.endsWith(':') ? ' ' : '.'}${name}`;
       return [name, check(Object.hasOwn(given, name) ? given[name] : undefined, field)];
     });
-    return Object.fromEntries(checked);
+    return Object.fromEntries(checked.filter(([, field]) => field !== undefined));
   };
 }
 
