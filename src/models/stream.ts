@@ -52,9 +52,14 @@ export class Stream {
     });
   }
 
-  /** Reads more tokens. They take effect on the state when their segment is whole and another token comes. */
+  /** Reads more tokens. They take effect on the state when their segment is whole and another token comes. Throws for what is no token. */
   push(tokens: ArrayLike<number>): void {
     for (let i = 0; i < tokens.length; i++) {
+      if (!Number.isSafeInteger(tokens[i]) || tokens[i] < 0) {
+        throw new MemgradError(
+          `stream: a token must be a whole number >= 0, got ${tokens[i]}; those before it were read.`,
+        );
+      }
       if (this.#filled === this.#segment.length) this.#close();
       this.#segment[this.#filled++] = tokens[i];
     }
