@@ -37,7 +37,7 @@ export function addParity(program: Command): void {
     .addHelpText(
       'after',
       `
-Exits with 1 when a field differs by more, and with 2 when a file cannot be used.
+Exits with 1 when a field differs by more, with 2 when a file cannot be used.
 
 Examples:
   $ memgrad parity tests/goldens/c_rmt_full_bptt.json
