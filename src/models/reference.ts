@@ -127,7 +127,7 @@ export function loadReference(model: Module, state: ReferenceState): void {
   });
   if (left.delete(TIED) && !sameValues(state[TIED], state[EMBEDDING])) {
     throw new MemgradError(
-      `loadReference: '${TIED}' differs from '${EMBEDDING}', expected one tied weight; the model shares it.`,
+      `loadReference: '${TIED}' and '${EMBEDDING}' differ, expected one tied weight; the model shares it.`,
     );
   }
   left.delete(CONSTANT);
