@@ -16,6 +16,7 @@ interface ParityCommandOptions extends CommonOptions {
 /** What a backend's arithmetic allows, relative to the largest value of a field. */
 const tolerances: Record<BackendName, number> = { cpu: 1e-7, wasm: 2e-5 };
 
+const PATIENCE_MS = 1000; // shorter runs need no line that tells how far they are
 const FAILED = 1;
 const UNUSABLE = 2;
 
@@ -53,8 +54,12 @@ async function runParity(files: string[], options: ParityCommandOptions): Promis
   const tolerance = options.tolerance ?? tolerances[options.backend as BackendName];
   const all: ParityRow[] = [];
   let unusable = 0;
-  for (const file of files) {
+  const started = performance.now();
+  for (const [i, file] of files.entries()) {
     try {
+      if (performance.now() - started > PATIENCE_MS) {
+        output.live(() => `file ${i + 1} of ${files.length}: ${file}`);
+      }
       all.push(...(await compareFile(file, tolerance, context)));
     } catch (error) {
       if (!(error instanceof MemgradError)) throw error;
@@ -66,8 +71,8 @@ async function runParity(files: string[], options: ParityCommandOptions): Promis
   const failed = all.filter(({ pass }) => !pass).length;
   const verdict =
     failed === 0
-      ? `All ${plural(all.length, 'field')} agree to ${tolerance} of their largest value.`
-      : `${failed} of ${plural(all.length, 'field')} differ by more than ${tolerance} of their largest value.`;
+      ? `All ${plural(all.length, 'field')} agree to ${tolerance.toExponential()} of their largest value.`
+      : `${failed} of ${plural(all.length, 'field')} differ by more than ${tolerance.toExponential()} of their largest value.`;
   const left = unusable === 0 ? '' : ` ${plural(unusable, 'file')} could not be used.`;
   output.print(wrap(verdict + left, output.columns));
   if (unusable > 0) process.exitCode = UNUSABLE;
@@ -85,7 +90,6 @@ async function compareFile(
   for await (const row of runFixture(fixture, { backend, tolerance })) {
     rows.push(row);
     output.line({ file, ...row });
-    output.live(() => `${file}: ${plural(rows.length, 'field')}, now ${row.field}`);
     await interrupt.check();
   }
   output.settle();
