@@ -48,7 +48,7 @@ export function observe<T>(
   }
 }
 
-/** Whether anybody wants the value called `name` here: then a fused kernel that would hide it must not run. */
+/** Whether anybody wants the value called `name` here: then what is not computed otherwise must be, and no fused kernel may hide it. */
 export function isWanted(name: string): boolean {
   return observer?.wanted(observer.path + name) ?? false;
 }

@@ -64,7 +64,7 @@ async function runParity(files: string[], options: ParityCommandOptions): Promis
     } catch (error) {
       if (!(error instanceof MemgradError)) throw error;
       output.settle();
-      console.error(`error: ${error.message.startsWith(file) ? '' : `${file}: `}${error.message}`);
+      console.error(`error: ${error.message.includes(file) ? '' : `${file}: `}${error.message}`);
       unusable++;
     }
   }

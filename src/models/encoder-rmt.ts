@@ -172,7 +172,7 @@ export class EncoderRMT extends Module {
     const written = slice(output, 1, 1, 1 + numMemTokens);
     report('memory.written', written);
     const pooled = tanh(this.pooler.forward(slice(output, 1, 0, 1))); // [batch, 1, dModel]
-    const dropped = key ? dropout(pooled, rate, key.fold(0)) : pooled;
+    const dropped = key ? dropout(pooled, rate, key.fold(stack.layers.length + 1)) : pooled;
     const logits = this.classifier.forward(dropped);
     return { memory: written, logits: reshape(logits, [batch, this.config.classes]) };
   }

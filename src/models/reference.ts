@@ -114,7 +114,7 @@ export function loadReference(model: Module, state: ReferenceState): void {
   const matches = parameters.map(([name, parameter]) => {
     const places = placesOf(name, added);
     const found = places.map((place) => take(place, name));
-    const data = found.flatMap((part) => Array.from(part.data));
+    const data = joined(found);
     const [first, ...rest] = found.map(({ shape }) => shape);
     const shape = rest.length === 0 ? first : [parameter.shape[0], ...first.slice(1)];
     if (long(shape) !== long(parameter.shape) || data.length !== parameter.size) {
@@ -142,6 +142,17 @@ export function loadReference(model: Module, state: ReferenceState): void {
       parameter.assign(tensor(data, { shape, dtype, backend }));
     }
   });
+}
+
+/** The values of tensors that stand one behind the other. */
+function joined(parts: readonly ReferenceTensor[]): Float64Array {
+  const values = new Float64Array(parts.reduce((sum, { data }) => sum + data.length, 0));
+  let at = 0;
+  for (const { data } of parts) {
+    values.set(data, at);
+    at += data.length;
+  }
+  return values;
 }
 
 /** The lengths that say something. */

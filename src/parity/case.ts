@@ -1,43 +1,13 @@
 /** Case fixtures: every forward pass, the losses and their gradients. */
-import { observe, type Tensor, treeLeaves, valueAndGrad } from '../autograd/index.js';
-import type { Backend } from '../backends/backend.js';
+import { observe, type Tensor, valueAndGrad } from '../autograd/index.js';
 import { MemgradError } from '../errors.js';
-import { type HostArray, type Module, readArrays, toReference } from '../models/index.js';
-import { type Batch, IGNORED } from '../tasks/index.js';
+import { type HostArray, readArrays, toReference } from '../models/index.js';
 import { type Carry, cutSegments, sequenceLoss, streamLoss } from '../training/index.js';
-import { compare, compareNamed, type ParityRow, timeMajor, tokensOf } from './compare.js';
+import { compare, compareNamed, type ParityRow, timeMajor } from './compare.js';
+import { disposeAll, finallyDispose, type ParityContext } from './context.js';
 import type { FixtureTensor, Forward, StreamCase, SyntheticCase } from './fixture.js';
 import { fixtureModel, type StateRules } from './model.js';
-
-/** What every runner needs beside the fixture. */
-export interface ParityContext {
-  backend: Backend;
-  tolerance: number;
-}
-
-/** A fixture's tokens as a batch of which the last `answerSize` positions count; all when null. */
-export function batchOf(
-  inputs: FixtureTensor,
-  targets: FixtureTensor,
-  answerSize: number | null,
-  vocabulary: number,
-): Batch {
-  const { size, time, tokens } = tokensOf('inputs', inputs, vocabulary);
-  const wanted = tokensOf('targets', targets, vocabulary);
-  if (wanted.size !== size || wanted.time !== time) {
-    throw new MemgradError(
-      `inputs are [${time}, ${size}] and targets [${wanted.time}, ${wanted.size}], but they must be equal; check the fixture.`,
-    );
-  }
-  const first = Math.max(0, time - (answerSize ?? time));
-  const counted = wanted.tokens.map((token, i) => (i % time < first ? IGNORED : token));
-  return { size, time, inputs: tokens, targets: counted, promptLength: first + 1 };
-}
-
-/** How long the segments are that the reference's scripts cut: torch.chunk(rows, rows // length). */
-export function chunkLength(rows: number, length: number): number {
-  return Math.ceil(rows / Math.max(1, Math.floor(rows / length)));
-}
+import { batchOf } from './tokens.js';
 
 /** One sequence, read by `sequenceLoss`. */
 export async function* runSynthetic(
@@ -144,20 +114,6 @@ async function take(compute: () => [Tensor, Record<string, Tensor>]): Promise<Ta
   return taken;
 }
 
-/** Frees the tensors of a tree. */
-export function disposeAll(tree: unknown): void {
-  for (const tensor of treeLeaves(tree)) tensor.dispose();
-}
-
-/** What `use` gives; `model` is freed whatever happens. */
-export async function finallyDispose<T>(model: Module, use: () => Promise<T>): Promise<T> {
-  try {
-    return await use();
-  } finally {
-    model.dispose();
-  }
-}
-
 /** Where the values of a forward pass stand. */
 interface Place {
   /** What stands before their names in what was observed. */
@@ -209,7 +165,7 @@ function lossesOf(logits: Float64Array, targets: readonly number[]): number[] {
   const width = logits.length / targets.length;
   return targets.map((target, i) => {
     const row = logits.subarray(i * width, (i + 1) * width);
-    const largest = Math.max(...row);
+    const largest = row.reduce((a, b) => Math.max(a, b));
     const total = row.reduce((sum, logit) => sum + Math.exp(logit - largest), 0);
     return largest + Math.log(total) - row[target];
   });

@@ -47,31 +47,6 @@ export function timeMajor({ shape, data }: HostArray): Float64Array {
   });
 }
 
-/** A time-major [time, batch] fixture as row-major [batch, time]. Throws `MemgradError` for another rank, or a number that is no token. */
-export function tokensOf(
-  field: string,
-  { shape, data }: FixtureTensor,
-  vocabulary: number,
-): { size: number; time: number; tokens: Int32Array } {
-  const [time, size] = shape;
-  if (shape.length !== 2 || time < 1 || size < 1) {
-    throw new MemgradError(
-      `${field} has shape [${shape.join(', ')}], but [time, batch] was expected; check the fixture.`,
-    );
-  }
-  const wrong = data.find((token) => !Number.isInteger(token) || token < 0 || token >= vocabulary);
-  if (wrong !== undefined) {
-    throw new MemgradError(
-      `${field} holds ${wrong}, but tokens from 0 to ${vocabulary - 1} were expected; check n_token.`,
-    );
-  }
-  const tokens = new Int32Array(data.length);
-  data.forEach((token, i) => {
-    tokens[(i % size) * time + Math.floor(i / size)] = token;
-  });
-  return { size, time, tokens };
-}
-
 /** One row for each of the reference's tensors; null there stands for zeros. */
 export function compareNamed(
   prefix: string,

@@ -5,10 +5,11 @@ import { MemgradError } from '../errors.js';
 import { detach, type SegmentModel } from '../models/index.js';
 import type { Batch } from '../tasks/index.js';
 import { columns, cutSegments, sequenceLoss } from '../training/index.js';
-import { batchOf, chunkLength, disposeAll, finallyDispose, type ParityContext } from './case.js';
-import { compare, type ParityRow, tokensOf } from './compare.js';
+import { compare, type ParityRow } from './compare.js';
+import { disposeAll, finallyDispose, type ParityContext } from './context.js';
 import type { EvaluationCase, FixtureTensor } from './fixture.js';
 import { fixtureModel } from './model.js';
+import { batchOf, chunkLength, tokensOf } from './tokens.js';
 
 /** The loss, both kinds of predictions, and how many of them are right. */
 export async function* runEvaluation(

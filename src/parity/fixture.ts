@@ -25,6 +25,8 @@ export interface FixtureTensor {
 const others = { others: true };
 const length = whole(0, 2 ** 31);
 
+const zero: Check<0> = (value, path) => (value === 0 ? 0 : refuse(path, value, '0'));
+
 const finite: Check<number> = (value, path) =>
   Number.isFinite(value) ? (value as number) : refuse(path, value, 'a finite number');
 
@@ -67,10 +69,10 @@ const modelConfig = {
   d_embed: orDefault(orNull(length), null),
   div_val: orDefault(whole(1, 1), 1),
   cutoffs: orDefault(list(length), []),
-  dropout: orDefault(real(0, Number.MIN_VALUE), 0),
-  dropatt: orDefault(real(0, Number.MIN_VALUE), 0),
+  dropout: orDefault(zero, 0),
+  dropatt: orDefault(zero, 0),
   tie_weight: orDefault(flag, true),
-  ext_len: orDefault(whole(0, 0), 0),
+  ext_len: orDefault(zero, 0),
 };
 
 const depth = orDefault(whole(0, 100_000), 0);
@@ -81,8 +83,8 @@ const forward = object(
     segment: length,
     kind: orDefault(
       (value, path) =>
-        /^(main|reforward_for_segment_\d{1,6})$/.test(String(value))
-          ? (value as string)
+        typeof value === 'string' && /^(main|reforward_for_segment_\d{1,6})$/.test(value)
+          ? value
           : refuse(path, value, 'main or reforward_for_segment_N'),
       'main',
     ),

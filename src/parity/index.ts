@@ -1,12 +1,13 @@
 /** Parity: the models of memgrad beside numbers that the published code computed. */
-import { type ParityContext, runStream, runSynthetic } from './case.js';
+import { runStream, runSynthetic } from './case.js';
 import type { ParityRow } from './compare.js';
+import type { ParityContext } from './context.js';
 import { runEvaluation } from './evaluation.js';
 import type { Fixture } from './fixture.js';
 import { runTraining } from './training.js';
 
-export type { ParityContext } from './case.js';
 export type { ParityRow } from './compare.js';
+export type { ParityContext } from './context.js';
 export { type Fixture, parseFixture } from './fixture.js';
 
 /**

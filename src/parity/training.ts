@@ -12,10 +12,11 @@ import {
   streamLoss,
   train,
 } from '../training/index.js';
-import { batchOf, chunkLength, disposeAll, finallyDispose, type ParityContext } from './case.js';
 import { compare, compareNamed, type ParityRow } from './compare.js';
+import { disposeAll, finallyDispose, type ParityContext } from './context.js';
 import type { TrainingCase } from './fixture.js';
 import { fixtureModel, type ReferenceModel } from './model.js';
+import { batchOf, chunkLength } from './tokens.js';
 
 /** Losses and gradient norms of the steps, and the parameters after the last one. */
 export async function* runTraining(

@@ -20,6 +20,7 @@ export const notOperations = [
   'defaultBackend',
   'full',
   'grad',
+  'isWanted',
   'memoryReport',
   'normal',
   'observe',

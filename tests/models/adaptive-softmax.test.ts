@@ -4,6 +4,7 @@ import {
   checkGradients,
   Key,
   normal,
+  observe,
   type Parameter,
   setDefaultBackend,
   sum,
@@ -136,6 +137,8 @@ test('a model with cutoffs trains on the same loss either way', async () => {
     model.parameters(),
   )();
   assert.ok(Math.abs((await full[0].item()) - (await tails[0].item())) < 1e-12);
+  const { seen } = observe(() => streamLoss(model, segment, 2, undefined));
+  assert.equal(seen.get('logits')?.shape, [2, 6, nToken]);
   for (const [name, gradient] of Object.entries(full[1])) {
     const other = await tails[1][name].data();
     (await gradient.data()).forEach((value, i) => {

@@ -9,7 +9,7 @@ import {
   type ReferenceTensor,
   saveReference,
 } from '../../src/models/index.js';
-import { decodeSafetensors, encodeSafetensors, type StoredTensor } from '../../src/runs/index.js';
+import { decodeSafetensors, encodeSafetensors } from '../../src/runs/index.js';
 
 const test = suite('reference names');
 
@@ -22,7 +22,7 @@ for (const name of modelNames) {
     test(`${name} ${JSON.stringify(extra)}: to a file by PyTorch names and back`, async () => {
       const [from, to] = [make(name, 1, extra), make(name, 2, extra)];
       const saved = await saveReference(from);
-      const file = encodeSafetensors(new Map(Object.entries(saved) as [string, StoredTensor][]));
+      const file = encodeSafetensors(new Map(Object.entries(saved)));
       loadReference(to, Object.fromEntries(decodeSafetensors(file).tensors));
       for (const [key, parameter] of Object.entries(to.parameters())) {
         assert.equal(await parameter.data(), await from.parameters()[key].data(), key);

@@ -17,7 +17,7 @@ import {
   modelNames,
   presets,
 } from '../../src/models/index.js';
-import { decodeSafetensors, encodeSafetensors, type StoredTensor } from '../../src/runs/index.js';
+import { decodeSafetensors, encodeSafetensors } from '../../src/runs/index.js';
 
 const test = suite('stream');
 
@@ -75,9 +75,7 @@ for (const name of modelNames) {
     for (const cut of [0, 3, 4, 10]) {
       const first = model.stream({ segmentLength: 4 });
       first.push(tokens.slice(0, cut));
-      const file = encodeSafetensors(
-        new Map(Object.entries(await first.save()) as [string, StoredTensor][]),
-      );
+      const file = encodeSafetensors(new Map(Object.entries(await first.save())));
       first.dispose();
       const saved = Object.fromEntries(decodeSafetensors(file).tensors);
       const second = model.stream({ segmentLength: 4, saved });

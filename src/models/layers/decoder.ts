@@ -3,6 +3,7 @@ import {
   add,
   dropout,
   gather,
+  isWanted,
   type Key,
   linear,
   mul,
@@ -160,9 +161,11 @@ export class Decoder extends Stack {
       return { logits, state };
     }
     const table = { weight: embedding, bias: outputBias };
+    const logits = () => adaptive.logProbabilities(rows, table);
+    if (isWanted('logits')) report('logits', logits());
     return {
       get logits() {
-        return adaptive.logProbabilities(rows, table);
+        return logits();
       },
       losses: (targets) => adaptive.losses(rows, table, targets),
       state,
