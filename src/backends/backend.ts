@@ -97,8 +97,35 @@ export interface AdamSpec {
   /** The square root of 1 - beta2^t. */
   readonly root: number;
   readonly epsilon: number;
-  /** What the parameter is multiplied with first: less than 1 for decoupled weight decay. */
+  /** What the gradient is multiplied with first: less than 1 where it is clipped. */
+  readonly gradientScale: number;
+  /** How much of the parameter is added to the gradient then: weight decay as a penalty. */
+  readonly decay: number;
+  /** What the parameter is multiplied with: less than 1 for decoupled weight decay. */
   readonly shrink: number;
+}
+
+/** The sizes of an attention: q is [batch, queries, heads width], k [batch, keys, heads width], v [batch, keys, heads valueWidth]. */
+export interface AttentionSpec {
+  readonly batch: number;
+  readonly heads: number;
+  readonly queries: number;
+  readonly keys: number;
+  readonly width: number;
+  readonly valueWidth: number;
+  /** What the scores are multiplied with. */
+  readonly scale: number;
+}
+
+/** What an attention reads, contiguous. */
+export interface AttentionInputs {
+  readonly q: DeviceBuffer;
+  readonly k: DeviceBuffer;
+  readonly v: DeviceBuffer;
+  /** int32 [queries, keys], or one such for each of the batch. */
+  readonly mask?: DeviceBuffer;
+  /** [batch, heads, queries, keys]. */
+  readonly bias?: DeviceBuffer;
 }
 
 /**
@@ -107,6 +134,16 @@ export interface AdamSpec {
  * is also what tests hold the kernel against.
  */
 export interface FusedKernels {
+  /** x W^T + bias for rows of `width`, with W [outputs, width] and bias [outputs]; no less than 0 if `relu`. */
+  linear(
+    x: DeviceBuffer,
+    weight: DeviceBuffer,
+    bias: DeviceBuffer,
+    relu: boolean,
+    width: number,
+  ): DeviceBuffer;
+  /** g where y is greater than 0, elsewhere 0. */
+  reluGradient(y: DeviceBuffer, g: DeviceBuffer): DeviceBuffer;
   /** softmax(scale * x) where `mask` (int32 [maskRows, width], repeating over the rows) is not 0, elsewhere 0. */
   softmax(
     x: DeviceBuffer,
@@ -119,22 +156,55 @@ export interface FusedKernels {
   /** (x - mean) / sqrt(variance + epsilon). */
   normalize(x: DeviceBuffer, epsilon: number, width: number): DeviceBuffer;
   normalizeGradient(x: DeviceBuffer, g: DeviceBuffer, epsilon: number, width: number): DeviceBuffer;
-  /** Turns the pairs (x_i, x_{i + width/2}) by angles with these cosines and sines ([time, width / 2], repeating over the rows); `sign` -1 turns back. */
+  /** Turns the pairs (x_i, x_{i + d/2}) of each of the `heads` in a row, d = width / heads, by angles with these cosines and sines ([time, d / 2], repeating over the rows); `sign` -1 turns back. */
   rotate(
     x: DeviceBuffer,
     cos: DeviceBuffer,
     sin: DeviceBuffer,
     sign: 1 | -1,
+    heads: number,
     width: number,
   ): DeviceBuffer;
-  /** The new parameter, first and second moment. */
-  adam(
-    parameter: DeviceBuffer,
+  /** softmax(scale * (q k^T + bias)) v for each head, where the mask is not 0: [batch, queries, heads valueWidth]. */
+  attention(inputs: AttentionInputs, spec: AttentionSpec): DeviceBuffer;
+  /** The gradients by q, k, v and, where there is one, bias. */
+  attentionGradient(
+    inputs: AttentionInputs,
     gradient: DeviceBuffer,
-    first: DeviceBuffer,
-    second: DeviceBuffer,
+    spec: AttentionSpec,
+  ): DeviceBuffer[];
+  /** -log softmax(x)[target] for each row of `width`, 0 where the target (int32) is `ignored`. Throws as `gather`. */
+  crossEntropy(
+    x: DeviceBuffer,
+    targets: DeviceBuffer,
+    ignored: number,
+    width: number,
+  ): DeviceBuffer;
+  /** (softmax(x) - oneHot(target)) * g for each row, 0 where the target is `ignored`; g has one value a row. */
+  crossEntropyGradient(
+    x: DeviceBuffer,
+    targets: DeviceBuffer,
+    g: DeviceBuffer,
+    ignored: number,
+    width: number,
+  ): DeviceBuffer;
+  /** x / (1 - rate) where `uniform(key)` is at least `rate`, elsewhere 0; added to `residual` where there is one. */
+  dropout(
+    x: DeviceBuffer,
+    residual: DeviceBuffer | undefined,
+    rate: number,
+    key: RandomWords,
+  ): DeviceBuffer;
+  /** The square root of the sum of the squares of all values: one. */
+  norm(buffers: readonly DeviceBuffer[]): DeviceBuffer;
+  /** The new parameters, first and second moments, for lists of as many buffers each. */
+  adam(
+    parameters: readonly DeviceBuffer[],
+    gradients: readonly DeviceBuffer[],
+    first: readonly DeviceBuffer[],
+    second: readonly DeviceBuffer[],
     spec: AdamSpec,
-  ): [DeviceBuffer, DeviceBuffer, DeviceBuffer];
+  ): [DeviceBuffer[], DeviceBuffer[], DeviceBuffer[]];
 }
 
 /** What an engine needs of the code that computes. `tests/` runs the conformance suite on each. */

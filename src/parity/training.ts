@@ -1,17 +1,9 @@
 /** Training fixtures: a few optimiser steps, as the reference's scripts take them. */
-import { scope, valueAndGrad } from '../autograd/index.js';
+import { globalNorm, scope, valueAndGrad } from '../autograd/index.js';
 import { MemgradError } from '../errors.js';
 import { readArrays, toReference } from '../models/index.js';
 import type { Batch, Task } from '../tasks/index.js';
-import {
-  Adam,
-  type Carry,
-  clipped,
-  cutSegments,
-  globalNorm,
-  streamLoss,
-  train,
-} from '../training/index.js';
+import { Adam, type Carry, clipScale, cutSegments, streamLoss, train } from '../training/index.js';
 import { compare, compareNamed, type ParityRow } from './compare.js';
 import { disposeAll, finallyDispose, type ParityContext } from './context.js';
 import type { TrainingCase } from './fixture.js';
@@ -123,12 +115,12 @@ async function* onStreamSteps(
         return [next.loss, next.carry] as const;
       };
       const [[loss, next], gradients] = valueAndGrad(lossOf, parameters)();
-      const norm = globalNorm(gradients);
-      optimizer.step(parameters, clipped(gradients, norm, clip_grad_norm), optimizer.learningRate);
-      return { loss, norm, next };
+      return { loss, norm: globalNorm(Object.values(gradients)), next, gradients };
     });
     const [loss, gradientNorm] = [await step.loss.item(), await step.norm.item()];
-    disposeAll([step.loss, step.norm, carry]);
+    const gradientScale = clipScale(gradientNorm, clip_grad_norm);
+    optimizer.step(parameters, step.gradients, { rate: optimizer.learningRate, gradientScale });
+    disposeAll([step.loss, step.norm, step.gradients, carry]);
     carry = step.next;
     yield { loss, gradientNorm };
   }

@@ -12,4 +12,4 @@ export {
   sequenceLoss,
 } from './segments.js';
 export * from './stream-loss.js';
-export { clipped, globalNorm, type TrainOptions, type TrainStep, train } from './train.js';
+export { clipScale, type TrainOptions, type TrainStep, train } from './train.js';

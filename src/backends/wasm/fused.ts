@@ -1,11 +1,27 @@
 /** The fused kernels of the wasm backend. */
-import type { DeviceBuffer, FusedKernels } from '../backend.js';
+import type { AttentionInputs, AttentionSpec, DeviceBuffer, FusedKernels } from '../backend.js';
+import { outsideTable } from '../outside-table.js';
 import type { Heap } from './heap.js';
 import type { Kernels, WasmBuffer } from './kernels.js';
 
 /** Each allocates its results in `heap` and runs one compiled kernel. */
 export function fusedKernels(kernels: Kernels, heap: Heap): FusedKernels {
   return {
+    linear: (x, weight, bias, relu, width) => {
+      const [rows, outputs] = [x.size / width, bias.size];
+      const scratch = heap.scratch(kernels.matmulScratch(outputs, width));
+      const out = heap.buffer('float32', rows * outputs);
+      kernels.matmul(
+        ...[at(x), 4 * width, 4, at(weight), 4, 4 * width, out.address, 4 * outputs],
+        ...[rows, outputs, width, scratch, at(bias), relu ? 0 : -Infinity],
+      );
+      return out;
+    },
+    reluGradient: (y, g) => {
+      const out = like(heap, g);
+      kernels.reluGradient(at(y), at(g), out.address, g.size);
+      return out;
+    },
     softmax: (x, mask, scale, width) => {
       const out = like(heap, x);
       const maskRows = mask ? mask.size / width : 0;
@@ -28,22 +44,87 @@ export function fusedKernels(kernels: Kernels, heap: Heap): FusedKernels {
       kernels.normalizeGradient(at(x), at(g), epsilon, x.size / width, width, out.address);
       return out;
     },
-    rotate: (x, cos, sin, sign, width) => {
+    rotate: (x, cos, sin, sign, heads, width) => {
       const out = like(heap, x);
-      const half = width / 2;
+      const half = width / heads / 2;
       const [rows, time] = [x.size / width, cos.size / half];
-      kernels.rotate(at(x), at(cos), at(sin), sign, rows, time, half, out.address);
+      kernels.rotate(at(x), at(cos), at(sin), sign, rows, time, heads, half, out.address);
       return out;
     },
-    adam: (p, g, m, v, { beta1, beta2, rate, root, epsilon, shrink }) => {
-      const [p2, m2, v2] = likeEach(heap, [p, m, v]);
-      kernels.adam(
-        ...[p, g, m, v, p2, m2, v2].map(at),
-        ...[p.size, beta1, beta2, 1 - beta1, 1 - beta2, rate, root, epsilon, shrink],
+    attention: (inputs, spec) => {
+      const { batch, heads, queries, keys, width, valueWidth } = spec;
+      const scratch = heap.scratch(kernels.attentionScratch(queries, keys, width, valueWidth));
+      const out = heap.buffer('float32', batch * heads * queries * valueWidth);
+      kernels.attention(...attentionNumbers(inputs, spec), out.address, scratch);
+      return out;
+    },
+    attentionGradient: (inputs, gradient, spec) => {
+      const { queries, keys, width, valueWidth } = spec;
+      const scratch = heap.scratch(kernels.attentionScratch(queries, keys, width, valueWidth));
+      const { q, k, v, bias } = inputs;
+      const made = likeEach(heap, bias ? [q, k, v, bias] : [q, k, v]);
+      const [gq, gk, gv, gBias] = made.map(at);
+      kernels.attentionGradient(
+        ...attentionNumbers(inputs, spec),
+        ...[at(gradient), gq, gk, gv, gBias ?? 0, scratch],
       );
-      return [p2, m2, v2];
+      return made;
+    },
+    crossEntropy: (x, targets, ignored, width) => {
+      const out = heap.buffer('float32', targets.size);
+      const bad = kernels.crossEntropy(
+        ...[at(x), at(targets), ignored, targets.size, width, out.address],
+      );
+      if (bad < 0) return out;
+      heap.free(out);
+      throw outsideTable('crossEntropy', heap.ints[at(targets) / 4 + bad], bad, width);
+    },
+    crossEntropyGradient: (x, targets, g, ignored, width) => {
+      const out = like(heap, x);
+      kernels.crossEntropyGradient(
+        ...[at(x), at(targets), at(g), ignored, targets.size, width, out.address],
+      );
+      return out;
+    },
+    dropout: (x, residual, rate, { hi, lo }) => {
+      const out = like(heap, x);
+      const from = residual ? at(residual) : 0;
+      kernels.dropout(at(x), from, rate, 1 / (1 - rate), hi, lo, out.address, x.size);
+      return out;
+    },
+    norm: (buffers) => {
+      const total = buffers.reduce((sum, x) => kernels.sumSquares(at(x), x.size, sum), 0);
+      const out = heap.buffer('float32', 1);
+      heap.floats[out.address / 4] = Math.sqrt(total);
+      return out;
+    },
+    adam: (parameters, gradients, first, second, spec) => {
+      const { beta1, beta2, rate, root, epsilon, gradientScale, decay, shrink } = spec;
+      const made = likeEach(heap, [...parameters, ...first, ...second]);
+      const count = parameters.length;
+      parameters.forEach((p, i) => {
+        kernels.adam(
+          ...[p, gradients[i], first[i], second[i]].map(at),
+          ...[made[i], made[count + i], made[2 * count + i]].map(at),
+          ...[p.size, beta1, beta2, 1 - beta1, 1 - beta2, rate, root, epsilon],
+          ...[gradientScale, decay, shrink],
+        );
+      });
+      return [made.slice(0, count), made.slice(count, 2 * count), made.slice(2 * count)];
     },
   };
+}
+
+/** The arguments that the kernels of attention have in common. */
+function attentionNumbers(
+  { q, k, v, mask, bias }: AttentionInputs,
+  { batch, heads, queries, keys, width, valueWidth, scale }: AttentionSpec,
+): number[] {
+  const maskStep = mask && mask.size > queries * keys ? 4 * queries * keys : 0;
+  return [
+    ...[at(q), at(k), at(v), mask ? at(mask) : 0, maskStep, bias ? at(bias) : 0, scale],
+    ...[0, batch * heads, heads, queries, keys, width, valueWidth],
+  ];
 }
 
 function at(buffer: DeviceBuffer): number {
