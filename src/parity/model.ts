@@ -129,8 +129,9 @@ function configOf(config: FixtureConfig, backend: Backend): AnyConfig {
 export class ReferenceModel extends SegmentModel {
   readonly #model: SegmentModel;
   readonly #rules: StateRules;
-  /** The last cache, as parameters, which outlive the scope of a step. */
+  /** The caches that this batch began with and that the next one will, as parameters, which outlive the scope of a step. */
   #cache: Parameter[] = [];
+  #next: Parameter[] = [];
 
   constructor(model: SegmentModel, rules: StateRules) {
     super();
@@ -144,11 +145,13 @@ export class ReferenceModel extends SegmentModel {
 
   override dispose(): void {
     super.dispose();
-    for (const rows of this.#cache) rows.dispose();
+    for (const rows of [...this.#cache, ...this.#next]) rows.dispose();
   }
 
   initialState(batch: number): Tree {
     const state = this.#model.initialState(batch);
+    for (const rows of this.#cache) rows.dispose();
+    [this.#cache, this.#next] = [this.#next, []];
     if (this.#cache[0]?.shape[0] !== batch) return state;
     return hasBoth(state) ? { ...state, cache: this.#cache } : this.#cache;
   }
@@ -171,8 +174,8 @@ export class ReferenceModel extends SegmentModel {
   #keep(state: Tree): void {
     const cache: Tree = hasBoth(state) ? state.cache : state;
     const kept = Array.isArray(cache) ? cache.map((rows: Tensor) => new Parameter(rows)) : [];
-    for (const rows of this.#cache) rows.dispose();
-    this.#cache = kept;
+    for (const rows of this.#next) rows.dispose();
+    this.#next = kept;
   }
 }
 
