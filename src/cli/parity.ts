@@ -69,14 +69,20 @@ async function runParity(files: string[], options: ParityCommandOptions): Promis
     }
   }
   const failed = all.filter(({ pass }) => !pass).length;
-  const verdict =
-    failed === 0
-      ? `All ${plural(all.length, 'field')} agree to ${tolerance.toExponential()} of their largest value.`
-      : `${failed} of ${plural(all.length, 'field')} differ by more than ${tolerance.toExponential()} of their largest value.`;
-  const left = unusable === 0 ? '' : ` ${plural(unusable, 'file')} could not be used.`;
-  output.print(wrap(verdict + left, output.columns));
+  output.print(wrap(verdict(all.length, failed, unusable, tolerance), output.columns));
   if (unusable > 0) process.exitCode = UNUSABLE;
   else if (failed > 0) process.exitCode = FAILED;
+}
+
+function verdict(fields: number, failed: number, unusable: number, tolerance: number): string {
+  const bound = `${tolerance.toExponential()} of their largest value`;
+  const sentences = [
+    failed > 0
+      ? `${failed} of ${plural(fields, 'field')} differ by more than ${bound}.`
+      : `All ${plural(fields, 'field')} agree to ${bound}.`,
+    `${plural(unusable, 'file')} could not be used.`,
+  ];
+  return sentences.slice(fields === 0 ? 1 : 0, unusable === 0 ? 1 : 2).join(' ');
 }
 
 /** The rows of one file, which are also printed. */

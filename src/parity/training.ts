@@ -48,7 +48,7 @@ export async function* runTraining(
  * How far the reference's own run in float32 ends from its run in float64, relative to the largest
  * value of a parameter. Adam divides a gradient by its own size, so where a gradient is smaller than
  * the rounding of its sums, its sign is chance, and the parameter goes a whole step this way or
- * that. The last bit of the initial parameters moves our final ones by up to 4 times this
+ * that. The last bit of the initial parameters moves our final ones by up to 5 times this
  * deviation, so 10 times it tells a fault from rounding; losses and norms keep the tolerance.
  */
 function float32Deviation({ float32, float64 }: TrainingCase): number {
