@@ -12,9 +12,10 @@ const allowed: Record<string, readonly string[]> = {
   tasks: ['autograd'],
   training: ['tasks', 'models', 'autograd', 'backends'],
   runs: ['training', 'tasks', 'models', 'autograd', 'backends'],
+  parity: ['runs', 'training', 'tasks', 'models', 'autograd', 'backends'],
   testing: ['autograd', 'backends'],
   index: ['autograd', 'backends'],
-  cli: ['testing', 'runs', 'training', 'tasks', 'models', 'autograd', 'backends'],
+  cli: ['parity', 'testing', 'runs', 'training', 'tasks', 'models', 'autograd', 'backends'],
 };
 
 const files = readdirSync('src', { recursive: true, encoding: 'utf8' })

@@ -1,12 +1,13 @@
-/** The examples of the README, run as they would be pasted: as modules that import the built package. */
+/** The examples of the README and of docs/models.md, run as they would be pasted: as modules that import the built package. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 
-const examples = [...readFileSync('README.md', 'utf8').matchAll(/```js\n(.*?)```/gs)].map(
-  ([, code]) => code,
-);
+const examplesOf = (file: string) =>
+  [...readFileSync(file, 'utf8').matchAll(/```js\n(.*?)```/gs)].map(([, code]) => code);
+const examples = examplesOf('README.md');
+const modelExamples = examplesOf('docs/models.md');
 
 /** What the example printed. */
 function run(code: string, name: string): string {
@@ -29,8 +30,17 @@ test('the training example trains and evaluates', () => {
   assert.match(lines[2], /^0\.\d+$/);
 });
 
+test('the examples of docs/models.md print what they say', () => {
+  const [encoder, stream, observing] = modelExamples.map((code, i) => run(code, `models-${i}`));
+  assert.match(encoder, /^3 0\.\d\d\n$/);
+  assert.is(stream, '5 true [ 12 ]\n');
+  assert.match(observing, 'memory.read layers.0.attention layers.1.attention memory.written');
+  assert.match(observing, '[ 1, 2, 13, 13 ]');
+});
+
 test('there is no example that is not run', () => {
   assert.is(examples.length, 2);
+  assert.is(modelExamples.length, 3);
 });
 
 test.run();

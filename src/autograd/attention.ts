@@ -7,6 +7,7 @@ import { add } from './elementwise.js';
 import { definitionGradients } from './fused.js';
 import { matmul } from './matmul.js';
 import { maskedSoftmax } from './normalization.js';
+import { isWanted, report } from './observe.js';
 import {
   broadcastShapes,
   commonDtype,
@@ -39,6 +40,7 @@ export interface AttentionOptions {
  * `k` [..., keys, d] and `v` [..., keys, e]; gives [..., queries, e]. The scores are
  * [..., queries, keys]; with `heads` the last axes are [heads d] and [heads e], and the scores are
  * [..., heads, queries, keys]. A query that may look at nothing gets zeros.
+ * The weights are reported to `observe` as `attention`.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
   requireTensors('attention', q, k, v);
@@ -78,6 +80,7 @@ const attentionOperation: Operation<Attributes> = {
     return { shape: [...lead, q.shape[q.rank - 2], valueWidth], dtype };
   },
   forward(backend, inputs, attributes) {
+    if (isWanted('attention')) return undefined; // the kernel keeps its weights to itself
     const call = fusedCall(inputs, attributes);
     return call && backend.fused?.attention?.(...call);
   },
@@ -106,6 +109,7 @@ function attentionOfHeads(inputs: readonly Tensor[], attributes: Attributes): Te
   const products = matmul(qs, ks, { transposeB: true });
   const scores = bias ? add(products, bias) : products;
   const weights = maskedSoftmax(scores, mask, 1 / Math.sqrt(qs.shape[qs.rank - 1]));
+  report('attention', weights);
   const values = matmul(drop ? dropout(weights, drop.rate, drop.key) : weights, vs);
   return heads === undefined ? values : merge(values);
 }

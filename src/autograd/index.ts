@@ -42,6 +42,7 @@ export * from './indexing.js';
 export * from './loss.js';
 export * from './matmul.js';
 export { layerNorm, logSoftmax, softmax } from './normalization.js';
+export { isWanted, type Observation, observe, report, within } from './observe.js';
 export type { Operand } from './operand.js';
 export * from './random.js';
 export {

@@ -6,6 +6,7 @@ import { addDemo } from './demo.js';
 import { addEval } from './eval.js';
 import { addGradcheck } from './gradcheck.js';
 import { Interrupted } from './interrupt.js';
+import { addParity } from './parity.js';
 import { addTasks } from './tasks.js';
 import { addTrain } from './train.js';
 
@@ -30,6 +31,7 @@ Examples:
   $ memgrad train --stop-at 1 --out runs/copy train one yourself, and save it
   $ memgrad eval runs/copy                    see how well it answers
   $ memgrad train --help                      all that can be chosen
+  $ memgrad parity FILE                       compare with the published code
 `,
   )
   .exitOverride()
@@ -38,7 +40,7 @@ Examples:
     // The error and the suggestion after it as one line.
     outputError: (text, write) => write(`${text.trim().replaceAll('\n', ' ')}\n`),
   });
-for (const add of [addDemo, addTrain, addEval, addTasks, addGradcheck]) add(program);
+for (const add of [addDemo, addTrain, addEval, addTasks, addGradcheck, addParity]) add(program);
 
 // A reader that has seen enough (`| head`) is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

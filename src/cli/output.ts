@@ -37,7 +37,12 @@ export class Output {
 
   /** An object for a program. */
   event(event: string, fields: object): void {
-    if (this.json) process.stdout.write(`${JSON.stringify({ event, ...fields })}\n`);
+    this.line({ event, ...fields });
+  }
+
+  /** An object for a program that is no event, where all of a command's output is of one kind. */
+  line(fields: object): void {
+    if (this.json) process.stdout.write(`${JSON.stringify(fields)}\n`);
   }
 
   /** The line that tells how far a command is. It replaces the one before on a terminal; elsewhere one is printed now and then. */

@@ -76,11 +76,16 @@ export function addTrain(program: Command): void {
     )
     .option(
       '--memory-tokens <n>',
-      'memory tokens of rmt',
+      'memory tokens of the models that have them',
       size(limits.memoryTokens),
       DEMO.model.numMemTokens,
     )
-    .option('--cache <n>', 'rows that transformer-xl keeps', size(limits.cache), DEMO.model.memLen)
+    .option(
+      '--cache <n>',
+      'rows that the models of transformer-xl keep',
+      size(limits.cache),
+      DEMO.model.memLen,
+    )
     .addOption(
       new Option(
         '--preset <name>',

@@ -36,6 +36,13 @@ export interface ModelConfig {
   /** Probability of dropping a value, and an attention weight. */
   dropout: number;
   dropatt: number;
+  /** Distances beyond this one count as this one; for `relative` and `absolute` positions. Default: none. */
+  clampLen?: number;
+  /**
+   * Makes the softmax over the vocabulary adaptive: tokens from each of these numbers on, to the
+   * next, form a cluster of their own, the rarer the later (layers/adaptive-softmax.ts).
+   */
+  cutoffs?: readonly number[];
   dtype?: 'float32' | 'float64';
   backend?: Backend;
 }
@@ -44,6 +51,8 @@ export interface ModelConfig {
 export interface CacheConfig extends ModelConfig {
   /** How many rows of every layer are kept from one segment to the next. */
   memLen: number;
+  /** Every row sees exactly the last `memLen` rows, itself among them, wherever it stands. Default false. */
+  sameLength?: boolean;
 }
 
 /** The configuration of a model with memory tokens. */
@@ -51,6 +60,18 @@ export interface MemoryConfig extends ModelConfig {
   numMemTokens: number;
   /** `distinct`: every row N(0, 0.02) by itself; `repeated`: one N(0, 1) vector for all (the paper). */
   memInit: 'distinct' | 'repeated';
+}
+
+/** The configuration of a model whose memory tokens are carried from segment to segment. */
+export interface RecurrentMemoryConfig extends MemoryConfig {
+  /** Whether memory stands at the end too, where it is written. Without, the memory in front, which sees itself only, is carried. Default true. */
+  memAtEnd?: boolean;
+}
+
+/** The configuration of a model with carried memory tokens and a cache. */
+export interface CachedMemoryConfig extends RecurrentMemoryConfig, CacheConfig {
+  /** Whether memory rows look at the cache. Default false. With `sameLength` memory has no rules of its own. */
+  readMemFromCache?: boolean;
 }
 
 /** What a preset settles. */
@@ -91,23 +112,22 @@ export const choices = {
   memInit: ['distinct', 'repeated'],
 } as const;
 
-/** Throws `MemgradError` for the first option of `config` that a model cannot be made with. */
+/** Throws `MemgradError` for the first option of `config` that a model cannot be made with. Options that a model doesn't have may be missing. */
 export function checkConfig(config: Readonly<Record<string, unknown>>): void {
   const refuse = (name: string, expected: string): never => {
     throw new MemgradError(`${name}: expected ${expected}, got ${config[name]}.`);
   };
-  for (const name of [
-    'nToken',
-    'nLayer',
-    'nHead',
-    'dModel',
-    'dHead',
-    'dInner',
+  const present = (name: string) => config[name] !== undefined;
+  const sizes = ['nToken', 'nLayer', 'nHead', 'dModel', 'dHead', 'dInner'];
+  const optional = [
     'memLen',
     'numMemTokens',
-  ]) {
-    const optional = name === 'memLen' || name === 'numMemTokens';
-    if (optional && !(name in config)) continue;
+    'clampLen',
+    'classes',
+    'segmentLength',
+    'maxSegments',
+  ];
+  for (const name of [...sizes, ...optional.filter(present)]) {
     const value = config[name];
     if (!Number.isSafeInteger(value) || (value as number) < 1) refuse(name, 'a whole number >= 1');
   }
@@ -115,15 +135,34 @@ export function checkConfig(config: Readonly<Record<string, unknown>>): void {
     const value = config[name];
     if (typeof value !== 'number' || !(value >= 0 && value < 1)) refuse(name, 'a number in [0, 1)');
   }
+  for (const name of ['sameLength', 'memAtEnd', 'readMemFromCache'].filter(present)) {
+    if (typeof config[name] !== 'boolean') refuse(name, 'true or false');
+  }
   for (const [name, allowed] of Object.entries(choices)) {
-    if (name === 'memInit' && !(name in config)) continue;
+    if (name === 'memInit' && !present(name)) continue;
     if (!allowed.some((choice) => choice === config[name]))
       refuse(name, `one of ${allowed.join(', ')}`);
   }
   if (config.positions === 'rotary' && (config.dHead as number) % 2 !== 0) {
     refuse('dHead', 'an even number, since rotary positions turn pairs of values');
   }
+  if (config.positions === 'rotary' && present('clampLen')) {
+    refuse('clampLen', 'nothing, since rotary positions have no distances to clamp');
+  }
   if (config.positions !== 'rotary' && (config.dModel as number) % 2 !== 0) {
     refuse('dModel', 'an even number, since positions are pairs of a sine and a cosine');
   }
+  const { cutoffs, nToken } = config;
+  if (cutoffs !== undefined && !isRising(cutoffs, nToken as number)) {
+    refuse('cutoffs', `whole numbers that rise from above 0 to below nToken = ${nToken}`);
+  }
+}
+
+/** Whether `values` is a list of one or more whole numbers in order, all different, above 0 and below `end`. */
+function isRising(values: unknown, end: number): boolean {
+  if (!Array.isArray(values) || values.length === 0) return false;
+  const ends = [...values.slice(1), end];
+  return (
+    values[0] > 0 && values.every((value, i) => Number.isSafeInteger(value) && value < ends[i])
+  );
 }

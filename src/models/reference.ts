@@ -1,6 +1,7 @@
 /** Parameters by the names of the published RMT code (LM-RMT, PyTorch). */
 import { scope, tensor } from '../autograd/index.js';
 import { MemgradError } from '../errors.js';
+import { type HostArray, readArrays } from './arrays.js';
 import type { Module } from './module.js';
 
 /** The values of one reference tensor, row-major. */
@@ -9,10 +10,15 @@ export interface ReferenceTensor {
   readonly data: ArrayLike<number>;
 }
 
+/** Reference tensors by their names, as in a PyTorch state dict. */
+export type ReferenceState = Readonly<Record<string, ReferenceTensor>>;
+
 /** Our name, as a pattern, and the reference's; `*` stands for the number of a layer. */
 const names: readonly (readonly [ours: string, reference: string])[] = [
   ['decoder.embedding', 'word_emb.emb_layers.0.weight'],
   ['decoder.outputBias', 'crit.out_layers.0.bias'],
+  ['decoder.adaptive.clusters.weight', 'crit.cluster_weight'],
+  ['decoder.adaptive.clusters.bias', 'crit.cluster_bias'],
   ['decoder.u', 'r_w_bias'],
   ['decoder.v', 'r_r_bias'],
   ['memory', 'mem_tokens'],
@@ -30,40 +36,101 @@ const names: readonly (readonly [ours: string, reference: string])[] = [
 ];
 const referenceNames = new Map(names);
 
-/** The reference's name of our parameter `name`, or undefined where it has none. */
-export function referenceName(name: string): string | undefined {
+/** The tied weight, which a PyTorch state dict lists twice, and a table of constants. */
+const EMBEDDING = 'word_emb.emb_layers.0.weight';
+const TIED = 'crit.out_layers.0.weight';
+const CONSTANT = 'pos_emb.inv_freq';
+
+/**
+ * Where the values of the parameter `name` stand in a reference checkpoint: mostly in one tensor.
+ * A model whose positions are added to the embeddings has queries apart from keys and values.
+ */
+function placesOf(name: string, positionsAdded: boolean): string[] {
   const layer = /\.layers\.(\d+)\./.exec(name)?.[1];
   const pattern = layer === undefined ? name : name.replace(`.layers.${layer}.`, '.layers.*.');
-  return referenceNames.get(pattern)?.replace('*', layer ?? '*');
+  const reference = referenceNames.get(pattern)?.replace('*', layer ?? '*');
+  if (reference === undefined) {
+    throw new MemgradError(
+      `The published code has nothing like the parameter '${name}'; use the settings of the preset 'paper'.`,
+    );
+  }
+  if (!positionsAdded || !reference.endsWith('.qkv_net.weight')) return [reference];
+  return ['q_net', 'kv_net'].map((part) => reference.replace('qkv_net', part));
+}
+
+function arePositionsAdded(names: readonly string[]): boolean {
+  return !names.some((name) => name.endsWith('.attention.position.weight'));
 }
 
 /**
- * Gives `model` the parameters of a reference checkpoint. Shapes may differ by axes of length 1.
+ * Parameters of a model, or their gradients, by the reference's names; the tied weight once.
+ * Throws for one that the reference doesn't have, such as a final normalisation.
+ */
+export function toReference(
+  arrays: Readonly<Record<string, HostArray>>,
+): Record<string, HostArray> {
+  const added = arePositionsAdded(Object.keys(arrays));
+  const renamed = Object.entries(arrays).flatMap(([name, array]): [string, HostArray][] => {
+    const places = placesOf(name, added);
+    if (places.length === 1) return [[places[0], array]];
+    const { dtype, data, shape } = array;
+    const [rows, columns] = shape;
+    const queries = rows / 3;
+    const part = (start: number, end: number) => ({
+      dtype,
+      shape: [end - start, columns],
+      data: data.slice(start * columns, end * columns),
+    });
+    return [
+      [places[0], part(0, queries)],
+      [places[1], part(queries, rows)],
+    ];
+  });
+  return Object.fromEntries(renamed);
+}
+
+/** The parameters of `model` as a reference checkpoint: a safetensors file takes it, `loadReference` takes it back. */
+export async function saveReference(model: Module): Promise<Record<string, HostArray>> {
+  return toReference(await readArrays(model.parameters()));
+}
+
+/**
+ * Gives `model` the parameters of a reference checkpoint, from a state dict or a safetensors file.
+ * Shapes may differ by axes of length 1. A tied weight may stand there twice if both are equal.
  * Throws, before anything is changed, when a parameter is missing, has another size, or is left over.
  */
-export function loadReference(
-  model: Module,
-  state: Readonly<Record<string, ReferenceTensor>>,
-): void {
+export function loadReference(model: Module, state: ReferenceState): void {
+  const parameters = Object.entries(model.parameters());
+  const added = arePositionsAdded(parameters.map(([name]) => name));
   const left = new Set(Object.keys(state));
-  const matches = Object.entries(model.parameters()).map(([name, parameter]) => {
-    const reference = referenceName(name);
-    if (reference === undefined || !Object.hasOwn(state, reference)) {
+  const take = (place: string, name: string): ReferenceTensor => {
+    if (!left.delete(place)) {
       throw new MemgradError(
-        `loadReference: the checkpoint has no '${reference}' for the parameter '${name}'; check that it belongs to this model.`,
+        `loadReference: the checkpoint has no '${place}' for the parameter '${name}'; check that it belongs to this model.`,
       );
     }
-    left.delete(reference);
-    const { shape, data } = state[reference];
-    const long = (lengths: readonly number[]) =>
-      lengths.filter((length) => length !== 1).join(', ');
+    return state[place];
+  };
+  const matches = parameters.map(([name, parameter]) => {
+    const places = placesOf(name, added);
+    const found = places.map((place) => take(place, name));
+    const data = joined(found);
+    const [first, ...rest] = found.map(({ shape }) => shape);
+    const shape = rest.length === 0 ? first : [parameter.shape[0], ...first.slice(1)];
     if (long(shape) !== long(parameter.shape) || data.length !== parameter.size) {
+      const came = found.map((part) => `[${part.shape.join(', ')}]`).join(' and ');
       throw new MemgradError(
-        `loadReference: '${reference}' has shape [${shape.join(', ')}] and ${data.length} values, expected [${parameter.shape.join(', ')}].`,
+        `loadReference: '${places.join("' and '")}' has shape ${came} and ${data.length} values, expected [${parameter.shape.join(', ')}].`,
       );
     }
     return { parameter, data };
   });
+  if (left.delete(TIED) && !sameValues(state[TIED], state[EMBEDDING])) {
+    throw new MemgradError(
+      `loadReference: '${TIED}' and '${EMBEDDING}' differ, expected one tied weight; the model shares it.`,
+    );
+  }
+  left.delete(CONSTANT);
   if (left.size > 0) {
     throw new MemgradError(
       `loadReference: the model has no place for '${[...left][0]}'; check that the checkpoint belongs to it.`,
@@ -72,7 +139,27 @@ export function loadReference(
   scope(() => {
     for (const { parameter, data } of matches) {
       const { shape, dtype, backend } = parameter;
-      parameter.assign(tensor(Float64Array.from(data), { shape, dtype, backend }));
+      parameter.assign(tensor(data, { shape, dtype, backend }));
     }
   });
+}
+
+/** The values of tensors that stand one behind the other. */
+function joined(parts: readonly ReferenceTensor[]): Float64Array {
+  const values = new Float64Array(parts.reduce((sum, { data }) => sum + data.length, 0));
+  let at = 0;
+  for (const { data } of parts) {
+    values.set(data, at);
+    at += data.length;
+  }
+  return values;
+}
+
+/** The lengths that say something. */
+function long(shape: readonly number[]): string {
+  return shape.filter((length) => length !== 1).join(', ');
+}
+
+function sameValues({ data: a }: ReferenceTensor, { data: b }: ReferenceTensor): boolean {
+  return a.length === b.length && Array.from(a).every((value, i) => value === b[i]);
 }

@@ -1,25 +1,39 @@
-/** The one contract of all models: they read a sequence segment by segment and carry a state along. */
+/** The one contract of all language models: they read a sequence segment by segment and carry a state along. */
 import { type Key, stopGradient, type Tensor, type Tree, treeMap } from '../autograd/index.js';
-import type { Module } from './module.js';
+import { Module } from './module.js';
+import { Stream, type StreamOptions } from './stream.js';
 
-/** What a segment gives: logits [batch, time, vocabulary], and the state for the next segment. */
+/** What a segment gives. */
 export interface SegmentOutput<State> {
-  logits: Tensor;
+  /** [batch, time, vocabulary]; log-probabilities, which are logits too, under an adaptive softmax. */
+  readonly logits: Tensor;
+  /** For the next segment. */
   state: State;
+  /**
+   * Cross-entropy [batch, time] of `targets` (row-major; 0 for a negative one), where a model gets
+   * it without computing all logits.
+   */
+  losses?(targets: Int32Array): Tensor;
 }
 
 /**
  * A language model over segments. What `State` holds is the model's own: nothing (Transformer), a
  * detached cache (Transformer-XL), memory vectors with their gradient (RMT).
  */
-export interface SegmentModel<State extends Tree = Tree> extends Module {
+export abstract class SegmentModel<State extends Tree = Tree> extends Module {
   /** The state before the first segment of `batch` sequences. */
-  initialState(batch: number): State;
+  abstract initialState(batch: number): State;
+
   /**
    * Reads one segment of `tokens`, int32 [batch, time] of any time. Logits at a position depend on
    * tokens up to it and on `state` only. `key` turns dropout on.
    */
-  forward(tokens: Tensor, state: State, key?: Key): SegmentOutput<State>;
+  abstract forward(tokens: Tensor, state: State, key?: Key): SegmentOutput<State>;
+
+  /** Streaming inference: reads one sequence of any length, token by token. */
+  stream(options: StreamOptions): Stream {
+    return new Stream(this, options);
+  }
 }
 
 /** The state as constants: where truncated BPTT cuts. */

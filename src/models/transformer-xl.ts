@@ -1,16 +1,13 @@
 /** Transformer-XL: every layer also sees the rows that it saw in earlier segments. */
-import { concat, Key, slice, stopGradient, type Tensor } from '../autograd/index.js';
+import { Key, type Tensor } from '../autograd/index.js';
 import { type CacheConfig, checkConfig } from './config.js';
+import { type Cache, emptyCache, extendCache } from './layers/cache.js';
 import { Decoder } from './layers/decoder.js';
 import { segmentMask } from './layers/mask.js';
-import { Module } from './module.js';
-import type { SegmentModel, SegmentOutput } from './segment-model.js';
-
-/** The cache: for every layer's input, and the last output, up to memLen rows [batch, cached, dModel]; null at the start. */
-export type Cache = Tensor[] | null;
+import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
 /** Transformer-XL (Dai et al. 2019, arXiv 1901.02860). No gradient flows through the cache. */
-export class TransformerXL extends Module implements SegmentModel<Cache> {
+export class TransformerXL extends SegmentModel<Cache> {
   readonly decoder: Decoder;
 
   /** Throws `MemgradError` for a configuration that cannot be. */
@@ -23,28 +20,22 @@ export class TransformerXL extends Module implements SegmentModel<Cache> {
     this.decoder = new Decoder(config, Key.of(seed));
   }
 
-  /** An empty cache. */
-  initialState(): Cache {
-    return null;
+  initialState(batch: number): Cache {
+    return emptyCache(batch, this.config);
   }
 
   forward(tokens: Tensor, cache: Cache, key?: Key): SegmentOutput<Cache> {
     const { decoder } = this;
-    const cached = cache ? cache[0].shape[1] : 0;
-    const mask = segmentMask({ time: tokens.shape[1], cached }, tokens.backend);
+    const { memLen, sameLength } = this.config;
+    const mask = segmentMask(
+      {
+        time: tokens.shape[1],
+        cached: cache[0].shape[1],
+        window: sameLength ? memLen : undefined,
+      },
+      tokens.backend,
+    );
     const { output, hidden } = decoder.forward(decoder.embed(tokens), { mask, cache, key });
-    return {
-      logits: decoder.logits(output),
-      state: extendCache(cache, hidden, this.config.memLen),
-    };
+    return decoder.predict(output, extendCache(cache, hidden, memLen));
   }
-}
-
-/** The last `memLen` rows of cache and `hidden`, as constants. */
-function extendCache(cache: Cache, hidden: readonly Tensor[], memLen: number): Cache {
-  return hidden.map((rows, i) => {
-    const fresh = stopGradient(rows);
-    const all = cache ? concat([cache[i], fresh], 1) : fresh;
-    return slice(all, 1, Math.max(0, all.shape[1] - memLen));
-  });
 }

@@ -3,11 +3,10 @@ import { Key, type Tensor } from '../autograd/index.js';
 import { checkConfig, type ModelConfig } from './config.js';
 import { Decoder } from './layers/decoder.js';
 import { segmentMask } from './layers/mask.js';
-import { Module } from './module.js';
-import type { SegmentModel, SegmentOutput } from './segment-model.js';
+import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
 /** A causal decoder (Vaswani et al. 2017) that reads each segment by itself. */
-export class Transformer extends Module implements SegmentModel<null> {
+export class Transformer extends SegmentModel<null> {
   readonly decoder: Decoder;
 
   /** Throws `MemgradError` for a configuration that cannot be. */
@@ -29,6 +28,6 @@ export class Transformer extends Module implements SegmentModel<null> {
     const { decoder } = this;
     const mask = segmentMask({ time: tokens.shape[1] }, tokens.backend);
     const { output } = decoder.forward(decoder.embed(tokens), { mask, key });
-    return { logits: decoder.logits(output), state: null };
+    return decoder.predict(output, null);
   }
 }

@@ -43,6 +43,31 @@ export function orNull<T>(check: Check<T>): Check<T | null> {
   return (value, path) => (value === null ? null : check(value, path));
 }
 
+/** What `check` takes, or nothing, which stands for `value`. */
+export function orDefault<T, D>(check: Check<T>, value: D): Check<T | D> {
+  return (given, path) => (given === undefined ? value : check(given, path));
+}
+
+/** A list of what `check` takes. */
+export function list<T>(check: Check<T>): Check<readonly T[]> {
+  return (value, path) =>
+    Array.isArray(value)
+      ? value.map((item, i) => check(item, `${path}[${i}]`))
+      : refuse(path, value, 'a list');
+}
+
+/** An object of what `check` takes, by any names. */
+export function dictionary<T>(check: Check<T>): Check<Readonly<Record<string, T>>> {
+  return (value, path) => {
+    if (!isObject(value)) refuse(path, value, 'an object');
+    const items = Object.entries(value as object).map(([name, item]) => [
+      name,
+      check(item, `${path}[${JSON.stringify(name).slice(0, 60)}]`),
+    ]);
+    return Object.fromEntries(items);
+  };
+}
+
 /** A list of two. */
 export function pair<T>(check: Check<T>): Check<readonly [T, T]> {
   return (value, path) =>
@@ -51,17 +76,28 @@ export function pair<T>(check: Check<T>): Check<readonly [T, T]> {
       : refuse(path, value, 'a list of two');
 }
 
-/** An object with exactly these fields. The result is a new one, so that nothing else of `value` gets in. */
-export function object<F extends Record<string, Check<unknown>>>(
-  fields: F,
-): Check<{ readonly [Name in keyof F]: ReturnType<F[Name]> }> {
+type Fields = Record<string, Check<unknown>>;
+
+/** Which fields may be left out: those whose check gives undefined then. */
+type Optional<F extends Fields> = {
+  [Name in keyof F]: undefined extends ReturnType<F[Name]> ? Name : never;
+}[keyof F];
+
+/** What `object(fields)` gives. */
+export type Checked<F extends Fields> = {
+  readonly [Name in Exclude<keyof F, Optional<F>>]: ReturnType<F[Name]>;
+} & { readonly [Name in Optional<F>]?: ReturnType<F[Name]> };
+
+/**
+ * An object with exactly these fields; with `others`, those that are not known are left out. The
+ * result is a new one, so that nothing else of `value` gets in.
+ */
+export function object<F extends Fields>(fields: F, { others = false } = {}): Check<Checked<F>> {
   return (value, path) => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      refuse(path, value, `an object with ${Object.keys(fields).join(', ')}`);
-    }
+    if (!isObject(value)) refuse(path, value, `an object with ${Object.keys(fields).join(', ')}`);
     const given = value as Record<string, unknown>;
     const unknown = Object.keys(given).find((name) => !Object.hasOwn(fields, name));
-    if (unknown !== undefined) {
+    if (unknown !== undefined && !others) {
       throw new MemgradError(
         `${path.replace(/:$/, '')} has the field ${show(unknown)}, which is not known; it may have ${Object.keys(fields).join(', ')}.`,
       );
@@ -70,11 +106,16 @@ export function object<F extends Record<string, Check<unknown>>>(
       const field = `${path}${path.endsWith(':') ? ' ' : '.'}${name}`;
       return [name, check(Object.hasOwn(given, name) ? given[name] : undefined, field)];
     });
-    return Object.fromEntries(checked);
+    return Object.fromEntries(checked.filter(([, field]) => field !== undefined));
   };
 }
 
-function refuse(path: string, value: unknown, expected: string): never {
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Throws the message that all checks share. */
+export function refuse(path: string, value: unknown, expected: string): never {
   const came = value === undefined ? 'is missing' : `is ${show(value)}`;
   throw new MemgradError(`${path.replace(/:$/, '')} ${came}, but ${expected} was expected.`);
 }

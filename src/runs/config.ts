@@ -3,7 +3,18 @@ import { MemgradError } from '../errors.js';
 import { type AnyConfig, checkConfig, choices, modelNames } from '../models/index.js';
 import { type TaskName, taskSummaries } from '../tasks/index.js';
 import { optimizerNames } from '../training/index.js';
-import { type Check, flag, object, oneOf, orNull, pair, real, whole } from './check.js';
+import {
+  type Check,
+  flag,
+  list,
+  object,
+  oneOf,
+  orDefault,
+  orNull,
+  pair,
+  real,
+  whole,
+} from './check.js';
 
 /** Version of the layout of a run folder. */
 export const RUN_VERSION = 1;
@@ -28,7 +39,7 @@ export const limits = {
 } as const;
 
 const modelConfig = object({
-  nToken: whole(2, 100_000),
+  nToken: whole(2, 1_000_000),
   nLayer: whole(1, limits.layers),
   nHead: whole(1, limits.heads),
   dModel: whole(1, limits.width),
@@ -44,6 +55,11 @@ const modelConfig = object({
   memLen: whole(1, limits.cache),
   numMemTokens: whole(1, limits.memoryTokens),
   memInit: oneOf(choices.memInit),
+  clampLen: orDefault(whole(1, limits.cache), undefined),
+  cutoffs: orDefault(list(whole(1, 1_000_000)), undefined),
+  sameLength: orDefault(flag, undefined),
+  memAtEnd: orDefault(flag, undefined),
+  readMemFromCache: orDefault(flag, undefined),
 }) satisfies Check<Omit<AnyConfig, 'backend'>>;
 
 /** The options of each task, by its name. */
@@ -136,5 +152,9 @@ function checkVersion(value: unknown, origin: string): void {
 export function leastParameters({ model: { name, config } }: RunConfig): number {
   const { nToken, nLayer, nHead, dModel, dHead, dInner, numMemTokens } = config;
   const layer = 4 * dModel * nHead * dHead + 2 * dModel * dInner;
-  return nToken * dModel + nLayer * layer + (name === 'rmt' ? numMemTokens * dModel : 0);
+  return nToken * dModel + nLayer * layer + (hasMemory(name) ? numMemTokens * dModel : 0);
+}
+
+function hasMemory(name: string): boolean {
+  return name !== 'transformer' && name !== 'transformer-xl';
 }

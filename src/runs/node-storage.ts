@@ -28,16 +28,7 @@ export class FolderStorage implements RunStorage {
   }
 
   async read(name: string): Promise<Uint8Array> {
-    const path = join(this.folder, name);
-    return explained(`read '${path}'`, async () => {
-      // A pipe or a device would block, or never end.
-      if (!(await stat(path)).isFile()) {
-        throw new MemgradError(
-          `Cannot read '${path}': it is not a file; name the folder of a run.`,
-        );
-      }
-      return readFile(path);
-    });
+    return readWhole(join(this.folder, name), 'name the folder of a run');
   }
 
   /** Written beside, flushed and renamed: a reader sees the old file or the new one, never half of one. */
@@ -60,6 +51,17 @@ export class FolderStorage implements RunStorage {
       }
     });
   }
+}
+
+/** The file at `path`. Throws `MemgradError` where there is none; `advice` says what to do instead. */
+export async function readWhole(path: string, advice: string): Promise<Uint8Array> {
+  return explained(`read '${path}'`, async () => {
+    // A pipe or a device would block, or never end.
+    if (!(await stat(path)).isFile()) {
+      throw new MemgradError(`Cannot read '${path}': it is not a file; ${advice}.`);
+    }
+    return readFile(path);
+  });
 }
 
 /** `mkdir` with `recursive` never ends on Node 20 where a parent exists and yet cannot hold anything, as /proc. */

@@ -2,7 +2,7 @@
 import { scope, type Tensor, tensor } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
-import type { SegmentModel } from '../models/index.js';
+import { readArrays, type SegmentModel } from '../models/index.js';
 import type { Task } from '../tasks/index.js';
 import { buildModel, buildTask } from './build.js';
 import { checkRunConfig, leastParameters, type RunConfig } from './config.js';
@@ -27,12 +27,7 @@ export interface Run {
 /** Saves a run: config.json, and the parameters by their names in model.safetensors. */
 export async function saveRun(storage: RunStorage, { config, model, step }: Run): Promise<void> {
   checkRunConfig(config, 'saveRun'); // what is written can be read
-  const tensors = await Promise.all(
-    Object.entries(model.parameters()).map(async ([name, parameter]) => {
-      const { dtype, shape } = parameter;
-      return [name, { dtype, shape, data: await parameter.data() }] as const;
-    }),
-  );
+  const tensors = Object.entries(await readArrays(model.parameters()));
   const metadata = { ...MODEL_FORMAT, step: String(step) };
   await storage.write(MODEL_FILE, encodeSafetensors(new Map(tensors), metadata));
   const text = `${JSON.stringify(config, null, 2)}\n`;

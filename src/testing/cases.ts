@@ -21,9 +21,12 @@ export const notOperations = [
   'full',
   'globalNorm',
   'grad',
+  'isWanted',
   'memoryReport',
   'normal',
+  'observe',
   'ones',
+  'report',
   'scope',
   'setDefaultBackend',
   'tensor',
@@ -32,6 +35,7 @@ export const notOperations = [
   'uniform',
   'valueAndGrad',
   'vjp',
+  'within',
   'zeros',
 ] as const satisfies readonly (keyof typeof engine)[];
 

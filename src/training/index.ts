@@ -4,10 +4,12 @@ export * from './evaluate.js';
 export * from './optimizers.js';
 export * from './schedules.js';
 export {
+  columns,
   cutSegments,
   type ReadOptions,
   type Segment,
   type SequenceLoss,
   sequenceLoss,
 } from './segments.js';
-export { type TrainOptions, type TrainStep, train } from './train.js';
+export * from './stream-loss.js';
+export { clipScale, type TrainOptions, type TrainStep, train } from './train.js';

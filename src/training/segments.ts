@@ -8,6 +8,7 @@ import {
   type Tensor,
   type Tree,
   tensor,
+  within,
 } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { detach, type SegmentModel } from '../models/segment-model.js';
@@ -73,7 +74,10 @@ export interface SequenceLoss {
   predictions: Tensor[];
 }
 
-/** Reads the segments of a batch of `size` sequences with `model`. */
+/**
+ * Reads the segments of a batch of `size` sequences with `model`. Whoever observes sees segment t
+ * as `segments.t`, and segment s read again before it as `segments.t.replays.s`.
+ */
 export function sequenceLoss(
   model: SegmentModel,
   segments: readonly Segment[],
@@ -94,9 +98,11 @@ export function sequenceLoss(
     if (bpttDepth !== Infinity) {
       const from = Math.max(0, index - bpttDepth);
       state = detach(states[from]);
-      for (let replayed = from; replayed < index; replayed++) state = read(replayed, state).state;
+      for (let replayed = from; replayed < index; replayed++) {
+        state = within(`segments.${index}.replays.${replayed}`, () => read(replayed, state)).state;
+      }
     }
-    const output = read(index, state);
+    const output = within(`segments.${index}`, () => read(index, state));
     states.push(bpttDepth === Infinity ? output.state : detach(output.state));
     if (counted === 0) return;
     const wanted = tensor(targets, { shape: [size, time], backend });

@@ -109,8 +109,7 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainStep, v
           `train: step ${step} has loss ${lossValue} and gradient norm ${gradientNorm}, expected finite numbers; no parameter was changed. Lower the learning rate or clip gradients.`,
         );
       }
-      // As PyTorch's clip_grad_norm_.
-      const gradientScale = clip === undefined ? 1 : Math.min(1, clip / (gradientNorm + 1e-6));
+      const gradientScale = clip === undefined ? 1 : clipScale(gradientNorm, clip);
       optimizer.step(parameters, gradients, { rate: learningRate, gradientScale });
     } finally {
       for (const tensor of [loss, norm, ...predictions, ...Object.values(gradients)])
@@ -131,6 +130,11 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainStep, v
       length: task.length,
     };
   }
+}
+
+/** What gradients of this norm are multiplied with so that it is at most `clip`, as PyTorch's `clip_grad_norm_`. */
+export function clipScale(norm: number, clip: number): number {
+  return Math.min(1, clip / (norm + 1e-6));
 }
 
 function accuracyOf(segments: readonly Segment[], predicted: readonly ArrayLike<number>[]): number {

@@ -1,16 +1,21 @@
-/** The stack that all models share: embedding, layers, logits. */
+/** The stacks that models share: embedding and layers, and logits for language models. */
 import {
   add,
   dropout,
   gather,
+  isWanted,
   type Key,
   linear,
   mul,
   type Parameter,
+  report,
   type Tensor,
+  within,
 } from '../../autograd/index.js';
 import type { ModelConfig } from '../config.js';
 import { Module } from '../module.js';
+import type { SegmentOutput } from '../segment-model.js';
+import { AdaptiveSoftmax } from './adaptive-softmax.js';
 import { type AttentionContext, SelfAttention } from './attention.js';
 import { FeedForward } from './feed-forward.js';
 import { LayerNorm } from './layer-norm.js';
@@ -57,18 +62,17 @@ export class DecoderLayer extends Module {
 }
 
 /** What the stack gives for one segment. */
-export interface DecoderOutput {
-  /** [batch, queries, dModel], ready for `logits`. */
+export interface StackOutput {
+  /** [batch, queries, dModel]. */
   output: Tensor;
   /** The input of every layer and the output of the last one: nLayer + 1 times [batch, queries, dModel]. */
   hidden: Tensor[];
 }
 
-/** Embedding, decoder layers, and logits through the transposed embedding. */
-export class Decoder extends Module {
-  /** [nToken, dModel], shared by the embedding and the logits. */
+/** Embedding and layers, with their positions. */
+export class Stack extends Module {
+  /** [nToken, dModel]. */
   readonly embedding: Parameter;
-  readonly outputBias: Parameter;
   readonly layers: DecoderLayer[];
   readonly finalNorm: LayerNorm | undefined;
   /** Transformer-XL's u and v, [nHead, dHead], one pair for all layers; only for relative positions. */
@@ -80,7 +84,6 @@ export class Decoder extends Module {
     super();
     const { nToken, nLayer, nHead, dModel, dHead, positions } = config;
     this.embedding = gaussian(key.fold(0), [nToken, dModel], config);
-    this.outputBias = zero([nToken], config);
     this.layers = Array.from(
       { length: nLayer },
       (_, i) => new DecoderLayer(config, key.fold(10 + i)),
@@ -100,42 +103,80 @@ export class Decoder extends Module {
     return scaleEmbeddings ? mul(rows, Math.sqrt(dModel)) : rows;
   }
 
-  /** Rows [batch, time, dModel] to logits [batch, time, nToken]. */
-  logits(rows: Tensor): Tensor {
-    return linear(rows, this.embedding, this.outputBias);
-  }
-
-  /** Runs the layers on `rows` [batch, queries, dModel]; `cache` has the earlier rows of every layer's input. */
+  /**
+   * Runs the layers on `rows` [batch, queries, dModel]; `cache` has the earlier rows of every
+   * layer's input; `mask` is int32 [queries, keys], or [batch, 1, queries, keys].
+   */
   forward(
     rows: Tensor,
-    { mask, cache, key }: { mask: Tensor; cache?: readonly Tensor[] | null; key?: Key },
-  ): DecoderOutput {
+    { mask, cache, key }: { mask: Tensor; cache?: readonly Tensor[]; key?: Key },
+  ): StackOutput {
     const context = this.#context(mask);
     let h = context.added ? add(rows, context.added) : rows;
     const hidden = [h];
     this.layers.forEach((layer, i) => {
-      h = layer.forward(h, cache?.[i] ?? null, context, key?.fold(i));
+      const earlier = cache && cache[i].shape[1] > 0 ? cache[i] : null;
+      h = within(`layers.${i}`, () => {
+        report('input', h);
+        return layer.forward(h, earlier, context, key?.fold(i));
+      });
       hidden.push(h);
     });
     const normed = this.finalNorm ? this.finalNorm.forward(h) : h;
     const output = key
       ? dropout(normed, this.#config.dropout, key.fold(this.layers.length))
       : normed;
+    report('output', output);
     return { output, hidden };
   }
 
   /** The positions of a segment with this mask. */
   #context(mask: Tensor): AttentionContext & { added?: Tensor } {
-    const { positions, dModel, dHead } = this.#config;
-    const [queries, keys] = mask.shape;
+    const { positions, dModel, dHead, clampLen = Infinity } = this.#config;
+    const [queries, keys] = mask.shape.slice(-2);
     if (positions === 'rotary') return { mask, rotary: rotations(keys, dHead, this.#config) };
-    const downFrom = (first: number, last: number) =>
-      Array.from({ length: first - last + 1 }, (_, i) => first - i);
-    if (positions === 'absolute') {
-      return { mask, added: sinusoids(downFrom(queries - 1, 0), dModel, this.#config) };
-    }
+    const downFrom = (first: number, last: number) => {
+      const distances = Array.from({ length: first - last + 1 }, (_, i) =>
+        Math.max(-clampLen, Math.min(clampLen, first - i)),
+      );
+      return sinusoids(distances, dModel, this.#config);
+    };
+    if (positions === 'absolute') return { mask, added: downFrom(queries - 1, 0) };
     const last = positions === 'relative-wrapped' ? 0 : 1 - queries;
-    const table = sinusoids(downFrom(keys - 1, last), dModel, this.#config);
+    const table = downFrom(keys - 1, last);
     return { mask, relative: { table, u: this.u as Parameter, v: this.v as Parameter } };
+  }
+}
+
+/** A stack that predicts tokens: logits through the transposed embedding (Press and Wolf 2017). */
+export class Decoder extends Stack {
+  /** [nToken]. */
+  readonly outputBias: Parameter;
+  readonly adaptive: AdaptiveSoftmax | undefined;
+
+  constructor(config: ModelConfig, key: Key) {
+    super(config, key);
+    this.outputBias = zero([config.nToken], config);
+    this.adaptive = config.cutoffs && new AdaptiveSoftmax(config, config.cutoffs, key.fold(5));
+  }
+
+  /** What a model says of `rows` [batch, time, dModel], beside the state that it leaves. */
+  predict<State>(rows: Tensor, state: State): SegmentOutput<State> {
+    const { adaptive, embedding, outputBias } = this;
+    if (!adaptive) {
+      const logits = linear(rows, embedding, outputBias);
+      report('logits', logits);
+      return { logits, state };
+    }
+    const table = { weight: embedding, bias: outputBias };
+    const logits = () => adaptive.logProbabilities(rows, table);
+    if (isWanted('logits')) report('logits', logits());
+    return {
+      get logits() {
+        return logits();
+      },
+      losses: (targets) => adaptive.losses(rows, table, targets),
+      state,
+    };
   }
 }

@@ -13,6 +13,8 @@ export interface SegmentLayout {
   memAtEnd?: boolean;
   /** Whether memory rows look at the cache. Default false. */
   readMemFromCache?: boolean;
+  /** Every row sees just this many rows, the last one being itself, and memory has no rules of its own. */
+  window?: number;
 }
 
 /**
@@ -25,15 +27,16 @@ export function segmentMask(layout: SegmentLayout, backend?: Backend): Tensor {
   const { time, cached = 0, numMemTokens = 0, memAtEnd = true, readMemFromCache = false } = layout;
   const queries = numMemTokens + time + (memAtEnd ? numMemTokens : 0);
   const firstWrite = numMemTokens + time;
-  const rows = Array.from({ length: queries }, (_, query) => {
+  const sees = (query: number, key: number): boolean => {
+    const { window } = layout;
+    if (window !== undefined) return key <= query && key > query - window;
     const reads = query < numMemTokens;
     const writes = query >= firstWrite;
-    return Array.from({ length: cached + queries }, (_, column) => {
-      const key = column - cached; // negative in the cache
-      if (key < 0) return (reads || writes) && !readMemFromCache ? 0 : 1;
-      const sameMemory = (reads && key < numMemTokens) || (writes && key >= firstWrite);
-      return key <= query || sameMemory ? 1 : 0;
-    });
-  });
+    if (key < 0) return !(reads || writes) || readMemFromCache; // in the cache
+    return key <= query || (reads && key < numMemTokens) || (writes && key >= firstWrite);
+  };
+  const rows = Array.from({ length: queries }, (_, query) =>
+    Array.from({ length: cached + queries }, (_, column) => (sees(query, column - cached) ? 1 : 0)),
+  );
   return tensor(rows, { dtype: 'int32', backend });
 }

@@ -1,5 +1,14 @@
-/** Memory tokens. */
-import { broadcastTo, type Key, Parameter, scope } from '../../autograd/index.js';
+/** Memory tokens: how they begin, and how they stand around the tokens of a segment. */
+import {
+  broadcastTo,
+  concat,
+  type Key,
+  Parameter,
+  report,
+  scope,
+  slice,
+  type Tensor,
+} from '../../autograd/index.js';
 import type { MemoryConfig } from '../config.js';
 import { gaussian } from './parameters.js';
 
@@ -15,4 +24,33 @@ export function memoryRows(config: MemoryConfig, key: Key): Parameter {
     using row = gaussian(key, [1, dModel], { ...config, deviation: 1 });
     return new Parameter(broadcastTo(row, [numMemTokens, dModel]));
   });
+}
+
+/** The learned rows for each sequence, [batch, numMemTokens, dModel]. */
+export function initialMemory(rows: Parameter, batch: number): Tensor {
+  return broadcastTo(rows, [batch, ...rows.shape]);
+}
+
+/** [memory | tokens | memory], or without the memory at the end: [batch, rows, dModel]. */
+export function withMemory(memory: Tensor, tokens: Tensor, memAtEnd: boolean): Tensor {
+  report('memory.read', memory);
+  return concat(memAtEnd ? [memory, tokens, memory] : [memory, tokens], 1);
+}
+
+/**
+ * Takes the `output` rows of a segment of `time` tokens apart: those of the tokens, and those that
+ * are the memory of the next segment, which stand at the end or, without memory there, in front.
+ */
+export function splitMemory(
+  output: Tensor,
+  time: number,
+  memAtEnd: boolean,
+): { read: Tensor; memory: Tensor } {
+  const rows = output.shape[1];
+  const numMemTokens = memAtEnd ? (rows - time) / 2 : rows - time;
+  const memory = memAtEnd
+    ? slice(output, 1, rows - numMemTokens)
+    : slice(output, 1, 0, numMemTokens);
+  report('memory.written', memory);
+  return { read: slice(output, 1, numMemTokens, numMemTokens + time), memory };
 }

@@ -1,0 +1,80 @@
+/** Reading values out by name while a function runs: attention weights, memory, hidden rows. */
+import { stopGradient } from './identity.js';
+import { refusePromise } from './scope.js';
+import { scopes, type Tensor } from './tensor.js';
+
+/** One call of `observe`. */
+interface Observer {
+  readonly wanted: (name: string) => boolean;
+  readonly seen: Map<string, Tensor>;
+  /** The scope around `observe`, which takes over what was seen. */
+  readonly owner: Set<Tensor> | undefined;
+  /** What stands before each name: where in the computation it is. */
+  path: string;
+}
+
+let observer: Observer | undefined;
+
+/** What `f` gave, and the values that were reported while it ran. */
+export interface Observation<T> {
+  result: T;
+  /** By name, in the order in which they were first reported; constants, owned by the caller. */
+  seen: Map<string, Tensor>;
+}
+
+/**
+ * Runs `f` and keeps the values reported inside whose names are `wanted`, such as
+ * `layers.0.attention`, [batch, heads, queries, keys]. A value that is reported twice under one
+ * name counts as it was last. `f` must be synchronous. Of nested calls the innermost one sees.
+ *
+ * @example const { seen } = observe(() => model.forward(tokens, state), (name) => name.endsWith('attention'));
+ */
+export function observe<T>(
+  f: () => T,
+  wanted: (name: string) => boolean = () => true,
+): Observation<T> {
+  const outer = observer;
+  const seen = new Map<string, Tensor>();
+  observer = { wanted, seen, owner: scopes.at(-1), path: '' };
+  try {
+    const result = f();
+    refusePromise('observe', result);
+    return { result, seen };
+  } catch (error) {
+    for (const tensor of seen.values()) tensor.dispose();
+    throw error;
+  } finally {
+    observer = outer;
+  }
+}
+
+/** Whether anybody wants the value called `name` here: then what is not computed otherwise must be, and no fused kernel may hide it. */
+export function isWanted(name: string): boolean {
+  return observer?.wanted(observer.path + name) ?? false;
+}
+
+/** Offers `value` to whoever observes; costs one comparison when nobody does. */
+export function report(name: string, value: Tensor): void {
+  if (!observer) return;
+  const { wanted, seen, owner, path } = observer;
+  const full = path + name;
+  if (!wanted(full)) return;
+  const kept = stopGradient(value);
+  scopes.at(-1)?.delete(kept); // it outlives the scopes inside
+  owner?.add(kept);
+  seen.get(full)?.dispose();
+  seen.set(full, kept);
+}
+
+/** Runs `f`; what it reports is called `name.` and then its own name. */
+export function within<T>(name: string, f: () => T): T {
+  if (!observer) return f();
+  const at = observer;
+  const before = at.path;
+  at.path = `${before}${name}.`;
+  try {
+    return f();
+  } finally {
+    at.path = before;
+  }
+}

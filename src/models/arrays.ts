@@ -1,0 +1,21 @@
+/** Tensors read back from their backend: what files and other processes hold. */
+import type { Tensor } from '../autograd/index.js';
+import type { DType, TypedArray } from '../backends/backend.js';
+
+/** The values of one tensor, row-major; safetensors files take it as it is. */
+export interface HostArray {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly data: TypedArray;
+}
+
+/** Reads tensors back, by their names. */
+export async function readArrays(
+  tensors: Readonly<Record<string, Tensor>>,
+): Promise<Record<string, HostArray>> {
+  const arrays = Object.entries(tensors).map(async ([name, tensor]) => {
+    const { dtype, shape } = tensor;
+    return [name, { dtype, shape, data: await tensor.data() }] as const;
+  });
+  return Object.fromEntries(await Promise.all(arrays));
+}

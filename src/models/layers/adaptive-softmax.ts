@@ -1,0 +1,122 @@
+/** A softmax over a large vocabulary in which rare tokens cost little. */
+import {
+  add,
+  concat,
+  crossEntropy,
+  gather,
+  type Key,
+  linear,
+  logSoftmax,
+  type Parameter,
+  reshape,
+  scatterAdd,
+  slice,
+  type Tensor,
+  tensor,
+} from '../../autograd/index.js';
+import { Module } from '../module.js';
+import { Linear } from './linear.js';
+import type { Placement } from './parameters.js';
+
+/** What gives the logit of each token: [nToken, dModel] and [nToken]. */
+export interface TokenTable {
+  weight: Parameter;
+  bias: Parameter;
+}
+
+const UNCOUNTED = -100; // crossEntropy leaves such a target out
+
+/**
+ * The adaptive softmax (Grave et al. 2017, arXiv 1609.04309, section 4), of which the Transformer-XL
+ * code makes the factorised softmax below. Frequent tokens, before the first cutoff, and one entry
+ * for each cluster of rarer ones form the head:
+ *
+ *     p(token) = head(token)                               for a frequent token
+ *     p(token) = head(its cluster) tail(token | cluster)    for one of a cluster
+ *
+ * A loss computes the tails of those clusters only that its targets belong to. Clusters are as wide
+ * as the head, as in the models of the RMT paper. Their entries stand in the head in reverse order,
+ * the last cluster first, as the Transformer-XL code reads them.
+ */
+export class AdaptiveSoftmax extends Module {
+  /** The entries of the clusters in the head: [clusters, dModel] and [clusters]. */
+  readonly clusters: Linear;
+  readonly #cutoffs: readonly number[];
+  readonly #nToken: number;
+
+  constructor(
+    config: Placement & { nToken: number; dModel: number },
+    cutoffs: readonly number[],
+    key: Key,
+  ) {
+    super();
+    this.clusters = new Linear(config.dModel, cutoffs.length, key, { ...config, bias: true });
+    this.#cutoffs = cutoffs;
+    this.#nToken = config.nToken;
+  }
+
+  /** log p of every token: `rows` [..., dModel] to [..., nToken]. */
+  logProbabilities(rows: Tensor, table: TokenTable): Tensor {
+    const head = logSoftmax(this.#head(rows, table));
+    const frequent = slice(head, -1, 0, this.#cutoffs[0]);
+    const rare = this.#cutoffs.map((_, cluster) => {
+      const entry = this.#entry(cluster);
+      const tail = logSoftmax(this.#tail(rows, table, cluster));
+      return add(tail, slice(head, -1, entry, entry + 1));
+    });
+    return concat([frequent, ...rare], -1);
+  }
+
+  /** -log p of each target: `rows` [batch, time, dModel] and row-major targets to [batch, time]; 0 for a negative target. */
+  losses(rows: Tensor, table: TokenTable, targets: Int32Array): Tensor {
+    const flat = reshape(rows, [-1, rows.shape[rows.rank - 1]]);
+    const int32 = (values: Int32Array) => tensor(values, { backend: rows.backend });
+    const clusterOf = (token: number) => this.#cutoffs.findLastIndex((start) => token >= start);
+    const headTargets = targets.map((token) => {
+      if (token < 0) return UNCOUNTED;
+      const cluster = clusterOf(token);
+      return cluster < 0 ? token : this.#entry(cluster);
+    });
+    let losses = crossEntropy(this.#head(flat, table), int32(headTargets), {
+      ignoreIndex: UNCOUNTED,
+      reduction: 'none',
+    }); // [batch * time]
+    this.#cutoffs.forEach((start, cluster) => {
+      const places = Array.from(targets).flatMap((token, place) =>
+        clusterOf(token) === cluster ? place : [],
+      );
+      if (places.length === 0) return;
+      const at = int32(Int32Array.from(places));
+      const tail = crossEntropy(
+        this.#tail(gather(flat, at), table, cluster),
+        int32(Int32Array.from(places, (place) => targets[place] - start)),
+        { reduction: 'none' },
+      );
+      losses = add(losses, scatterAdd(tail, at, targets.length));
+    });
+    return reshape(losses, rows.shape.slice(0, -1));
+  }
+
+  /** Where the entry of a cluster stands in the head. */
+  #entry(cluster: number): number {
+    return this.#cutoffs[0] + this.#cutoffs.length - 1 - cluster;
+  }
+
+  /** Logits of the frequent tokens and of the clusters. */
+  #head(rows: Tensor, { weight, bias }: TokenTable): Tensor {
+    const [end] = this.#cutoffs;
+    const { clusters } = this;
+    return linear(
+      rows,
+      concat([slice(weight, 0, 0, end), clusters.weight], 0),
+      concat([slice(bias, 0, 0, end), clusters.bias as Parameter], 0),
+    );
+  }
+
+  /** Logits of the tokens of a cluster. */
+  #tail(rows: Tensor, { weight, bias }: TokenTable, cluster: number): Tensor {
+    const start = this.#cutoffs[cluster];
+    const end = this.#cutoffs[cluster + 1] ?? this.#nToken;
+    return linear(rows, slice(weight, 0, start, end), slice(bias, 0, start, end));
+  }
+}

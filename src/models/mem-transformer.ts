@@ -1,0 +1,46 @@
+/** MemTransformer: memory tokens in front of every segment, carried nowhere. */
+import { Key, type Parameter, type Tensor } from '../autograd/index.js';
+import { checkConfig, type MemoryConfig } from './config.js';
+import { Decoder } from './layers/decoder.js';
+import { segmentMask } from './layers/mask.js';
+import { initialMemory, memoryRows, splitMemory, withMemory } from './layers/memory.js';
+import { SegmentModel, type SegmentOutput } from './segment-model.js';
+
+/**
+ * Memory Transformer (Burtsev et al. 2020, arXiv 2006.11527) as the RMT paper compares with it: a
+ * segment is read as [memory | tokens], and each begins with the same learned memory. In a causal
+ * decoder the memory sees itself only, so it is a learned prefix that knows nothing of the segment.
+ */
+export class MemTransformer extends SegmentModel<null> {
+  readonly decoder: Decoder;
+  /** [numMemTokens, dModel]; learned. */
+  readonly memory: Parameter;
+
+  /** Throws `MemgradError` for a configuration that cannot be. */
+  constructor(
+    readonly config: MemoryConfig,
+    seed = 0,
+  ) {
+    super();
+    checkConfig({ ...config });
+    const key = Key.of(seed);
+    this.decoder = new Decoder(config, key);
+    this.memory = memoryRows(config, key.fold(4));
+  }
+
+  /** Nothing is carried from segment to segment. */
+  initialState(): null {
+    return null;
+  }
+
+  forward(tokens: Tensor, _state: null, key?: Key): SegmentOutput<null> {
+    const { decoder } = this;
+    const { numMemTokens } = this.config;
+    const [batch, time] = tokens.shape;
+    const memory = initialMemory(this.memory, batch);
+    const rows = withMemory(memory, decoder.embed(tokens), false);
+    const mask = segmentMask({ time, numMemTokens, memAtEnd: false }, tokens.backend);
+    const { output } = decoder.forward(rows, { mask, key });
+    return decoder.predict(splitMemory(output, time, false).read, null);
+  }
+}

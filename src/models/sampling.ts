@@ -1,0 +1,86 @@
+/** Choosing tokens: greedy, by temperature, among the most likely. */
+import { Key } from '../autograd/index.js';
+import { MemgradError } from '../errors.js';
+import type { Stream } from './stream.js';
+
+/** How a token is chosen. */
+export interface SamplingOptions {
+  /** Logits are divided by it. 0 always takes the most likely token. Default 1. */
+  temperature?: number;
+  /** Choose among the `topK` most likely tokens (Fan et al. 2018, arXiv 1805.04833). Default: all. */
+  topK?: number;
+  /** Choose among the fewest tokens that together have this probability (Holtzman et al. 2020, arXiv 1904.09751). Default 1: all. */
+  topP?: number;
+}
+
+/**
+ * A token drawn from `logits` [vocabulary] with `key`; equal keys draw the same. `topK` is applied
+ * before `topP`. Throws `MemgradError` for an option out of range or logits without a finite maximum.
+ */
+export function sampleToken(
+  logits: ArrayLike<number>,
+  key: Key,
+  { temperature = 1, topK = Infinity, topP = 1 }: SamplingOptions = {},
+): number {
+  check('temperature', temperature, temperature >= 0 && temperature < Infinity, 'a number >= 0');
+  check(
+    'topK',
+    topK,
+    topK >= 1 && (topK === Infinity || Number.isInteger(topK)),
+    'a whole number >= 1',
+  );
+  check('topP', topP, topP > 0 && topP <= 1, 'a number in (0, 1]');
+  const values = Array.from(logits);
+  const largest = values.reduce((a, b) => Math.max(a, b), -Infinity);
+  if (!Number.isFinite(largest)) {
+    throw new MemgradError(
+      `sample: the largest of ${values.length} logits is ${largest}, expected a finite number; check the model.`,
+    );
+  }
+  // Of equal logits the first token counts as the likelier, so greedy choice is `argmax`.
+  const ranked = values.map((_, token) => token).sort((a, b) => values[b] - values[a] || a - b);
+  if (temperature === 0) return ranked[0];
+  const candidates = ranked.slice(0, topK);
+  const weights = candidates.map((token) => Math.exp((values[token] - largest) / temperature));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  let count = 0;
+  let mass = 0;
+  while (count < weights.length && mass < topP * total) mass += weights[count++];
+  // Where in the mass of the candidates that are left the draw falls.
+  const draw = (key.integers(1, 2 ** 31)[0] / 2 ** 31) * mass;
+  let passed = 0;
+  for (let i = 0; i < count; i++) {
+    passed += weights[i];
+    if (draw < passed) return candidates[i];
+  }
+  return candidates[count - 1];
+}
+
+/** Options of `generate`. */
+export interface GenerateOptions extends SamplingOptions {
+  /** How many tokens. */
+  count: number;
+  /** Default 0. */
+  seed?: number;
+}
+
+/** Goes on with what `stream` has read: draws tokens one by one, and has the stream read each. */
+export async function* generate(
+  stream: Stream,
+  { count, seed = 0, ...options }: GenerateOptions,
+): AsyncGenerator<number, void, void> {
+  check('count', count, Number.isSafeInteger(count) && count >= 0, 'a whole number >= 0');
+  const key = Key.of(seed);
+  for (let i = 0; i < count; i++) {
+    const logits = stream.logits();
+    const values = await logits.data();
+    logits.dispose();
+    const token = sampleToken(values, key.fold(i), options);
+    stream.push([token]);
+    yield token;
+  }
+}
+
+function check(name: string, value: number, fits: boolean, expected: string): void {
+  if (!fits) throw new MemgradError(`sample: ${name} must be ${expected}, got ${value}.`);
+}

@@ -1,0 +1,145 @@
+/** Streaming inference: tokens as they come, a state of fixed size. */
+import {
+  Parameter,
+  reshape,
+  scope,
+  slice,
+  type Tensor,
+  type Tree,
+  tensor,
+  treeLeaves,
+  treeMap,
+} from '../autograd/index.js';
+import { MemgradError } from '../errors.js';
+import { type HostArray, readArrays } from './arrays.js';
+import type { SegmentModel } from './segment-model.js';
+
+/** A stream as plain arrays by name, as safetensors files hold them. */
+export type SavedStream = Readonly<Record<string, HostArray>>;
+
+/** Options of `SegmentModel.stream`. */
+export interface StreamOptions {
+  /** Tokens to a segment, as in training. */
+  segmentLength: number;
+  /** Go on where this one was, which the same model saved. */
+  saved?: SavedStream;
+}
+
+/**
+ * A model reading one endless sequence. It holds the state after the last whole segment and the
+ * tokens of the present one, so its size doesn't grow. Whoever makes a stream disposes of it.
+ */
+export class Stream {
+  readonly #model: SegmentModel;
+  /** The tokens of the present segment; zeros stand where none has come yet, and no position looks ahead. */
+  readonly #segment: Int32Array;
+  #filled = 0;
+  /** Parameters, since these outlive the scope in which a token happens to come. */
+  #state: Tree;
+
+  /** Throws `MemgradError` for a length below 1, and for a saved stream that the model cannot have. */
+  constructor(model: SegmentModel, { segmentLength, saved }: StreamOptions) {
+    if (!Number.isSafeInteger(segmentLength) || segmentLength < 1) {
+      throw new MemgradError(
+        `stream: segmentLength must be a whole number >= 1, got ${segmentLength}.`,
+      );
+    }
+    this.#model = model;
+    this.#segment = new Int32Array(segmentLength);
+    this.#state = scope(() => {
+      const start = model.initialState(1);
+      return kept(saved ? this.#restored(start, saved) : start);
+    });
+  }
+
+  /** Reads more tokens. They take effect on the state when their segment is whole and another token comes. Throws for what is no token. */
+  push(tokens: ArrayLike<number>): void {
+    for (let i = 0; i < tokens.length; i++) {
+      if (!Number.isSafeInteger(tokens[i]) || tokens[i] < 0) {
+        throw new MemgradError(
+          `stream: a token must be a whole number >= 0, got ${tokens[i]}; those before it were read.`,
+        );
+      }
+      if (this.#filled === this.#segment.length) this.#close();
+      this.#segment[this.#filled++] = tokens[i];
+    }
+  }
+
+  /** Logits [vocabulary] of the next token. Reads the present segment once. Throws before the first token. */
+  logits(): Tensor {
+    if (this.#filled === 0) {
+      throw new MemgradError(
+        'stream: nothing was read yet; push a token before asking for logits.',
+      );
+    }
+    return scope(() => {
+      const { logits } = this.#read();
+      return reshape(slice(logits, 1, this.#filled - 1, this.#filled), [-1]);
+    });
+  }
+
+  /** All that is needed to go on from here in another process. */
+  async save(): Promise<SavedStream> {
+    const data = this.#segment.slice(0, this.#filled);
+    const leaves = treeLeaves(this.#state).map((part, i) => [`state.${i}`, part]);
+    return {
+      tokens: { dtype: 'int32', shape: [data.length], data },
+      ...(await readArrays(Object.fromEntries(leaves))),
+    };
+  }
+
+  /** Frees the state. */
+  dispose(): void {
+    for (const part of treeLeaves(this.#state)) part.dispose();
+  }
+
+  /** Ends the present segment. */
+  #close(): void {
+    const before = treeLeaves(this.#state);
+    this.#state = scope(() => kept(this.#read().state));
+    for (const part of before) part.dispose();
+    this.#segment.fill(0);
+    this.#filled = 0;
+  }
+
+  #read() {
+    const [{ backend }] = Object.values(this.#model.parameters());
+    const tokens = tensor(this.#segment, { shape: [1, this.#segment.length], backend });
+    return this.#model.forward(tokens, this.#state);
+  }
+
+  /** The tree of `start` with the saved values. Only the number of cached rows may be another. */
+  #restored(start: Tree, saved: SavedStream): Tree {
+    const refuse = (what: string): never => {
+      throw new MemgradError(
+        `stream: the saved stream ${what}; restore it with the model that saved it.`,
+      );
+    };
+    const { tokens } = saved;
+    if (tokens?.dtype !== 'int32' || tokens.data.length > this.#segment.length) {
+      refuse(`has no list of at most ${this.#segment.length} tokens`);
+    }
+    this.#segment.set(tokens.data);
+    this.#filled = tokens.data.length;
+    let next = 0;
+    return treeMap(start, ({ shape, dtype, backend }) => {
+      const name = `state.${next++}`;
+      const found = saved[name];
+      const fits =
+        found?.dtype === dtype &&
+        found.shape.length === shape.length &&
+        found.shape.every(
+          (length, axis) => length === shape[axis] || (axis === 1 && shape[1] === 0),
+        );
+      if (!fits) {
+        const came = found ? `${found.dtype} [${found.shape.join(', ')}]` : 'nothing';
+        refuse(`has ${came} as '${name}', expected ${dtype} [${shape.join(', ')}]`);
+      }
+      return tensor(found.data, { shape: found.shape, backend });
+    });
+  }
+}
+
+function kept(state: Tree): Tree {
+  return treeMap(state, (part) => new Parameter(part));
+}

@@ -1,0 +1,64 @@
+/** Transformer-XL + RMT: a cache of the last rows for what is near, memory for what is far. */
+import { Key, type Parameter, type Tensor } from '../autograd/index.js';
+import { type CachedMemoryConfig, checkConfig } from './config.js';
+import { type Cache, emptyCache, extendCache } from './layers/cache.js';
+import { Decoder } from './layers/decoder.js';
+import { segmentMask } from './layers/mask.js';
+import { initialMemory, memoryRows, splitMemory, withMemory } from './layers/memory.js';
+import { SegmentModel, type SegmentOutput } from './segment-model.js';
+
+/** What both leave for the next segment. */
+export type MemoryAndCache = {
+  /** [batch, numMemTokens, dModel], with its gradient. */
+  memory: Tensor;
+  /** Without gradient. It holds the rows of memory tokens too, and `memLen` counts them. */
+  cache: Cache;
+};
+
+/** Transformer-XL + RMT (Bulatov, Kuratov, Burtsev 2022, arXiv 2207.06881). */
+export class TransformerXLRMT extends SegmentModel<MemoryAndCache> {
+  readonly decoder: Decoder;
+  /** The memory before the first segment, [numMemTokens, dModel]; learned. */
+  readonly memory: Parameter;
+
+  /** Throws `MemgradError` for a configuration that cannot be. */
+  constructor(
+    readonly config: CachedMemoryConfig,
+    seed = 0,
+  ) {
+    super();
+    checkConfig({ ...config });
+    const key = Key.of(seed);
+    this.decoder = new Decoder(config, key);
+    this.memory = memoryRows(config, key.fold(4));
+  }
+
+  initialState(batch: number): MemoryAndCache {
+    return { memory: initialMemory(this.memory, batch), cache: emptyCache(batch, this.config) };
+  }
+
+  forward(
+    tokens: Tensor,
+    { memory, cache }: MemoryAndCache,
+    key?: Key,
+  ): SegmentOutput<MemoryAndCache> {
+    const { decoder } = this;
+    const { numMemTokens, memLen, memAtEnd = true, readMemFromCache, sameLength } = this.config;
+    const time = tokens.shape[1];
+    const rows = withMemory(memory, decoder.embed(tokens), memAtEnd);
+    const mask = segmentMask(
+      {
+        time,
+        cached: cache[0].shape[1],
+        numMemTokens,
+        memAtEnd,
+        readMemFromCache,
+        window: sameLength ? memLen : undefined,
+      },
+      tokens.backend,
+    );
+    const { output, hidden } = decoder.forward(rows, { mask, cache, key });
+    const { read, memory: written } = splitMemory(output, time, memAtEnd);
+    return decoder.predict(read, { memory: written, cache: extendCache(cache, hidden, memLen) });
+  }
+}

@@ -1,0 +1,74 @@
+/** Language modelling along a stream: one loss, and one optimiser step, for each segment. */
+import {
+  crossEntropy,
+  div,
+  type Key,
+  sum,
+  type Tensor,
+  type Tree,
+  tensor,
+  within,
+} from '../autograd/index.js';
+import { detach, type SegmentModel } from '../models/segment-model.js';
+import { IGNORED } from '../tasks/task.js';
+import type { ReadOptions, Segment } from './segments.js';
+import { requireWhole } from './whole.js';
+
+/** What is carried from one segment of a stream to the next, all of it constants. */
+export type Carry = {
+  /** The states before each of the segments in `inputs`, and the one before the next segment. */
+  states: Tree[];
+  /** The last `bpttDepth` segments, oldest first. */
+  inputs: Tensor[];
+};
+
+/** The loss of one segment, and what to hand to the next call. */
+export interface StreamLoss {
+  /** Mean cross-entropy over the targets that count. */
+  loss: Tensor;
+  /** Tensors of its own: the carry that came in may be freed. */
+  carry: Carry;
+}
+
+/**
+ * Reads the next segment of `size` parallel streams. The state is carried as a constant; with a
+ * depth k (default 0) the last k segments are read again, from the detached state before them, with
+ * the parameters as they are now, so that gradients reach what these segments write. The learned
+ * initial state gets a gradient from the first segment only.
+ *
+ * This is what the trainer of the RMT paper's language models means to do; its released code fails
+ * to put the old memory back before it reads again.
+ */
+export function streamLoss(
+  model: SegmentModel,
+  segment: Segment,
+  size: number,
+  carry: Carry | undefined,
+  { key, bpttDepth = 0, backend }: ReadOptions = {},
+): StreamLoss {
+  requireWhole('streamLoss', 'bpttDepth', bpttDepth, 0);
+  const { inputs, targets, time, counted } = segment;
+  const place = { shape: [size, time], backend };
+  const { states, inputs: earlier } = carry ?? { states: [model.initialState(size)], inputs: [] };
+  let [state] = states;
+  earlier.forEach((tokens, i) => {
+    state = within(`replays.${i}`, () => model.forward(tokens, state, fold(key, i))).state;
+  });
+  const tokens = tensor(inputs, place);
+  const output = model.forward(tokens, state, fold(key, earlier.length));
+  const loss = output.losses
+    ? div(sum(output.losses(targets)), Math.max(1, counted))
+    : crossEntropy(output.logits, tensor(targets, place), { ignoreIndex: IGNORED });
+  const kept = <T>(list: T[], count: number) => list.slice(Math.max(0, list.length - count));
+  return {
+    loss,
+    carry: detach({
+      states: kept([...states, output.state], bpttDepth + 1),
+      inputs: kept([...earlier, tokens], bpttDepth),
+    }),
+  };
+}
+
+function fold(key: Key | undefined, index: number): Key | undefined {
+  return key?.fold(index);
+}
