@@ -7,3 +7,16 @@ export class MemgradError extends Error {
 export class OutOfMemory extends MemgradError {
   override name = 'OutOfMemory';
 }
+
+/** Throws `MemgradError` unless the option `name` of `where` is a whole number from `least` to `most`. */
+export function requireWhole(
+  where: string,
+  name: string,
+  value: number,
+  least = 1,
+  most = Infinity,
+): void {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return;
+  const expected = most === Infinity ? `>= ${least}` : `from ${least} to ${most}`;
+  throw new MemgradError(`${where}: ${name} must be a whole number ${expected}, got ${value}.`);
+}

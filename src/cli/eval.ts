@@ -10,6 +10,7 @@ import { runEvaluation } from './training.js';
 
 interface EvalCommandOptions extends CommonOptions {
   samples: number;
+  likeReference?: boolean;
 }
 
 /** Adds the command to `program`. */
@@ -19,7 +20,11 @@ export function addEval(program: Command): void {
     .summary('evaluate a saved run')
     .description('Lets a saved run answer held-out sequences, reading nothing but its own answer.')
     .argument('<folder>', 'what `memgrad train --out` wrote')
-    .option('--samples <n>', 'how many sequences', whole(1, 100_000), 256);
+    .option('--samples <n>', 'how many sequences', whole(1, 100_000), 256)
+    .option(
+      '--like-reference',
+      'judge as the published scripts do: each segment of the answer begins with a token of the truth',
+    );
   commonOptions(command, 'decides the sequences (default: that of the run)')
     .addHelpText(
       'after',
@@ -36,11 +41,14 @@ async function runEval(folder: string, options: EvalCommandOptions): Promise<voi
   const context = await openContext(options);
   const { output, backend } = context;
   const { config, model, task, step } = await loadRun(new FolderStorage(folder), { backend });
-  const { samples, seed = config.seed } = options;
+  const { samples, likeReference, seed = config.seed } = options;
   output.print(
     `${folder}: ${config.model.name} on ${task.name}, ${count(model.parameterCount())} parameters, trained for ${count(step)} steps.`,
   );
-  const evaluation = await runEvaluation({ model, task, config, samples, seed, backend }, context);
+  const evaluation = await runEvaluation(
+    { model, task, config, samples, seed, backend, likeReference },
+    context,
+  );
   output.event('evaluation', { step, chance: task.chance, ...evaluation });
   output.print(describeEvaluation(evaluation, task, output));
 }

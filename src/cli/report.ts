@@ -4,6 +4,9 @@ import type { Evaluation } from '../training/index.js';
 import { count, fit, percent, wrap } from './format.js';
 import type { Output } from './output.js';
 
+/** What each metric counts. */
+export const metricNames = { tokens: 'answer tokens', answers: 'whole answers' } as const;
+
 /** The result, and one sequence with what was right and what was answered. */
 export function describeEvaluation(
   { accuracy, exact, samples, example }: Evaluation,
@@ -11,8 +14,8 @@ export function describeEvaluation(
   output: Output,
 ): string {
   const result =
-    `Held-out sequences, decoded freely: ${percent(accuracy)} of the answer tokens are right ` +
-    `(chance ${percent(task.chance)}), and ${percent(exact)} of ${count(samples)} answers in full.`;
+    `Held-out sequences, decoded freely: ${percent(accuracy)} of the answer tokens are right, and ` +
+    `${percent(exact)} of ${count(samples)} answers in full. Guessing gets ${percent(task.chance)} of the ${metricNames[task.metric]}.`;
   const line = (name: string, text: string) =>
     `  ${name.padEnd(14)}${fit(text, output.columns - 17)}`;
   return [

@@ -1,9 +1,10 @@
 /** `memgrad tasks`: what there is to learn. */
 import type { Command } from 'commander';
 import { Key } from '../autograd/index.js';
-import { createTask, IGNORED, type TaskName, taskSummaries } from '../tasks/index.js';
+import { createTask, IGNORED, taskNames, taskSummaries } from '../tasks/index.js';
 import { type CommonOptions, commonOptions, openContext } from './context.js';
-import { percent } from './format.js';
+import { percent, wrap } from './format.js';
+import { metricNames } from './report.js';
 
 /** Adds the command to `program`. */
 export function addTasks(program: Command): void {
@@ -25,19 +26,29 @@ Examples:
 
 async function runTasks(options: CommonOptions): Promise<void> {
   const { output } = await openContext(options);
-  for (const [name, summary] of Object.entries(taskSummaries)) {
-    const task = createTask(name as TaskName, { length: 8 });
+  for (const name of taskNames) {
+    const summary = taskSummaries[name];
+    const task = createTask(name);
     const { inputs, targets, promptLength } = task.batch(Key.of(options.seed ?? 0), 1, 'test');
     const prompt = task.show(inputs.subarray(0, promptLength));
     const answer = task.show(targets.filter((target) => target !== IGNORED));
-    output.event('task', { name, summary, chance: task.chance, prompt, answer });
+    output.event('task', {
+      name,
+      summary,
+      metric: task.metric,
+      chance: task.chance,
+      prompt,
+      answer,
+    });
+    const line = (title: string, text: string) =>
+      `  ${title.padEnd(10)}${wrap(text, output.columns - 12).replaceAll('\n', `\n${' '.repeat(12)}`)}`;
     output.print(
       [
         `${output.colour('bold', name)}: ${summary}`,
-        `  prompt    ${prompt}`,
-        `  answer    ${answer}`,
-        `  chance    ${percent(task.chance)} of the answer tokens, guessing`,
-        `  train it  memgrad train --task ${name}`,
+        line('prompt', prompt),
+        line('answer', answer),
+        line('chance', `${percent(task.chance)} of the ${metricNames[task.metric]}, guessing`),
+        line('train it', `memgrad train --task ${name}`),
       ].join('\n'),
     );
   }

@@ -1,9 +1,16 @@
 /** `memgrad train`: trains a model on a task, evaluates it, and saves it if asked. */
 import { type Command, Option } from 'commander';
 import { type AnyConfig, choices, modelNames, presets } from '../models/index.js';
-import { checkRunConfig, limits, RUN_VERSION, type RunConfig, saveRun } from '../runs/index.js';
+import {
+  checkRunConfig,
+  checkTaskConfig,
+  limits,
+  RUN_VERSION,
+  type RunConfig,
+  saveRun,
+} from '../runs/index.js';
 import { FolderStorage } from '../runs/node-storage.js';
-import { createTask, taskSummaries } from '../tasks/index.js';
+import { createTask, type TaskName, taskNames } from '../tasks/index.js';
 import { optimizerNames } from '../training/index.js';
 import { type CommonOptions, commonOptions, openContext } from './context.js';
 import { DEMO } from './demo.js';
@@ -18,9 +25,11 @@ import { runEvaluation, runTraining } from './training.js';
 interface TrainCommandOptions extends CommonOptions {
   model: RunConfig['model']['name'];
   task: RunConfig['task']['name'];
-  length: number;
-  symbols: number;
-  copies: number;
+  length?: number;
+  symbols?: number;
+  copies?: number;
+  pairs?: number;
+  range?: number;
   segmentLength: number;
   memoryTokens: number;
   cache: number;
@@ -113,18 +122,21 @@ export function addTrain(program: Command): void {
     .option('--dropout <rate>', '* share of values dropped', read.real(read.rateBelowOne))
     .optionsGroup('Task:')
     .addOption(
-      new Option('--task <name>', 'what is to be learnt')
-        .choices(Object.keys(taskSummaries))
-        .default('copy'),
+      new Option('--task <name>', 'what is to be learnt').choices(taskNames).default('copy'),
     )
-    .option('--length <n>', 'symbols to remember', size(limits.length), DEMO.task.length)
-    .option('--symbols <n>', 'different symbols', read.whole(2, limits.symbols), DEMO.task.symbols)
+    .option('--length <n>', 'copy, reverse: symbols to remember (default: 12)', size(limits.length))
+    .option(
+      '--symbols <n>',
+      'copy, reverse: different symbols (default: 10)',
+      read.whole(2, limits.symbols),
+    )
     .option(
       '--copies <n>',
-      'how often the answer repeats them',
+      'copy: how often the answer repeats them (default: 2)',
       size(limits.copies),
-      DEMO.task.copies,
     )
+    .option('--pairs <n>', 'retrieval: pairs to remember (default: 4)', size(limits.pairs))
+    .option('--range <n>', 'quadratic: largest root (default: 100)', read.whole(2, limits.range))
     .option(
       '--segment-length <n>',
       'tokens read at a time',
@@ -219,7 +231,8 @@ async function runTrain(options: TrainCommandOptions): Promise<void> {
 }
 
 function configOf(options: TrainCommandOptions): unknown {
-  const { preset, model, task, length, symbols, copies } = options;
+  const { preset, model } = options;
+  const task = checkTaskConfig(taskOf(options), 'the options: task');
   const basis = presets[preset];
   const training = trainingPresets[preset];
   const norm = options.norm ?? basis.norm;
@@ -229,7 +242,7 @@ function configOf(options: TrainCommandOptions): unknown {
     model: {
       name: model,
       config: {
-        nToken: createTask(task, { length, symbols, copies }).vocabulary,
+        nToken: createTask(task.name, task.options).vocabulary,
         nLayer: options.layers,
         nHead: options.heads,
         dModel: options.dModel,
@@ -247,7 +260,7 @@ function configOf(options: TrainCommandOptions): unknown {
         numMemTokens: options.memoryTokens,
       },
     },
-    task: { name: task, options: { length, symbols, copies } },
+    task,
     training: {
       segmentLength: options.segmentLength,
       steps: options.steps,
@@ -270,11 +283,24 @@ function configOf(options: TrainCommandOptions): unknown {
   };
 }
 
+/** The options that each task takes, where none were given. */
+const taskDefaults = {
+  copy: DEMO.task,
+  reverse: { length: DEMO.task.length, symbols: DEMO.task.symbols },
+  retrieval: { pairs: 4 },
+  quadratic: { range: 100 },
+} satisfies Record<TaskName, object>;
+
+function taskOf({ task, length, symbols, copies, pairs, range }: TrainCommandOptions): unknown {
+  const given = Object.entries({ length, symbols, copies, pairs, range });
+  const options = given.filter(([, value]) => value !== undefined);
+  return { name: task, options: { ...taskDefaults[task], ...Object.fromEntries(options) } };
+}
+
 function introduction({ model, task, training, seed }: RunConfig, output: Output): string {
-  const { length, copies } = task.options;
+  const options = Object.entries(task.options).map(([name, value]) => `${name} ${value}`);
   const text =
-    `Training ${model.name} on ${task.name} for at most ${count(training.steps)} steps, seed ${seed}. ` +
-    `A sequence is ${length} symbols and ${copies} ${copies === 1 ? 'copy' : 'copies'} of them, ` +
-    `read in segments of ${training.segmentLength} tokens.`;
+    `Training ${model.name} on ${task.name} (${options.join(', ')}) for at most ` +
+    `${count(training.steps)} steps, seed ${seed}, in segments of ${training.segmentLength} tokens.`;
   return wrap(text, output.columns);
 }

@@ -86,6 +86,7 @@ export interface EvaluationTarget {
   samples: number;
   seed: number;
   backend: Backend;
+  likeReference?: boolean;
 }
 
 /** Evaluates with a line that shows how far it is. Throws `Interrupted` when a signal comes. */

@@ -77,6 +77,7 @@ function onBatches(
   const task: Task = {
     name: 'fixture',
     vocabulary: config.n_token,
+    metric: 'tokens',
     chance: 0,
     length: batches[0]?.time ?? 0,
     batch: () => batches[next++],

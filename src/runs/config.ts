@@ -1,7 +1,7 @@
 /** The configuration of a run: everything that made it, as config.json holds it. */
 import { MemgradError } from '../errors.js';
 import { type AnyConfig, checkConfig, choices, modelNames } from '../models/index.js';
-import { type TaskName, taskSummaries } from '../tasks/index.js';
+import { type TaskName, taskNames } from '../tasks/index.js';
 import { optimizerNames } from '../training/index.js';
 import {
   type Check,
@@ -27,6 +27,8 @@ export const limits = {
   length: 4096,
   symbols: 10_000,
   copies: 64,
+  pairs: 26,
+  range: 100,
   layers: 128,
   heads: 256,
   width: 16_384,
@@ -69,13 +71,24 @@ const taskOptions = {
     symbols: whole(2, limits.symbols),
     copies: whole(1, limits.copies),
   }),
+  reverse: object({ length: whole(1, limits.length), symbols: whole(2, limits.symbols) }),
+  retrieval: object({ pairs: whole(1, limits.pairs) }),
+  quadratic: object({ range: whole(2, limits.range) }),
 } satisfies Record<TaskName, Check<object>>;
 
-const task: Check<{ readonly name: TaskName; readonly options: TaskOptions }> = (value, path) => {
+/** A task by name, with its options, all of them settled. */
+export type TaskConfig = {
+  [Name in TaskName]: {
+    readonly name: Name;
+    readonly options: ReturnType<(typeof taskOptions)[Name]>;
+  };
+}[TaskName];
+
+/** Checks a task from outside, as `checkRunConfig` does a whole run. */
+export const checkTaskConfig: Check<TaskConfig> = (value, path) => {
   const anything: Check<unknown> = (options) => options;
-  const names = Object.keys(taskSummaries) as TaskName[];
-  const { name, options } = object({ name: oneOf(names), options: anything })(value, path);
-  return { name, options: taskOptions[name](options, `${path}.options`) };
+  const { name, options } = object({ name: oneOf(taskNames), options: anything })(value, path);
+  return { name, options: taskOptions[name](options, `${path}.options`) } as TaskConfig;
 };
 
 const training = object({
@@ -112,12 +125,10 @@ const run = object({
   version: whole(RUN_VERSION, RUN_VERSION),
   seed: whole(0, Number.MAX_SAFE_INTEGER),
   model: object({ name: oneOf(modelNames), config: modelConfig }),
-  task,
+  task: checkTaskConfig,
   training,
 });
 
-/** The options of a task, all of them settled. */
-export type TaskOptions = ReturnType<(typeof taskOptions)[TaskName]>;
 /** How a run is trained. */
 export type TrainingConfig = ReturnType<typeof training>;
 /** Everything that made a run. */

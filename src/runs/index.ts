@@ -2,10 +2,11 @@
 export { buildModel, buildTask, buildTraining } from './build.js';
 export {
   checkRunConfig,
+  checkTaskConfig,
   limits,
   RUN_VERSION,
   type RunConfig,
-  type TaskOptions,
+  type TaskConfig,
   type TrainingConfig,
 } from './config.js';
 export { CONFIG_FILE, loadRun, MODEL_FILE, type Run, saveRun } from './run.js';

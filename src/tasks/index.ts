@@ -1,29 +1,52 @@
 /** The tasks by name. A new one gets a file of its own and a line in the table. */
 import { MemgradError } from '../errors.js';
 import { Copy, type CopyOptions } from './copy.js';
+import { Quadratic, type QuadraticOptions } from './quadratic.js';
+import { Retrieval, type RetrievalOptions } from './retrieval.js';
+import { Reverse, type ReverseOptions } from './reverse.js';
 import type { Task } from './task.js';
 
 export { Copy, type CopyOptions } from './copy.js';
+export { Quadratic, type QuadraticOptions } from './quadratic.js';
+export { Retrieval, type RetrievalOptions } from './retrieval.js';
+export { Reverse, type ReverseOptions } from './reverse.js';
 export * from './task.js';
 
 const tasks = {
   copy: {
     summary: 'read symbols, then write them again (twice, as in the paper)',
-    create: (options) => new Copy(options),
+    create: (options: CopyOptions) => new Copy(options),
   },
-} satisfies Record<string, { summary: string; create: (options: CopyOptions) => Task }>;
+  reverse: {
+    summary: 'read symbols, then write them from the last to the first',
+    create: (options: ReverseOptions) => new Reverse(options),
+  },
+  retrieval: {
+    summary: 'read pairs of key and value, then say the value of one key',
+    create: (options: RetrievalOptions) => new Retrieval(options),
+  },
+  quadratic: {
+    summary: 'solve a quadratic equation step by step',
+    create: (options: QuadraticOptions) => new Quadratic(options),
+  },
+} satisfies Record<string, { summary: string; create: (options: never) => Task }>;
 
 /** The name of a task. */
 export type TaskName = keyof typeof tasks;
+/** The names that `createTask` takes. */
+export const taskNames = Object.keys(tasks) as TaskName[];
 /** What each task asks for, by name. */
-export const taskSummaries: Readonly<Record<TaskName, string>> = { copy: tasks.copy.summary };
+export const taskSummaries = Object.fromEntries(
+  Object.entries(tasks).map(([name, { summary }]) => [name, summary]),
+) as Readonly<Record<TaskName, string>>;
 
 /** The task called `name`. Throws for an unknown name or options that cannot be. */
-export function createTask(name: string, options: CopyOptions = {}): Task {
+export function createTask<Name extends TaskName>(
+  name: Name,
+  options: Parameters<(typeof tasks)[Name]['create']>[0] = {},
+): Task {
   if (!Object.hasOwn(tasks, name)) {
-    throw new MemgradError(
-      `task: '${name}' is not known; choose one of ${Object.keys(tasks).join(', ')}.`,
-    );
+    throw new MemgradError(`task: '${name}' is not known; choose one of ${taskNames.join(', ')}.`);
   }
-  return tasks[name as TaskName].create(options);
+  return (tasks[name].create as (options: object) => Task)(options);
 }

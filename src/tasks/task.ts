@@ -1,4 +1,4 @@
-/** The contract of tasks: seeded batches of token sequences, and how to judge and show them. */
+/** The contract of tasks whose samples stand for themselves: seeded batches of token sequences, and how to judge and show them. */
 import type { Key } from '../autograd/index.js';
 
 /** Targets with this value don't count, in the loss or in the accuracy. */
@@ -13,6 +13,8 @@ export interface Batch {
   readonly targets: Int32Array;
   /** How many inputs a model is given when it answers freely; from then on it reads its own predictions. */
   readonly promptLength: number;
+  /** Where, in `targets`, the answer itself begins when steps that lead to it come first. Default: `promptLength - 1`. */
+  readonly answerStart?: number;
 }
 
 /** Sequences of `test` never occur in `train`. */
@@ -23,7 +25,9 @@ export interface Task {
   readonly name: string;
   /** Number of different tokens. */
   readonly vocabulary: number;
-  /** The accuracy of guessing without having read anything. */
+  /** What is measured: the share of answer tokens that are right, or that of whole answers. */
+  readonly metric: 'tokens' | 'answers';
+  /** The metric of guessing without having read anything. */
   readonly chance: number;
   /** What the length of a sample is measured by, as in `withLength`. */
   readonly length: number;
@@ -33,4 +37,30 @@ export interface Task {
   withLength(length: number): Task;
   /** Tokens of a sample as text for a person. */
   show(tokens: ArrayLike<number>): string;
+}
+
+/** What is given and what is to be said. */
+export interface Sample {
+  readonly prompt: ArrayLike<number>;
+  readonly answer: ArrayLike<number>;
+}
+
+/**
+ * A batch of `size` samples, all of the same lengths, in the format of the RMT paper: inputs are
+ * [prompt, answer] without its last token, targets without its first, and only the answer counts.
+ * `judged` is how many of the answer's last tokens are the answer itself; all by default.
+ */
+export function answerBatch(size: number, sample: (row: number) => Sample, judged?: number): Batch {
+  const samples = Array.from({ length: size }, (_, row) => sample(row));
+  const [promptLength, answerLength] = [samples[0].prompt.length, samples[0].answer.length];
+  const time = promptLength + answerLength - 1;
+  const inputs = new Int32Array(size * time);
+  const targets = new Int32Array(size * time).fill(IGNORED);
+  samples.forEach(({ prompt, answer }, row) => {
+    inputs.set(prompt, row * time);
+    inputs.set(Array.from(answer).slice(0, -1), row * time + promptLength);
+    targets.set(answer, row * time + promptLength - 1);
+  });
+  const answerStart = time - (judged ?? answerLength);
+  return { size, time, inputs, targets, promptLength, answerStart };
 }

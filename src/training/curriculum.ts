@@ -1,7 +1,6 @@
 /** A curriculum over length: begin with short samples, grow when they are mastered. */
-import { MemgradError } from '../errors.js';
+import { MemgradError, requireWhole } from '../errors.js';
 import type { Task } from '../tasks/task.js';
-import { requireWhole } from './whole.js';
 
 /** Options of a curriculum. */
 export interface CurriculumOptions {

@@ -9,10 +9,10 @@ import {
   treeLeaves,
 } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
+import { requireWhole } from '../errors.js';
 import type { SegmentModel } from '../models/segment-model.js';
 import { type Batch, IGNORED, type Task } from '../tasks/task.js';
 import { columns } from './segments.js';
-import { requireWhole } from './whole.js';
 
 /** Options of `evaluate`. */
 export interface EvaluateOptions {
@@ -25,6 +25,12 @@ export interface EvaluateOptions {
   batchSize?: number;
   seed?: number;
   backend?: Backend;
+  /**
+   * Judge as the published scripts do, for comparison: the first input of every segment of the
+   * answer is the truth, which tells the model what it should have said last, and where steps
+   * precede the answer its first token is not judged. Default false.
+   */
+  likeReference?: boolean;
   /** Called after each batch with the share that is done, and awaited: what it throws ends the evaluation. */
   onProgress?: (share: number) => void | Promise<void>;
 }
@@ -33,7 +39,7 @@ export interface EvaluateOptions {
 export interface Evaluation {
   /** Share of answer tokens that were right. */
   readonly accuracy: number;
-  /** Share of answers without a single error. */
+  /** Share of answers without a single error; where steps precede the answer, they may have some. */
   readonly exact: number;
   readonly samples: number;
   /** The first sequence, for a person to look at. */
@@ -45,7 +51,8 @@ export interface Evaluation {
  * predictions: no ground truth stands anywhere in the answer, not even at the start of a segment.
  */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
-  const { model, task, segmentLength, samples = 256, batchSize = 64, seed = 0, backend } = options;
+  const { model, task, segmentLength, samples = 256, batchSize = 64, seed = 0 } = options;
+  const { backend, likeReference = false } = options;
   requireWhole('evaluate', 'samples', samples);
   requireWhole('evaluate', 'batchSize', batchSize);
   const key = Key.of(seed).fold(2); // 0 draws training batches, 1 dropout
@@ -55,14 +62,16 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   let example: Evaluation['example'] | undefined;
   for (let done = 0, index = 0; done < samples; index++) {
     const batch = task.batch(key.fold(index), Math.min(batchSize, samples - done), 'test');
-    const answers = await answer(model, batch, segmentLength, backend);
+    const answers = await answer(model, batch, segmentLength, { backend, likeReference });
+    const judgedFrom = startOfAnswer(batch, likeReference);
     for (let row = 0; row < batch.size; row++) {
       let errors = 0;
-      for (let at = row * batch.time; at < (row + 1) * batch.time; at++) {
+      for (let column = 0; column < batch.time; column++) {
+        const at = row * batch.time + column;
         if (batch.targets[at] === IGNORED) continue;
         asked++;
-        if (answers[at] !== batch.targets[at]) errors++;
-        else right++;
+        if (answers[at] === batch.targets[at]) right++;
+        else if (column >= judgedFrom) errors++;
       }
       if (errors === 0) exact++;
     }
@@ -78,12 +87,17 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   };
 }
 
+/** The column from which whole answers are judged. */
+function startOfAnswer({ promptLength, answerStart = promptLength - 1 }: Batch, loose: boolean) {
+  return answerStart + (loose && answerStart >= promptLength ? 1 : 0);
+}
+
 /** Predictions [size, time] of every position from the end of the prompt on, each made from the ones before. */
 export async function answer(
   model: SegmentModel,
   batch: Batch,
   segmentLength: number,
-  backend?: Backend,
+  { backend, likeReference = false }: Pick<EvaluateOptions, 'backend' | 'likeReference'> = {},
 ): Promise<Int32Array> {
   requireWhole('evaluate', 'segmentLength', segmentLength);
   const { size, time, promptLength } = batch;
@@ -111,7 +125,9 @@ export async function answer(
       for (let row = 0; row < size; row++) {
         const token = predicted[row * length + at - start];
         predictions[row * time + at] = token;
-        if (at + 1 >= promptLength && at + 1 < time) inputs[row * time + at + 1] = token;
+        if (at + 1 < promptLength || at + 1 === time) continue;
+        const read = row * time + at + 1;
+        inputs[read] = likeReference && at + 1 === end ? batch.inputs[read] : token;
       }
       if (at < end - 1) for (const part of ownLeaves(next.after, state)) part.dispose();
       else {

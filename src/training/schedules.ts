@@ -1,6 +1,5 @@
 /** Learning rates over time, as factors of the optimiser's own rate. */
-import { MemgradError } from '../errors.js';
-import { requireWhole } from './whole.js';
+import { MemgradError, requireWhole } from '../errors.js';
 
 /** Gives the factor for each step, counted from 1. */
 export interface Schedule {

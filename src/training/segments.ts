@@ -11,9 +11,9 @@ import {
   within,
 } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
+import { requireWhole } from '../errors.js';
 import { detach, type SegmentModel } from '../models/segment-model.js';
 import { type Batch, IGNORED } from '../tasks/task.js';
-import { requireWhole } from './whole.js';
 
 /** One segment of a batch: columns `start` to `start + time` of its inputs and targets. */
 export interface Segment {

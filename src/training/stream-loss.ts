@@ -9,10 +9,10 @@ import {
   tensor,
   within,
 } from '../autograd/index.js';
+import { requireWhole } from '../errors.js';
 import { detach, type SegmentModel } from '../models/segment-model.js';
 import { IGNORED } from '../tasks/task.js';
 import type { ReadOptions, Segment } from './segments.js';
-import { requireWhole } from './whole.js';
 
 /** What is carried from one segment of a stream to the next, all of it constants. */
 export type Carry = {

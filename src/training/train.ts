@@ -1,14 +1,13 @@
 /** The training loop: the one that the command line, the tests and every page run. */
 import { globalNorm, Key, scope, valueAndGrad } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
-import { MemgradError } from '../errors.js';
+import { MemgradError, requireWhole } from '../errors.js';
 import type { SegmentModel } from '../models/segment-model.js';
 import { IGNORED, type Task } from '../tasks/task.js';
 import { Curriculum, type CurriculumOptions } from './curriculum.js';
 import type { Optimizer } from './optimizers.js';
 import { constant, type Schedule } from './schedules.js';
 import { cutSegments, type Segment, sequenceLoss } from './segments.js';
-import { requireWhole } from './whole.js';
 
 /** What `train` needs, and what it may be told. */
 export interface TrainOptions {

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Key } from '../../src/autograd/index.js';
-import { isHeldOut } from '../../src/tasks/copy.js';
+import { isHeldOut } from '../../src/tasks/held-out.js';
 import { Copy, createTask, IGNORED } from '../../src/tasks/index.js';
 import { readGolden } from '../models/golden.js';
 
@@ -65,7 +65,10 @@ test('other lengths, other counts, and what cannot be', () => {
     () => new Copy({ symbols: Number.NaN }),
     /copy: symbols must be a whole number >= 2, got NaN/,
   );
-  assert.throws(() => createTask('juggle'), /task: 'juggle' is not known; choose one of copy/);
+  assert.throws(
+    () => createTask('juggle' as 'copy'),
+    /task: 'juggle' is not known; choose one of copy/,
+  );
 });
 
 test.run();

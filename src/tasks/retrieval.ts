@@ -1,0 +1,86 @@
+/** Associative retrieval: read pairs of key and value, then say the value of one key. */
+import type { Key } from '../autograd/index.js';
+import { requireWhole } from '../errors.js';
+import { drawFrom } from './held-out.js';
+import { answerBatch, type Batch, type Split, type Task } from './task.js';
+
+/** Options of associative retrieval. */
+export interface RetrievalOptions {
+  /** How many pairs are read. Default 4, at most 26: there are 26 keys. */
+  pairs?: number;
+}
+
+// Tokens: values 0 to 9, then the separator, then keys.
+const VALUES = 10;
+const SEPARATOR = 10;
+const FIRST_KEY = 11;
+const KEYS = 26;
+
+/**
+ * Associative retrieval (Ba et al. 2016, arXiv 1610.06258; RMT paper, section 4.1; format of its
+ * published code): the sequence is [key, value, ..., key, value, query, 10, value of the query].
+ * Keys differ, and so do values, up to ten pairs; from then on values may repeat.
+ */
+export class Retrieval implements Task {
+  readonly name = 'retrieval';
+  readonly metric = 'tokens';
+  readonly vocabulary = FIRST_KEY + KEYS;
+  readonly chance = 1 / VALUES;
+  readonly length: number;
+
+  /** Throws `MemgradError` unless `pairs` is a whole number from 1 to 26. */
+  constructor({ pairs = 4 }: RetrievalOptions = {}) {
+    requireWhole('retrieval', 'pairs', pairs, 1, KEYS);
+    this.length = pairs;
+  }
+
+  batch(key: Key, size: number, split: Split): Batch {
+    return answerBatch(size, (row) => {
+      const prompt = drawFrom(split, this.#variety(), key.fold(row), (attempt) =>
+        this.#prompt(attempt),
+      );
+      const query = prompt.indexOf(prompt[prompt.length - 2]);
+      return { prompt, answer: [prompt[query + 1]] };
+    });
+  }
+
+  withLength(pairs: number): Retrieval {
+    return new Retrieval({ pairs });
+  }
+
+  /** Keys as letters, values as digits, the separator as `>`. */
+  show(tokens: ArrayLike<number>): string {
+    const show = (token: number) =>
+      token < VALUES
+        ? String(token)
+        : token === SEPARATOR
+          ? '>'
+          : String.fromCharCode('a'.charCodeAt(0) + token - FIRST_KEY);
+    return Array.from(tokens, show).join('');
+  }
+
+  #prompt(key: Key): Int32Array {
+    const pairs = this.length;
+    const keys = shuffled(key.fold(0), KEYS).slice(0, pairs);
+    const values =
+      pairs <= VALUES ? shuffled(key.fold(1), VALUES) : key.fold(1).integers(pairs, VALUES);
+    const [queried] = key.fold(2).integers(1, pairs);
+    const read = [...keys].flatMap((symbol, i) => [FIRST_KEY + symbol, values[i]]);
+    return Int32Array.from([...read, FIRST_KEY + keys[queried], SEPARATOR]);
+  }
+
+  /** At least so many different prompts there are. */
+  #variety(): number {
+    return (KEYS * VALUES) ** Math.min(2, this.length);
+  }
+}
+
+/** The numbers from 0 to `count` - 1 in random order (Fisher and Yates). */
+function shuffled(key: Key, count: number): Int32Array {
+  const order = Int32Array.from({ length: count }, (_, i) => i);
+  for (let last = count - 1; last > 0; last--) {
+    const [chosen] = key.fold(last).integers(1, last + 1);
+    [order[last], order[chosen]] = [order[chosen], order[last]];
+  }
+  return order;
+}

@@ -1,0 +1,48 @@
+/** The reverse task: read symbols, then write them from the last to the first. */
+import type { Key } from '../autograd/index.js';
+import { requireWhole } from '../errors.js';
+import { drawSymbols, FIRST_SYMBOL, START, showSymbols } from './symbols.js';
+import { answerBatch, type Batch, type Split, type Task } from './task.js';
+
+/** Options of the reverse task. */
+export interface ReverseOptions {
+  /** How many symbols are to be remembered. Default 24. */
+  length?: number;
+  /** How many different symbols there are. Default 10. */
+  symbols?: number;
+}
+
+/** Reverse (RMT paper, section 4.1; format of its published code): the sequence is [X, 1, X from its end]. */
+export class Reverse implements Task {
+  readonly name = 'reverse';
+  readonly metric = 'tokens';
+  readonly vocabulary: number;
+  readonly chance: number;
+  readonly length: number;
+  readonly #symbols: number;
+
+  /** Throws `MemgradError` unless the options are whole numbers: length >= 1, symbols >= 2. */
+  constructor({ length = 24, symbols = 10 }: ReverseOptions = {}) {
+    requireWhole('reverse', 'length', length);
+    requireWhole('reverse', 'symbols', symbols, 2);
+    this.length = length;
+    this.#symbols = symbols;
+    this.vocabulary = FIRST_SYMBOL + symbols;
+    this.chance = 1 / symbols;
+  }
+
+  batch(key: Key, size: number, split: Split): Batch {
+    return answerBatch(size, (row) => {
+      const source = drawSymbols(key.fold(row), split, this.length, this.#symbols);
+      return { prompt: [...source, START], answer: source.slice().reverse() };
+    });
+  }
+
+  withLength(length: number): Reverse {
+    return new Reverse({ length, symbols: this.#symbols });
+  }
+
+  show(tokens: ArrayLike<number>): string {
+    return showSymbols(tokens);
+  }
+}

@@ -1,0 +1,22 @@
+/** Sequences of random symbols: what copy and reverse have in common. */
+import type { Key } from '../autograd/index.js';
+import { drawFrom } from './held-out.js';
+import type { Split } from './task.js';
+
+/** The token that stands before the answer. 0 is padding; symbols are tokens from 2 on. */
+export const START = 1;
+export const FIRST_SYMBOL = 2;
+
+/** `length` tokens of `symbols` different ones that belong to `split`. */
+export function drawSymbols(key: Key, split: Split, length: number, symbols: number): Int32Array {
+  return drawFrom(split, symbols ** length, key, (attempt) =>
+    attempt.integers(length, symbols).map((symbol) => symbol + FIRST_SYMBOL),
+  );
+}
+
+/** Symbols as 0-9 and letters, the start as `>`, padding as `_`. */
+export function showSymbols(tokens: ArrayLike<number>): string {
+  const show = (token: number) =>
+    token === START ? '>' : token < FIRST_SYMBOL ? '_' : (token - FIRST_SYMBOL).toString(36);
+  return Array.from(tokens, show).join('');
+}
