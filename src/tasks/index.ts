@@ -1,16 +1,25 @@
 /** The tasks by name. A new one gets a file of its own and a line in the table. */
 import { MemgradError } from '../errors.js';
 import { Copy, type CopyOptions } from './copy.js';
+import type { DocumentTask } from './documents.js';
 import { Quadratic, type QuadraticOptions } from './quadratic.js';
 import { Retrieval, type RetrievalOptions } from './retrieval.js';
 import { Reverse, type ReverseOptions } from './reverse.js';
+import type { StreamTask } from './stream.js';
 import type { Task } from './task.js';
 
 export { Copy, type CopyOptions } from './copy.js';
+export * from './documents.js';
+export { cutText, Language, type TextParts } from './language.js';
 export { Quadratic, type QuadraticOptions } from './quadratic.js';
 export { Retrieval, type RetrievalOptions } from './retrieval.js';
 export { Reverse, type ReverseOptions } from './reverse.js';
+export type { Part, StreamTask } from './stream.js';
 export * from './task.js';
+export * from './tokenizers.js';
+
+/** All that can be trained on. */
+export type AnyTask = Task | StreamTask | DocumentTask;
 
 const tasks = {
   copy: {

@@ -1,6 +1,8 @@
 /** Training: the loop, optimisers, schedules, curriculum, evaluation. */
 export { Curriculum, type CurriculumOptions } from './curriculum.js';
 export * from './evaluate.js';
+export * from './evaluate-documents.js';
+export * from './evaluate-stream.js';
 export * from './optimizers.js';
 export * from './schedules.js';
 export {

@@ -2,17 +2,19 @@
 import { globalNorm, Key, scope, valueAndGrad } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { MemgradError, requireWhole } from '../errors.js';
+import type { EncoderRMT } from '../models/encoder-rmt.js';
 import type { SegmentModel } from '../models/segment-model.js';
-import { IGNORED, type Task } from '../tasks/task.js';
+import type { AnyTask, Task } from '../tasks/index.js';
 import { Curriculum, type CurriculumOptions } from './curriculum.js';
+import { Lessons } from './lessons.js';
 import type { Optimizer } from './optimizers.js';
 import { constant, type Schedule } from './schedules.js';
-import { cutSegments, type Segment, sequenceLoss } from './segments.js';
 
 /** What `train` needs, and what it may be told. */
 export interface TrainOptions {
-  model: SegmentModel;
-  task: Task;
+  /** An encoder for documents, a language model for everything else. */
+  model: SegmentModel | EncoderRMT;
+  task: AnyTask;
   optimizer: Optimizer;
   /** Tokens to a segment. */
   segmentLength: number;
@@ -26,8 +28,12 @@ export interface TrainOptions {
   schedule?: Schedule;
   /** Largest norm of all gradients together; longer ones are scaled down to it. Default: none. */
   clip?: number;
-  /** How many earlier segments gradients reach; all when left out (`ReadOptions`). */
+  /**
+   * How many earlier segments gradients reach (`ReadOptions`). Left out, they reach all of a
+   * sample, and along a stream none.
+   */
   bpttDepth?: number;
+  /** For tasks whose samples have a length. */
   curriculum?: CurriculumOptions;
   backend?: Backend;
   /** Ends the loop after the step that is being taken. */
@@ -40,18 +46,19 @@ export interface TrainStep {
   readonly step: number;
   /** Mean cross-entropy in nats over the targets that count, before the step. */
   readonly loss: number;
-  /** Share of those targets that were predicted, with the truth before them as input. */
+  /** Share of those targets that were predicted, with the truth before them as input; NaN along a stream, where the loss says all. */
   readonly accuracy: number;
   /** Norm of all gradients together, before clipping. */
   readonly gradientNorm: number;
   readonly learningRate: number;
   readonly tokensPerSecond: number;
-  /** Length of the samples, which a curriculum changes. */
+  /** Length of the samples, which a curriculum changes; of the segment along a stream and of the longest document. */
   readonly length: number;
 }
 
 /**
- * Trains `model` on `task`, one optimiser step for each batch of whole sequences:
+ * Trains `model` on `task`, one optimiser step for each batch of whole sequences or documents, or
+ * for each segment of a stream:
  *
  *     for await (const { step, loss } of train({ model, task, optimizer, segmentLength: 24, steps: 500 })) ...
  *
@@ -61,20 +68,21 @@ export interface TrainStep {
  */
 export async function* train(options: TrainOptions): AsyncGenerator<TrainStep, void, void> {
   checkOptions(options);
-  const {
-    model,
-    optimizer,
-    segmentLength,
-    steps,
-    batchSize = 32,
-    seed = 0,
-    clip,
-    bpttDepth,
-    backend,
-    signal,
-  } = options;
+  const lessons = new Lessons({ ...options, batchSize: options.batchSize ?? 32 });
+  try {
+    yield* takeSteps(options, lessons);
+  } finally {
+    lessons.carry(undefined);
+  }
+}
+
+async function* takeSteps(
+  options: TrainOptions,
+  lessons: Lessons,
+): AsyncGenerator<TrainStep, void, void> {
+  const { model, optimizer, steps, seed = 0, clip, signal } = options;
   const { schedule = constant() } = options;
-  const curriculum = options.curriculum && new Curriculum(options.task, options.curriculum);
+  const curriculum = options.curriculum && new Curriculum(lengthy(options), options.curriculum);
   const parameters = model.parameters();
   const dataKey = Key.of(seed).fold(0);
   const dropoutKey = Key.of(seed).fold(1);
@@ -82,21 +90,16 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainStep, v
   for (let step = 1; step <= steps && !signal?.aborted; step++) {
     const started = performance.now();
     const task = curriculum?.task ?? options.task;
-    const batch = task.batch(dataKey.fold(step), batchSize, 'train');
-    const segments = cutSegments(batch, segmentLength);
-    const { loss, norm, gradients, predictions } = scope(() => {
-      const lossOf = () => {
-        const key = dropoutKey.fold(step);
-        const { loss, predictions } = sequenceLoss(model, segments, batchSize, {
-          key,
-          bpttDepth,
-          backend,
-        });
-        return [loss, predictions] as const;
-      };
-      const [[loss, predictions], gradients] = valueAndGrad(lossOf, parameters)();
-      return { loss, norm: globalNorm(Object.values(gradients)), gradients, predictions };
+    const lesson = lessons.of(task, step, {
+      data: dataKey.fold(step),
+      dropout: dropoutKey.fold(step),
     });
+    const { loss, norm, gradients, rest } = scope(() => {
+      const [[loss, rest], gradients] = valueAndGrad(lesson.loss, parameters)();
+      return { loss, norm: globalNorm(Object.values(gradients)), gradients, rest };
+    });
+    lessons.carry(rest.carry);
+    const { predictions } = rest;
 
     const lossValue = await loss.item();
     const gradientNorm = await norm.item();
@@ -114,7 +117,7 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainStep, v
       for (const tensor of [loss, norm, ...predictions, ...Object.values(gradients)])
         tensor.dispose();
     }
-    const accuracy = accuracyOf(segments, predicted);
+    const accuracy = lesson.accuracy(predicted);
     schedule.observe?.(lossValue);
     curriculum?.observe(accuracy);
     await breathe();
@@ -125,8 +128,8 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainStep, v
       accuracy,
       gradientNorm,
       learningRate,
-      tokensPerSecond: batch.inputs.length / seconds,
-      length: task.length,
+      tokensPerSecond: lesson.tokens / seconds,
+      length: lesson.length,
     };
   }
 }
@@ -136,19 +139,12 @@ export function clipScale(norm: number, clip: number): number {
   return Math.min(1, clip / (norm + 1e-6));
 }
 
-function accuracyOf(segments: readonly Segment[], predicted: readonly ArrayLike<number>[]): number {
-  let right = 0;
-  let counted = 0;
-  segments
-    .filter((segment) => segment.counted > 0)
-    .forEach(({ targets }, index) => {
-      targets.forEach((target, at) => {
-        if (target === IGNORED) return;
-        counted++;
-        if (predicted[index][at] === target) right++;
-      });
-    });
-  return right / counted;
+/** The task, when a curriculum can change its length. */
+function lengthy({ task }: TrainOptions): Task {
+  if ('withLength' in task) return task;
+  throw new MemgradError(
+    `train: '${task.name}' has no samples of a length that a curriculum could change; leave the curriculum out.`,
+  );
 }
 
 /** Lets timers, signals and a page's events have their turn between steps. */

@@ -1,0 +1,68 @@
+/** How well an encoder classifies documents that it has not been trained on. */
+import { argmax, scope } from '../autograd/index.js';
+import { requireWhole } from '../errors.js';
+import type { EncoderRMT } from '../models/encoder-rmt.js';
+import type { DocumentTask } from '../tasks/documents.js';
+import type { Part } from '../tasks/stream.js';
+import { lastLogits } from './lessons.js';
+
+/** Options of `evaluateDocuments`. */
+export interface EvaluateDocumentsOptions {
+  model: EncoderRMT;
+  task: DocumentTask;
+  /** Default `test`. */
+  part?: Part;
+  /** How many at once. Default 8. */
+  batchSize?: number;
+  /** Called after each batch with the share that is done, and awaited: what it throws ends the evaluation. */
+  onProgress?: (share: number) => void | Promise<void>;
+}
+
+/** How well documents were classified. */
+export interface DocumentEvaluation {
+  readonly accuracy: number;
+  /** The F1 of each class: 2 TP / (2 TP + FP + FN), 0 for one that was neither there nor named. */
+  readonly f1: readonly number[];
+  readonly samples: number;
+}
+
+/** Classifies every document of a part after its last segment. */
+export async function evaluateDocuments({
+  model,
+  task,
+  part = 'test',
+  batchSize = 8,
+  onProgress,
+}: EvaluateDocumentsOptions): Promise<DocumentEvaluation> {
+  requireWhole('evaluateDocuments', 'batchSize', batchSize);
+  const { documents, classes } = task.all(part);
+  const named: number[] = [];
+  while (named.length < documents.length) {
+    const present = documents.slice(named.length, named.length + batchSize);
+    const predicted = scope(() => argmax(lastLogits(model, present), -1));
+    named.push(...(await predicted.data()));
+    predicted.dispose();
+    await onProgress?.(named.length / documents.length);
+  }
+  return { ...judge(named, classes, task.classes.length), samples: documents.length };
+}
+
+/** Accuracy and F1 of the classes `named` where `wanted` are right, for classes 0 to `count` - 1. */
+export function judge(
+  named: readonly number[],
+  wanted: readonly number[],
+  count: number,
+): Pick<DocumentEvaluation, 'accuracy' | 'f1'> {
+  const hits = (index: number) =>
+    named.filter((found, i) => found === index && wanted[i] === index).length;
+  const of = (list: readonly number[], index: number) =>
+    list.filter((found) => found === index).length;
+  return {
+    accuracy: named.filter((found, i) => found === wanted[i]).length / wanted.length,
+    // TP + FP is how often a class was named, TP + FN how often it was there.
+    f1: Array.from({ length: count }, (_, index) => {
+      const either = of(named, index) + of(wanted, index);
+      return either === 0 ? 0 : (2 * hits(index)) / either;
+    }),
+  };
+}

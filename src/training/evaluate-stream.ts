@@ -1,0 +1,72 @@
+/** How well a language model predicts a part of a text that it has not been trained on. */
+import { scope, treeLeaves } from '../autograd/index.js';
+import type { Backend } from '../backends/backend.js';
+import { requireWhole } from '../errors.js';
+import type { SegmentModel } from '../models/segment-model.js';
+import type { Part, StreamTask } from '../tasks/stream.js';
+import { cutSegments } from './segments.js';
+import { type Carry, streamLoss } from './stream-loss.js';
+
+/** Options of `evaluateStream`. */
+export interface EvaluateStreamOptions {
+  model: SegmentModel;
+  task: StreamTask;
+  segmentLength: number;
+  /** Default `test`. */
+  part?: Part;
+  /** Parallel streams. Default 16. */
+  batchSize?: number;
+  /** How many segments of each stream to read. Default: all. */
+  segments?: number;
+  backend?: Backend;
+  /** Called after each segment with the share that is done, and awaited: what it throws ends the evaluation. */
+  onProgress?: (share: number) => void | Promise<void>;
+}
+
+/** How well a text was predicted. */
+export interface StreamEvaluation {
+  /** Mean cross-entropy in nats. */
+  readonly loss: number;
+  /** The loss in bits, which for bytes are bits per character. */
+  readonly bits: number;
+  /** exp(loss). */
+  readonly perplexity: number;
+  /** How many tokens were predicted. */
+  readonly tokens: number;
+}
+
+/** Reads parallel streams from their start, every token once, with the state carried along each. */
+export async function evaluateStream(options: EvaluateStreamOptions): Promise<StreamEvaluation> {
+  const { model, task, segmentLength, part = 'test', batchSize = 16, backend } = options;
+  requireWhole('evaluateStream', 'batchSize', batchSize);
+  requireWhole('evaluateStream', 'segments', options.segments ?? 1);
+  const there = task.segments(part, batchSize, segmentLength);
+  const segments = Math.min(there, options.segments ?? there);
+  let carried: Carry | undefined;
+  const carryOn = (carry?: Carry) => {
+    for (const part of treeLeaves(carried ?? null)) part.dispose();
+    carried = carry;
+  };
+  let total = 0;
+  let tokens = 0;
+  try {
+    for (let index = 0; index < segments; index++) {
+      const [segment] = cutSegments(
+        task.segment(part, batchSize, segmentLength, index),
+        segmentLength,
+      );
+      const { loss, carry } = scope(() =>
+        streamLoss(model, segment, batchSize, carried, { backend }),
+      );
+      carryOn(carry);
+      total += (await loss.item()) * segment.counted;
+      tokens += segment.counted;
+      loss.dispose();
+      await options.onProgress?.((index + 1) / segments);
+    }
+  } finally {
+    carryOn();
+  }
+  const loss = total / tokens;
+  return { loss, bits: loss / Math.LN2, perplexity: Math.exp(loss), tokens };
+}

@@ -1,0 +1,152 @@
+/** What a step learns from: whole samples, the next segment of a stream, or documents. */
+import {
+  argmax,
+  crossEntropy,
+  type Key,
+  type Tensor,
+  tensor,
+  treeLeaves,
+} from '../autograd/index.js';
+import type { Backend } from '../backends/backend.js';
+import { MemgradError } from '../errors.js';
+import { EncoderRMT, type SegmentClasses } from '../models/encoder-rmt.js';
+import type { SegmentModel } from '../models/segment-model.js';
+import type { AnyTask, DocumentTask, StreamTask, Task } from '../tasks/index.js';
+import { IGNORED } from '../tasks/task.js';
+import { cutSegments, type Segment, sequenceLoss } from './segments.js';
+import { type Carry, streamLoss } from './stream-loss.js';
+
+/** How steps read. */
+export interface LessonOptions {
+  model: SegmentModel | EncoderRMT;
+  segmentLength: number;
+  batchSize: number;
+  bpttDepth?: number;
+  backend?: Backend;
+}
+
+/** What the random numbers of a step come from. */
+interface StepKeys {
+  readonly data: Key;
+  readonly dropout: Key;
+}
+
+/** What comes of a loss besides it. */
+type Rest = { predictions: Tensor[]; carry?: Carry };
+
+/** One step's worth of learning. */
+export interface Lesson {
+  /** The loss, to be derived. */
+  loss(): readonly [Tensor, Rest];
+  /** The share of targets that the values of `predictions` have right. */
+  accuracy(predictions: readonly ArrayLike<number>[]): number;
+  /** How many are read. */
+  readonly tokens: number;
+  readonly length: number;
+}
+
+/** The lessons of one training; between them it keeps what a stream carries along. */
+export class Lessons {
+  #carry: Carry | undefined;
+
+  constructor(readonly options: LessonOptions) {}
+
+  /** The lesson of `step`, counted from 1. Throws `MemgradError` for a model that can't learn the task. */
+  of(task: AnyTask, step: number, keys: StepKeys): Lesson {
+    if ('documents' in task) return this.#documents(task, keys);
+    return 'segment' in task ? this.#stream(task, step, keys) : this.#samples(task, keys);
+  }
+
+  /** Keeps what a lesson of a stream handed on, for the next one. */
+  carry(carry: Carry | undefined): void {
+    for (const part of treeLeaves(this.#carry ?? null)) part.dispose();
+    this.#carry = carry;
+  }
+
+  #samples(task: Task, { data, dropout }: StepKeys): Lesson {
+    const { segmentLength, batchSize, bpttDepth, backend } = this.options;
+    const model = this.#languageModel(task);
+    const batch = task.batch(data, batchSize, 'train');
+    const segments = cutSegments(batch, segmentLength);
+    return {
+      loss: () => {
+        const how = { key: dropout, bpttDepth, backend };
+        const { loss, predictions } = sequenceLoss(model, segments, batchSize, how);
+        return [loss, { predictions }];
+      },
+      accuracy: (predictions) => accuracyOf(segments, predictions),
+      tokens: batch.inputs.length,
+      length: task.length,
+    };
+  }
+
+  /** Step after step the next segment; behind the last one the streams begin again, with nothing carried. */
+  #stream(task: StreamTask, step: number, { dropout }: StepKeys): Lesson {
+    const { segmentLength, batchSize, bpttDepth, backend } = this.options;
+    const model = this.#languageModel(task);
+    const index = (step - 1) % task.segments('train', batchSize, segmentLength);
+    if (index === 0) this.carry(undefined);
+    const batch = task.segment('train', batchSize, segmentLength, index);
+    const [segment] = cutSegments(batch, segmentLength);
+    return {
+      loss: () => {
+        const how = { key: dropout, bpttDepth, backend };
+        const { loss, carry } = streamLoss(model, segment, batchSize, this.#carry, how);
+        return [loss, { predictions: [], carry }];
+      },
+      accuracy: () => Number.NaN,
+      tokens: batch.inputs.length,
+      length: batch.time,
+    };
+  }
+
+  #documents(task: DocumentTask, { data, dropout }: StepKeys): Lesson {
+    const { model, batchSize } = this.options;
+    if (!(model instanceof EncoderRMT)) {
+      throw new MemgradError(
+        `train: '${task.name}' has documents to classify, which takes an EncoderRMT; got another model.`,
+      );
+    }
+    const { documents, classes } = task.documents(data, batchSize);
+    const lengths = documents.map(({ length }) => length);
+    return {
+      loss: () => {
+        const logits = lastLogits(model, documents, dropout);
+        const wanted = tensor(Int32Array.from(classes), { backend: logits.backend });
+        return [crossEntropy(logits, wanted), { predictions: [argmax(logits, -1)] }];
+      },
+      accuracy: ([predicted]) =>
+        classes.filter((wanted, i) => predicted[i] === wanted).length / classes.length,
+      tokens: lengths.reduce((sum, length) => sum + length, 0),
+      length: Math.max(...lengths),
+    };
+  }
+
+  #languageModel(task: AnyTask): SegmentModel {
+    const { model } = this.options;
+    if (!(model instanceof EncoderRMT)) return model;
+    throw new MemgradError(
+      `train: '${task.name}' takes a language model, but an EncoderRMT says classes; make the model with createModel.`,
+    );
+  }
+}
+
+/** What an encoder says after the last segment, [documents, classes]. */
+export function lastLogits(model: EncoderRMT, documents: readonly Int32Array[], key?: Key): Tensor {
+  return (model.forward(documents, key).at(-1) as SegmentClasses).logits;
+}
+
+function accuracyOf(segments: readonly Segment[], predicted: readonly ArrayLike<number>[]): number {
+  let right = 0;
+  let counted = 0;
+  segments
+    .filter((segment) => segment.counted > 0)
+    .forEach(({ targets }, index) => {
+      targets.forEach((target, at) => {
+        if (target === IGNORED) return;
+        counted++;
+        if (predicted[index][at] === target) right++;
+      });
+    });
+  return right / counted;
+}
