@@ -20,6 +20,7 @@ const library = [
   'src/models/index.ts',
   'src/tasks/index.ts',
   'src/training/index.ts',
+  'src/corpora/index.ts',
   'src/runs/index.ts',
   'src/testing/index.ts',
   'src/backends/cpu/index.ts',

