@@ -1,4 +1,4 @@
-/** The examples of the README and of docs/models.md, run as they would be pasted: as modules that import the built package. */
+/** The examples of the README, docs/models.md and docs/tasks.md, run as they would be pasted: as modules that import the built package. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'uvu';
@@ -8,6 +8,7 @@ const examplesOf = (file: string) =>
   [...readFileSync(file, 'utf8').matchAll(/```js\n(.*?)```/gs)].map(([, code]) => code);
 const examples = examplesOf('README.md');
 const modelExamples = examplesOf('docs/models.md');
+const taskExamples = examplesOf('docs/tasks.md');
 
 /** What the example printed. */
 function run(code: string, name: string): string {
@@ -38,9 +39,16 @@ test('the examples of docs/models.md print what they say', () => {
   assert.match(observing, '[ 1, 2, 13, 13 ]');
 });
 
+test('the examples of docs/tasks.md print what they say', () => {
+  const [words, own] = taskExamples.map((code, i) => run(code, `tasks-${i}`));
+  assert.match(words, /^(5000 perplexity|The corpus 'moby-dick' is not installed; .*)\n$/);
+  assert.is(own, '8 7 6\n');
+});
+
 test('there is no example that is not run', () => {
   assert.is(examples.length, 2);
   assert.is(modelExamples.length, 3);
+  assert.is(taskExamples.length, 2);
 });
 
 test.run();
