@@ -21,14 +21,14 @@ export interface Context {
   readonly interrupt: Interrupt;
 }
 
-/** Adds the common options; `seed` says what the seed decides, and what it is when left out. */
+/** Adds the common options; `seed` says what the seed decides, and what it is when left out; there is none without. */
 export function commonOptions(
   command: Command,
-  seed: string,
+  seed?: string,
   backend: BackendName = 'wasm',
 ): Command {
+  if (seed) command.option('--seed <n>', seed, whole(0, Number.MAX_SAFE_INTEGER));
   return command
-    .option('--seed <n>', seed, whole(0, Number.MAX_SAFE_INTEGER))
     .addOption(
       new Option('--backend <name>', 'what computes').choices(backendNames).default(backend),
     )

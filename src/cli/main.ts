@@ -7,6 +7,7 @@ import { addEval } from './eval.js';
 import { addGradcheck } from './gradcheck.js';
 import { Interrupted } from './interrupt.js';
 import { addParity } from './parity.js';
+import { addReproduce } from './reproduce.js';
 import { addTasks } from './tasks.js';
 import { addTrain } from './train.js';
 
@@ -40,7 +41,8 @@ Examples:
     // The error and the suggestion after it as one line.
     outputError: (text, write) => write(`${text.trim().replaceAll('\n', ' ')}\n`),
   });
-for (const add of [addDemo, addTrain, addEval, addTasks, addGradcheck, addParity]) add(program);
+for (const add of [addDemo, addTrain, addEval, addTasks, addGradcheck, addParity, addReproduce])
+  add(program);
 
 // A reader that has seen enough (`| head`) is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

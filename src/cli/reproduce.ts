@@ -1,0 +1,183 @@
+/** `memgrad reproduce`: the paper's tables and figures, run here. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
+import { MemgradError } from '../errors.js';
+import { type CommonOptions, type Context, commonOptions, openContext } from './context.js';
+import { plural, wrap } from './format.js';
+import {
+  type Cell,
+  type ExperimentName,
+  experimentNames,
+  experiments,
+} from './reproduce/experiments.js';
+import { figure } from './reproduce/figure.js';
+import { measuredIn, trainInto } from './reproduce/run-folder.js';
+import { configOf, type Scale, scales, seedsOf } from './reproduce/scales.js';
+import { type Filled, metricOf, summaryPage, summaryTable, titles } from './reproduce/summary.js';
+
+interface ReproduceOptions extends Omit<CommonOptions, 'seed'> {
+  scale: Scale;
+  shard: Shard;
+  runs: string;
+  out: string;
+}
+
+/** The `index`-th of `count` shares of the runs, counted from 1. */
+interface Shard {
+  readonly index: number;
+  readonly count: number;
+}
+
+/** A run of an experiment: a cell and a seed. */
+interface Planned {
+  readonly cell: Cell;
+  readonly seed: number;
+  readonly folder: string;
+}
+
+/** Adds the command to `program`. */
+export function addReproduce(program: Command): void {
+  const command = program
+    .command('reproduce')
+    .summary("run one of the paper's tables or figures")
+    .description(
+      "Trains the models that one of the paper's tables or figures compares, and ends with a table and a plot beside the paper's own numbers. Runs that are done are not done again.",
+    )
+    .addArgument(new Argument('<name>', 'which').choices(experimentNames))
+    .addOption(
+      new Option('--scale <name>', "minutes, an hour, or the paper's sizes")
+        .choices(scales)
+        .default('small'),
+    )
+    .addOption(
+      new Option('--shard <i/n>', 'do only the i-th of n shares of the runs')
+        .argParser(shard)
+        .default({ index: 1, count: 1 }, 'all of them'),
+    )
+    .option('--runs <folder>', 'where run folders are', join('runs', 'reproduce'))
+    .option('--out <folder>', 'where tables and plots are written', 'results');
+  commonOptions(command)
+    .addHelpText(
+      'after',
+      `
+Shares never have a run in common, so any queue can spread them over machines with one folder for
+runs. Start a share again after it was cut off: it goes on with what is not done. Without --shard
+the table is made of all that is done.
+
+Examples:
+  $ memgrad reproduce copy
+  $ memgrad reproduce reverse --scale medium --shard 2/4
+  $ parallel memgrad reproduce copy --shard {}/3 ::: 1 2 3
+`,
+    )
+    .action(runReproduce);
+}
+
+/** Such as 2/4. */
+function shard(text: string): Shard {
+  const [, index, count] = (/^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? []).map(Number);
+  if (index >= 1 && index <= count) return { index, count };
+  throw new InvalidArgumentError(
+    'Expected I/N with two whole numbers, I from 1 to N, such as 2/4.',
+  );
+}
+
+async function runReproduce(name: ExperimentName, options: ReproduceOptions): Promise<void> {
+  const context = await openContext(options);
+  const { output } = context;
+  const { scale, shard } = options;
+  const experiment = experiments[name];
+  const cells = experiment.cells(scale);
+  const planned = cells.flatMap((cell) =>
+    seedsOf(cell, scale).map((seed): Planned => {
+      const run = `${slug(cell.row)}-${cell.model}-seed${seed}`;
+      return { cell, seed, folder: join(options.runs, name, scale, run) };
+    }),
+  );
+  const share = planned.filter((_, i) => i % shard.count === shard.index - 1);
+  output.event('start', { name, scale, shard, runs: share.length, of: planned.length });
+  output.print(
+    wrap(
+      `${experiment.title} (the paper's ${experiment.source}) at the scale '${scale}': ${plural(share.length, 'run')} of ${planned.length}, each in a folder below ${options.runs}.`,
+      output.columns,
+    ),
+  );
+  for (const run of share) await takeUp(run, scale, experiment.metric, context);
+
+  const filled = await Promise.all(
+    cells.map(async (cell): Promise<Filled> => {
+      const own = planned.filter((run) => run.cell === cell);
+      const runs = await Promise.all(
+        own.map(({ folder, seed }) => measuredIn(folder, configOf(cell, scale, seed))),
+      );
+      return { cell, runs: runs.filter((run) => run !== undefined) };
+    }),
+  );
+  const missing = planned.length - filled.reduce((sum, { runs }) => sum + runs.length, 0);
+  output.print(`\n${summaryTable(experiment, filled)}`);
+  if (missing > 0) {
+    output.event('missing', { runs: missing });
+    output.print(`${plural(missing, 'run')} of other shares are still to be done.`);
+    return;
+  }
+  const files = {
+    [`${name}-${scale}.md`]: summaryPage(name, scale, filled),
+    [`${name}-${scale}.svg`]: figure(experiment, filled),
+    [`${name}-${scale}.json`]: `${JSON.stringify(filled, null, 2)}\n`,
+  };
+  await writeAll(options.out, files);
+  output.event('written', { folder: options.out, files: Object.keys(files) });
+  output.print(
+    `Written: ${Object.keys(files)
+      .map((file) => join(options.out, file))
+      .join(', ')}`,
+  );
+}
+
+/** Does a run that is not done, and tells what came of it. */
+async function takeUp(
+  { cell, seed, folder }: Planned,
+  scale: Scale,
+  metric: 'tokens' | 'answers',
+  context: Context,
+): Promise<void> {
+  const { output } = context;
+  const label = `${`${cell.row}, ${titles[cell.model]}, seed ${seed}`.padEnd(36)} `;
+  const measured = await trainInto(folder, configOf(cell, scale, seed), context, label);
+  const { steps, accuracy, exact, seconds } = measured;
+  output.event('run', {
+    folder,
+    row: cell.row,
+    model: cell.model,
+    seed,
+    steps,
+    seconds,
+    accuracy,
+    exact,
+  });
+  const value = metricOf({ metric }, measured);
+  output.print(`${label}${value.toFixed(3)} after ${plural(steps, 'step')}`);
+}
+
+async function writeAll(folder: string, files: Readonly<Record<string, string>>): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+    for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+  } catch (cause) {
+    throw new MemgradError(
+      `Cannot write into '${folder}': ${(cause as Error).message}; name another folder with --out.`,
+      { cause },
+    );
+  }
+}
+
+/** `roots to ±10, 6 segments` as `roots-to-10-6-segments`. */
+function slug(text: string): string {
+  return (
+    text
+      .toLowerCase()
+      .match(/[a-z0-9]+/g)
+      ?.join('-') ?? ''
+  );
+}

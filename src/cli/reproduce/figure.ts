@@ -1,0 +1,96 @@
+/** An experiment as a figure in SVG: one line to a model, over the rows of the table. */
+import type { Contender, Experiment } from './experiments.js';
+import { type Filled, meanOf, metricOf, titles } from './summary.js';
+
+const WIDTH = 640;
+const HEIGHT = 360;
+const LEFT = 56;
+const RIGHT = 150; // for the legend
+const TOP = 40;
+const BOTTOM = 48;
+
+/** Colours that people with colour blindness can tell apart (Okabe and Ito 2008). */
+const COLOURS: Readonly<Record<Contender, string>> = {
+  transformer: '#e69f00',
+  'mem-transformer': '#cc79a7',
+  'transformer-xl': '#0072b2',
+  rmt: '#009e73',
+};
+
+/** What was measured as solid lines with a dot to each seed, and the paper's numbers as dashed ones. */
+export function figure(experiment: Experiment, cells: readonly Filled[]): string {
+  const rows = [...new Set(cells.map(({ cell }) => cell.row))];
+  const models = [...new Set(cells.map(({ cell }) => cell.model))];
+  const x = (row: string) =>
+    LEFT + ((rows.indexOf(row) + 0.5) / rows.length) * (WIDTH - LEFT - RIGHT);
+  const y = (share: number) => TOP + (1 - share) * (HEIGHT - TOP - BOTTOM);
+  const text = (at: [number, number], content: string, more = '') =>
+    `<text x="${at[0].toFixed(1)}" y="${at[1].toFixed(1)}" ${more}>${escaped(content)}</text>`;
+  const path = (points: readonly [number, number][], more: string) =>
+    points.length < 2
+      ? ''
+      : `<polyline points="${points.map((point) => point.map((value) => value.toFixed(1)).join(',')).join(' ')}" fill="none" ${more}/>`;
+
+  const axes = [0, 0.25, 0.5, 0.75, 1].flatMap((share) => [
+    `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y(share)}" y2="${y(share)}" stroke="#ddd"/>`,
+    text([LEFT - 8, y(share) + 4], share.toFixed(2), 'text-anchor="end"'),
+  ]);
+  const labels = rows.flatMap((row) =>
+    row
+      .split(', ')
+      .map((part, line) =>
+        text([x(row), HEIGHT - BOTTOM + 18 + 14 * line], part, 'text-anchor="middle"'),
+      ),
+  );
+  const lines = models.flatMap((model, index) => {
+    const own = cells.filter(({ cell }) => cell.model === model);
+    const stroke = `stroke="${COLOURS[model]}" stroke-width="2"`;
+    const points = (value: (filled: Filled) => number | undefined) =>
+      own.flatMap((filled): [number, number][] => {
+        const share = value(filled);
+        return share === undefined ? [] : [[x(filled.cell.row), y(share)]];
+      });
+    const dots = own.flatMap(({ cell, runs }) =>
+      runs.map(
+        (run) =>
+          `<circle cx="${x(cell.row).toFixed(1)}" cy="${y(metricOf(experiment, run)).toFixed(1)}" r="3.5" fill="${COLOURS[model]}"/>`,
+      ),
+    );
+    const legend: [number, number] = [WIDTH - RIGHT + 16, TOP + 10 + 20 * index];
+    return [
+      path(
+        points(({ cell }) => cell.paper),
+        `${stroke} stroke-dasharray="3 4" opacity="0.6"`,
+      ),
+      path(
+        points((filled) => meanOf(experiment, filled)),
+        stroke,
+      ),
+      ...dots,
+      `<circle cx="${legend[0]}" cy="${legend[1] - 4}" r="3.5" fill="${COLOURS[model]}"/>`,
+      text([legend[0] + 10, legend[1]], titles[model]),
+    ];
+  });
+  const notes = ['solid: here', 'dashed: the paper'].map((note, i) =>
+    text([WIDTH - RIGHT + 16, TOP + 22 + 20 * models.length + 16 * i], note, 'fill="#666"'),
+  );
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
+    `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
+    text(
+      [LEFT, 22],
+      `${experiment.title}: share of ${experiment.metric} that are right`,
+      'font-size="14"',
+    ),
+    ...axes,
+    ...labels,
+    ...lines.filter((line) => line !== ''),
+    ...notes,
+    '</svg>',
+    '',
+  ].join('\n');
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+}
