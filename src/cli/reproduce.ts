@@ -5,20 +5,17 @@ import { Argument, type Command, InvalidArgumentError, Option } from 'commander'
 import { MemgradError } from '../errors.js';
 import { type CommonOptions, type Context, commonOptions, openContext } from './context.js';
 import { plural, wrap } from './format.js';
-import {
-  type Cell,
-  type ExperimentName,
-  experimentNames,
-  experiments,
-} from './reproduce/experiments.js';
+import type { Cell, Experiment } from './reproduce/experiment.js';
+import { type ExperimentName, experimentNames, experiments } from './reproduce/experiments.js';
 import { figure } from './reproduce/figure.js';
 import { measuredIn, trainInto } from './reproduce/run-folder.js';
-import { configOf, type Scale, scales, seedsOf } from './reproduce/scales.js';
-import { type Filled, metricOf, summaryPage, summaryTable, titles } from './reproduce/summary.js';
+import { type Scale, scales } from './reproduce/scales.js';
+import { type Filled, scoreOf, summaryPage, summaryTable, titles } from './reproduce/summary.js';
 
 interface ReproduceOptions extends Omit<CommonOptions, 'seed'> {
   scale: Scale;
   shard: Shard;
+  corpora?: string;
   runs: string;
   out: string;
 }
@@ -55,6 +52,10 @@ export function addReproduce(program: Command): void {
         .argParser(shard)
         .default({ index: 1, count: 1 }, 'all of them'),
     )
+    .option(
+      '--corpora <folder>',
+      'where enwik8, WikiText-103 or Hyperpartisan are, which come as published files',
+    )
     .option('--runs <folder>', 'where run folders are', join('runs', 'reproduce'))
     .option('--out <folder>', 'where tables and plots are written', 'results');
   commonOptions(command)
@@ -87,10 +88,10 @@ async function runReproduce(name: ExperimentName, options: ReproduceOptions): Pr
   const context = await openContext(options);
   const { output } = context;
   const { scale, shard } = options;
-  const experiment = experiments[name];
+  const experiment: Experiment = experiments[name];
   const cells = experiment.cells(scale);
   const planned = cells.flatMap((cell) =>
-    seedsOf(cell, scale).map((seed): Planned => {
+    cell.seeds.map((seed): Planned => {
       const run = `${slug(cell.row)}-${cell.model}-seed${seed}`;
       return { cell, seed, folder: join(options.runs, name, scale, run) };
     }),
@@ -103,13 +104,13 @@ async function runReproduce(name: ExperimentName, options: ReproduceOptions): Pr
       output.columns,
     ),
   );
-  for (const run of share) await takeUp(run, scale, experiment.metric, context);
+  for (const run of share) await takeUp(run, experiment, options, context);
 
   const filled = await Promise.all(
     cells.map(async (cell): Promise<Filled> => {
       const own = planned.filter((run) => run.cell === cell);
       const runs = await Promise.all(
-        own.map(({ folder, seed }) => measuredIn(folder, configOf(cell, scale, seed))),
+        own.map(({ folder, seed }) => measuredIn(folder, cell.config(seed))),
       );
       return { cell, runs: runs.filter((run) => run !== undefined) };
     }),
@@ -122,7 +123,7 @@ async function runReproduce(name: ExperimentName, options: ReproduceOptions): Pr
     return;
   }
   const files = {
-    [`${name}-${scale}.md`]: summaryPage(name, scale, filled),
+    [`${name}-${scale}.md`]: summaryPage(experiment, name, scale, filled),
     [`${name}-${scale}.svg`]: figure(experiment, filled),
     [`${name}-${scale}.json`]: `${JSON.stringify(filled, null, 2)}\n`,
   };
@@ -138,26 +139,17 @@ async function runReproduce(name: ExperimentName, options: ReproduceOptions): Pr
 /** Does a run that is not done, and tells what came of it. */
 async function takeUp(
   { cell, seed, folder }: Planned,
-  scale: Scale,
-  metric: 'tokens' | 'answers',
+  experiment: Experiment,
+  { corpora }: ReproduceOptions,
   context: Context,
 ): Promise<void> {
   const { output } = context;
   const label = `${`${cell.row}, ${titles[cell.model]}, seed ${seed}`.padEnd(36)} `;
-  const measured = await trainInto(folder, configOf(cell, scale, seed), context, label);
-  const { steps, accuracy, exact, seconds } = measured;
-  output.event('run', {
-    folder,
-    row: cell.row,
-    model: cell.model,
-    seed,
-    steps,
-    seconds,
-    accuracy,
-    exact,
-  });
-  const value = metricOf({ metric }, measured);
-  output.print(`${label}${value.toFixed(3)} after ${plural(steps, 'step')}`);
+  const measured = await trainInto(folder, cell.config(seed), { context, label, corpora });
+  const { steps, seconds, scores } = measured;
+  output.event('run', { folder, row: cell.row, model: cell.model, seed, steps, seconds, scores });
+  const score = scoreOf(experiment, measured);
+  output.print(`${label}${score.toFixed(3)} after ${plural(steps, 'step')}`);
 }
 
 async function writeAll(folder: string, files: Readonly<Record<string, string>>): Promise<void> {

@@ -6,48 +6,60 @@ import * as assert from 'uvu/assert';
 import { loadBackend } from '../../src/backends/index.js';
 import { Interrupt } from '../../src/cli/interrupt.js';
 import { Output } from '../../src/cli/output.js';
-import { type Cell, experimentNames, experiments } from '../../src/cli/reproduce/experiments.js';
+import type { Cell, Experiment } from '../../src/cli/reproduce/experiment.js';
+import { experimentNames, experiments } from '../../src/cli/reproduce/experiments.js';
 import { figure } from '../../src/cli/reproduce/figure.js';
-import { type Measured, measuredIn, trainInto } from '../../src/cli/reproduce/run-folder.js';
-import { configOf, scales, seedsOf } from '../../src/cli/reproduce/scales.js';
+import type { Measured } from '../../src/cli/reproduce/measured.js';
+import { measuredIn, trainInto } from '../../src/cli/reproduce/run-folder.js';
+import { type Scale, scales } from '../../src/cli/reproduce/scales.js';
 import { type Filled, summaryPage } from '../../src/cli/reproduce/summary.js';
-import { loadRun } from '../../src/runs/index.js';
+import type { TextConfig } from '../../src/cli/reproduce/text-run.js';
+import { createModel } from '../../src/models/index.js';
+import { loadRun, type RunConfig } from '../../src/runs/index.js';
 import { FolderStorage } from '../../src/runs/node-storage.js';
 import { events, inFolder, memgrad, refused } from './spawn.js';
 
-test('every cell at every scale is a run that can be', () => {
+const cellsOf = (name: keyof typeof experiments, scale: Scale): Cell[] => {
+  const experiment: Experiment = experiments[name];
+  return experiment.cells(scale);
+};
+const cellOf = (name: keyof typeof experiments, scale: Scale, model: Cell['model']) =>
+  cellsOf(name, scale).find((cell) => cell.model === model) as Cell;
+
+test('every cell at every scale has a configuration of its own, and RMT three seeds', () => {
   for (const name of experimentNames) {
     for (const scale of scales) {
-      const cells: Cell[] = experiments[name].cells(scale);
-      assert.ok(cells.length > 0);
-      for (const cell of cells) {
-        for (const seed of seedsOf(cell, scale)) {
-          const { model, training } = configOf(cell, scale, seed);
-          assert.is(model.config.norm, scale === 'paper' ? 'post' : 'pre');
-          assert.is(training.stopAt === null, scale === 'paper');
-        }
+      const cells = cellsOf(name, scale);
+      const configs = cells.flatMap(({ seeds, config }) => seeds.map((seed) => config(seed)));
+      assert.is(new Set(configs.map((config) => JSON.stringify(config))).size, configs.length);
+      const memory = cells.filter(({ model }) => ['rmt', 'encoder-rmt'].includes(model));
+      assert.ok(memory.length > 0);
+      for (const { seeds } of memory) assert.is(seeds.length, 3);
+      for (const config of configs) {
+        const { norm } = 'corpus' in config ? config.model.preset : config.model.config;
+        assert.is(norm, scale === 'paper' ? 'post' : 'pre');
       }
-      assert.ok(cells.some(({ model }) => model === 'rmt'));
     }
   }
 });
 
-test("the paper's sizes give the paper's count of parameters", async () => {
-  const [cell] = experiments.copy
-    .cells()
-    .filter(({ model, segmentLength }) => model === 'rmt' && segmentLength === 24);
-  const { createModel } = await import('../../src/models/index.js');
-  const { model } = configOf(cell, 'paper', 0);
-  const made = createModel(model.name, model.config);
-  assert.is(made.parameterCount(), 926_220);
-  made.dispose();
+test("the paper's sizes give the paper's counts of parameters", () => {
+  for (const [name, model, expected] of [
+    ['copy', 'rmt', 926_220],
+    ['retrieval', 'transformer', 349_413],
+    ['quadratic', 'transformer', 1_877_016],
+  ] as const) {
+    const config = cellOf(name, 'paper', model).config(0) as RunConfig;
+    const made = createModel(config.model.name, config.model.config);
+    assert.is(made.parameterCount(), expected, name);
+    made.dispose();
+  }
 });
 
 /** A run that takes a second. */
-const quick = () => {
-  const [cell] = experiments.retrieval.cells();
-  const config = configOf({ ...cell, model: 'rmt', steps: 2 }, 'small', 3);
-  return { ...config, training: { ...config.training, batchSize: 2 } };
+const quick = (): RunConfig => {
+  const config = cellOf('retrieval', 'small', 'rmt').config(3) as RunConfig;
+  return { ...config, training: { ...config.training, steps: 2, batchSize: 2 } };
 };
 const openContext = async () => ({
   output: new Output(true),
@@ -68,24 +80,25 @@ async function quietly<T>(call: () => Promise<T>): Promise<T> {
 
 test('a run is trained once: its folder holds model, configuration and what was measured', () =>
   inFolder(async (folder) => {
-    const context = await openContext();
+    const options = { context: await openContext(), label: '' };
     const config = quick();
     const path = join(folder, 'deep', 'run');
     assert.is(await measuredIn(path, config), undefined);
-    const measured = await quietly(() => trainInto(path, config, context, ''));
+    const measured = await quietly(() => trainInto(path, config, options));
     assert.equal((await readdir(path)).sort(), ['config.json', 'model.safetensors', 'result.json']);
     assert.equal([measured.steps, measured.samples], [2, 256]);
-    assert.ok(measured.accuracy >= 0 && measured.accuracy <= 1 && measured.seconds > 0);
+    const { accuracy = -1, exact = -1 } = measured.scores;
+    assert.ok(exact >= 0 && exact <= accuracy && accuracy <= 1 && measured.seconds > 0);
     const { model, step } = await loadRun(new FolderStorage(path));
     assert.is(step, 2);
     assert.is(model.parameterCount(), measured.parameters);
     model.dispose();
 
     const before = await readFile(join(path, 'result.json'), 'utf8');
-    const again = await trainInto(path, config, context, '');
+    const again = await trainInto(path, config, options);
     assert.equal(again, JSON.parse(before));
     const other = { ...config, seed: 4 };
-    await trainInto(path, other, context, '').then(
+    await trainInto(path, other, options).then(
       () => assert.unreachable(),
       (error) => assert.match(error.message, /holds a run of another configuration/),
     );
@@ -96,21 +109,71 @@ test('a run is trained once: its folder holds model, configuration and what was 
     );
   }));
 
+const sizes = { layers: 1, heads: 2, dModel: 8, dHead: 4, dInner: 8 };
+const text = (name: 'lm-bytes' | 'classification', model: Cell['model']): TextConfig => {
+  const config = cellOf(name, 'small', model).config(1) as TextConfig;
+  return { ...config, model: { ...config.model, sizes }, steps: 2, batchSize: 2, evaluated: 3 };
+};
+
+test('a run on text is measured in bits and perplexity', () =>
+  inFolder(async (folder) => {
+    await writeFile(join(folder, 'enwik8'), 'a few words '.repeat(2000));
+    const options = { context: await openContext(), label: '', corpora: folder };
+    const config: TextConfig = { ...text('lm-bytes', 'rmt'), corpus: 'enwik8', segmentLength: 9 };
+    const path = join(folder, 'run');
+    const { scores, steps, samples } = await quietly(() => trainInto(path, config, options));
+    assert.equal([steps, samples], [2, 2 * 3 * 9]);
+    assert.ok(Math.abs(2 ** (scores.bits ?? 0) - (scores.perplexity ?? 0)) < 1e-6);
+    assert.ok((scores.bits ?? 0) > 1 && (scores.bits ?? 9) < 4);
+    const names = ['config.json', 'model.safetensors', 'result.json'];
+    assert.equal((await readdir(path)).sort(), names);
+    await trainInto(join(folder, 'other'), config, { ...options, corpora: undefined }).then(
+      () => assert.unreachable(),
+      (error) =>
+        assert.match(error.message, /'enwik8' is read from its published files; .*--corpora/),
+    );
+  }));
+
+test('a run on documents is measured in accuracy and F1', () =>
+  inFolder(async (folder) => {
+    const write = (name: string, lines: string[]) =>
+      writeFile(join(folder, `${name}-training-byarticle-20181122.xml`), lines.join('\n'));
+    const ids = Array.from({ length: 20 }, (_, i) => i);
+    await write(
+      'articles',
+      ids.map((i) => `<article id="${i}" title="T"><p>word ${i}</p></article>`),
+    );
+    await write(
+      'ground-truth',
+      ids.map((i) => `<article id="${i}" hyperpartisan="${i % 2 === 0}"/>`),
+    );
+    const options = { context: await openContext(), label: '', corpora: folder };
+    const config: TextConfig = {
+      ...text('classification', 'encoder-rmt'),
+      corpus: 'hyperpartisan',
+    };
+    const { scores, samples } = await quietly(() =>
+      trainInto(join(folder, 'run'), { ...config, segmentLength: 2 }, options),
+    );
+    assert.is(samples, 2);
+    assert.ok([0, 0.5, 1].includes(scores.accuracy ?? -1));
+    assert.ok((scores.f1 ?? -1) >= 0 && (scores.f1 ?? 2) <= 1);
+  }));
+
 /** Numbers that no run gave, to see how they are shown. */
 function madeUp(cell: Cell, seed: number, accuracy: number): Measured {
-  const config = configOf(cell, 'small', seed);
   const rest = { parameters: 70_000, steps: 100 + seed, seconds: 9.6, samples: 256 };
-  return { config, ...rest, accuracy, exact: accuracy / 2 };
+  return { config: cell.config(seed), ...rest, scores: { accuracy, exact: accuracy / 2 } };
 }
 
 test('a table has means, spreads and steps of every seed beside the paper', () => {
-  const cells = experiments.retrieval.cells().slice(0, 3);
+  const cells = cellsOf('retrieval', 'small').slice(0, 3);
   const filled: Filled[] = [
     { cell: cells[0], runs: [] },
     { cell: cells[1], runs: [madeUp(cells[1], 0, 0.25)] },
     { cell: cells[2], runs: [0.5, 0.9, 1].map((value, seed) => madeUp(cells[2], seed, value)) },
   ];
-  const lines = summaryPage('retrieval', 'small', filled).split('\n');
+  const lines = summaryPage(experiments.retrieval, 'retrieval', 'small', filled).split('\n');
   assert.is(lines[4].split('|').length, lines[5].split('|').length);
   assert.equal(
     lines.filter((line) => line.startsWith('| 2 segments')),
@@ -131,8 +194,8 @@ test('a table has means, spreads and steps of every seed beside the paper', () =
 test('the command does nothing that is done, and writes table, figure and numbers', () =>
   inFolder(async (folder) => {
     const [runs, out] = [join(folder, 'runs'), join(folder, 'results')];
-    const cells = experiments.retrieval.cells();
-    const all = cells.flatMap((cell) => seedsOf(cell, 'small').map((seed) => ({ cell, seed })));
+    const cells = cellsOf('retrieval', 'small');
+    const all = cells.flatMap((cell) => cell.seeds.map((seed) => ({ cell, seed })));
     const fill = async ({ cell, seed }: (typeof all)[number]) => {
       const run = `${cell.row.replace(' ', '-')}-${cell.model}-seed${seed}`;
       const path = join(runs, 'retrieval', 'small', run);
@@ -148,7 +211,8 @@ test('the command does nothing that is done, and writes table, figure and number
     assert.is(share.code, 0, share.stderr);
     const [start, run, missing] = events(share.stdout);
     assert.equal([start.runs, start.of], [1, all.length]);
-    assert.equal([run.model, run.seed, run.accuracy], ['rmt', 2, 0.75]);
+    assert.equal([run.model, run.seed], ['rmt', 2]);
+    assert.equal(run.scores, { accuracy: 0.75, exact: 0.375 });
     assert.equal(missing, { event: 'missing', runs: all.length - 2 });
 
     for (const run of all) await fill(run);

@@ -1,6 +1,6 @@
 /** An experiment as a figure in SVG: one line to a model, over the rows of the table. */
-import type { Contender, Experiment } from './experiments.js';
-import { type Filled, meanOf, metricOf, titles } from './summary.js';
+import type { Contender, Experiment } from './experiment.js';
+import { type Filled, meanOf, scoreOf, titles } from './summary.js';
 
 const WIDTH = 640;
 const HEIGHT = 360;
@@ -15,6 +15,8 @@ const COLOURS: Readonly<Record<Contender, string>> = {
   'mem-transformer': '#cc79a7',
   'transformer-xl': '#0072b2',
   rmt: '#009e73',
+  'transformer-xl-rmt': '#d55e00',
+  'encoder-rmt': '#009e73',
 };
 
 /** What was measured as solid lines with a dot to each seed, and the paper's numbers as dashed ones. */
@@ -23,7 +25,8 @@ export function figure(experiment: Experiment, cells: readonly Filled[]): string
   const models = [...new Set(cells.map(({ cell }) => cell.model))];
   const x = (row: string) =>
     LEFT + ((rows.indexOf(row) + 0.5) / rows.length) * (WIDTH - LEFT - RIGHT);
-  const y = (share: number) => TOP + (1 - share) * (HEIGHT - TOP - BOTTOM);
+  const [least, most] = rangeOf(experiment, cells);
+  const y = (score: number) => TOP + ((most - score) / (most - least)) * (HEIGHT - TOP - BOTTOM);
   const text = (at: [number, number], content: string, more = '') =>
     `<text x="${at[0].toFixed(1)}" y="${at[1].toFixed(1)}" ${more}>${escaped(content)}</text>`;
   const path = (points: readonly [number, number][], more: string) =>
@@ -31,10 +34,13 @@ export function figure(experiment: Experiment, cells: readonly Filled[]): string
       ? ''
       : `<polyline points="${points.map((point) => point.map((value) => value.toFixed(1)).join(',')).join(' ')}" fill="none" ${more}/>`;
 
-  const axes = [0, 0.25, 0.5, 0.75, 1].flatMap((share) => [
-    `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y(share)}" y2="${y(share)}" stroke="#ddd"/>`,
-    text([LEFT - 8, y(share) + 4], share.toFixed(2), 'text-anchor="end"'),
-  ]);
+  const axes = [0, 0.25, 0.5, 0.75, 1].flatMap((share) => {
+    const score = least + share * (most - least);
+    return [
+      `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y(score)}" y2="${y(score)}" stroke="#ddd"/>`,
+      text([LEFT - 8, y(score) + 4], score.toFixed(2), 'text-anchor="end"'),
+    ];
+  });
   const labels = rows.flatMap((row) =>
     row
       .split(', ')
@@ -53,7 +59,7 @@ export function figure(experiment: Experiment, cells: readonly Filled[]): string
     const dots = own.flatMap(({ cell, runs }) =>
       runs.map(
         (run) =>
-          `<circle cx="${x(cell.row).toFixed(1)}" cy="${y(metricOf(experiment, run)).toFixed(1)}" r="3.5" fill="${COLOURS[model]}"/>`,
+          `<circle cx="${x(cell.row).toFixed(1)}" cy="${y(scoreOf(experiment, run)).toFixed(1)}" r="3.5" fill="${COLOURS[model]}"/>`,
       ),
     );
     const legend: [number, number] = [WIDTH - RIGHT + 16, TOP + 10 + 20 * index];
@@ -77,11 +83,7 @@ export function figure(experiment: Experiment, cells: readonly Filled[]): string
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
-    text(
-      [LEFT, 22],
-      `${experiment.title}: share of ${experiment.metric} that are right`,
-      'font-size="14"',
-    ),
+    text([LEFT, 22], `${experiment.title}: ${axis(experiment)}`, 'font-size="14"'),
     ...axes,
     ...labels,
     ...lines.filter((line) => line !== ''),
@@ -89,6 +91,30 @@ export function figure(experiment: Experiment, cells: readonly Filled[]): string
     '</svg>',
     '',
   ].join('\n');
+}
+
+/** What the vertical axis shows. */
+function axis({ score }: Experiment): string {
+  const names = {
+    accuracy: 'answer tokens right',
+    exact: 'whole answers right',
+    bits: 'bits per character',
+    perplexity: 'perplexity',
+    f1: 'F1',
+  };
+  return names[score];
+}
+
+/** Shares from 0 to 1; other scores from the least to the most that is shown, with a margin. */
+function rangeOf(experiment: Experiment, cells: readonly Filled[]): [least: number, most: number] {
+  if (experiment.score !== 'bits' && experiment.score !== 'perplexity') return [0, 1];
+  const shown = cells.flatMap(({ cell, runs }) => [
+    ...runs.map((run) => scoreOf(experiment, run)),
+    ...(cell.paper === undefined ? [] : [cell.paper]),
+  ]);
+  const [least, most] = [Math.min(...shown), Math.max(...shown)];
+  const margin = (most - least) / 10 || 1;
+  return [least - margin, most + margin];
 }
 
 function escaped(text: string): string {

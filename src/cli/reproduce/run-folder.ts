@@ -2,30 +2,29 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MemgradError } from '../../errors.js';
-import { type RunConfig, saveRun } from '../../runs/index.js';
 import { FolderStorage } from '../../runs/node-storage.js';
 import type { Context } from '../context.js';
-import { runEvaluation, runTraining } from '../training.js';
+import type { Measured } from './measured.js';
+import { runTask } from './task-run.js';
+import { runText } from './text-run.js';
 
 /** Written last: a folder with it is done. */
 const RESULT_FILE = 'result.json';
-const SAMPLES = 256; // held-out samples to answer
 
-/** What was measured, with what made it. */
-export interface Measured {
-  readonly config: RunConfig;
-  readonly parameters: number;
-  /** Steps taken; fewer than configured when the task was solved before. */
-  readonly steps: number;
-  readonly seconds: number;
-  /** Of held-out samples, answered freely. */
-  readonly accuracy: number;
-  readonly exact: number;
-  readonly samples: number;
+/** How a run is done; none of it changes what comes of it. */
+export interface RunOptions {
+  readonly context: Context;
+  /** What stands before the line that shows how it goes. */
+  readonly label: string;
+  /** Where corpora are that come as published files. */
+  readonly corpora?: string;
 }
 
 /** What `folder` holds of a run that is done; undefined when there is none. Throws `MemgradError` for a run of another configuration. */
-export async function measuredIn(folder: string, config: RunConfig): Promise<Measured | undefined> {
+export async function measuredIn(
+  folder: string,
+  config: Measured['config'],
+): Promise<Measured | undefined> {
   const text = await readFile(join(folder, RESULT_FILE), 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
   const found = parse(text, folder);
@@ -38,33 +37,21 @@ export async function measuredIn(folder: string, config: RunConfig): Promise<Mea
 /** Trains the run that `config` describes in `folder`, or only reads it if it is done. Throws `Interrupted` when a signal comes. */
 export async function trainInto(
   folder: string,
-  config: RunConfig,
-  context: Context,
-  label: string,
+  config: Measured['config'],
+  options: RunOptions,
 ): Promise<Measured> {
   const done = await measuredIn(folder, config);
   if (done) return done;
-  const trained = await runTraining(config, context, label);
-  const { model, task, step, seconds } = trained;
+  const finished = await ('corpus' in config ? runText(config, options) : runTask(config, options));
   try {
-    await context.interrupt.check();
-    const { seed } = config;
-    const { backend } = context;
-    const { accuracy, exact, samples } = await runEvaluation(
-      { model, task, config, samples: SAMPLES, seed, backend },
-      context,
-      label,
-    );
-    const parameters = model.parameterCount();
-    const measured = { config, parameters, steps: step, seconds, accuracy, exact, samples };
     await mkdir(folder, { recursive: true });
     const storage = new FolderStorage(folder);
-    await saveRun(storage, { config, model, step });
-    const text = `${JSON.stringify(measured, null, 2)}\n`;
+    await finished.save(storage);
+    const text = `${JSON.stringify(finished.measured, null, 2)}\n`;
     await storage.write(RESULT_FILE, new TextEncoder().encode(text));
-    return measured;
+    return finished.measured;
   } finally {
-    model.dispose();
+    finished.dispose();
   }
 }
 

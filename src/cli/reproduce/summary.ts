@@ -1,8 +1,8 @@
 /** What an experiment came to: means over seeds beside the paper's numbers, as a table for people and for Markdown. */
 import { count } from '../format.js';
 import { table } from '../table.js';
-import { type Cell, type Contender, type Experiment, experiments } from './experiments.js';
-import type { Measured } from './run-folder.js';
+import type { Cell, Contender, Experiment } from './experiment.js';
+import type { Measured } from './measured.js';
 
 /** How the models are called. */
 export const titles: Readonly<Record<Contender, string>> = {
@@ -10,6 +10,8 @@ export const titles: Readonly<Record<Contender, string>> = {
   'mem-transformer': 'MemTransformer',
   'transformer-xl': 'Transformer-XL',
   rmt: 'RMT',
+  'transformer-xl-rmt': 'Transformer-XL + RMT',
+  'encoder-rmt': 'encoder RMT',
 };
 
 /** A cell with the runs that are done. */
@@ -18,20 +20,20 @@ export interface Filled {
   readonly runs: readonly Measured[];
 }
 
-/** The metric of a run, as its experiment has it. */
-export function metricOf({ metric }: Pick<Experiment, 'metric'>, run: Measured): number {
-  return metric === 'tokens' ? run.accuracy : run.exact;
+/** The score of a run that its experiment is about. */
+export function scoreOf({ score }: Pick<Experiment, 'score'>, { scores }: Measured): number {
+  return scores[score] ?? Number.NaN;
 }
 
 /** The mean over the runs of a cell; undefined before the first one is done. */
 export function meanOf(experiment: Experiment, { runs }: Filled): number | undefined {
   if (runs.length === 0) return undefined;
-  return runs.reduce((sum, run) => sum + metricOf(experiment, run), 0) / runs.length;
+  return runs.reduce((sum, run) => sum + scoreOf(experiment, run), 0) / runs.length;
 }
 
 /** What each column shows. */
 function columns(experiment: Experiment) {
-  const values = ({ runs }: Filled) => runs.map((run) => metricOf(experiment, run));
+  const values = ({ runs }: Filled) => runs.map((run) => scoreOf(experiment, run));
   const each = (of: (run: Measured) => string) => (filled: Filled) =>
     filled.runs.map(of).join(' / ') || '–';
   return {
@@ -57,14 +59,14 @@ export function summaryTable(experiment: Experiment, cells: readonly Filled[]): 
 
 /** The table as a page in Markdown, with what its columns mean. */
 export function summaryPage(
-  name: keyof typeof experiments,
+  experiment: Experiment,
+  name: string,
   scale: string,
   cells: readonly Filled[],
 ): string {
-  const experiment = experiments[name];
   const shown = Object.entries(columns(experiment));
   const line = (texts: readonly string[]) => `| ${texts.join(' | ')} |`;
-  const metric = experiment.metric === 'tokens' ? 'answer tokens' : 'whole answers';
+  const samples = cells.flatMap(({ runs }) => runs)[0]?.samples ?? 0;
   return [
     `# ${experiment.title}`,
     '',
@@ -74,7 +76,7 @@ export function summaryPage(
     line(shown.map((_, i) => (i < 2 ? '---' : '---:'))),
     ...cells.map((cell) => line(shown.map(([, show]) => show(cell)))),
     '',
-    `Here: the share of ${metric} that are right on ${cells.flatMap(({ runs }) => runs)[0]?.samples ?? 0} held-out samples, read freely from the first answer token on; the mean over the seeds. Steps: those taken by each seed, which end when ten batches in a row had no error${scale === 'paper' ? ' (not at this scale)' : ''}. Seconds: of training, on the machine that ran it. Paper: its mean test accuracy after up to a million steps, judged by its own looser scripts.`,
+    `Here: ${experiment.says} (${count(samples)} of them), the mean over the seeds. Steps: those taken by each seed; at our own scales a run on an algorithmic task ends after ten batches in a row without an error. Seconds: of training, on the machine that ran it. Paper: its mean on its own data after hundreds of thousands of steps, judged by its own scripts.`,
     '',
     `![${experiment.title}](${name}-${scale}.svg)`,
     '',

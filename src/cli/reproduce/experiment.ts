@@ -1,0 +1,35 @@
+/** What an experiment is. */
+import type { Measured, Score } from './measured.js';
+import type { Scale } from './scales.js';
+
+/** A model of the paper. */
+export type Contender =
+  | 'transformer'
+  | 'mem-transformer'
+  | 'transformer-xl'
+  | 'rmt'
+  | 'transformer-xl-rmt'
+  | 'encoder-rmt';
+
+/** One number of a table: a model on a task, cut in a certain way. */
+export interface Cell {
+  /** What the row of the table is called. */
+  readonly row: string;
+  readonly model: Contender;
+  /** The paper's number: a mean over its runs. */
+  readonly paper?: number;
+  readonly seeds: readonly number[];
+  /** What makes the run of a seed. */
+  config(seed: number): Measured['config'];
+}
+
+/** A table or figure. */
+export interface Experiment {
+  readonly title: string;
+  /** Of the paper. */
+  readonly source: string;
+  readonly score: Score;
+  /** What the score is, in a sentence that begins with it. */
+  readonly says: string;
+  cells(scale: Scale): Cell[];
+}

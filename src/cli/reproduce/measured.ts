@@ -1,0 +1,28 @@
+/** What a run of an experiment leaves. */
+import type { RunConfig, RunStorage } from '../../runs/index.js';
+import type { TextConfig } from './text-run.js';
+
+/** What is measured, by name, as in `Evaluation`, `StreamEvaluation` and `DocumentEvaluation`; F1 is the mean over classes. */
+export type Score = 'accuracy' | 'exact' | 'bits' | 'perplexity' | 'f1';
+
+/** What was measured, with what made it. */
+export interface Measured {
+  readonly config: RunConfig | TextConfig;
+  readonly parameters: number;
+  /** Steps taken; fewer than configured when the task was solved before. */
+  readonly steps: number;
+  readonly seconds: number;
+  /** On samples, text or documents that were held out. */
+  readonly scores: Readonly<Partial<Record<Score, number>>>;
+  /** How many samples, tokens or documents these are. */
+  readonly samples: number;
+}
+
+/** A run just trained and evaluated. */
+export interface Finished {
+  readonly measured: Measured;
+  /** Writes the model, and what made it. */
+  save(storage: RunStorage): Promise<void>;
+  /** Frees the model. */
+  dispose(): void;
+}

@@ -1,0 +1,98 @@
+/** Cells of experiments on the algorithmic tasks. */
+import { presets } from '../../models/index.js';
+import { checkRunConfig, RUN_VERSION, type RunConfig, type TaskConfig } from '../../runs/index.js';
+import { createTask } from '../../tasks/index.js';
+import { trainingPresets } from '../presets.js';
+import type { Cell, Contender } from './experiment.js';
+import { type ModelSizes, ownSizes, type Scale, seedsOf } from './scales.js';
+
+/** A task cut into segments, and what the paper's models reached. */
+export interface Row {
+  readonly row: string;
+  readonly task: TaskConfig;
+  /** Also how many rows Transformer-XL keeps. */
+  readonly segmentLength: number;
+  /** Default: as many as a segment has tokens. */
+  readonly memoryTokens?: number;
+  /** At our own scales, at most: ten batches in a row without an error end training. */
+  readonly steps: number;
+  /** At our own scales. */
+  readonly curriculum?: NonNullable<RunConfig['training']['curriculum']>;
+  readonly paper: Partial<Record<TaskModel, number>>;
+}
+
+/** How the paper trains. */
+export interface PaperTraining {
+  readonly sizes: ModelSizes;
+  readonly steps: number;
+  readonly batchSize: number;
+}
+
+export type TaskModel = Exclude<Contender, 'encoder-rmt'>;
+
+const BATCH = 32;
+
+/** A cell for each of `models` in each of `rows`. */
+export function taskCells(
+  rows: readonly Row[],
+  models: readonly TaskModel[],
+  paper: PaperTraining,
+  scale: Scale,
+): Cell[] {
+  return rows.flatMap((row) =>
+    models.map((model) => ({
+      row: row.row,
+      model,
+      paper: row.paper[model],
+      seeds: seedsOf(model === 'rmt', scale),
+      config: (seed: number) => configOf(row, model, paper, scale, seed),
+    })),
+  );
+}
+
+function configOf(
+  row: Row,
+  model: TaskModel,
+  paper: PaperTraining,
+  scale: Scale,
+  seed: number,
+): RunConfig {
+  const { task, segmentLength, memoryTokens = segmentLength } = row;
+  const own = scale !== 'paper';
+  const { layers, heads, dModel, dHead, dInner } = own ? ownSizes[scale] : paper.sizes;
+  const { optimizer, learningRate, betas, schedule, warmUp, clip } = own
+    ? { ...trainingPresets.fast, learningRate: 1e-3, schedule: 'constant', warmUp: 100 }
+    : trainingPresets.paper;
+  const config = {
+    version: RUN_VERSION,
+    seed,
+    model: {
+      name: model,
+      config: {
+        ...presets[own ? 'fast' : 'paper'],
+        nToken: createTask(task.name, task.options).vocabulary,
+        nLayer: layers,
+        nHead: heads,
+        dModel,
+        dHead,
+        dInner,
+        dtype: 'float32',
+        memLen: segmentLength,
+        numMemTokens: memoryTokens,
+      },
+    },
+    task,
+    training: {
+      segmentLength,
+      steps: own ? row.steps : paper.steps,
+      batchSize: own ? BATCH : paper.batchSize,
+      optimizer: { name: optimizer, learningRate, betas, weightDecay: 0 },
+      schedule: { name: schedule, warmUp },
+      clip,
+      bpttDepth: null,
+      curriculum: own ? (row.curriculum ?? null) : null,
+      stopAt: own ? 1 : null,
+    },
+  };
+  return checkRunConfig(config, 'reproduce');
+}
