@@ -9,6 +9,9 @@ const loaders = {
   wasm: async (): Promise<Backend> => createWasmBackend(),
   // Loaded only when asked for: it builds functions from text, which a strict content-security policy forbids.
   cpu: async (): Promise<Backend> => (await import('./cpu/index.js')).createCpuBackend(),
+  // As cpu; and gpu.js is large.
+  webgl: async (): Promise<Backend> => (await import('./gpu/load.js')).loadWebGL(),
+  webgpu: async (): Promise<Backend> => (await import('./gpu/load.js')).loadWebGPU(),
 } satisfies Record<string, () => Promise<Backend>>;
 
 /** The name of a backend that this version has. */
