@@ -28,3 +28,26 @@ export async function loadBackend(name: string): Promise<Backend> {
   }
   return loaders[name as BackendName]();
 }
+
+/** What `backends` says of one. */
+export interface BackendReport {
+  readonly name: BackendName;
+  readonly available: boolean;
+  /** Why it is not, and what to do instead. */
+  readonly why?: string;
+}
+
+/** Tries each backend on this machine: which there are, and why not the others. */
+export function backends(): Promise<BackendReport[]> {
+  return Promise.all(
+    backendNames.map(async (name) => {
+      try {
+        const backend: Backend & { close?(): void } = await loadBackend(name);
+        backend.close?.();
+        return { name, available: true };
+      } catch (error) {
+        return { name, available: false, why: error instanceof Error ? error.message : `${error}` };
+      }
+    }),
+  );
+}

@@ -27,6 +27,8 @@ export interface Device {
   ): Block[];
   /** Textures or buffers that exist, in use and kept for use; and compiled kernels. */
   counts(): { blocks: number; kernels: number };
+  /** Gives the GPU back, and with it every block. */
+  close(): void;
 }
 
 /** Compiled kernels that a device keeps. A training step of RMT needs a few hundred. */

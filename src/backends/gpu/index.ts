@@ -53,6 +53,11 @@ export class GpuBackend implements Backend {
     return this.#device.counts();
   }
 
+  /** Gives the GPU back; a page has few contexts. What is on it cannot be read afterwards. */
+  close(): void {
+    this.#device.close();
+  }
+
   upload(data: TypedArray): DeviceBuffer {
     const dtype = data instanceof Int32Array ? 'int32' : 'float32';
     const floats = dtype === 'int32' ? halvesOf(data as Int32Array) : (data as Float32Array);

@@ -19,7 +19,7 @@ import { inputNames, type KernelText, toGlsl } from './text.js';
 export interface GpuJs {
   GPU: new (settings: {
     mode: 'webgl2';
-    canvas: HTMLCanvasElement | OffscreenCanvas;
+    canvas: { width: number; height: number };
     context: WebGL2RenderingContext;
   }) => {
     createKernel(source: string, settings: object): KernelFunction;
@@ -102,7 +102,8 @@ export class WebGLDevice implements Device {
     }
     this.#gl = gl;
     this.#gpujs = gpujs;
-    this.#gpu = new gpujs.GPU({ mode: 'webgl2', canvas, context: gl });
+    // gpu.js sizes its canvas to the largest result. Nothing is drawn there, so it gets one on paper.
+    this.#gpu = new gpujs.GPU({ mode: 'webgl2', canvas: { width: 0, height: 0 }, context: gl });
     const side = gl.getParameter(gl.MAX_TEXTURE_SIZE) as number;
     this.mostTexels = (2 ** Math.floor(Math.log2(side))) ** 2;
     this.#none = gl.createTexture();
@@ -191,6 +192,10 @@ export class WebGLDevice implements Device {
 
   counts() {
     return { blocks: this.#textures.made, kernels: this.#kernels.size };
+  }
+
+  close(): void {
+    this.#gl.getExtension('WEBGL_lose_context')?.loseContext();
   }
 
   #take(texels: number): WebGLTexture {

@@ -143,6 +143,10 @@ export class WebGPUDevice implements Device {
     return { blocks: this.#buffers.made, kernels: this.#kernels.size };
   }
 
+  close(): void {
+    this.#device.destroy();
+  }
+
   #take(texels: number): WebGPUBlock {
     if (texels > this.mostTexels) throw tooLarge(this.name, texels, this.mostTexels);
     return { texels, buffer: this.#buffers.take(texels) };
