@@ -113,7 +113,7 @@ export const faults = {
     prototype.getExtension = function (this: WebGL2RenderingContext, id: string) {
       return id === 'EXT_color_buffer_float'
         ? null
-        : getExtension.call(this, id as 'WEBGL_lose_context');
+        : getExtension.call(this, id as 'WEBGL_multi_draw');
     } as typeof getExtension;
     answers.push(await said(() => loadBackend(name)));
     prototype.getExtension = getExtension;
