@@ -1,18 +1,34 @@
 /** Scaled dot-product attention. */
+import type { AttentionInputs, AttentionSpec } from '../backends/backend.js';
+import { sizeOf } from '../backends/layout.js';
 import { MemgradError } from '../errors.js';
 import { dropout } from './dropout.js';
 import { add } from './elementwise.js';
+import { definitionGradients } from './fused.js';
 import { matmul } from './matmul.js';
 import { maskedSoftmax } from './normalization.js';
-import { requireTensors } from './operation.js';
+import {
+  broadcastShapes,
+  commonDtype,
+  type Operation,
+  requireFloat,
+  requireInt,
+  requireTensors,
+  run,
+} from './operation.js';
 import type { Key } from './random.js';
-import { showShape, type Tensor } from './tensor.js';
+import { reshape, transpose } from './shape.js';
+import { allocating, Storage } from './storage.js';
+import { isRecording } from './tape.js';
+import { sameShape, showShape, Tensor } from './tensor.js';
 
 /** Options of `attention`. */
 export interface AttentionOptions {
-  /** int32, broadcasts to [..., queries, keys]: 1 where a query may look at a key. Default: everywhere. */
+  /** Splits the last axis of q, k and v into so many heads, which attend each by itself. */
+  heads?: number;
+  /** int32, broadcasts to the scores: 1 where a query may look at a key. Default: everywhere. */
   mask?: Tensor;
-  /** Added to the scores before scaling, broadcasts to [..., queries, keys]: relative positions. */
+  /** Added to the scores before scaling, broadcasts to them: relative positions. */
   bias?: Tensor;
   /** Drop attention weights at `rate`, with `key`. */
   dropout?: { rate: number; key: Key };
@@ -20,21 +36,122 @@ export interface AttentionOptions {
 
 /**
  * softmax((q k^T + bias) / sqrt(d)) v (Vaswani et al. 2017, eq. 1) for `q` [..., queries, d],
- * `k` [..., keys, d] and `v` [..., keys, e]; gives [..., queries, e]. A query that may look at
- * nothing gets zeros.
+ * `k` [..., keys, d] and `v` [..., keys, e]; gives [..., queries, e]. The scores are
+ * [..., queries, keys]; with `heads` the last axes are [heads d] and [heads e], and the scores are
+ * [..., heads, queries, keys]. A query that may look at nothing gets zeros.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
-  const { mask, bias, dropout: drop } = options;
   requireTensors('attention', q, k, v);
-  const [width, keys] = [q.shape[q.rank - 1], k.shape[k.rank - 2]];
-  const fits = width === k.shape[k.rank - 1] && keys === v.shape[v.rank - 2];
-  if (Math.min(q.rank, k.rank, v.rank) < 2 || !fits) {
-    throw new MemgradError(
-      `attention: q ${showShape(q.shape)}, k ${showShape(k.shape)} and v ${showShape(v.shape)} do not fit, expected [..., queries, d], [..., keys, d] and [..., keys, e].`,
-    );
-  }
-  const products = matmul(q, k, { transposeB: true }); // [..., queries, keys]
+  const { heads, mask, bias, dropout } = options;
+  const inputs = [q, k, v, ...(mask ? [mask] : []), ...(bias ? [bias] : [])];
+  return run(attentionOperation, inputs, { heads, masked: mask !== undefined, dropout });
+}
+
+interface Attributes {
+  heads: number | undefined;
+  /** Whether the fourth input is a mask; a bias follows. */
+  masked: boolean;
+  dropout: AttentionOptions['dropout'];
+}
+
+const attentionOperation: Operation<Attributes> = {
+  name: 'attention',
+  infer(inputs, attributes) {
+    const { q, k, v, mask, bias } = named(inputs, attributes);
+    const { heads = 1 } = attributes;
+    requireFloat('attention', q);
+    const dtype = commonDtype('attention', bias ? [q, k, v, bias] : [q, k, v]);
+    if (mask) requireInt('attention', 'the mask', mask);
+    const [width, valueWidth] = [q, v].map(({ shape, rank }) => shape[rank - 1]);
+    const fits = width === k.shape[k.rank - 1] && k.shape[k.rank - 2] === v.shape[v.rank - 2];
+    if (Math.min(q.rank, k.rank, v.rank) < 2 || !fits) {
+      throw new MemgradError(
+        `attention: q ${showShape(q.shape)}, k ${showShape(k.shape)} and v ${showShape(v.shape)} do not fit, expected [..., queries, d], [..., keys, d] and [..., keys, e].`,
+      );
+    }
+    if (!Number.isInteger(heads) || heads < 1 || width % heads || valueWidth % heads) {
+      throw new MemgradError(
+        `attention: ${heads} heads do not divide the last axes, ${width} of q and k and ${valueWidth} of v.`,
+      );
+    }
+    const lead = broadcastShapes('attention', ...[q, k, v].map(({ shape }) => shape.slice(0, -2)));
+    return { shape: [...lead, q.shape[q.rank - 2], valueWidth], dtype };
+  },
+  forward(backend, inputs, attributes) {
+    const call = fusedCall(inputs, attributes);
+    return call && backend.fused?.attention?.(...call);
+  },
+  definition: attentionOfHeads,
+  gradients: {
+    together(g, call, wanted) {
+      const { inputs, attributes } = call;
+      const { backend } = g;
+      const fused = isRecording() ? undefined : fusedCall(inputs, attributes); // its gradient has no rule of its own
+      const made =
+        fused && allocating(() => backend.fused?.attentionGradient?.(fused[0], g.buffer, fused[1]));
+      if (!made) return definitionGradients(attentionOfHeads)(g, call, wanted);
+      const floating = inputs.filter(({ dtype }) => dtype !== 'int32');
+      return inputs.map((input) => {
+        const buffer = made[floating.indexOf(input)];
+        return buffer && new Tensor(new Storage(backend, buffer, 'attentionGradient'), input.shape);
+      });
+    },
+  },
+};
+
+function attentionOfHeads(inputs: readonly Tensor[], attributes: Attributes): Tensor {
+  const { q, k, v, mask, bias } = named(inputs, attributes);
+  const { heads, dropout: drop } = attributes;
+  const [qs, ks, vs] = heads === undefined ? [q, k, v] : [q, k, v].map((x) => split(x, heads));
+  const products = matmul(qs, ks, { transposeB: true });
   const scores = bias ? add(products, bias) : products;
-  const weights = maskedSoftmax(scores, mask, 1 / Math.sqrt(width));
-  return matmul(drop ? dropout(weights, drop.rate, drop.key) : weights, v);
+  const weights = maskedSoftmax(scores, mask, 1 / Math.sqrt(qs.shape[qs.rank - 1]));
+  const values = matmul(drop ? dropout(weights, drop.rate, drop.key) : weights, vs);
+  return heads === undefined ? values : merge(values);
+}
+
+/** [..., time, heads width] to [..., heads, time, width]. */
+function split(x: Tensor, heads: number): Tensor {
+  const width = x.shape[x.rank - 1] / heads;
+  return swapTimeAndHeads(reshape(x, [...x.shape.slice(0, -1), heads, width]));
+}
+
+/** [..., heads, time, width] to [..., time, heads width]. */
+function merge(x: Tensor): Tensor {
+  const [heads, time, width] = x.shape.slice(-3);
+  return reshape(swapTimeAndHeads(x), [...x.shape.slice(0, -3), time, heads * width]);
+}
+
+function swapTimeAndHeads(x: Tensor): Tensor {
+  const axes = x.shape.map((_, axis) => axis);
+  return transpose(x, [...axes.slice(0, -3), x.rank - 2, x.rank - 3, x.rank - 1]);
+}
+
+/** What the kernel takes; undefined where it cannot: shapes that broadcast, and dropout. */
+function fusedCall(
+  inputs: readonly Tensor[],
+  attributes: Attributes,
+): [AttentionInputs, AttentionSpec] | undefined {
+  const { q, k, v, mask, bias } = named(inputs, attributes);
+  const { heads = 1, dropout: drop } = attributes;
+  const lead = q.shape.slice(0, -2);
+  const batch = sizeOf(lead);
+  const [queries, keys] = [q.shape[q.rank - 2], k.shape[k.rank - 2]];
+  const [width, valueWidth] = [q, v].map(({ shape, rank }) => shape[rank - 1] / heads);
+  const scores = [...(attributes.heads === undefined ? lead : [...lead, heads]), queries, keys];
+  const perBatch = attributes.heads === undefined ? scores : [...lead, 1, queries, keys];
+  const isPlain =
+    drop === undefined &&
+    [k, v].every(({ shape }) => sameShape(shape.slice(0, -2), lead)) &&
+    (!mask || sameShape(mask.shape, [queries, keys]) || sameShape(mask.shape, perBatch)) &&
+    (!bias || sameShape(bias.shape, scores));
+  if (!isPlain) return undefined;
+  const buffers = { q: q.buffer, k: k.buffer, v: v.buffer, mask: mask?.buffer, bias: bias?.buffer };
+  const scale = 1 / Math.sqrt(width);
+  return [buffers, { batch, heads, queries, keys, width, valueWidth, scale }];
+}
+
+function named([q, k, v, ...rest]: readonly Tensor[], { masked }: Attributes) {
+  const [mask, bias] = masked ? rest : [undefined, ...rest];
+  return { q, k, v, mask, bias };
 }

@@ -22,6 +22,13 @@ export interface Call<Attributes> {
  */
 export type GradientRule<Attributes> = (gradient: Tensor, call: Call<Attributes>) => Tensor;
 
+/** The gradients of all arguments at once, where they share work; undefined for those not `wanted` or of an integer. */
+export type JointRule<Attributes> = (
+  gradient: Tensor,
+  call: Omit<Call<Attributes>, 'index'>,
+  wanted: readonly boolean[],
+) => (Tensor | undefined)[];
+
 /** One operation: how shape and dtype follow, what a backend does, and a gradient rule for each argument. */
 export interface Operation<Attributes = undefined> {
   readonly name: string;
@@ -41,11 +48,12 @@ export interface Operation<Attributes = undefined> {
   definition?(inputs: readonly Tensor[], attributes: Attributes): Tensor;
   /**
    * A rule for each argument (`null`: an integer argument), one rule that serves every argument,
-   * or the reason why there is none.
+   * one that gives the gradients of all arguments together, or the reason why there is none.
    */
   readonly gradients:
     | readonly (GradientRule<Attributes> | null)[]
     | GradientRule<Attributes>
+    | { readonly together: JointRule<Attributes> }
     | { readonly none: string };
 }
 
@@ -73,12 +81,18 @@ export function run<Attributes>(
       name: operation.name,
       inputs,
       outputs: [output],
-      pullback: ([gradient], wanted) =>
-        inputs.map((_, index) => {
+      pullback([gradient], wanted) {
+        if (!gradient) return [];
+        if ('together' in gradients) {
+          return gradients.together(gradient, { inputs, output, attributes }, wanted);
+        }
+        return inputs.map((_, index) => {
           const rule = typeof gradients === 'function' ? gradients : gradients[index];
-          if (!gradient || !wanted[index] || !rule) return undefined;
-          return rule(gradient, { inputs, output, attributes, index });
-        }),
+          return wanted[index]
+            ? rule?.(gradient, { inputs, output, attributes, index })
+            : undefined;
+        });
+      },
     });
   }
   return output;

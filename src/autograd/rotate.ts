@@ -3,48 +3,55 @@ import { MemgradError } from '../errors.js';
 import { add, mul, neg, sub } from './elementwise.js';
 import { definitionGradient } from './fused.js';
 import { commonDtype, type Operation, requireFloat, run } from './operation.js';
-import { concat, slice } from './shape.js';
+import { concat, reshape, slice } from './shape.js';
 import { sameShape, showShape, type Tensor } from './tensor.js';
 
-const rotateOperation: Operation<{ sign: 1 | -1 }> = {
+interface Attributes {
+  /** -1 turns back. */
+  sign: 1 | -1;
+  heads: number;
+}
+
+const rotateOperation: Operation<Attributes> = {
   name: 'rotate',
-  infer([x, cos, sin]) {
+  infer([x, cos, sin], { heads }) {
     const dtype = commonDtype('rotate', [x, cos, sin]);
     requireFloat('rotate', x);
     const [time, width] = x.shape.slice(-2);
-    const fits = x.rank >= 2 && width % 2 === 0 && sameShape(cos.shape, [time, width / 2]);
+    const fits = x.rank >= 2 && sameShape(cos.shape, [time, width / heads / 2]);
     if (!fits || !sameShape(cos.shape, sin.shape)) {
+      const expected = heads === 1 ? '[..., time, d]' : `[..., time, ${heads} d]`;
       throw new MemgradError(
-        `rotate: x ${showShape(x.shape)}, cos ${showShape(cos.shape)} and sin ${showShape(sin.shape)} do not fit, expected [..., time, d] and twice [time, d / 2].`,
+        `rotate: x ${showShape(x.shape)}, cos ${showShape(cos.shape)} and sin ${showShape(sin.shape)} do not fit, expected ${expected} and twice [time, d / 2].`,
       );
     }
     return { shape: x.shape, dtype };
   },
-  forward: (backend, [x, cos, sin], { sign }) =>
-    backend.fused?.rotate?.(x.buffer, cos.buffer, sin.buffer, sign, x.shape[x.rank - 1]),
+  forward: (backend, [x, cos, sin], { sign, heads }) =>
+    backend.fused?.rotate?.(x.buffer, cos.buffer, sin.buffer, sign, heads, x.shape[x.rank - 1]),
   definition: rotatePairs,
   gradients: [
-    (g, { inputs: [, cos, sin], attributes: { sign } }) =>
-      run(rotateOperation, [g, cos, sin], { sign: sign === 1 ? -1 : 1 }),
+    (g, { inputs: [, cos, sin], attributes: { sign, heads } }) =>
+      run(rotateOperation, [g, cos, sin], { sign: sign === 1 ? -1 : 1, heads }),
     definitionGradient(rotatePairs),
     definitionGradient(rotatePairs),
   ],
 };
 
-function rotatePairs([x, cos, sin]: readonly Tensor[], { sign }: { sign: 1 | -1 }): Tensor {
-  const half = x.shape[x.rank - 1] / 2;
-  const [first, second] = [slice(x, -1, 0, half), slice(x, -1, half)];
-  const turned = sign === 1 ? sin : neg(sin);
-  return concat(
-    [sub(mul(first, cos), mul(second, turned)), add(mul(second, cos), mul(first, turned))],
-    -1,
-  );
+function rotatePairs([x, cos, sin]: readonly Tensor[], { sign, heads }: Attributes): Tensor {
+  const [time, half] = cos.shape;
+  const byHead = reshape(x, [...x.shape.slice(0, -1), heads, 2 * half]);
+  const [first, second] = [slice(byHead, -1, 0, half), slice(byHead, -1, half)];
+  const [c, s] = [cos, sign === 1 ? sin : neg(sin)].map((y) => reshape(y, [time, 1, half]));
+  const turned = [sub(mul(first, c), mul(second, s)), add(mul(second, c), mul(first, s))];
+  return reshape(concat(turned, -1), x.shape);
 }
 
 /**
- * Turns each pair (x_i, x_{i + d/2}) of `x` [..., time, d] by an angle of its position and of i,
- * given by its cosine and sine [time, d / 2] (Su et al. 2021, arXiv 2104.09864, eq. 34).
+ * Turns each pair (x_i, x_{i + d/2}) of each of the `heads` of `x` [..., time, heads d] by an angle
+ * of its position and of i, given by its cosine and sine [time, d / 2] (Su et al. 2021, arXiv
+ * 2104.09864, eq. 34).
  */
-export function rotate(x: Tensor, cos: Tensor, sin: Tensor): Tensor {
-  return run(rotateOperation, [x, cos, sin], { sign: 1 });
+export function rotate(x: Tensor, cos: Tensor, sin: Tensor, heads = 1): Tensor {
+  return run(rotateOperation, [x, cos, sin], { sign: 1, heads });
 }

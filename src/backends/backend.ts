@@ -101,6 +101,29 @@ export interface AdamSpec {
   readonly shrink: number;
 }
 
+/** The sizes of an attention: q is [batch, queries, heads width], k [batch, keys, heads width], v [batch, keys, heads valueWidth]. */
+export interface AttentionSpec {
+  readonly batch: number;
+  readonly heads: number;
+  readonly queries: number;
+  readonly keys: number;
+  readonly width: number;
+  readonly valueWidth: number;
+  /** What the scores are multiplied with. */
+  readonly scale: number;
+}
+
+/** What an attention reads, contiguous. */
+export interface AttentionInputs {
+  readonly q: DeviceBuffer;
+  readonly k: DeviceBuffer;
+  readonly v: DeviceBuffer;
+  /** int32 [queries, keys], or one such for each of the batch. */
+  readonly mask?: DeviceBuffer;
+  /** [batch, heads, queries, keys]. */
+  readonly bias?: DeviceBuffer;
+}
+
 /**
  * Kernels that do the work of several, each for contiguous float32 rows of `width`. A backend has
  * those that pay; where one is missing the engine runs the definition in simpler operations, which
@@ -119,14 +142,23 @@ export interface FusedKernels {
   /** (x - mean) / sqrt(variance + epsilon). */
   normalize(x: DeviceBuffer, epsilon: number, width: number): DeviceBuffer;
   normalizeGradient(x: DeviceBuffer, g: DeviceBuffer, epsilon: number, width: number): DeviceBuffer;
-  /** Turns the pairs (x_i, x_{i + width/2}) by angles with these cosines and sines ([time, width / 2], repeating over the rows); `sign` -1 turns back. */
+  /** Turns the pairs (x_i, x_{i + d/2}) of each of the `heads` in a row, d = width / heads, by angles with these cosines and sines ([time, d / 2], repeating over the rows); `sign` -1 turns back. */
   rotate(
     x: DeviceBuffer,
     cos: DeviceBuffer,
     sin: DeviceBuffer,
     sign: 1 | -1,
+    heads: number,
     width: number,
   ): DeviceBuffer;
+  /** softmax(scale * (q k^T + bias)) v for each head, where the mask is not 0: [batch, queries, heads valueWidth]. */
+  attention(inputs: AttentionInputs, spec: AttentionSpec): DeviceBuffer;
+  /** The gradients by q, k, v and, where there is one, bias. */
+  attentionGradient(
+    inputs: AttentionInputs,
+    gradient: DeviceBuffer,
+    spec: AttentionSpec,
+  ): DeviceBuffer[];
   /** The new parameter, first and second moment. */
   adam(
     parameter: DeviceBuffer,

@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   adamStep,
+  attention,
   layerNorm,
   rotate,
   scope,
@@ -138,6 +139,56 @@ test('rotary positions, and their gradients', async () => {
       );
     }
   }
+  await agree(
+    'rotate [2, 5, 3 heads of 14]',
+    [
+      [2, 5, 42],
+      [5, 7],
+      [5, 7],
+    ],
+    (_, x, cos, sin) => rotate(x, cos, sin, 3),
+    { tolerance: [1e-6, 3e-6] },
+  );
+});
+
+test('attention, and its gradients: lengths and widths around those of vectors and tiles', async () => {
+  const heads = 3;
+  const lengths = [0, 1, 2, 3, 5, 11, 12, 13, 34, 50];
+  for (const queries of lengths) {
+    for (const keys of lengths.slice(1)) {
+      const [width, valueWidth] = [1 + (queries % 9), 1 + (keys % 13)];
+      const shapes = [
+        [2, queries, heads * width],
+        [2, keys, heads * width],
+        [2, keys, heads * valueWidth],
+      ];
+      const what = `${queries} queries, ${keys} keys, widths ${width} and ${valueWidth}`;
+      const tolerance: [number, number] = [2e-5, 1e-5];
+      await agree(what, shapes, (_, q, k, v) => attention(q, k, v, { heads }), { tolerance });
+      const open = intsOf(2 * queries * keys, 33, 1);
+      open.fill(0, 0, keys);
+      await agree(
+        `${what}, a mask for each of the batch and a bias`,
+        [...shapes, [2, heads, queries, keys]],
+        (backend, q, k, v, bias) => {
+          const mask = tensor(open, { shape: [2, 1, queries, keys], backend });
+          return attention(q, k, v, { heads, mask, bias });
+        },
+        { tolerance },
+      );
+    }
+  }
+  await agree(
+    'without heads, one mask for all',
+    [
+      [2, 3, 7, 5],
+      [2, 3, 6, 5],
+      [2, 3, 6, 4],
+    ],
+    (backend, q, k, v) =>
+      attention(q, k, v, { mask: tensor(intsOf(42, 34, 1), { shape: [7, 6], backend }) }),
+    { tolerance: [2e-5, 1e-5] },
+  );
 });
 
 test('steps of Adam', async () => {

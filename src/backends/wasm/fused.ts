@@ -1,5 +1,5 @@
 /** The fused kernels of the wasm backend. */
-import type { DeviceBuffer, FusedKernels } from '../backend.js';
+import type { AttentionInputs, AttentionSpec, DeviceBuffer, FusedKernels } from '../backend.js';
 import type { Heap } from './heap.js';
 import type { Kernels, WasmBuffer } from './kernels.js';
 
@@ -28,12 +28,31 @@ export function fusedKernels(kernels: Kernels, heap: Heap): FusedKernels {
       kernels.normalizeGradient(at(x), at(g), epsilon, x.size / width, width, out.address);
       return out;
     },
-    rotate: (x, cos, sin, sign, width) => {
+    rotate: (x, cos, sin, sign, heads, width) => {
       const out = like(heap, x);
-      const half = width / 2;
+      const half = width / heads / 2;
       const [rows, time] = [x.size / width, cos.size / half];
-      kernels.rotate(at(x), at(cos), at(sin), sign, rows, time, half, out.address);
+      kernels.rotate(at(x), at(cos), at(sin), sign, rows, time, heads, half, out.address);
       return out;
+    },
+    attention: (inputs, spec) => {
+      const { batch, heads, queries, keys, width, valueWidth } = spec;
+      const scratch = heap.scratch(kernels.attentionScratch(queries, keys, width, valueWidth));
+      const out = heap.buffer('float32', batch * heads * queries * valueWidth);
+      kernels.attention(...attentionNumbers(inputs, spec), out.address, scratch);
+      return out;
+    },
+    attentionGradient: (inputs, gradient, spec) => {
+      const { queries, keys, width, valueWidth } = spec;
+      const scratch = heap.scratch(kernels.attentionScratch(queries, keys, width, valueWidth));
+      const { q, k, v, bias } = inputs;
+      const made = likeEach(heap, bias ? [q, k, v, bias] : [q, k, v]);
+      const [gq, gk, gv, gBias] = made.map(at);
+      kernels.attentionGradient(
+        ...attentionNumbers(inputs, spec),
+        ...[at(gradient), gq, gk, gv, gBias ?? 0, scratch],
+      );
+      return made;
     },
     adam: (p, g, m, v, { beta1, beta2, rate, root, epsilon, shrink }) => {
       const [p2, m2, v2] = likeEach(heap, [p, m, v]);
@@ -44,6 +63,18 @@ export function fusedKernels(kernels: Kernels, heap: Heap): FusedKernels {
       return [p2, m2, v2];
     },
   };
+}
+
+/** The arguments that the kernels of attention have in common. */
+function attentionNumbers(
+  { q, k, v, mask, bias }: AttentionInputs,
+  { batch, heads, queries, keys, width, valueWidth, scale }: AttentionSpec,
+): number[] {
+  const maskStep = mask && mask.size > queries * keys ? 4 * queries * keys : 0;
+  return [
+    ...[at(q), at(k), at(v), mask ? at(mask) : 0, maskStep, bias ? at(bias) : 0, scale],
+    ...[0, batch * heads, heads, queries, keys, width, valueWidth],
+  ];
 }
 
 function at(buffer: DeviceBuffer): number {

@@ -101,7 +101,8 @@ export class Heap {
   #fresh(size: number): number | undefined {
     const address = this.#top;
     const end = address + size;
-    if (end > this.memory.buffer.byteLength && !this.#grow(end)) return undefined;
+    const needed = end + ALIGNMENT; // matmul.ts may read so far behind a block
+    if (needed > this.memory.buffer.byteLength && !this.#grow(needed)) return undefined;
     this.#top = end;
     return address;
   }

@@ -195,7 +195,7 @@ class WasmBackend implements Backend {
     const { m, n, k, transposeA, transposeB, batch } = spec;
     const matrices = sizeOf(batch);
     const size = matrices * m * n;
-    if (size === 0 || k === 0) return this.fill(0, size, a.dtype);
+    if (size === 0) return this.#heap.buffer(a.dtype, 0);
     const scratch = this.#heap.scratch(this.#kernels.matmulScratch(n, k));
     const out = this.#heap.buffer(a.dtype, size);
     const [ar, ac] = transposeA ? [4, 4 * m] : [4 * k, 4];
@@ -222,6 +222,8 @@ class WasmBackend implements Backend {
         n,
         k,
         scratch,
+        0,
+        -Infinity,
       );
     }
     return out;

@@ -10,6 +10,9 @@ export interface WasmBuffer extends DeviceBuffer {
 export type Kernels = Record<
   | 'adam'
   | 'argmax'
+  | 'attention'
+  | 'attentionGradient'
+  | 'attentionScratch'
   | 'binary'
   | 'binaryInt'
   | 'clear'

@@ -60,47 +60,41 @@ export class SelfAttention extends Module {
   /** `x` [batch, queries, dModel] and `cache` [batch, cached, dModel] to [batch, queries, dModel]. */
   forward(x: Tensor, cache: Tensor | null, context: AttentionContext, key?: Key): Tensor {
     const { nHead, dHead, dropatt, dropout: rate } = this.#config;
-    const [batch, queries] = x.shape;
     const source = cache ? concat([cache, x], 1) : x; // [batch, keys, dModel]
     const keys = source.shape[1];
     // The weight is cut rather than what comes of it, which is far larger.
     const project = (rows: Tensor, part: number) => {
       const weight = slice(this.qkv.weight, 0, part * nHead * dHead, (part + 1) * nHead * dHead);
-      const byRow = reshape(linear(rows, weight), [batch, rows.shape[1], nHead, dHead]);
-      return transpose(byRow, [0, 2, 1, 3]); // [batch, nHead, rows, dHead]
+      return linear(rows, weight); // [batch, rows, nHead dHead]
     };
     const turn = (rows: Tensor) => {
       if (!context.rotary) return rows;
-      const first = keys - rows.shape[2]; // queries stand behind the cache
-      return rotate(rows, slice(context.rotary.cos, 0, first), slice(context.rotary.sin, 0, first));
+      const first = keys - rows.shape[1]; // queries stand behind the cache
+      const [cos, sin] = [context.rotary.cos, context.rotary.sin].map((x) => slice(x, 0, first));
+      return rotate(rows, cos, sin, nHead);
     };
     const q = turn(project(x, 0));
     const k = turn(project(source, 1));
     const v = project(source, 2);
 
     const { relative, mask } = context;
-    const attended = attention(relative ? add(q, perHead(relative.u)) : q, k, v, {
+    const attended = attention(relative ? add(q, reshape(relative.u, [-1])) : q, k, v, {
+      heads: nHead,
       mask,
       bias: relative && this.#positionScores(q, keys, relative),
       dropout: key && dropatt > 0 ? { rate: dropatt, key: key.fold(0) } : undefined,
-    }); // [batch, nHead, queries, dHead]
-    const merged = reshape(transpose(attended, [0, 2, 1, 3]), [batch, queries, nHead * dHead]);
-    const result = this.output.forward(merged);
+    }); // [batch, queries, nHead dHead]
+    const result = this.output.forward(attended);
     return key ? dropout(result, rate, key.fold(1)) : result;
   }
 
   /** Terms (b) and (d) of Transformer-XL's score, (q + v) W_r R: [batch, nHead, queries, keys]. */
   #positionScores(q: Tensor, keys: number, { table, v }: RelativePositions): Tensor {
     const { nHead, dHead } = this.#config;
-    const projected = reshape((this.position as Linear).forward(table), [-1, nHead, dHead]);
-    const byHead = transpose(projected, [1, 0, 2]); // [nHead, distances, dHead]
-    const scores = matmul(add(q, perHead(v)), byHead, { transposeB: true });
+    const byHead = (rows: Tensor) => reshape(rows, [...rows.shape.slice(0, -1), nHead, dHead]);
+    const queries = transpose(add(byHead(q), v), [0, 2, 1, 3]); // [batch, nHead, queries, dHead]
+    const distances = transpose(byHead((this.position as Linear).forward(table)), [1, 0, 2]);
+    const scores = matmul(queries, distances, { transposeB: true });
     return slice(relShift(scores), -1, 0, keys);
   }
-}
-
-/** [nHead, dHead] to [nHead, 1, dHead]: the same for all rows of a head. */
-function perHead(bias: Tensor): Tensor {
-  const [nHead, dHead] = bias.shape;
-  return reshape(bias, [nHead, 1, dHead]);
 }

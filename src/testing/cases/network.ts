@@ -107,12 +107,12 @@ function alongAxis(operation: (x: Tensor, axis?: number) => Tensor): Pattern[] {
   ];
 }
 
-function rotated(shape: number[]): Pattern {
-  const angles = [shape[shape.length - 2], shape[shape.length - 1] / 2];
+function rotated(shape: number[], heads = 1): Pattern {
+  const angles = [shape[shape.length - 2], shape[shape.length - 1] / heads / 2];
   return {
-    pattern: show(shape),
+    pattern: heads === 1 ? show(shape) : `${show(shape)}, ${heads} heads`,
     inputs: [floats(shape, 760), floats(angles, 761), floats(angles, 762)],
-    call: ([x, cos, sin]) => rotate(x, cos, sin),
+    call: ([x, cos, sin]) => rotate(x, cos, sin, heads),
   };
 }
 
@@ -198,7 +198,37 @@ const attentionPatterns: Pattern[] = [
       attention(q, k, v, { bias, mask, dropout: { rate: 0.3, key: Key.of(5) } }),
   },
   { pattern: 'no batch entries', inputs: qkv([0]), call: ([q, k, v]) => attention(q, k, v) },
+  {
+    pattern: 'two heads in the last axis',
+    inputs: headed([2]),
+    call: ([q, k, v]) => attention(q, k, v, { heads: 2 }),
+  },
+  {
+    pattern: 'two heads, mask and bias',
+    inputs: [...headed([2]), ints([1, 0, 1, 0, 0, 1], [2, 3]), floats([2, 2, 2, 3], 765)],
+    call: ([q, k, v, mask, bias]) => attention(q, k, v, { heads: 2, mask, bias }),
+  },
+  {
+    pattern: 'two heads, a mask for each of the batch, dropout',
+    inputs: [...headed([2]), ints([1, 0, 1, 0, 0, 1, 1, 1, 1, 0, 1, 0], [2, 1, 2, 3])],
+    call: ([q, k, v, mask]) =>
+      attention(q, k, v, { heads: 2, mask, dropout: { rate: 0.3, key: Key.of(5) } }),
+  },
+  {
+    pattern: 'two heads of values wider than keys, a mask for each of the batch',
+    inputs: [
+      ...headed([2]).slice(0, 2),
+      floats([2, 3, 6], 766),
+      ints([1, 0, 1, 0, 0, 1, 1, 1, 1, 0, 1, 0], [2, 1, 2, 3]),
+    ],
+    call: ([q, k, v, mask]) => attention(q, k, v, { heads: 2, mask }),
+  },
 ];
+
+/** Queries, keys and values of two heads of width 2, of lengths 2, 3 and 3. */
+function headed(batch: Shape): HostArray[] {
+  return [2, 3, 3].map((time, i) => floats([...batch, time, 4], 770 + i));
+}
 
 export const networkCases = {
   gather: {
@@ -331,6 +361,8 @@ export const networkCases = {
       rotated([2, 2, 1, 2]),
       rotated([2, 3, 10]),
       rotated([0, 2, 4]),
+      rotated([2, 3, 8], 2),
+      rotated([1, 2, 30], 3),
     ],
   },
   attention: { differentiable: true, tolerance: accumulated, patterns: attentionPatterns },

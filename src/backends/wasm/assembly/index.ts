@@ -1,5 +1,6 @@
 /** The kernels of the wasm backend, written in AssemblyScript (TypeScript's syntax, compiled to WebAssembly with SIMD). */
 export { adam } from './adam';
+export { attention, attentionGradient, attentionScratch } from './attention';
 export { binary, binaryInt, fill, toFloat, toInt, unary, where } from './elementwise';
 export { matmul, matmulScratch } from './matmul';
 export { normalize, normalizeGradient } from './normalize';

@@ -1,35 +1,57 @@
 /** Functions of floats, four at a time where training needs them fast. Plain multiply and add: the same bits everywhere. */
 
-const LOG2E: f32 = 1.44269504088896341;
-// ln 2 in two parts, so that n * LN2_HIGH is exact (Cody and Waite).
-const LN2_HIGH: f32 = 0.693359375;
-const LN2_LOW: f32 = -2.12194440e-4;
+/**
+ * The constants of `exp4`. They are loaded where they are used: V8 builds the constants of SIMD
+ * anew in every turn of a loop, which takes longer than the arithmetic.
+ */
+const EXP = memory.data<f32>([
+  88.72283, // above it, infinity
+  -87.33654, // below it, 0
+  1.44269504088896341, // 1 / ln 2
+  12582912, // 1.5 * 2^23: adding it rounds to a whole number, which then stands in the lowest bits
+  // ln 2 in two parts, so that n times the first is exact (Cody and Waite).
+  0.693359375,
+  -2.12194440e-4,
+  // e^r for |r| <= ln(2) / 2 by a polynomial (the coefficients of Cephes' expf).
+  1.9875691500e-4,
+  1.3981999507e-3,
+  8.3334519073e-3,
+  4.1665795894e-2,
+  1.6666665459e-1,
+  5.0000001201e-1,
+  1,
+  Infinity,
+]);
+const EXPONENT_BIAS = memory.data<i32>([127]);
+
+/** The constant with this number, four times. */
+@inline
+function exp_(index: usize): v128 {
+  return v128.load32_splat(EXP + (index << 2));
+}
 
 /** e^x for four floats, within 2 units of the last place; below -87.3 it is 0. */
 @inline
 export function exp4(x: v128): v128 {
-  const low = f32x4.splat(-87.33654);
-  const bounded = f32x4.max(f32x4.min(x, f32x4.splat(88.72283)), low);
-  const n = f32x4.nearest(f32x4.mul(bounded, f32x4.splat(LOG2E)));
-  let r = f32x4.sub(bounded, f32x4.mul(n, f32x4.splat(LN2_HIGH)));
-  r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(LN2_LOW)));
-  // e^r for |r| <= ln(2) / 2 by a polynomial (the coefficients of Cephes' expf).
-  let p = f32x4.splat(1.9875691500e-4);
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.3981999507e-3));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(8.3334519073e-3));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(4.1665795894e-2));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(1.6666665459e-1));
-  p = f32x4.add(f32x4.mul(p, r), f32x4.splat(5.0000001201e-1));
-  p = f32x4.add(f32x4.mul(f32x4.mul(p, r), r), f32x4.add(r, f32x4.splat(1)));
+  const bounded = f32x4.pmax(f32x4.pmin(x, exp_(0)), exp_(1)); // NaN stays
+  const rounded = f32x4.add(f32x4.mul(bounded, exp_(2)), exp_(3));
+  const n = f32x4.sub(rounded, exp_(3));
+  let r = f32x4.sub(bounded, f32x4.mul(n, exp_(4)));
+  r = f32x4.sub(r, f32x4.mul(n, exp_(5)));
+  let p = f32x4.add(f32x4.mul(exp_(6), r), exp_(7));
+  p = f32x4.add(f32x4.mul(p, r), exp_(8));
+  p = f32x4.add(f32x4.mul(p, r), exp_(9));
+  p = f32x4.add(f32x4.mul(p, r), exp_(10));
+  p = f32x4.add(f32x4.mul(p, r), exp_(11));
+  p = f32x4.add(f32x4.mul(f32x4.mul(p, r), r), f32x4.add(r, exp_(12)));
   // Times 2^n, in two halves since 2^128 is no float.
-  const half = i32x4.shr_s(i32x4.trunc_sat_f32x4_s(n), 1);
-  const rest = i32x4.sub(i32x4.trunc_sat_f32x4_s(n), half);
-  const bias = i32x4.splat(127);
+  const power = i32x4.sub(rounded, exp_(3));
+  const half = i32x4.shr_s(power, 1);
+  const bias = v128.load32_splat(EXPONENT_BIAS);
   p = f32x4.mul(p, i32x4.shl(i32x4.add(half, bias), 23));
-  p = f32x4.mul(p, i32x4.shl(i32x4.add(rest, bias), 23));
-  p = v128.andnot(p, f32x4.lt(x, low)); // underflow
-  p = v128.bitselect(f32x4.splat(Infinity), p, f32x4.gt(x, f32x4.splat(88.72283)));
-  return v128.bitselect(x, p, f32x4.ne(x, x)); // NaN
+  p = f32x4.mul(p, i32x4.shl(i32x4.add(i32x4.sub(power, half), bias), 23));
+  p = v128.andnot(p, f32x4.lt(x, exp_(1)));
+  return v128.bitselect(exp_(13), p, f32x4.gt(x, exp_(0)));
 }
 
 /** e^x for one float: the bits of `exp4`. */

@@ -1,5 +1,5 @@
 /** Rows brought to mean 0 and variance 1, and the gradient of that. */
-import { addLanes } from './softmax';
+import { addLanes } from './lanes';
 
 @inline
 function mean(x: usize, whole: usize, bytes: usize): f32 {

@@ -1,5 +1,6 @@
 /** Softmax of rows, masked and scaled, and its gradient. */
-import { exp1, exp4 } from './math';
+import { addLanes, firstLanes, maxLane, storeLanes } from './lanes';
+import { exp4 } from './math';
 
 /**
  * out = softmax(scale * x) over rows of `width`, where a mask row is not 0, and 0 elsewhere. The
@@ -7,70 +8,82 @@ import { exp1, exp4 } from './math';
  */
 export function softmax(x: usize, mask: usize, maskRows: i32, scale: f32, rows: i32, width: i32, out: usize): void {
   const bytes = <usize>width << 2;
-  const whole = bytes & ~15;
   for (let row = 0; row < rows; row++, x += bytes, out += bytes) {
-    const open: usize = maskRows == 0 ? 0 : mask + <usize>(row % maskRows) * bytes;
-    let largest4 = f32x4.splat(-Infinity);
-    for (let at: usize = 0; at < whole; at += 16) {
-      let value = f32x4.mul(v128.load(x + at), f32x4.splat(scale));
-      if (open) value = v128.bitselect(value, f32x4.splat(-Infinity), i32x4.ne(v128.load(open + at), i32x4.splat(0)));
-      v128.store(out + at, value);
-      largest4 = f32x4.max(largest4, value);
-    }
-    let largest = maxLane(largest4);
-    for (let at = whole; at < bytes; at += 4) {
-      const value: f32 = open && load<i32>(open + at) == 0 ? -Infinity : load<f32>(x + at) * scale;
-      store<f32>(out + at, value);
-      largest = max(largest, value);
-    }
-    const shift: f32 = largest == -Infinity ? 0 : largest;
-    let total4 = f32x4.splat(0);
-    for (let at: usize = 0; at < whole; at += 16) {
-      const power = exp4(f32x4.sub(v128.load(out + at), f32x4.splat(shift)));
-      v128.store(out + at, power);
-      total4 = f32x4.add(total4, power);
-    }
-    let total = addLanes(total4);
-    for (let at = whole; at < bytes; at += 4) {
-      const power = exp1(load<f32>(out + at) - shift);
-      store<f32>(out + at, power);
-      total += power;
-    }
-    const divisor: f32 = largest == -Infinity ? 1 : total;
-    for (let at: usize = 0; at < whole; at += 16) {
-      v128.store(out + at, f32x4.div(v128.load(out + at), f32x4.splat(divisor)));
-    }
-    for (let at = whole; at < bytes; at += 4) store<f32>(out + at, load<f32>(out + at) / divisor);
+    softmaxRow(x, 0, maskRows == 0 ? 0 : mask + <usize>(row % maskRows) * bytes, scale, width, out);
   }
 }
 
 /** out = scale * y * (g - sum(g * y)) over rows of `width`: the gradient of softmax(scale * x) = y. */
 export function softmaxGradient(y: usize, g: usize, scale: f32, rows: i32, width: i32, out: usize): void {
   const bytes = <usize>width << 2;
-  const whole = bytes & ~15;
   for (let row = 0; row < rows; row++, y += bytes, g += bytes, out += bytes) {
-    let total4 = f32x4.splat(0);
-    for (let at: usize = 0; at < whole; at += 16) {
-      total4 = f32x4.add(total4, f32x4.mul(v128.load(y + at), v128.load(g + at)));
-    }
-    let total = addLanes(total4);
-    for (let at = whole; at < bytes; at += 4) total += load<f32>(y + at) * load<f32>(g + at);
-    for (let at: usize = 0; at < whole; at += 16) {
-      const difference = f32x4.sub(v128.load(g + at), f32x4.splat(total));
-      v128.store(out + at, f32x4.mul(f32x4.mul(v128.load(y + at), difference), f32x4.splat(scale)));
-    }
-    for (let at = whole; at < bytes; at += 4) {
-      store<f32>(out + at, load<f32>(y + at) * (load<f32>(g + at) - total) * scale);
-    }
+    softmaxGradientRow(y, g, scale, width, out);
   }
 }
 
-@inline
-export function addLanes(x: v128): f32 {
-  return f32x4.extract_lane(x, 0) + f32x4.extract_lane(x, 1) + (f32x4.extract_lane(x, 2) + f32x4.extract_lane(x, 3));
+/** One row of softmax(scale * (x + bias)); `bias` and `open`, the row of the mask, may be 0 for none. */
+export function softmaxRow(x: usize, bias: usize, open: usize, scale: f32, width: i32, out: usize): void {
+  const none = f32x4.splat(-Infinity);
+  const whole = <usize>(width & ~3) << 2;
+  const rest = width & 3;
+  let largest4 = none;
+  for (let at: usize = 0; at < whole; at += 16) {
+    const value = score(x, bias, open, scale, at);
+    v128.store(out + at, value);
+    largest4 = f32x4.pmax(largest4, value);
+  }
+  let last = none;
+  if (rest) {
+    last = firstLanes(score(x, bias, open, scale, whole), rest, none);
+    largest4 = f32x4.pmax(largest4, last);
+  }
+  const largest = maxLane(largest4);
+  const shift = f32x4.splat(largest == -Infinity ? 0 : largest);
+  let total4 = f32x4.splat(0);
+  for (let at: usize = 0; at < whole; at += 16) {
+    const power = exp4(f32x4.sub(v128.load(out + at), shift));
+    v128.store(out + at, power);
+    total4 = f32x4.add(total4, power);
+  }
+  if (rest) {
+    last = exp4(f32x4.sub(last, shift));
+    total4 = f32x4.add(total4, last);
+  }
+  const divisor = f32x4.splat(largest == -Infinity ? 1 : addLanes(total4));
+  for (let at: usize = 0; at < whole; at += 16) {
+    v128.store(out + at, f32x4.div(v128.load(out + at), divisor));
+  }
+  if (rest) storeLanes(out + whole, f32x4.div(last, divisor), rest);
 }
 
 @inline
-function maxLane(x: v128): f32 {
-  return max(max(f32x4.extract_lane(x, 0), f32x4.extract_lane(x, 1)), max(f32x4.extract_lane(x, 2), f32x4.extract_lane(x, 3)));
+function score(x: usize, bias: usize, open: usize, scale: f32, at: usize): v128 {
+  let value = v128.load(x + at);
+  if (bias) value = f32x4.add(value, v128.load(bias + at));
+  value = f32x4.mul(value, f32x4.splat(scale));
+  if (open) value = v128.bitselect(value, f32x4.splat(-Infinity), i32x4.ne(v128.load(open + at), i32x4.splat(0)));
+  return value;
+}
+
+/** One row of `softmaxGradient`; `out` may be `g`. */
+export function softmaxGradientRow(y: usize, g: usize, scale: f32, width: i32, out: usize): void {
+  const whole = <usize>(width & ~3) << 2;
+  const rest = width & 3;
+  let total4 = f32x4.splat(0);
+  for (let at: usize = 0; at < whole; at += 16) {
+    total4 = f32x4.add(total4, f32x4.mul(v128.load(y + at), v128.load(g + at)));
+  }
+  if (rest) {
+    const last = f32x4.mul(v128.load(y + whole), v128.load(g + whole));
+    total4 = f32x4.add(total4, firstLanes(last, rest, f32x4.splat(0)));
+  }
+  const total = f32x4.splat(addLanes(total4));
+  for (let at: usize = 0; at < whole; at += 16) v128.store(out + at, gradient(y, g, total, scale, at));
+  if (rest) storeLanes(out + whole, gradient(y, g, total, scale, whole), rest);
+}
+
+@inline
+function gradient(y: usize, g: usize, total: v128, scale: f32, at: usize): v128 {
+  const difference = f32x4.sub(v128.load(g + at), total);
+  return f32x4.mul(f32x4.mul(v128.load(y + at), difference), f32x4.splat(scale));
 }
