@@ -300,15 +300,12 @@ export class GpuBackend implements Backend {
           ),
         );
       },
-      rotate: (x, cos, sin, sign, width) => {
-        const time = (cos.size * 2) / width;
-        return this.#run(
-          `rotate ${width} ${time} ${sign}`,
-          () => fusedText.rotateText(width, time, sign),
-          [x, cos, sin],
-          'float32',
-          x.size,
-        );
+      rotate: (x, cos, sin, sign, heads, width) => {
+        const head = width / heads;
+        const time = (cos.size * 2) / head;
+        const make = () => fusedText.rotateText(head, heads, time, sign);
+        const key = `rotate ${head} ${heads} ${time} ${sign}`;
+        return this.#run(key, make, [x, cos, sin], 'float32', x.size);
       },
       adam: (p, g, m, v, spec) => this.#adam(p, g, m, v, spec),
     };

@@ -160,15 +160,15 @@ export function normalizeGradientText(width: number): string {
   );
 }
 
-/** Turns pairs of `a`, rows of `width`, by the angles with cosines `b` and sines `c`, `time` rows of them. */
-export function rotateText(width: number, time: number, sign: 1 | -1): string {
+/** Turns pairs of each head of `a`, rows of `heads` times `width`, by the angles with cosines `b` and sines `c`, `time` rows of them. */
+export function rotateText(width: number, heads: number, time: number, sign: 1 | -1): string {
   const half = width / 2;
   const turn = (x: string, y: string, c: string, s: string) =>
     `select(${x} * ${c} - ${y} * ${s}, ${x} * ${c} + ${y} * ${s}, second)`;
-  const place = (e: string) => `  let row: i32 = ${e} / ${width};
-  let column: i32 = ${e} - row * ${width};
+  const place = (e: string) => `  let head: i32 = ${e} / ${width};
+  let column: i32 = ${e} - head * ${width};
   let second: bool = column >= ${half};
-  let angle: i32 = (row % ${time}) * ${half} + column - select(0, ${half}, second);
+  let angle: i32 = ((head / ${heads}) % ${time}) * ${half} + column - select(0, ${half}, second);
 `;
   const other = (e: string) => `${e} + select(${half}, ${-half}, second)`;
   if (half % 4 === 0) {
