@@ -4,7 +4,8 @@
  *
  * A kernel is `fn compute(t: i32) -> vec4f`, which gives texel `t` of its output. It reads input
  * `a`, `b`, ... by `a_at(texel)`, or by the readers below, and `number0`, `number1`, ... A kernel
- * with several outputs sets `more1`, `more2`, ... besides.
+ * with several outputs sets `more1`, `more2`, ... besides. Loops that read much keep a `place`:
+ * `a_read(a_place(i) + a_place(j))` is `a_at(i + j)` with less arithmetic.
  */
 
 /** Names of the inputs, in order. WebGPU guarantees eight buffers, of which up to four are written. */
@@ -114,7 +115,7 @@ export function toGlsl({ text, outputs }: KernelText, samplers: string, prefix: 
     .replace(/\bnumber(\d)/g, `${prefix}number$1`);
   return [glslOnly, extras(outputs, (i) => `vec4f more${i};`), samplers, body]
     .join('\n')
-    .replace(/\b(f32|i32|u32|vec4f|vec4i)\b/g, (type) => glslTypes[type]);
+    .replace(/\b(f32|i32|u32|vec4f|vec4i|place)\b/g, (type) => glslTypes[type]);
 }
 
 const glslTypes: Record<string, string> = {
@@ -123,6 +124,7 @@ const glslTypes: Record<string, string> = {
   u32: 'uint',
   vec4f: 'vec4',
   vec4i: 'ivec4',
+  place: 'float',
 };
 
 /** Threads of a workgroup. */
@@ -135,6 +137,8 @@ export function toWgsl(kernel: KernelText, texels: number, width: number): strin
   const lines: string[] = [];
   inputNames.slice(0, inputs).forEach((name, i) => {
     lines.push(`${binding(i)} var<storage, read> input_${name}: array<vec4f>;`);
+    lines.push(`fn ${name}_place(i: i32) -> i32 { return i; }`);
+    lines.push(`fn ${name}_read(i: i32) -> vec4f { return input_${name}[i]; }`);
     lines.push(`fn ${name}_at(i: i32) -> vec4f { return input_${name}[i]; }`);
   });
   for (let i = 0; i < outputs; i++) {
@@ -147,6 +151,7 @@ export function toWgsl(kernel: KernelText, texels: number, width: number): strin
   }
   const text = complete(kernel.text).replace(/\bnumber(\d)/g, 'numbers.n$1');
   lines.push(
+    'alias place = i32;',
     wgslOnly,
     extras(outputs, (i) => `var<private> more${i}: vec4f;`),
     text,

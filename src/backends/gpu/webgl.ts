@@ -105,7 +105,7 @@ export class WebGLDevice implements Device {
     // gpu.js sizes its canvas to the largest result. Nothing is drawn there, so it gets one on paper.
     this.#gpu = new gpujs.GPU({ mode: 'webgl2', canvas: { width: 0, height: 0 }, context: gl });
     const side = gl.getParameter(gl.MAX_TEXTURE_SIZE) as number;
-    this.mostTexels = (2 ** Math.floor(Math.log2(side))) ** 2;
+    this.mostTexels = Math.min((2 ** Math.floor(Math.log2(side))) ** 2, 2 ** 24); // see sampler
     this.#none = gl.createTexture();
     this.#framebuffer = gl.createFramebuffer();
     this.#textures = new Pool<WebGLTexture>(
@@ -296,11 +296,18 @@ export class WebGLDevice implements Device {
   }
 }
 
-/** Reads texel `i` of an input. `texture` is faster than `texelFetch` where robust access checks each index. */
-function sampler(name: string, { shift, width, height }: Layout): string {
-  return `vec4 ${name}_at(int i) {
-    return texture(user_${name}, (vec2(i & ${width - 1}, i >> ${shift}) + 0.5) * vec2(${(1 / width).toExponential(9)}, ${(1 / height).toExponential(9)}));
-  }`;
+/**
+ * How an input is read. A place is the texel's index over the width of the texture: a float, since
+ * the coordinates then need no conversion, and exact up to 2^24 texels. `texture` is faster than
+ * `texelFetch` where robust access checks each index.
+ */
+function sampler(name: string, { width, height }: Layout): string {
+  const [w, h] = [width, height].map((length) => (1 / length).toExponential(9));
+  return `float ${name}_place(int i) { return float(i) * ${w}; }
+  vec4 ${name}_read(float f) {
+    return texture(user_${name}, vec2(fract(f) + 0.5 * ${w}, (floor(f) + 0.5) * ${h}));
+  }
+  vec4 ${name}_at(int i) { return ${name}_read(${name}_place(i)); }`;
 }
 
 /** Lets the page have its turn. A channel waits for less than a timer does. */

@@ -5,11 +5,6 @@
 
 const xyzw = ['x', 'y', 'z', 'w'];
 
-/** Four neighbours of input `name`, from element `at` on. */
-function four(name: string, at: string, width: number): string {
-  return width % 4 === 0 ? `${name}_at((${at}) >> 2u)` : `${name}_four(${at})`;
-}
-
 /**
  * Statements that run `body` for every element of the row from `start` on, with an expression for
  * its value in each of the inputs `names`, and in the int32 input `mask`, whose row is at `maskStart`.
@@ -21,7 +16,15 @@ function eachOfRow(
   mask?: string,
 ): string {
   const whole = width - (width % 4);
-  const reads = names.map((name) => `let ${name}v: vec4f = ${four(name, 'start + j', width)};`);
+  const aligned = width % 4 === 0;
+  const starts = aligned
+    ? names.map((name) => `    var ${name}_from: place = ${name}_place(start >> 2u);\n`)
+    : [];
+  const steps = aligned ? names.map((name) => `${name}_from += ${name}_place(1);`) : [];
+  const reads = names.map((name) => {
+    const read = aligned ? `${name}_read(${name}_from)` : `${name}_four(start + j)`;
+    return `let ${name}v: vec4f = ${read};`;
+  });
   if (mask) reads.push(`let seen: vec4i = ${mask}_ints(maskStart + j);`);
   const lanes = xyzw.map((lane) =>
     body(
@@ -33,8 +36,10 @@ function eachOfRow(
     names.map((name) => `${name}_value(start + j)`),
     `${mask}_int(maskStart + j)`,
   );
-  return `  for (var j: i32 = 0; j < ${whole}; j += 4) { ${reads.join(' ')} ${lanes.join(' ')} }
-  for (var j: i32 = ${whole}; j < ${width}; j++) { ${rest} }
+  return `  {
+${starts.join('')}    for (var j: i32 = 0; j < ${whole}; j += 4) { ${[...reads, ...lanes, ...steps].join(' ')} }
+    for (var j: i32 = ${whole}; j < ${width}; j++) { ${rest} }
+  }
 `;
 }
 

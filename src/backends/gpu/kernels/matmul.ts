@@ -23,41 +23,30 @@ export function tilesText(spec: MatmulSpec, rows: number): string {
   const { m, n, k, transposeA, transposeB, batch, batchStridesA, batchStridesB } = spec;
   const across = Math.ceil(n / 4);
   const down = Math.ceil(m / rows);
-  const evenBatch = (strides: readonly number[]) => strides.every((stride) => stride % 4 === 0);
-  const evenA = (transposeA ? m : k) % 4 === 0 && evenBatch(batchStridesA);
-  const evenB = (transposeB ? k : n) % 4 === 0 && evenBatch(batchStridesB);
-  const readA = (at: string) =>
-    evenA && (!transposeA || rows === 4) ? `a_at((${at}) >> 2u)` : `a_four(${at})`;
-  const readB = (at: string) => (evenB ? `b_at((${at}) >> 2u)` : `b_four(${at})`);
+  const a = operand('a', transposeA, m, k, batchStridesA, !transposeA || rows === 4);
+  const b = operand('b', !transposeB, n, k, batchStridesB, true);
 
   /** The statements for `steps` (1 to 4) steps of the inner axis from `p` on. */
   const step = (steps: number) => {
-    const lines: string[] = [];
-    // A texel of a: four steps of one row, or four rows at one step.
-    for (let i = 0; i < (transposeA ? steps : rows); i++) {
-      const at = transposeA ? `atA + (p + ${i}) * ${m}` : `atA + ${i * k} + p`;
-      lines.push(`let a${i}: vec4f = ${readA(at)};`);
-    }
-    for (let i = 0; i < (transposeB ? 4 : steps); i++) {
-      const at = transposeB ? `atB + ${i * k} + p` : `atB + (p + ${i}) * ${n}`;
-      lines.push(`let b${i}: vec4f = ${readB(at)};`);
-    }
-    const whole = [...Array(steps).keys()];
+    // A texel of an operand: four steps of one row, or four rows at one step.
+    const lines = [...a.texels(transposeA ? steps : rows), ...b.texels(transposeB ? 4 : steps)];
     for (let row = 0; row < rows; row++) {
-      const a = (q: number) => (transposeA ? `a${q}.${xyzw[row]}` : `a${row}.${xyzw[q]}`);
       if (transposeB && !transposeA && steps === 4) {
         const dots = [0, 1, 2, 3].map((column) => `dot(a${row}, b${column})`);
         lines.push(`c${row} += vec4f(${dots});`);
         continue;
       }
-      const b = (q: number) =>
-        transposeB ? `vec4f(${[0, 1, 2, 3].map((i) => `b${i}.${xyzw[q]}`)})` : `b${q}`;
-      lines.push(`c${row} += ${whole.map((q) => `${a(q)} * ${b(q)}`).join(' + ')};`);
+      const products = [...Array(steps).keys()].map((q) => {
+        const left = transposeA ? `a${q}.${xyzw[row]}` : `a${row}.${xyzw[q]}`;
+        const columns = [0, 1, 2, 3].map((column) => `b${column}.${xyzw[q]}`);
+        return `${left} * ${transposeB ? `vec4f(${columns})` : `b${q}`}`;
+      });
+      lines.push(`c${row} += ${products.join(' + ')};`);
     }
     return lines.map((line) => `    ${line}`).join('\n');
   };
-  const aligned = k - (k % 4);
-  const tail = k % 4 === 0 ? '' : `  {\n    let p: i32 = ${aligned};\n${step(k % 4)}\n  }\n`;
+  const even = k - (k % 4);
+  const tail = k % 4 === 0 ? '' : `  {\n    let p: i32 = ${even};\n${step(k % 4)}\n  }\n`;
   const tile = [...Array(rows).keys()];
   return `${indexFunction('batchA', batch, batchStridesA)}${indexFunction('batchB', batch, batchStridesB)}
 fn compute(t: i32) -> vec4f {
@@ -65,17 +54,45 @@ fn compute(t: i32) -> vec4f {
   let j: i32 = (t - line * ${across}) * 4;
   let matrix: i32 = line / ${down};
   let i: i32 = (line - matrix * ${down}) * ${rows};
-  let atA: i32 = batchA(matrix) + i${transposeA ? '' : ` * ${k}`};
-  let atB: i32 = batchB(matrix) + j${transposeB ? ` * ${k}` : ''};
-${tile.map((row) => `  var c${row}: vec4f = vec4f(0.0, 0.0, 0.0, 0.0);`).join('\n')}
-  for (var p: i32 = 0; p < ${aligned}; p += 4) {
+  let at_a: i32 = batchA(matrix) + i${transposeA ? '' : ` * ${k}`};
+  let at_b: i32 = batchB(matrix) + j${transposeB ? ` * ${k}` : ''};
+${a.start}${b.start}${tile.map((row) => `  var c${row}: vec4f = vec4f(0.0, 0.0, 0.0, 0.0);`).join('\n')}
+  for (var p: i32 = 0; p < ${even}; p += 4) {
 ${step(4)}
-  }
+${a.next}${b.next}  }
 ${tail}${tile
   .slice(1)
   .map((row) => `  more${row} = c${row};\n`)
   .join('')}  return c0;
 }`;
+}
+
+/**
+ * How a tile reads an operand, stored with its inner axis (of length `k`) last, or first where it
+ * is `flipped`, the other axis then having length `length`. Where all rows start at a texel, and
+ * `even` does not forbid it, a place moves along; else elements are counted.
+ */
+function operand(
+  name: 'a' | 'b',
+  flipped: boolean,
+  length: number,
+  k: number,
+  batchStrides: readonly number[],
+  even: boolean,
+) {
+  const row = flipped ? length : k;
+  const aligned = even && row % 4 === 0 && batchStrides.every((stride) => stride % 4 === 0);
+  const from = `${name}_from`;
+  const read = (i: number) => {
+    if (aligned) return `${name}_read(${from} + ${name}_place(${(i * row) / 4}))`;
+    return `${name}_four(at_${name} + ${flipped ? `(p + ${i}) * ${row}` : `${i * row} + p`})`;
+  };
+  return {
+    start: aligned ? `  var ${from}: place = ${name}_place(at_${name} >> 2u);\n` : '',
+    next: aligned ? `    ${from} += ${name}_place(${flipped ? row : 1});\n` : '',
+    texels: (count: number) =>
+      [...Array(count).keys()].map((i) => `let ${name}${i}: vec4f = ${read(i)};`),
+  };
 }
 
 /** Lays the tiles out as a matrix: [batch, m, n]. */
