@@ -1,9 +1,11 @@
 /** The backends by name. A new one gets a folder of its own and a line in the table. */
 import { MemgradError } from '../errors.js';
 import type { Backend } from './backend.js';
+import type { GpuBackend } from './gpu/index.js';
 import { createWasmBackend } from './wasm/index.js';
 
 export type * from './backend.js';
+export type { GpuBackend } from './gpu/index.js';
 
 const loaders = {
   wasm: async (): Promise<Backend> => createWasmBackend(),
@@ -42,7 +44,7 @@ export function backends(): Promise<BackendReport[]> {
   return Promise.all(
     backendNames.map(async (name) => {
       try {
-        const backend: Backend & { close?(): void } = await loadBackend(name);
+        const backend: Backend & Partial<Pick<GpuBackend, 'close'>> = await loadBackend(name);
         backend.close?.();
         return { name, available: true };
       } catch (error) {

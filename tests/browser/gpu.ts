@@ -4,6 +4,7 @@ import {
   type Backend,
   backends,
   exp,
+  type GpuBackend,
   loadBackend,
   memoryReport,
   mul,
@@ -18,16 +19,13 @@ import { Copy } from '../../src/tasks/index.js';
 import { type ConformanceRow, runConformance } from '../../src/testing/index.js';
 import { AdamW, train } from '../../src/training/index.js';
 
-/** The backends that hold textures or buffers. */
-type Counted = Backend & { counts(): { blocks: number; kernels: number } };
-
 export function conformance(name: string): Promise<ConformanceRow[]> {
   return loadBackend(name).then((backend) => runConformance(backend));
 }
 
 /** One training run: mean accuracy of the last ten steps, and what was on the GPU after 20 steps and at the end. */
 export async function training({ name, steps }: { name: string; steps: number }) {
-  const backend = (await loadBackend(name)) as Partial<Counted> & Backend;
+  const backend = (await loadBackend(name)) as Backend & Partial<GpuBackend>;
   const task = new Copy({ length: 2, symbols: 8, copies: 1 });
   const model = createModel(
     'rmt',

@@ -115,3 +115,10 @@ export function tooLarge(name: string, texels: number, most: number): OutOfMemor
     `${name}: a tensor of ${millions(texels)} values is over what one texture or buffer of this GPU holds, ${millions(most)}; use smaller batches, or the backend 'wasm'.`,
   );
 }
+
+/** The error for a device whose memory is used up. */
+export function full(name: string): OutOfMemory {
+  return new OutOfMemory(
+    `${name}: the memory of the GPU is used up, and results since then are lost; use smaller batches or a smaller model, or the backend 'wasm'.`,
+  );
+}

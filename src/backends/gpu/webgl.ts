@@ -8,6 +8,7 @@ import {
   type Block,
   Cache,
   type Device,
+  full,
   MOST_KERNELS,
   POOLED_TEXELS,
   Pool,
@@ -149,6 +150,10 @@ export class WebGLDevice implements Device {
       await (tries < 20 ? turn() : new Promise((resolve) => setTimeout(resolve, 1)));
     }
     gl.deleteSync(fence);
+    const error = gl.getError(); // of anything since the last read; asking earlier would wait for the GPU
+    if (error === gl.CONTEXT_LOST_WEBGL) throw lost();
+    if (error === gl.OUT_OF_MEMORY) throw full(this.name);
+    if (error !== gl.NO_ERROR) throw unfit(`the GPU's driver refused a kernel (error ${error})`);
     gl.bindBuffer(gl.PIXEL_PACK_BUFFER, pixels);
     gl.getBufferSubData(gl.PIXEL_PACK_BUFFER, 0, values);
     gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);

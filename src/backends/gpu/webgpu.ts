@@ -8,6 +8,7 @@ import {
   type Block,
   Cache,
   type Device,
+  full,
   MOST_KERNELS,
   POOLED_TEXELS,
   Pool,
@@ -66,9 +67,12 @@ export class WebGPUDevice implements Device {
     device.addEventListener('uncapturederror', (event) => {
       event.preventDefault(); // told by the next read
       const [reason] = event.error.message.split('\n');
-      this.#failure ??= new MemgradError(
-        `webgpu: a kernel does not run on this GPU (${reason}); use the backend 'wasm', and please report it.`,
-      );
+      this.#failure ??=
+        event.error instanceof GPUOutOfMemoryError
+          ? full(this.name)
+          : new MemgradError(
+              `webgpu: a kernel does not run on this GPU (${reason}); use the backend 'wasm', and please report it.`,
+            );
     });
   }
 
