@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const sources = join(root, 'src', 'backends', 'wasm', 'assembly');
 const options = [
-  '-O3',
+  '-O3s',
   '--noAssert',
   '--runtime=stub',
   '--importMemory',

@@ -1,38 +1,78 @@
-/** The step of Adam, for optimisers. */
+/** What optimisers compute: the norm of gradients, and the step of Adam. */
 import type { AdamSpec } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
 import { add, div, mul, sqrt, square, sub } from './elementwise.js';
+import { sum } from './reduction.js';
+import { stack } from './shape.js';
 import { allocating, Storage } from './storage.js';
 import { sameShape, Tensor } from './tensor.js';
 
+/** The Euclidean norm of all values of `tensors` (one at least) together, a scalar. No gradient flows through it. */
+export function globalNorm(tensors: readonly Tensor[]): Tensor {
+  const [{ backend }] = tensors;
+  const made = allocating(() => backend.fused?.norm?.(tensors.map(({ buffer }) => buffer)));
+  if (made) return new Tensor(new Storage(backend, made, 'norm'), []);
+  return sqrt(sum(stack(tensors.map((tensor) => sum(square(tensor))))));
+}
+
+/** What a step of Adam reads, and gives anew: lists of as many tensors each, `first` and `second` being the moments. */
+export interface AdamTensors {
+  parameters: readonly Tensor[];
+  first: readonly Tensor[];
+  second: readonly Tensor[];
+}
+
 /**
- * The new parameter, first and second moment (Kingma and Ba 2015, algorithm 1): with the moments
- * m' = beta1 m + (1 - beta1) g and v' = beta2 v + (1 - beta2) g^2 the parameter becomes
- * shrink p - rate m' / (sqrt(v') / root + epsilon). All four tensors have one shape. No gradient
- * flows through it. Throws when the gradient doesn't fit its parameter.
+ * The new parameters, first and second moments (Kingma and Ba 2015, algorithm 1): with the gradient
+ * g' = gradientScale g + decay p and the moments m' = beta1 m + (1 - beta1) g' and
+ * v' = beta2 v + (1 - beta2) g'^2 a parameter becomes shrink p - rate m' / (sqrt(v') / root + epsilon).
+ * No gradient flows through it. Throws when a gradient doesn't fit its parameter.
  */
 export function adamStep(
-  parameter: Tensor,
-  gradient: Tensor,
-  first: Tensor,
-  second: Tensor,
+  { parameters, first, second }: AdamTensors,
+  gradients: readonly Tensor[],
   spec: AdamSpec,
-): [parameter: Tensor, first: Tensor, second: Tensor] {
-  const { backend, shape } = parameter;
-  if (!sameShape(gradient.shape, shape) || gradient.dtype !== parameter.dtype) {
+): AdamTensors {
+  parameters.forEach((parameter, i) => {
+    const gradient = gradients[i];
+    if (sameShape(gradient.shape, parameter.shape) && gradient.dtype === parameter.dtype) return;
     throw new MemgradError(
       `adam: the gradient is ${gradient}, expected the shape and dtype of ${parameter}.`,
     );
-  }
-  const { beta1, beta2, rate, root, epsilon, shrink } = spec;
-  const buffers = [parameter.buffer, gradient.buffer, first.buffer, second.buffer] as const;
-  const made = allocating(() => backend.fused?.adam?.(...buffers, spec));
+  });
+  if (parameters.length === 0) return { parameters, first, second };
+  const { backend } = parameters[0];
+  const buffers = (tensors: readonly Tensor[]) => tensors.map(({ buffer }) => buffer);
+  const made = allocating(() =>
+    backend.fused?.adam?.(
+      buffers(parameters),
+      buffers(gradients),
+      buffers(first),
+      buffers(second),
+      spec,
+    ),
+  );
   if (made) {
-    const [p, m, v] = made.map((buffer) => new Tensor(new Storage(backend, buffer, 'adam'), shape));
-    return [p, m, v];
+    const [p, m, v] = made.map((list) =>
+      list.map(
+        (buffer, i) => new Tensor(new Storage(backend, buffer, 'adam'), parameters[i].shape),
+      ),
+    );
+    return { parameters: p, first: m, second: v };
   }
-  const m = add(mul(first, beta1), mul(gradient, 1 - beta1));
-  const v = add(mul(second, beta2), mul(square(gradient), 1 - beta2));
-  const move = mul(div(m, add(div(sqrt(v), root), epsilon)), rate);
-  return [sub(shrink === 1 ? parameter : mul(parameter, shrink), move), m, v];
+  const { beta1, beta2, rate, root, epsilon, gradientScale, decay, shrink } = spec;
+  const times = (x: Tensor, factor: number) => (factor === 1 ? x : mul(x, factor));
+  const next = parameters.map((parameter, i) => {
+    const scaled = times(gradients[i], gradientScale);
+    const gradient = decay === 0 ? scaled : add(scaled, mul(parameter, decay));
+    const m = add(mul(first[i], beta1), mul(gradient, 1 - beta1));
+    const v = add(mul(second[i], beta2), mul(square(gradient), 1 - beta2));
+    const move = mul(div(m, add(div(sqrt(v), root), epsilon)), rate);
+    return { p: sub(times(parameter, shrink), move), m, v };
+  });
+  return {
+    parameters: next.map(({ p }) => p),
+    first: next.map(({ m }) => m),
+    second: next.map(({ v }) => v),
+  };
 }

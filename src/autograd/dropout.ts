@@ -1,21 +1,49 @@
 /** Dropout. */
 import { MemgradError } from '../errors.js';
-import { cast, greaterEqual } from './comparison.js';
-import { mul } from './elementwise.js';
-import { requireFloat } from './operation.js';
+import { greaterEqual, where } from './comparison.js';
+import { add, mul } from './elementwise.js';
+import { commonDtype, type Operation, requireFloat, run } from './operation.js';
 import { type Key, uniform } from './random.js';
-import type { Tensor } from './tensor.js';
+import { sameShape, showShape, type Tensor } from './tensor.js';
+
+/** Options of `dropout`. */
+export interface DropoutOptions {
+  /** Added to the result: what a sub-layer is a change of. It has the shape of x. */
+  residual?: Tensor;
+}
 
 /**
  * Zeroes each value with probability `rate` and scales the others by 1 / (1 - rate) (Srivastava
  * et al. 2014). Equal keys give equal masks, so a replayed forward pass drops the same values.
  * Throws for a rate outside [0, 1).
  */
-export function dropout(x: Tensor, rate: number, key: Key): Tensor {
+export function dropout(
+  x: Tensor,
+  rate: number,
+  key: Key,
+  { residual }: DropoutOptions = {},
+): Tensor {
   requireFloat('dropout', x);
   if (!(rate >= 0 && rate < 1))
     throw new MemgradError(`dropout: the rate must lie in [0, 1), got ${rate}.`);
-  if (rate === 0) return x;
-  const kept = cast(greaterEqual(uniform(key, x.shape, { backend: x.backend }), rate), x.dtype);
-  return mul(x, mul(kept, 1 / (1 - rate)));
+  if (residual && !sameShape(residual.shape, x.shape)) {
+    throw new MemgradError(
+      `dropout: the residual has shape ${showShape(residual.shape)}, expected ${showShape(x.shape)}, that of x.`,
+    );
+  }
+  if (rate === 0) return residual ? add(residual, x) : x;
+  return run(dropoutOperation, residual ? [x, residual] : [x], { rate, key });
 }
+
+const dropoutOperation: Operation<{ rate: number; key: Key }> = {
+  name: 'dropout',
+  infer: (inputs) => ({ shape: inputs[0].shape, dtype: commonDtype('dropout', inputs) }),
+  forward: (backend, [x, residual], { rate, key }) =>
+    backend.fused?.dropout?.(x.buffer, residual?.buffer, rate, key),
+  definition([x, residual], { rate, key }) {
+    const kept = greaterEqual(uniform(key, x.shape, { backend: x.backend }), rate);
+    const dropped = where(kept, mul(x, 1 / (1 - rate)), 0);
+    return residual ? add(residual, dropped) : dropped;
+  },
+  gradients: [(g, { attributes: { rate, key } }) => dropout(g, rate, key), (g) => g],
+};

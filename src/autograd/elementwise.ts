@@ -78,7 +78,20 @@ export const tanh = unary('tanh', (g, { output }) => mul(g, sub(1, mul(output, o
 export const sigmoid = unary('sigmoid', (g, { output }) => mul(g, mul(output, sub(1, output))));
 
 /** max(x, 0); the gradient at 0 is 0. */
-export const relu = unary('relu', (g, { inputs: [x] }) => where(greater(x, 0), g, 0));
+export const relu = unary('relu', (g, { output }) => reluGradient(output, g));
+
+const reluGradientOperation: Operation = {
+  name: 'reluGradient',
+  infer: ([, g]) => ({ shape: g.shape, dtype: g.dtype }),
+  forward: (backend, [y, g]) => backend.fused?.reluGradient?.(y.buffer, g.buffer),
+  definition: ([y, g]) => where(greater(y, 0), g, 0),
+  gradients: [null, (gradient, { inputs: [y] }) => reluGradient(y, gradient)],
+};
+
+/** `g` where `y`, the result of relu, is greater than 0, elsewhere 0. */
+export function reluGradient(y: Tensor, g: Tensor): Tensor {
+  return run(reluGradientOperation, [y, g], undefined);
+}
 
 /** The Gauss error function. */
 export const erf = unary('erf', (g, { inputs: [x] }) =>

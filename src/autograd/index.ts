@@ -1,5 +1,5 @@
 /** The engine: tensors, operations and derivatives. */
-export { adamStep } from './adam.js';
+export { type AdamTensors, adamStep, globalNorm } from './adam.js';
 export * from './attention.js';
 export * from './comparison.js';
 export {

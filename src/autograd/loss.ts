@@ -2,10 +2,11 @@
 import { MemgradError, OutOfMemory } from '../errors.js';
 import { cast, greaterEqual, less, notEqual, where } from './comparison.js';
 import { arange } from './create.js';
-import { add, div, maximum, mul, neg } from './elementwise.js';
-import { gather } from './indexing.js';
-import { logSoftmax } from './normalization.js';
-import { requireFloat, requireInt } from './operation.js';
+import { add, div, maximum, mul, neg, sub } from './elementwise.js';
+import { definitionGradient } from './fused.js';
+import { gather, oneHot } from './indexing.js';
+import { logSoftmax, softmax } from './normalization.js';
+import { type Operation, requireFloat, requireInt, run } from './operation.js';
 import { sum } from './reduction.js';
 import { reshape } from './shape.js';
 import { sameShape, showShape, type Tensor } from './tensor.js';
@@ -44,27 +45,79 @@ export function crossEntropy(
       `crossEntropy: logits ${showShape(logits.shape)} need targets of shape ${showShape(logits.shape.slice(0, -1))}, got ${showShape(targets.shape)}.`,
     );
   }
-  const classes = logits.shape[logits.rank - 1];
-  const target = reshape(targets, [-1]); // [positions]
-  const counts = notEqual(target, ignoreIndex);
-  // The log-probability of each target is one value of the flattened table; -1 marks a bad target.
-  const known = mul(greaterEqual(target, 0), less(target, classes));
-  const first = mul(arange(target.size, { backend: target.backend }), classes);
-  const at = mul(where(known, add(first, target), -1), counts);
-  const chosen = at.size === 0 ? reshape(logits, [0]) : pick(logSoftmax(logits), at, classes);
-  const losses = where(counts, neg(chosen), 0);
-  if (reduction === 'none') return reshape(losses, targets.shape);
+  const losses = perPosition(logits, targets, ignoreIndex);
+  if (reduction === 'none') return losses;
   if (reduction === 'sum') return sum(losses);
-  return div(sum(losses), maximum(cast(sum(counts), logits.dtype), 1));
+  const counted = sum(notEqual(targets, ignoreIndex));
+  return div(sum(losses), maximum(cast(counted, logits.dtype), 1));
 }
 
-function pick(table: Tensor, at: Tensor, classes: number): Tensor {
+function perPosition(logits: Tensor, targets: Tensor, ignored: number): Tensor {
   try {
-    return gather(reshape(table, [-1]), at);
+    return run(crossEntropyOperation, [logits, targets], { ignored });
   } catch (error) {
     if (!(error instanceof MemgradError) || error instanceof OutOfMemory) throw error;
+    const classes = logits.shape[logits.rank - 1];
     throw new MemgradError(
       `crossEntropy: a target is outside the ${classes} classes, expected 0 to ${classes - 1} or ignoreIndex.`,
     );
   }
+}
+
+interface Attributes {
+  ignored: number;
+}
+
+const crossEntropyOperation: Operation<Attributes> = {
+  name: 'crossEntropy',
+  infer: ([logits, targets]) => ({ shape: targets.shape, dtype: logits.dtype }),
+  forward: (backend, [logits, targets], { ignored }) =>
+    backend.fused?.crossEntropy?.(
+      logits.buffer,
+      targets.buffer,
+      ignored,
+      logits.shape[logits.rank - 1],
+    ),
+  definition([logits, targets], { ignored }) {
+    const classes = logits.shape[logits.rank - 1];
+    const target = reshape(targets, [-1]); // [positions]
+    const counts = notEqual(target, ignored);
+    // The log-probability of each target is one value of the flattened table; -1 marks a bad target.
+    const known = mul(greaterEqual(target, 0), less(target, classes));
+    const first = mul(arange(target.size, { backend: target.backend }), classes);
+    const at = mul(where(known, add(first, target), -1), counts);
+    const table = reshape(at.size === 0 ? logits : logSoftmax(logits), [-1]);
+    return reshape(where(counts, neg(gather(table, at)), 0), targets.shape);
+  },
+  gradients: [
+    (g, { inputs: [logits, targets], attributes }) =>
+      run(crossEntropyGradientOperation, [logits, targets, g], attributes),
+    null,
+  ],
+};
+
+const crossEntropyGradientOperation: Operation<Attributes> = {
+  name: 'crossEntropyGradient',
+  infer: ([logits]) => ({ shape: logits.shape, dtype: logits.dtype }),
+  forward: (backend, [logits, targets, g], { ignored }) =>
+    backend.fused?.crossEntropyGradient?.(
+      logits.buffer,
+      targets.buffer,
+      g.buffer,
+      ignored,
+      logits.shape[logits.rank - 1],
+    ),
+  definition: crossEntropyGradient,
+  gradients: definitionGradient(crossEntropyGradient),
+};
+
+/** (softmax - one-hot target) times the gradient of the loss, 0 at ignored positions. */
+function crossEntropyGradient(
+  [logits, targets, g]: readonly Tensor[],
+  { ignored }: Attributes,
+): Tensor {
+  const classes = logits.shape[logits.rank - 1];
+  const difference = sub(softmax(logits), oneHot(targets, classes, logits.dtype));
+  const counted = where(notEqual(targets, ignored), g, 0);
+  return mul(difference, reshape(counted, [...counted.shape, 1]));
 }

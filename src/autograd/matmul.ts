@@ -2,7 +2,7 @@
 
 import { sizeOf, stridesOf } from '../backends/layout.js';
 import { MemgradError } from '../errors.js';
-import { add } from './elementwise.js';
+import { add, relu, reluGradient } from './elementwise.js';
 import {
   broadcastShapes,
   commonDtype,
@@ -11,6 +11,7 @@ import {
   requireTensors,
   run,
 } from './operation.js';
+import { sum } from './reduction.js';
 import { reshape } from './shape.js';
 import { type Shape, sameShape, showShape, type Tensor } from './tensor.js';
 
@@ -87,23 +88,73 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   return run(matmulOperation, [a, b], { transposeA, transposeB });
 }
 
+const linearOperation: Operation<LinearOptions> = {
+  name: 'linear',
+  infer([x, weight, bias]) {
+    const dtype = commonDtype('linear', [x, weight, bias]);
+    requireFloat('linear', x);
+    return { shape: [...x.shape.slice(0, -1), weight.shape[0]], dtype };
+  },
+  forward: (backend, [x, weight, bias], { activation }) =>
+    backend.fused?.linear?.(
+      x.buffer,
+      weight.buffer,
+      bias.buffer,
+      activation === 'relu',
+      weight.shape[1],
+    ),
+  definition([x, weight, bias], { activation }) {
+    const y = add(matmul(x, weight, { transposeB: true }), bias);
+    return activation ? relu(y) : y;
+  },
+  gradients: {
+    together(gradient, { inputs: [x, weight], output, attributes }, wanted) {
+      const g = attributes.activation ? reluGradient(output, gradient) : gradient;
+      const [byRow, rows] = [g, x].map((y) => reshape(y, [-1, y.shape[y.rank - 1]]));
+      return [
+        wanted[0] ? matmul(g, weight) : undefined,
+        wanted[1] ? matmul(byRow, rows, { transposeA: true }) : undefined,
+        wanted[2] ? sum(byRow, 0) : undefined,
+      ];
+    },
+  },
+};
+
+/** Options of `linear`. */
+export interface LinearOptions {
+  /** What becomes of each result. Default: nothing. */
+  activation?: 'relu';
+}
+
 /** x W^T + b for `x` [..., in], `weight` [out, in] and `bias` [out], as PyTorch's `linear`. */
-export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+export function linear(
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor,
+  { activation }: LinearOptions = {},
+): Tensor {
   requireTensors('linear', x, weight);
   if (weight.rank !== 2 || x.shape[x.rank - 1] !== weight.shape[1]) {
     throw new MemgradError(
       `linear: x ${showShape(x.shape)} and weight ${showShape(weight.shape)} do not fit, expected [..., in] and [out, in].`,
     );
   }
-  const product = matmul(x, weight, { transposeB: true });
-  if (!bias) return product;
+  if (activation !== undefined && activation !== 'relu') {
+    throw new MemgradError(
+      `linear: the activation '${activation}' is not known; choose relu, or apply another function to the result.`,
+    );
+  }
+  if (!bias) {
+    const product = matmul(x, weight, { transposeB: true });
+    return activation ? relu(product) : product;
+  }
   requireTensors('linear', bias);
   if (!sameShape(bias.shape, [weight.shape[0]])) {
     throw new MemgradError(
       `linear: the bias has shape ${showShape(bias.shape)}, expected ${showShape([weight.shape[0]])}, one for each output.`,
     );
   }
-  return add(product, bias);
+  return run(linearOperation, [x, weight, bias], { activation });
 }
 
 function rowsAndColumns({ shape }: Tensor, flipped: boolean): [number, number] {

@@ -97,7 +97,11 @@ export interface AdamSpec {
   /** The square root of 1 - beta2^t. */
   readonly root: number;
   readonly epsilon: number;
-  /** What the parameter is multiplied with first: less than 1 for decoupled weight decay. */
+  /** What the gradient is multiplied with first: less than 1 where it is clipped. */
+  readonly gradientScale: number;
+  /** How much of the parameter is added to the gradient then: weight decay as a penalty. */
+  readonly decay: number;
+  /** What the parameter is multiplied with: less than 1 for decoupled weight decay. */
   readonly shrink: number;
 }
 
@@ -130,6 +134,16 @@ export interface AttentionInputs {
  * is also what tests hold the kernel against.
  */
 export interface FusedKernels {
+  /** x W^T + bias for rows of `width`, with W [outputs, width] and bias [outputs]; no less than 0 if `relu`. */
+  linear(
+    x: DeviceBuffer,
+    weight: DeviceBuffer,
+    bias: DeviceBuffer,
+    relu: boolean,
+    width: number,
+  ): DeviceBuffer;
+  /** g where y is greater than 0, elsewhere 0. */
+  reluGradient(y: DeviceBuffer, g: DeviceBuffer): DeviceBuffer;
   /** softmax(scale * x) where `mask` (int32 [maskRows, width], repeating over the rows) is not 0, elsewhere 0. */
   softmax(
     x: DeviceBuffer,
@@ -159,14 +173,38 @@ export interface FusedKernels {
     gradient: DeviceBuffer,
     spec: AttentionSpec,
   ): DeviceBuffer[];
-  /** The new parameter, first and second moment. */
+  /** -log softmax(x)[target] for each row of `width`, 0 where the target (int32) is `ignored`. Throws as `gather`. */
+  crossEntropy(
+    x: DeviceBuffer,
+    targets: DeviceBuffer,
+    ignored: number,
+    width: number,
+  ): DeviceBuffer;
+  /** (softmax(x) - oneHot(target)) * g for each row, 0 where the target is `ignored`; g has one value a row. */
+  crossEntropyGradient(
+    x: DeviceBuffer,
+    targets: DeviceBuffer,
+    g: DeviceBuffer,
+    ignored: number,
+    width: number,
+  ): DeviceBuffer;
+  /** x / (1 - rate) where `uniform(key)` is at least `rate`, elsewhere 0; added to `residual` where there is one. */
+  dropout(
+    x: DeviceBuffer,
+    residual: DeviceBuffer | undefined,
+    rate: number,
+    key: RandomWords,
+  ): DeviceBuffer;
+  /** The square root of the sum of the squares of all values: one. */
+  norm(buffers: readonly DeviceBuffer[]): DeviceBuffer;
+  /** The new parameters, first and second moments, for lists of as many buffers each. */
   adam(
-    parameter: DeviceBuffer,
-    gradient: DeviceBuffer,
-    first: DeviceBuffer,
-    second: DeviceBuffer,
+    parameters: readonly DeviceBuffer[],
+    gradients: readonly DeviceBuffer[],
+    first: readonly DeviceBuffer[],
+    second: readonly DeviceBuffer[],
     spec: AdamSpec,
-  ): [DeviceBuffer, DeviceBuffer, DeviceBuffer];
+  ): [DeviceBuffer[], DeviceBuffer[], DeviceBuffer[]];
 }
 
 /** What an engine needs of the code that computes. `tests/` runs the conformance suite on each. */

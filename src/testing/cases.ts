@@ -19,6 +19,7 @@ export const notOperations = [
   'checkpoint',
   'defaultBackend',
   'full',
+  'globalNorm',
   'grad',
   'memoryReport',
   'normal',

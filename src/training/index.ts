@@ -10,4 +10,4 @@ export {
   type SequenceLoss,
   sequenceLoss,
 } from './segments.js';
-export { globalNorm, type TrainOptions, type TrainStep, train } from './train.js';
+export { type TrainOptions, type TrainStep, train } from './train.js';

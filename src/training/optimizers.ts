@@ -14,14 +14,19 @@ import { MemgradError } from '../errors.js';
 /** Parameters, or their gradients, by name. */
 export type Named<T extends Tensor> = Readonly<Record<string, T>>;
 
+/** What a step is told besides the gradients. */
+export interface StepOptions {
+  /** The learning rate. */
+  rate: number;
+  /** What the gradients are multiplied with first: less than 1 where they are clipped. Default 1. */
+  gradientScale?: number;
+}
+
 /** Takes gradients, gives parameters new values. */
 export interface Optimizer {
   readonly learningRate: number;
-  /**
-   * One step with `rate` as learning rate. All new values are computed before the first is
-   * assigned: when it throws, every parameter and every moment is as it was.
-   */
-  step(parameters: Named<Parameter>, gradients: Named<Tensor>, rate: number): void;
+  /** One step. All new values are computed before the first is assigned: when it throws, every parameter and every moment is as it was. */
+  step(parameters: Named<Parameter>, gradients: Named<Tensor>, options: StepOptions): void;
   /** Moments by name, for saving: `first.NAME`, `second.NAME`. */
   state(): Named<Parameter>;
   /** Frees the moments. */
@@ -31,7 +36,7 @@ export interface Optimizer {
 /** What an optimiser wants to assign, and to which parameter. */
 type Update = [target: Parameter, value: Tensor];
 
-/** The bookkeeping that all optimisers share; a rule gives the updates for one parameter. */
+/** The bookkeeping that all optimisers share; a rule gives the updates. */
 abstract class Base implements Optimizer {
   /** Steps taken. */
   protected count = 0;
@@ -41,21 +46,22 @@ abstract class Base implements Optimizer {
     checkNumber('learningRate', learningRate, 0, Infinity);
   }
 
-  protected abstract update(
-    name: string,
-    parameter: Parameter,
-    gradient: Tensor,
-    rate: number,
+  protected abstract updates(
+    parameters: Named<Parameter>,
+    gradients: Named<Tensor>,
+    options: Required<StepOptions>,
   ): Update[];
 
-  step(parameters: Named<Parameter>, gradients: Named<Tensor>, rate: number): void {
+  step(
+    parameters: Named<Parameter>,
+    gradients: Named<Tensor>,
+    { rate, gradientScale = 1 }: StepOptions,
+  ): void {
     scope(() => {
       this.count++;
       let updates: Update[];
       try {
-        updates = Object.entries(parameters).flatMap(([name, parameter]) =>
-          this.update(name, parameter, gradients[name], rate),
-        );
+        updates = this.updates(parameters, gradients, { rate, gradientScale });
       } catch (error) {
         this.count--;
         throw error;
@@ -108,15 +114,22 @@ export class SGD extends Base {
     this.#weightDecay = weightDecay;
   }
 
-  protected update(name: string, parameter: Parameter, gradient: Tensor, rate: number): Update[] {
-    const g = this.#weightDecay ? add(gradient, mul(parameter, this.#weightDecay)) : gradient;
-    if (this.#momentum === 0) return [[parameter, sub(parameter, mul(g, rate))]];
-    const velocity = this.moment('velocity', name, parameter);
-    const next = add(mul(velocity, this.#momentum), g);
-    return [
-      [velocity, next],
-      [parameter, sub(parameter, mul(next, rate))],
-    ];
+  protected updates(
+    parameters: Named<Parameter>,
+    gradients: Named<Tensor>,
+    { rate, gradientScale }: Required<StepOptions>,
+  ): Update[] {
+    return Object.entries(parameters).flatMap(([name, parameter]): Update[] => {
+      const scaled = gradientScale === 1 ? gradients[name] : mul(gradients[name], gradientScale);
+      const g = this.#weightDecay ? add(scaled, mul(parameter, this.#weightDecay)) : scaled;
+      if (this.#momentum === 0) return [[parameter, sub(parameter, mul(g, rate))]];
+      const velocity = this.moment('velocity', name, parameter);
+      const next = add(mul(velocity, this.#momentum), g);
+      return [
+        [velocity, next],
+        [parameter, sub(parameter, mul(next, rate))],
+      ];
+    });
   }
 }
 
@@ -150,44 +163,42 @@ export class Adam extends Base {
     this.weightDecay = weightDecay;
   }
 
-  protected update(name: string, parameter: Parameter, gradient: Tensor, rate: number): Update[] {
+  protected updates(
+    parameters: Named<Parameter>,
+    gradients: Named<Tensor>,
+    { rate, gradientScale }: Required<StepOptions>,
+  ): Update[] {
     const [beta1, beta2] = this.#betas;
-    const first = this.moment('first', name, parameter);
-    const second = this.moment('second', name, parameter);
-    const [p, m, v] = adamStep(parameter, this.decayed(gradient, parameter), first, second, {
-      beta1,
-      beta2,
+    const names = Object.keys(parameters);
+    const targets = {
+      parameters: names.map((name) => parameters[name]),
+      first: names.map((name) => this.moment('first', name, parameters[name])),
+      second: names.map((name) => this.moment('second', name, parameters[name])),
+    };
+    const spec = {
+      ...{ beta1, beta2, epsilon: this.#epsilon, gradientScale },
       rate: rate / (1 - beta1 ** this.count),
       root: Math.sqrt(1 - beta2 ** this.count),
-      epsilon: this.#epsilon,
-      shrink: this.shrink(rate),
-    });
-    return [
-      [first, m],
-      [second, v],
-      [parameter, p],
-    ];
+      ...this.decay(rate),
+    };
+    const gradientList = names.map((name) => gradients[name]);
+    const next = adamStep(targets, gradientList, spec);
+    const kinds = ['first', 'second', 'parameters'] as const;
+    return kinds.flatMap((kind) =>
+      targets[kind].map((target, i): Update => [target, next[kind][i]]),
+    );
   }
 
-  /** The gradient that the moments see. */
-  protected decayed(gradient: Tensor, parameter: Parameter): Tensor {
-    return this.weightDecay ? add(gradient, mul(parameter, this.weightDecay)) : gradient;
-  }
-
-  /** What the parameter is multiplied with before the step. */
-  protected shrink(_rate: number): number {
-    return 1;
+  /** How weight decay enters the step: added to the gradient, which the moments see. */
+  protected decay(_rate: number): { decay: number; shrink: number } {
+    return { decay: this.weightDecay, shrink: 1 };
   }
 }
 
 /** AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101): weight decay shrinks the parameter itself. */
 export class AdamW extends Adam {
-  protected override decayed(gradient: Tensor): Tensor {
-    return gradient;
-  }
-
-  protected override shrink(rate: number): number {
-    return 1 - rate * this.weightDecay;
+  protected override decay(rate: number): { decay: number; shrink: number } {
+    return { decay: 0, shrink: 1 - rate * this.weightDecay };
   }
 }
 

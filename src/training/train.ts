@@ -1,24 +1,11 @@
 /** The training loop: the one that the command line, the tests and every page run. */
-import {
-  add,
-  div,
-  Key,
-  minimum,
-  mul,
-  scope,
-  sqrt,
-  square,
-  stack,
-  sum,
-  type Tensor,
-  valueAndGrad,
-} from '../autograd/index.js';
+import { globalNorm, Key, scope, valueAndGrad } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
 import type { SegmentModel } from '../models/segment-model.js';
 import { IGNORED, type Task } from '../tasks/task.js';
 import { Curriculum, type CurriculumOptions } from './curriculum.js';
-import type { Named, Optimizer } from './optimizers.js';
+import type { Optimizer } from './optimizers.js';
 import { constant, type Schedule } from './schedules.js';
 import { cutSegments, type Segment, sequenceLoss } from './segments.js';
 import { requireWhole } from './whole.js';
@@ -109,13 +96,7 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainStep, v
         return [loss, predictions] as const;
       };
       const [[loss, predictions], gradients] = valueAndGrad(lossOf, parameters)();
-      const norm = globalNorm(gradients);
-      return {
-        loss,
-        norm,
-        gradients: clip === undefined ? gradients : clipped(gradients, norm, clip),
-        predictions,
-      };
+      return { loss, norm: globalNorm(Object.values(gradients)), gradients, predictions };
     });
 
     const lossValue = await loss.item();
@@ -128,7 +109,9 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainStep, v
           `train: step ${step} has loss ${lossValue} and gradient norm ${gradientNorm}, expected finite numbers; no parameter was changed. Lower the learning rate or clip gradients.`,
         );
       }
-      optimizer.step(parameters, gradients, learningRate);
+      // As PyTorch's clip_grad_norm_.
+      const gradientScale = clip === undefined ? 1 : Math.min(1, clip / (gradientNorm + 1e-6));
+      optimizer.step(parameters, gradients, { rate: learningRate, gradientScale });
     } finally {
       for (const tensor of [loss, norm, ...predictions, ...Object.values(gradients)])
         tensor.dispose();
@@ -148,19 +131,6 @@ export async function* train(options: TrainOptions): AsyncGenerator<TrainStep, v
       length: task.length,
     };
   }
-}
-
-/** The Euclidean norm of all gradients together. */
-export function globalNorm(gradients: Named<Tensor>): Tensor {
-  return sqrt(sum(stack(Object.values(gradients).map((gradient) => sum(square(gradient))))));
-}
-
-/** The gradients times min(1, most / norm), as PyTorch's `clip_grad_norm_`. */
-function clipped(gradients: Named<Tensor>, norm: Tensor, most: number): Named<Tensor> {
-  const factor = minimum(div(most, add(norm, 1e-6)), 1);
-  return Object.fromEntries(
-    Object.entries(gradients).map(([name, gradient]) => [name, mul(gradient, factor)]),
-  );
 }
 
 function accuracyOf(segments: readonly Segment[], predicted: readonly ArrayLike<number>[]): number {

@@ -4,7 +4,13 @@ import * as assert from 'uvu/assert';
 import {
   adamStep,
   attention,
+  crossEntropy,
+  dropout,
+  globalNorm,
+  Key,
   layerNorm,
+  linear,
+  relu,
   rotate,
   scope,
   softmax,
@@ -191,27 +197,115 @@ test('attention, and its gradients: lengths and widths around those of vectors a
   );
 });
 
-test('steps of Adam', async () => {
+test('steps of Adam, for many tensors at once', async () => {
   const spec: AdamSpec = {
-    ...{ beta1: 0.9, beta2: 0.99, rate: 0.01, root: 0.7, epsilon: 1e-8, shrink: 1 },
+    ...{ beta1: 0.9, beta2: 0.99, rate: 0.01, root: 0.7, epsilon: 1e-8 },
+    ...{ gradientScale: 1, decay: 0, shrink: 1 },
   };
-  for (const size of [...edges, 1000]) {
-    for (const shrink of [1, 0.9]) {
-      soil(fused, 'float32', size, size, size);
-      const results = [fused, simple].map((backend) =>
-        scope(() => {
-          const of = (seed: number, content: Content) =>
-            tensor(floatsOf(size, seed, content), { backend });
-          return adamStep(of(50, 'real'), of(51, 'real'), of(52, 'real'), of(53, 'positive'), {
-            ...spec,
-            shrink,
-          });
-        }),
-      );
-      for (const [i, name] of ['parameter', 'first moment', 'second moment'].entries()) {
-        const [came, expected] = await Promise.all(results.map((result) => result[i].data()));
-        near(came, expected, [1e-6, 1e-6], `${name} of ${size} values`);
+  const sizes = [...edges, 1000];
+  for (const special of [{}, { shrink: 0.9 }, { decay: 0.1 }, { gradientScale: 0.3 }]) {
+    for (const size of sizes) soil(fused, 'float32', size, size, size);
+    const results = [fused, simple].map((backend) =>
+      scope(() => {
+        const of = (seed: number, content: Content) =>
+          sizes.map((size) => tensor(floatsOf(size, seed, content), { backend }));
+        const from = {
+          parameters: of(50, 'real'),
+          first: of(52, 'real'),
+          second: of(53, 'positive'),
+        };
+        return adamStep(from, of(51, 'real'), { ...spec, ...special });
+      }),
+    );
+    for (const kind of ['parameters', 'first', 'second'] as const) {
+      for (const [i, size] of sizes.entries()) {
+        const [came, expected] = await Promise.all(results.map((result) => result[kind][i].data()));
+        const what = `${kind} of ${size} values, ${JSON.stringify(special)}`;
+        near(came, expected, [1e-6, 1e-6], what);
       }
+    }
+  }
+});
+
+test('the norm of many tensors', async () => {
+  for (const sizes of [[0], [1], [5, 0, 3], [1000, 7, 64]]) {
+    const results = [fused, simple].map((backend) =>
+      globalNorm(sizes.map((size, i) => tensor(floatsOf(size, 60 + i, 'real'), { backend }))),
+    );
+    const [came, expected] = await Promise.all(results.map((x) => x.data()));
+    near(came, expected, tight, `sizes ${sizes}`);
+  }
+});
+
+test('linear with a bias and relu, and its gradients', async () => {
+  for (const rows of edges) {
+    for (const [inputs, outputs] of [
+      [1, 1],
+      [3, 12],
+      [5, 13],
+      [16, 34],
+      [520, 7],
+      [2, 520],
+    ]) {
+      for (const activation of [undefined, 'relu'] as const) {
+        await agree(
+          `[${rows}, ${inputs}] to ${outputs}, ${activation}`,
+          [[rows, inputs], [outputs, inputs], [outputs]],
+          (_, x, weight, bias) => linear(x, weight, bias, { activation }),
+          { tolerance: [1e-4, 2e-5] },
+        );
+      }
+    }
+  }
+});
+
+test('relu, and its gradient', async () => {
+  for (const size of edges) await agree(`${size} values`, [[size]], (_, x) => relu(x));
+});
+
+test('cross-entropy, and its gradient', async () => {
+  for (const rows of edges) {
+    for (const classes of edges.slice(1)) {
+      const targets = intsOf(rows, 35, classes - 1).map((t, i) =>
+        i % 5 === 3 ? -100 : Math.abs(t),
+      );
+      await agree(`[${rows}, ${classes}]`, [[rows, classes]], (backend, x) =>
+        crossEntropy(x, tensor(targets, { shape: [rows], backend }), { reduction: 'none' }),
+      );
+    }
+  }
+  const logits = [
+    [1e30, 0, 1],
+    [-Infinity, 3, 2],
+    [90, 180, -90],
+  ];
+  const results = [fused, simple].map((backend) =>
+    crossEntropy(tensor(logits, { backend }), tensor([0, 1, 0], { dtype: 'int32', backend }), {
+      reduction: 'none',
+    }),
+  );
+  const [came, expected] = await Promise.all(results.map((x) => x.data()));
+  near(came, expected, tight, 'large logits');
+  for (const target of [3, -1]) {
+    assert.throws(
+      () =>
+        crossEntropy(
+          tensor([[1, 2, 3]], { backend: fused }),
+          tensor([target], { dtype: 'int32', backend: fused }),
+        ),
+      /a target is outside the 3 classes/,
+    );
+  }
+});
+
+test('dropout with and without a residual, and its gradients: the same values are dropped', async () => {
+  for (const size of [...edges, 1001]) {
+    for (const rate of [0.1, 0.5]) {
+      const key = Key.of(size);
+      await agree(`${size} values`, [[size]], (_, x) => dropout(x, rate, key));
+      await agree(`${size} values and a residual`, [[size], [size]], (_, x, residual) =>
+        dropout(x, rate, key, { residual }),
+      );
     }
   }
 });

@@ -35,7 +35,7 @@ for (const name of ['SGD', 'Adam', 'AdamW'] as const) {
       const x = new Parameter(tensor([1, -2, 3], { dtype, backend }));
       const weights = tensor([1, 2, 0.5], { dtype, backend });
       const gradient = grad(() => sum(mul(square(x), weights)), { x });
-      for (let step = 0; step < 3; step++) optimizer.step({ x }, gradient(), 0.1);
+      for (let step = 0; step < 3; step++) optimizer.step({ x }, gradient(), { rate: 0.1 });
       (await x.data()).forEach((value, i) => {
         assert.ok(
           Math.abs(value - expected[name][i]) < tolerance,
@@ -51,14 +51,14 @@ test('a step that fails changes nothing', async () => {
   const a = new Parameter(tensor([1, 2]));
   const b = new Parameter(tensor([3, 4]));
   const good = { a: tensor([1, 1]), b: tensor([1, 1]) };
-  optimizer.step({ a, b }, good, 0.1);
+  optimizer.step({ a, b }, good, { rate: 0.1 });
   const before = [await a.array(), await b.array()];
   const moments = await Promise.all(
     Object.values(optimizer.state()).map((moment) => moment.array()),
   );
   const bad = { a: tensor([1, 1]), b: tensor([1, 1, 1]) };
   assert.throws(
-    () => optimizer.step({ a, b }, bad, 0.1),
+    () => optimizer.step({ a, b }, bad, { rate: 0.1 }),
     /the gradient is Tensor.*\[3\].*expected the shape and dtype of/,
   );
   assert.equal([await a.array(), await b.array()], before);

@@ -1,11 +1,27 @@
 /** The fused kernels of the wasm backend. */
 import type { AttentionInputs, AttentionSpec, DeviceBuffer, FusedKernels } from '../backend.js';
+import { outsideTable } from '../outside-table.js';
 import type { Heap } from './heap.js';
 import type { Kernels, WasmBuffer } from './kernels.js';
 
 /** Each allocates its results in `heap` and runs one compiled kernel. */
 export function fusedKernels(kernels: Kernels, heap: Heap): FusedKernels {
   return {
+    linear: (x, weight, bias, relu, width) => {
+      const [rows, outputs] = [x.size / width, bias.size];
+      const scratch = heap.scratch(kernels.matmulScratch(outputs, width));
+      const out = heap.buffer('float32', rows * outputs);
+      kernels.matmul(
+        ...[at(x), 4 * width, 4, at(weight), 4, 4 * width, out.address, 4 * outputs],
+        ...[rows, outputs, width, scratch, at(bias), relu ? 0 : -Infinity],
+      );
+      return out;
+    },
+    reluGradient: (y, g) => {
+      const out = like(heap, g);
+      kernels.reluGradient(at(y), at(g), out.address, g.size);
+      return out;
+    },
     softmax: (x, mask, scale, width) => {
       const out = like(heap, x);
       const maskRows = mask ? mask.size / width : 0;
@@ -54,13 +70,47 @@ export function fusedKernels(kernels: Kernels, heap: Heap): FusedKernels {
       );
       return made;
     },
-    adam: (p, g, m, v, { beta1, beta2, rate, root, epsilon, shrink }) => {
-      const [p2, m2, v2] = likeEach(heap, [p, m, v]);
-      kernels.adam(
-        ...[p, g, m, v, p2, m2, v2].map(at),
-        ...[p.size, beta1, beta2, 1 - beta1, 1 - beta2, rate, root, epsilon, shrink],
+    crossEntropy: (x, targets, ignored, width) => {
+      const out = heap.buffer('float32', targets.size);
+      const bad = kernels.crossEntropy(
+        ...[at(x), at(targets), ignored, targets.size, width, out.address],
       );
-      return [p2, m2, v2];
+      if (bad < 0) return out;
+      heap.free(out);
+      throw outsideTable('crossEntropy', heap.ints[at(targets) / 4 + bad], bad, width);
+    },
+    crossEntropyGradient: (x, targets, g, ignored, width) => {
+      const out = like(heap, x);
+      kernels.crossEntropyGradient(
+        ...[at(x), at(targets), at(g), ignored, targets.size, width, out.address],
+      );
+      return out;
+    },
+    dropout: (x, residual, rate, { hi, lo }) => {
+      const out = like(heap, x);
+      const from = residual ? at(residual) : 0;
+      kernels.dropout(at(x), from, rate, 1 / (1 - rate), hi, lo, out.address, x.size);
+      return out;
+    },
+    norm: (buffers) => {
+      const total = buffers.reduce((sum, x) => kernels.sumSquares(at(x), x.size, sum), 0);
+      const out = heap.buffer('float32', 1);
+      heap.floats[out.address / 4] = Math.sqrt(total);
+      return out;
+    },
+    adam: (parameters, gradients, first, second, spec) => {
+      const { beta1, beta2, rate, root, epsilon, gradientScale, decay, shrink } = spec;
+      const made = likeEach(heap, [...parameters, ...first, ...second]);
+      const count = parameters.length;
+      parameters.forEach((p, i) => {
+        kernels.adam(
+          ...[p, gradients[i], first[i], second[i]].map(at),
+          ...[made[i], made[count + i], made[2 * count + i]].map(at),
+          ...[p.size, beta1, beta2, 1 - beta1, 1 - beta2, rate, root, epsilon],
+          ...[gradientScale, decay, shrink],
+        );
+      });
+      return [made.slice(0, count), made.slice(count, 2 * count), made.slice(2 * count)];
     },
   };
 }

@@ -3,7 +3,6 @@ import {
   add,
   attention,
   concat,
-  dropout,
   type Key,
   linear,
   matmul,
@@ -59,7 +58,7 @@ export class SelfAttention extends Module {
 
   /** `x` [batch, queries, dModel] and `cache` [batch, cached, dModel] to [batch, queries, dModel]. */
   forward(x: Tensor, cache: Tensor | null, context: AttentionContext, key?: Key): Tensor {
-    const { nHead, dHead, dropatt, dropout: rate } = this.#config;
+    const { nHead, dHead, dropatt } = this.#config;
     const source = cache ? concat([cache, x], 1) : x; // [batch, keys, dModel]
     const keys = source.shape[1];
     // The weight is cut rather than what comes of it, which is far larger.
@@ -82,10 +81,9 @@ export class SelfAttention extends Module {
       heads: nHead,
       mask,
       bias: relative && this.#positionScores(q, keys, relative),
-      dropout: key && dropatt > 0 ? { rate: dropatt, key: key.fold(0) } : undefined,
+      dropout: key && dropatt > 0 ? { rate: dropatt, key } : undefined,
     }); // [batch, queries, nHead dHead]
-    const result = this.output.forward(attended);
-    return key ? dropout(result, rate, key.fold(1)) : result;
+    return this.output.forward(attended);
   }
 
   /** Terms (b) and (d) of Transformer-XL's score, (q + v) W_r R: [batch, nHead, queries, keys]. */

@@ -24,6 +24,7 @@ export class DecoderLayer extends Module {
   readonly feedForward: FeedForward;
   readonly feedForwardNorm: LayerNorm;
   readonly #pre: boolean;
+  readonly #rate: number;
 
   constructor(config: ModelConfig, key: Key) {
     super();
@@ -32,19 +33,26 @@ export class DecoderLayer extends Module {
     this.feedForward = new FeedForward(config, key.fold(2));
     this.feedForwardNorm = new LayerNorm(config.dModel, key.fold(3), config);
     this.#pre = config.norm === 'pre';
+    this.#rate = config.dropout;
   }
 
   /** `x` [batch, queries, dModel] with the cached rows of this layer's input, to the shape of `x`. */
   forward(x: Tensor, cache: Tensor | null, context: AttentionContext, key?: Key): Tensor {
     const { attention, attentionNorm, feedForward, feedForwardNorm } = this;
-    const [first, second] = key ? key.split(2) : [];
+    const [inAttention, behindAttention, inFeedForward, behindFeedForward] = key?.split(4) ?? [];
+    const change = (residual: Tensor, y: Tensor, drop?: Key) =>
+      drop ? dropout(y, this.#rate, drop, { residual }) : add(residual, y);
     if (this.#pre) {
       const earlier = cache && attentionNorm.forward(cache);
-      const h = add(x, attention.forward(attentionNorm.forward(x), earlier, context, first));
-      return add(h, feedForward.forward(feedForwardNorm.forward(h), second));
+      const attended = attention.forward(attentionNorm.forward(x), earlier, context, inAttention);
+      const h = change(x, attended, behindAttention);
+      const fed = feedForward.forward(feedForwardNorm.forward(h), inFeedForward);
+      return change(h, fed, behindFeedForward);
     }
-    const h = attentionNorm.forward(add(x, attention.forward(x, cache, context, first)));
-    return feedForwardNorm.forward(add(h, feedForward.forward(h, second)));
+    const attended = attention.forward(x, cache, context, inAttention);
+    const h = attentionNorm.forward(change(x, attended, behindAttention));
+    const fed = feedForward.forward(h, inFeedForward);
+    return feedForwardNorm.forward(change(h, fed, behindFeedForward));
   }
 }
 

@@ -1,10 +1,10 @@
 /** The feed-forward sub-layer. */
-import { dropout, type Key, relu, type Tensor } from '../../autograd/index.js';
+import { dropout, type Key, type Tensor } from '../../autograd/index.js';
 import type { ModelConfig } from '../config.js';
 import { Module } from '../module.js';
 import { Linear } from './linear.js';
 
-/** Linear, ReLU, linear (Vaswani et al. 2017, eq. 2), with dropout after each. */
+/** Linear, ReLU, dropout, linear (Vaswani et al. 2017, eq. 2). */
 export class FeedForward extends Module {
   readonly inner: Linear;
   readonly outer: Linear;
@@ -20,7 +20,7 @@ export class FeedForward extends Module {
 
   /** [batch, time, dModel] to the same. */
   forward(x: Tensor, key?: Key): Tensor {
-    const drop = (y: Tensor, index: number) => (key ? dropout(y, this.#rate, key.fold(index)) : y);
-    return drop(this.outer.forward(drop(relu(this.inner.forward(x)), 0)), 1);
+    const inner = this.inner.forward(x, { activation: 'relu' });
+    return this.outer.forward(key ? dropout(inner, this.#rate, key) : inner);
   }
 }

@@ -1,5 +1,11 @@
 /** A dense layer. */
-import { type Key, linear, type Parameter, type Tensor } from '../../autograd/index.js';
+import {
+  type Key,
+  type LinearOptions,
+  linear,
+  type Parameter,
+  type Tensor,
+} from '../../autograd/index.js';
 import { Module } from '../module.js';
 import { gaussian, type Placement, zero } from './parameters.js';
 
@@ -15,7 +21,7 @@ export class Linear extends Module {
   }
 
   /** [..., in] to [..., out]. */
-  forward(x: Tensor): Tensor {
-    return linear(x, this.weight, this.bias);
+  forward(x: Tensor, options?: LinearOptions): Tensor {
+    return linear(x, this.weight, this.bias, options);
   }
 }

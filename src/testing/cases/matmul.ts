@@ -1,5 +1,5 @@
 /** Cases of the matrix products: each side transposed, each way a batch broadcasts. */
-import { linear, matmul, type Shape } from '../../autograd/index.js';
+import { type LinearOptions, linear, matmul, type Shape } from '../../autograd/index.js';
 import { accumulated, floats, type OperationCases, type Pattern, show } from '../case.js';
 
 const sides = [
@@ -53,12 +53,18 @@ function product(
   };
 }
 
-function affine(what: string, x: Shape, outputs: number, bias: boolean): Pattern {
+function affine(
+  what: string,
+  x: Shape,
+  outputs: number,
+  bias: boolean,
+  options?: LinearOptions,
+): Pattern {
   const weight = [outputs, x[x.length - 1]];
   return {
     pattern: `${what}: ${show(x, weight)}`,
     inputs: [floats(x, 510), floats(weight, 511), ...(bias ? [floats([outputs], 512)] : [])],
-    call: ([input, w, b]) => linear(input, w, b),
+    call: ([input, w, b]) => linear(input, w, b, options),
   };
 }
 
@@ -91,6 +97,8 @@ export const matmulCases = {
       affine('batch', [2, 2, 3], 2, true),
       affine('batch of two axes', [2, 1, 2, 3], 2, true),
       affine('no rows', [0, 3], 2, true),
+      affine('relu', [4, 3], 5, true, { activation: 'relu' }),
+      affine('relu without bias', [4, 3], 5, false, { activation: 'relu' }),
     ],
   },
 } satisfies Record<string, OperationCases>;

@@ -350,6 +350,11 @@ export const networkCases = {
       dropped([2, 3], 0.1, 4),
       dropped([2, 1, 2, 3], 0.9, 5),
       dropped([0], 0.5, 6),
+      {
+        pattern: 'added to a residual',
+        inputs: [floats([2, 3], 751), floats([2, 3], 752)],
+        call: ([x, residual]) => dropout(x, 0.5, Key.of(7), { residual }),
+      },
     ],
   },
   rotate: {

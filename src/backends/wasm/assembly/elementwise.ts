@@ -44,6 +44,13 @@ function scalar(kernel: i32, x: f32): f32 {
   }
 }
 
+/** g where y is greater than 0, elsewhere 0, for `n` floats. */
+export function reluGradient(y: usize, g: usize, out: usize, n: i32): void {
+  for (let at: usize = 0; at < <usize>n << 2; at += 16) {
+    v128.store(out + at, v128.and(v128.load(g + at), f32x4.gt(v128.load(y + at), f32x4.splat(0))));
+  }
+}
+
 /** out[i] = kernel(x[i]) for `n` floats. */
 export function unary(kernel: i32, x: usize, out: usize, n: i32): void {
   switch (kernel) {

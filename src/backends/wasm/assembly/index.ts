@@ -1,12 +1,14 @@
 /** The kernels of the wasm backend, written in AssemblyScript (TypeScript's syntax, compiled to WebAssembly with SIMD). */
-export { adam } from './adam';
+export { adam, sumSquares } from './adam';
 export { attention, attentionGradient, attentionScratch } from './attention';
-export { binary, binaryInt, fill, toFloat, toInt, unary, where } from './elementwise';
+export { crossEntropy, crossEntropyGradient } from './cross-entropy';
+export { binary, binaryInt, fill, reluGradient, toFloat, toInt, unary, where } from './elementwise';
 export { matmul, matmulScratch } from './matmul';
 export { normalize, normalizeGradient } from './normalize';
 export { argmax, clear, finish, reduce } from './reduce';
 export { rotate } from './rotate';
-export { copy, gather, scatterAdd, uniform } from './rows';
+export { dropout, uniform } from './random';
+export { copy, gather, scatterAdd } from './rows';
 export { softmax, softmaxGradient } from './softmax';
 
 /** Where memory is free: behind the constants of the kernels. */

@@ -1,4 +1,4 @@
-/** Copies between strided views, rows by index, random numbers. */
+/** Copies between strided views, rows by index. */
 import { advance, at0, at1, begin } from './walk';
 
 /** Copies 32-bit values, rows of `n`; the plan walks `out` and `x`, whose steps within a row are `so` and `sx`. */
@@ -41,29 +41,4 @@ export function scatterAdd(values: usize, isInt: bool, indices: usize, n: i32, o
     }
   }
   return -1;
-}
-
-/** `n` uniform floats of the stream (hi, lo): threefry.ts in 32-bit arithmetic. */
-export function uniform(hi: u32, lo: u32, out: usize, n: i32): void {
-  const third: u32 = hi ^ lo ^ 0x1bd11bda;
-  for (let i = 0; i < n; i += 2, out += 8) {
-    let x = <u32>(i >> 1) + hi;
-    let y = lo;
-    for (let group = 0; group < 5; group++) {
-      const odd = group & 1;
-      x += y;
-      y = rotl(y, odd ? 17 : 13) ^ x;
-      x += y;
-      y = rotl(y, odd ? 29 : 15) ^ x;
-      x += y;
-      y = rotl(y, odd ? 16 : 26) ^ x;
-      x += y;
-      y = rotl(y, odd ? 24 : 6) ^ x;
-      const turn = (group + 1) % 3;
-      x += turn == 0 ? hi : turn == 1 ? lo : third;
-      y += (turn == 0 ? lo : turn == 1 ? third : hi) + <u32>(group + 1);
-    }
-    store<f32>(out, <f32>(x >> 8) * <f32>5.9604644775390625e-8); // 2^-24
-    store<f32>(out, <f32>(y >> 8) * <f32>5.9604644775390625e-8, 4);
-  }
 }
