@@ -65,6 +65,20 @@ const library: Record<string, string> = {
   let low: i32 = i32(n) >> 1u;
   return (p * r * r + r + 1.0) * float_of((low + 127) << 23u) * float_of((i32(n) - low + 127) << 23u);
 }`,
+  // Cephes' logf.
+  logarithm: `fn logarithm(x: f32) -> f32 {
+  if (is_nan(x) || x < 0.0) { return not_a_number(); }
+  if (x == 0.0) { return -float_of(0x7f800000); }
+  if (x > 3.4028234e38) { return x; }
+  let bits: i32 = bits_of(x);
+  let low: f32 = float_of((bits & 0x7fffff) | 0x3f000000);
+  let small: bool = low < 0.707106781;
+  let m: f32 = select(low, low + low, small) - 1.0;
+  let e: f32 = f32((bits >> 23u) - select(126, 127, small));
+  let z: f32 = m * m;
+  let p: f32 = ((((((((7.0376836292e-2 * m - 1.1514610310e-1) * m + 1.1676998740e-1) * m - 1.2420140846e-1) * m + 1.4249322787e-1) * m - 1.6668057665e-1) * m + 2.0000714765e-1) * m - 2.4999993993e-1) * m + 3.3333331174e-1) * m * z;
+  return m + (p - 2.12194440e-4 * e - 0.5 * z) + 0.693359375 * e;
+}`,
 };
 
 /** What the two languages spell differently, or one of them lacks. */

@@ -8,18 +8,7 @@ const unaryBodies: Record<UnaryKernel, string> = {
   abs: 'return abs(x);',
   sign: 'return select(select(x, -1.0, x < 0.0), 1.0, x > 0.0);', // NaN stays
   exp: 'return exponential(x);',
-  // Cephes' logf.
-  log: `if (is_nan(x) || x < 0.0) { return not_a_number(); }
-  if (x == 0.0) { return -float_of(0x7f800000); }
-  if (x > 3.4028234e38) { return x; }
-  let bits: i32 = bits_of(x);
-  let low: f32 = float_of((bits & 0x7fffff) | 0x3f000000);
-  let small: bool = low < 0.707106781;
-  let m: f32 = select(low, low + low, small) - 1.0;
-  let e: f32 = f32((bits >> 23u) - select(126, 127, small));
-  let z: f32 = m * m;
-  let p: f32 = ((((((((7.0376836292e-2 * m - 1.1514610310e-1) * m + 1.1676998740e-1) * m - 1.2420140846e-1) * m + 1.4249322787e-1) * m - 1.6668057665e-1) * m + 2.0000714765e-1) * m - 2.4999993993e-1) * m + 3.3333331174e-1) * m * z;
-  return m + (p - 2.12194440e-4 * e - 0.5 * z) + 0.693359375 * e;`,
+  log: 'return logarithm(x);',
   sqrt: 'return sqrt(x);',
   sin: 'return wave(x, 0);',
   cos: 'return wave(x, 1);',
@@ -171,3 +160,11 @@ function loadViews(views: readonly View[], out: DType): Load[] {
     load(['a', 'b', 'c'][i], buffer.dtype, walk.shape, walk.strides[i], offset, lanesOf(out)),
   );
 }
+
+/** g where y is greater than 0. */
+export const reluGradientText = `fn kept(y: f32, g: f32) -> f32 { return select(0.0, g, y > 0.0); }
+fn compute(t: i32) -> vec4f {
+  let y: vec4f = a_at(t);
+  let g: vec4f = b_at(t);
+  return vec4f(kept(y.x, g.x), kept(y.y, g.y), kept(y.z, g.z), kept(y.w, g.w));
+}`;

@@ -3,6 +3,8 @@
  * largest value, its mean) is computed first, one texel to a row, and read by a second kernel.
  */
 
+import { unitsText } from './rows.js';
+
 const xyzw = ['x', 'y', 'z', 'w'];
 
 /**
@@ -197,20 +199,66 @@ ${place('e')}  let x: f32 = a_value(e);
 fn compute(t: i32) -> vec4f { return vec4f(${elements}); }`;
 }
 
-/** number0 * a + number1 * b: the new first moment from the old one and the gradient. */
-export const firstMomentText = `fn compute(t: i32) -> vec4f { return number0 * a_at(t) + number1 * b_at(t); }`;
+/** g': number2 times the gradient `b`, and number3 times the parameter `c` where there is weight decay. */
+const gradientOf = (decays: boolean) =>
+  `  let g: vec4f = number2 * b_at(t)${decays ? ' + number3 * c_at(t)' : ''};\n`;
 
-/** number0 * a + number1 * b^2: the second. */
-export const secondMomentText = `fn compute(t: i32) -> vec4f {
-  let g: vec4f = b_at(t);
-  return number0 * a_at(t) + number1 * g * g;
+/** The new moment from the old one, `a`: number0 * a + number1 * g', or g'^2 in place of g'. */
+export function momentText(second: boolean, decays: boolean): string {
+  return `fn compute(t: i32) -> vec4f {
+${gradientOf(decays)}  return number0 * a_at(t) + number1 * ${second ? 'g * g' : 'g'};
 }`;
+}
 
-/** shrink * parameter - rate * first / (sqrt(second) / root + epsilon), with those numbers in this order. */
+/** shrink * a - rate * b / (sqrt(c) / root + epsilon), of parameter and moments, with those numbers in this order. */
 export const adamText = `fn compute(t: i32) -> vec4f {
   let e: vec4f = vec4f(number3, number3, number3, number3);
   return number0 * a_at(t) - number1 * b_at(t) / (sqrt(c_at(t)) / number2 + e);
 }`;
+
+/** -log softmax(a)[target] of each row of `a`, by its texel in `c` and its target in `b`; NaN for a target outside the row. */
+export function crossEntropyText(width: number, ignored: number): string {
+  const elements = xyzw.map((_, i) => `loss(t * 4 + ${i})`);
+  return `fn loss(row: i32) -> f32 {
+  let target_index: i32 = b_int(row);
+  if (target_index == ${ignored}) { return 0.0; }
+  if (target_index < 0 || target_index >= ${width}) { return not_a_number(); }
+  let s: vec4f = c_at(row);
+  return logarithm(s.y) + (s.x - a_value(row * ${width} + target_index));
+}
+fn compute(t: i32) -> vec4f { return vec4f(${elements}); }`;
+}
+
+/** (softmax(a) - oneHot(target)) times the row's value in `c`, by the row's texel in `d` and its target in `b`. */
+export function crossEntropyGradientText(width: number, ignored: number): string {
+  const elements = xyzw.map((lane, i) => `element(t * 4 + ${i}, x.${lane})`);
+  return `fn element(e: i32, x: f32) -> f32 {
+  let row: i32 = e / ${width};
+  let target_index: i32 = b_int(row);
+  if (target_index == ${ignored}) { return 0.0; }
+  let s: vec4f = d_at(row);
+  let hot: f32 = select(0.0, 1.0, e - row * ${width} == target_index);
+  return (exponential(x - s.x) / s.y - hot) * c_value(row);
+}
+fn compute(t: i32) -> vec4f {
+  let x: vec4f = a_at(t);
+  return vec4f(${elements});
+}`;
+}
+
+/** `a` / (1 - rate) where a uniform number is at least the rate, elsewhere 0; added to `b` where there is one. */
+export function dropoutText(rate: number, residual: boolean): string {
+  const factor = float(1 / (1 - rate));
+  const elements = xyzw.map(
+    (lane) => `select(0.0, x.${lane} * ${factor}, u.${lane} >= ${float(rate)})`,
+  );
+  return `${unitsText}
+fn compute(t: i32) -> vec4f {
+  let x: vec4f = a_at(t);
+  let u: vec4f = units(t);
+  return vec4f(${elements})${residual ? ' + b_at(t)' : ''};
+}`;
+}
 
 /** A constant as a float literal of both languages. */
 function float(value: number): string {

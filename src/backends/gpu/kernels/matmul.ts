@@ -5,6 +5,7 @@
  */
 import type { MatmulSpec } from '../../backend.js';
 import { sizeOf } from '../../layout.js';
+import { inputNames } from '../text.js';
 import { indexFunction } from './views.js';
 
 const xyzw = ['x', 'y', 'z', 'w'];
@@ -95,16 +96,23 @@ function operand(
   };
 }
 
-/** Lays the tiles out as a matrix: [batch, m, n]. */
-export function layOutText({ m, n }: MatmulSpec, rows: number): string {
+/**
+ * Lays the tiles out as a matrix, [batch, m, n]. Where `relu` is given the input after the tiles
+ * is a bias, added to each row, and if it is true nothing is less than 0.
+ */
+export function layOutText({ m, n }: MatmulSpec, rows: number, relu?: boolean): string {
   const across = Math.ceil(n / 4);
   const down = Math.ceil(m / rows);
-  const names = ['a', 'b', 'c', 'd'].slice(0, rows);
+  const names = inputNames.slice(0, rows);
+  const bias = inputNames[rows];
+  const biased = relu !== undefined;
   const pick = names
     .map((name, row) =>
       row === rows - 1 ? `return ${name}_at(s);` : `if (q == ${row}) { return ${name}_at(s); }`,
     )
     .join(' ');
+  const zero = 'vec4f(0.0, 0.0, 0.0, 0.0)';
+  const positive = (v: string, none: string) => (relu ? `max(${v}, ${none})` : v);
   const head = `fn row_of(line: i32, column: i32) -> vec4f {
   let matrix: i32 = line / ${m};
   let i: i32 = line - matrix * ${m};
@@ -114,16 +122,21 @@ export function layOutText({ m, n }: MatmulSpec, rows: number): string {
 }
 `;
   if (n % 4 === 0) {
+    const sum = biased ? `v + ${bias}_at(column)` : 'v';
     return `${head}fn compute(t: i32) -> vec4f {
   let line: i32 = t / ${across};
-  return row_of(line, t - line * ${across});
+  let column: i32 = t - line * ${across};
+  let v: vec4f = row_of(line, column);
+  return ${positive(sum, zero)};
 }`;
   }
+  const sum = biased ? `v + ${bias}_value(j)` : 'v';
   const elements = [0, 1, 2, 3].map((lane) => `element(t * 4 + ${lane})`);
   return `${head}fn element(e: i32) -> f32 {
   let line: i32 = e / ${n};
   let j: i32 = e - line * ${n};
-  return lane_of(row_of(line, j >> 2u), j & 3);
+  let v: f32 = lane_of(row_of(line, j >> 2u), j & 3);
+  return ${positive(sum, '0.0')};
 }
 fn compute(t: i32) -> vec4f { return vec4f(${elements}); }`;
 }

@@ -1,5 +1,5 @@
 /** The text of gather, scatter-add and of random numbers. */
-import type { DType } from '../../backend.js';
+import type { DType, RandomWords } from '../../backend.js';
 import { lanesOf, store } from './views.js';
 
 /** Rows of `a` by the indices `b`. An index outside gives NaN, or 0 as int32: a GPU cannot raise an error. */
@@ -57,10 +57,15 @@ fn compute(t: i32) -> vec4f { return ${store(dtype, elements)}; }`;
 
 const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24];
 
-/** Threefry-2x32 (../../threefry.ts): a texel holds the words of two counters. The key comes as four halves. */
-export const uniformText = `fn rotated(x: u32, by: u32) -> u32 { return (x << by) | (x >> (32u - by)); }
+/** The numbers of `unitsText`: the halves of a key. */
+export function keyNumbers({ hi, lo }: RandomWords): number[] {
+  return [hi, lo].flatMap((word) => [word >>> 16, word & 0xffff]);
+}
+
+/** `fn units(t: i32) -> vec4f`: Threefry-2x32 (../../threefry.ts), the numbers of two counters to a texel. */
+export const unitsText = `fn rotated(x: u32, by: u32) -> u32 { return (x << by) | (x >> (32u - by)); }
 fn unit(word: u32) -> f32 { return f32(word >> 8u) * 5.9604644775390625e-8; }
-fn compute(t: i32) -> vec4f {
+fn units(t: i32) -> vec4f {
   let k0: u32 = (u32(number0) << 16u) | u32(number1);
   let k1: u32 = (u32(number2) << 16u) | u32(number3);
   let k2: u32 = k0 ^ k1 ^ 0x1bd11bdau;
@@ -81,3 +86,6 @@ ${Array.from({ length: 20 }, (_, round) => {
 }).join('\n')}
   return vec4f(unit(x), unit(y), unit(u), unit(v));
 }`;
+
+export const uniformText = `${unitsText}
+fn compute(t: i32) -> vec4f { return units(t); }`;
