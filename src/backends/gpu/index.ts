@@ -77,7 +77,7 @@ export class GpuBackend implements Backend {
 
   cast(x: DeviceBuffer, dtype: DType): DeviceBuffer {
     const make = () => castText(x.dtype, dtype, x.size);
-    return this.#runner.run(`cast ${x.dtype} ${dtype} ${x.size}`, make, [x], dtype, x.size);
+    return this.#runner.run(`cast ${x.dtype} ${dtype}`, make, [x], dtype, x.size);
   }
 
   unary(kernel: UnaryKernel, x: DeviceBuffer): DeviceBuffer {

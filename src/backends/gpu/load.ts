@@ -1,8 +1,9 @@
 /** Starts the GPU backends: finds out what this machine has, and refuses what would compute wrongly. */
 import { MemgradError } from '../../errors.js';
 import type { Device } from './device.js';
+import type { GpuJs } from './gpujs.js';
 import { GpuBackend } from './index.js';
-import { type GpuJs, WebGLDevice } from './webgl.js';
+import { WebGLDevice } from './webgl.js';
 import { WebGPUDevice } from './webgpu.js';
 
 /**

@@ -1,8 +1,4 @@
-/**
- * WebGL2 through gpu.js. gpu.js compiles and runs the kernels; each is one native function, since
- * that is what gives it texture sampling by index, integers and several outputs. Textures are ours:
- * gpu.js would make a new one for each result.
- */
+/** WebGL2 through gpu.js, which compiles and runs the kernels. Textures and reading are ours. */
 import { MemgradError } from '../../errors.js';
 import {
   type Block,
@@ -14,59 +10,19 @@ import {
   Pool,
   tooLarge,
 } from './device.js';
-import { inputNames, type KernelText, toGlsl } from './text.js';
-
-/** What is used of gpu.js, whose own types are of another age. */
-export interface GpuJs {
-  GPU: new (settings: {
-    mode: 'webgl2';
-    canvas: { width: number; height: number };
-    context: WebGL2RenderingContext;
-  }) => {
-    createKernel(source: string, settings: object): KernelFunction;
-    createKernelMap(
-      parts: Record<string, string>,
-      source: string,
-      settings: object,
-    ): KernelFunction;
-  };
-  Texture: new (settings: object) => GpuJsTexture;
-}
-interface GpuJsTexture {
-  texture: WebGLTexture;
-  beforeMutate(): boolean;
-}
-interface KernelFunction {
-  (...inputs: (GpuJsTexture | number)[]): unknown;
-  addNativeFunction(name: string, source: string, settings: { returnType: string }): void;
-  build(...inputs: (GpuJsTexture | number)[]): void;
-  destroy(): void;
-  kernel: { texture: GpuJsTexture; mappedTextures?: GpuJsTexture[] | null };
-}
+import {
+  type Compiled,
+  compile,
+  type Gpu,
+  type GpuJs,
+  type GpuJsTexture,
+  layoutOf,
+} from './gpujs.js';
+import type { KernelText } from './text.js';
 
 /** A block is a texture, seen as gpu.js sees it. */
 interface WebGLBlock extends Block {
   handle: GpuJsTexture;
-}
-
-interface Compiled {
-  run: KernelFunction;
-  /** Where gpu.js keeps the texture that it is about to draw into. */
-  targets: GpuJsTexture[];
-}
-
-/** A texture is 2^shift texels wide. */
-interface Layout {
-  shift: number;
-  width: number;
-  height: number;
-}
-
-/** How `texels` texels lie in a texture: nearly square, and never of one row, which gpu.js would lay out anew. */
-function layoutOf(texels: number): Layout {
-  const shift = texels <= 2 ? 0 : Math.ceil(Math.log2(texels) / 2);
-  const width = 2 ** shift;
-  return { shift, width, height: Math.max(1, Math.ceil(texels / width)) };
 }
 
 export class WebGLDevice implements Device {
@@ -74,7 +30,7 @@ export class WebGLDevice implements Device {
   readonly mostTexels: number;
   readonly #gl: WebGL2RenderingContext;
   readonly #gpujs: GpuJs;
-  readonly #gpu: InstanceType<GpuJs['GPU']>;
+  readonly #gpu: Gpu;
   readonly #kernels = new Cache<Compiled>(MOST_KERNELS, ({ run }) => run.destroy());
   readonly #textures: Pool<WebGLTexture>;
   /** Stands in for a texture that gpu.js must not keep. */
@@ -177,7 +133,14 @@ export class WebGLDevice implements Device {
     const args = [...inputs.map((input) => (input as WebGLBlock).handle), ...numbers];
     try {
       const { run, targets } = this.#kernels.get(id, () =>
-        this.#compile(make(), inputs, texels, args),
+        compile(
+          this.#gpu,
+          make(),
+          inputs.map((input) => layoutOf(input.texels)),
+          layoutOf(texels),
+          args,
+          { take: () => this.#take(texels), none: this.#none },
+        ),
       );
       run(...args);
       return targets.map((target) => {
@@ -239,80 +202,6 @@ export class WebGLDevice implements Device {
     });
     return { texels, handle };
   }
-
-  #compile(
-    text: KernelText,
-    inputs: readonly Block[],
-    texels: number,
-    args: (GpuJsTexture | number)[],
-  ): Compiled {
-    const { shift, width, height } = layoutOf(texels);
-    const names = inputNames.slice(0, text.inputs);
-    const numbers = Array.from({ length: text.numbers }, (_, i) => `number${i}`);
-    const parts = Array.from({ length: text.outputs - 1 }, (_, i) => `part${i + 1}`);
-    const source = `function(${[...names, ...numbers]}) {
-      const first = body(0);
-      ${parts.map((part) => `${part}();`).join(' ')}
-      return first;
-    }`;
-    const settings = {
-      output: [width, height],
-      returnType: 'Array(4)',
-      precision: 'single',
-      tactic: 'precision',
-      pipeline: true,
-      immutable: true,
-    };
-    const kernel =
-      parts.length === 0
-        ? this.#gpu.createKernel(source, settings)
-        : this.#gpu.createKernelMap(
-            Object.fromEntries(
-              parts.map((part) => [part, `function ${part}() { return ${part}_of(0); }`]),
-            ),
-            source,
-            settings,
-          );
-    const native = { returnType: 'Array(4)' };
-    for (const part of parts) {
-      kernel.addNativeFunction(`${part}_of`, `vec4 ${part}_of(float zero);`, native);
-    }
-    const samplers = names.map((name, i) => sampler(name, layoutOf(inputs[i].texels)));
-    kernel.addNativeFunction(
-      'body',
-      `vec4 body(float zero);
-      ${toGlsl(text, samplers.join('\n'), 'user_')}
-      vec4 body(float zero) { return compute((int(gl_FragCoord.y) << ${shift}) | int(gl_FragCoord.x)); }
-      ${parts.map((part, i) => `vec4 ${part}_of(float zero) { return more${i + 1}; }`).join('\n')}`,
-      native,
-    );
-    kernel.build(...args);
-    const targets = [kernel.kernel.texture, ...(kernel.kernel.mappedTextures ?? [])];
-    for (const target of targets) {
-      this.#gl.deleteTexture(target.texture);
-      target.texture = this.#none;
-      // Asked for before each draw, so that each result gets a texture of its own.
-      target.beforeMutate = () => {
-        target.texture = this.#take(texels);
-        return true;
-      };
-    }
-    return { run: kernel, targets };
-  }
-}
-
-/**
- * How an input is read. A place is the texel's index over the width of the texture: a float, since
- * the coordinates then need no conversion, and exact up to 2^24 texels. `texture` is faster than
- * `texelFetch` where robust access checks each index.
- */
-function sampler(name: string, { width, height }: Layout): string {
-  const [w, h] = [width, height].map((length) => (1 / length).toExponential(9));
-  return `float ${name}_place(int i) { return float(i) * ${w}; }
-  vec4 ${name}_read(float f) {
-    return texture(user_${name}, vec2(fract(f) + 0.5 * ${w}, (floor(f) + 0.5) * ${h}));
-  }
-  vec4 ${name}_at(int i) { return ${name}_read(${name}_place(i)); }`;
 }
 
 /** Lets the page have its turn. A channel waits for less than a timer does. */

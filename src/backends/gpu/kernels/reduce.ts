@@ -1,20 +1,16 @@
 /** The text of reductions. Each element of the output is computed by a loop over what it reduces. */
-import type { DType, ReduceKernel, View } from '../../backend.js';
+import type { View } from '../../backend.js';
 import { sizeOf } from '../../layout.js';
 import { indexFunction, lanesOf, store, walkOf } from './views.js';
 
 /** From this many terms on, sums are made in two steps: of parts, and of those. */
 export const LONG = 1024;
 
-const functions: Record<ReduceKernel, string> = {
-  sum: '',
-  max: `fn larger(x: f32, y: f32) -> f32 {
+/** The larger of two, or NaN where one is. */
+const larger = `fn larger(x: f32, y: f32) -> f32 {
   return select(select(y, x, x > y), not_a_number(), is_nan(x) || is_nan(y));
 }
-fn larger_int(x: i32, y: i32) -> i32 { return max(x, y); }
-`,
-  argmax: '',
-};
+`;
 
 /** Reduces the axes of `x` from `kept` on; `kernel` is no argmax. */
 export function reduceText(kernel: 'sum' | 'max', x: View, kept: number): string {
@@ -26,10 +22,10 @@ export function reduceText(kernel: 'sum' | 'max', x: View, kept: number): string
   const [outerStrides, innerStrides] = [outer.strides[0], inner.strides[0]];
   const terms = sizeOf(inner.shape);
   const last = outer.shape.length - 1;
-  const head = `${functions[kernel]}${indexFunction('outer', outer.shape, outerStrides, x.offset)}${indexFunction('inner', inner.shape, innerStrides)}`;
+  const head = `${kernel === 'max' ? larger : ''}${indexFunction('outer', outer.shape, outerStrides, x.offset)}${indexFunction('inner', inner.shape, innerStrides)}`;
   const join = (into: string, value: string) => {
     if (kernel === 'sum') return `${into} += ${value};`;
-    return `${into} = ${whole ? 'larger_int' : 'larger'}(${into}, ${value});`;
+    return `${into} = ${whole ? 'max' : 'larger'}(${into}, ${value});`;
   };
 
   // Four neighbours of the output reduce four neighbours of the input: one texel read serves all.
@@ -115,5 +111,5 @@ export function partSumsText(terms: number): string {
   for (; i < end; i++) { total += a_value(row * ${terms} + i); }
   return total;
 }
-fn compute(t: i32) -> vec4f { return ${store('float32' as DType, elements)}; }`;
+fn compute(t: i32) -> vec4f { return ${store('float32', elements)}; }`;
 }
