@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import type { ConformanceRow } from '../../src/testing/index.js';
 import { operationNames } from '../../src/testing/index.js';
 import { bundle, type Chunk } from '../bundle.js';
-import { visit, WITH_EVAL } from './browser.js';
+import { STRICT, visit, WITH_EVAL } from './browser.js';
 import { errorTable } from './errors.js';
 
 const test = suite('gpu');
@@ -118,6 +118,32 @@ test('backends() finds all of them', async () => {
     found.map(({ name, available, why }) => [name, available, why]),
     ['wasm', 'cpu', 'webgl', 'webgpu'].map((name) => [name, true, undefined]),
   );
+});
+
+test('both work in a worker, and webgpu under a policy that forbids functions from text', async () => {
+  const worker = await bundle(`
+    import { loadBackend, mul, tensor } from './src/index.ts';
+    const run = async (name) => {
+      const backend = await loadBackend(name);
+      return [typeof document, ...(await mul(tensor([3, 4], { backend }), 2).array())];
+    };
+    if (typeof document === 'undefined') {
+      onmessage = async ({ data }) => postMessage(await run(data).catch(String));
+    }
+    export const main = (name) => new Promise((resolve) => {
+      const worker = new Worker(import.meta.url, { type: 'module' });
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.postMessage(name);
+    });
+  `);
+  for (const [name, policy] of [
+    ['webgl', WITH_EVAL],
+    ['webgpu', STRICT],
+  ]) {
+    const { result, problems } = await visit(worker, policy, name, { gpu: true });
+    assert.equal(problems, []);
+    assert.equal(result, ['undefined', 6, 8], name);
+  }
 });
 
 test('importing the core pulls no byte of gpu.js, nor of the GPU backends', async () => {

@@ -14,7 +14,10 @@ export function viewText(shape: readonly number[], dtype: DType, piece: Piece): 
   );
 }
 
-/** `base` is what stands where no piece does: input `a`, laid out as the output, or number0 (and number1 of an int32). */
+/**
+ * Several pieces. Where none of them stands there is what input `a`, laid out as the output, has if
+ * they are put `onto` it, else number0 (and number1, the other half of an int32).
+ */
 export function piecesText(
   shape: readonly number[],
   dtype: DType,
