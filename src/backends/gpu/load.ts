@@ -70,6 +70,7 @@ async function ready(device: Device): Promise<GpuBackend> {
   const [a, b, c, d] = probe.map(Math.fround);
   const expected = Float32Array.of(a + 2 ** -23, b * 2, c * 2, d + 2);
   if (expected.some((value, i) => value !== came[i])) {
+    device.close();
     throw new MemgradError(
       `${device.name}: this GPU computes with less than float32 (${came.slice(0, 4)}, expected ${expected}), and training would go wrong; use the backend 'wasm'.`,
     );
