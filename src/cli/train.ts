@@ -177,7 +177,7 @@ export function addTrain(program: Command): void {
 ${presetTable()}
 
 Examples:
-  $ memgrad train --stop-at 1 --out runs/copy
+  $ memgrad train --stop-at 0.998 --out runs/copy
   $ memgrad train --model transformer-xl --cache 16 --steps 500
   $ memgrad train --length 24 --memory-tokens 24 --steps 5000 --curriculum 8:8
   $ memgrad train --preset paper --bptt-depth 1 --json > paper.jsonl
