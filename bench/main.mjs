@@ -1,5 +1,5 @@
 /**
- * The benchmarks: npm run bench -- [matmul] [step] [memory] [profile] [options]
+ * The benchmarks: npm run bench -- [matmul] [step] [memory] [profile] [browser] [options]
  * Without a name it runs matmul, step and memory. See docs/benchmarks.md.
  */
 import { spawnSync } from 'node:child_process';
@@ -17,6 +17,7 @@ const benches = {
   matmul: (options) => import('./matmul.mjs').then(({ matmul }) => matmul(options)),
   step: (options) => import('./step.mjs').then(({ step }) => step(options)),
   memory: (options) => import('./memory.mjs').then(({ memory }) => memory(options)),
+  browser: (options) => import('./browser.mjs').then(({ browser }) => browser(options)),
   profile: (options) => import('./profile.mjs').then(({ profileAll }) => profileAll(options)),
   /** Not a benchmark: takes the losses of bench/reference.json anew, with memgrad's cpu. */
   reference: ({ workloads }) => import('./step.mjs').then((m) => m.takeReference(workloads)),
@@ -26,7 +27,7 @@ const usual = ['matmul', 'step', 'memory'];
 const help = `npm run bench -- [${Object.keys(benches).join('] [')}] [options]
 
 Without a name: ${usual.join(', ')}.
-  --backend A,B    backends of memgrad (default: all but cpu, or cpu where it is alone)
+  --backend A,B    backends of memgrad (default: wasm)
   --engine A,B     engines to compare (default: all that are found)
   --workload A,B   of step: step, copy; of profile also small (default: step,copy; profile: step)
   --quick          fewer repeats
@@ -73,7 +74,7 @@ function npm(args, cwd) {
   }
 }
 
-const needsPeers = names.some((name) => name === 'matmul' || name === 'step');
+const needsPeers = names.some((name) => ['matmul', 'step', 'browser'].includes(name));
 if (needsPeers && !existsSync(join(here, 'node_modules'))) {
   console.log('bench: installing the engines to compare with (once, into bench/node_modules).');
   npm(['ci', '--ignore-scripts', '--no-audit', '--no-fund'], here);
@@ -81,9 +82,8 @@ if (needsPeers && !existsSync(join(here, 'node_modules'))) {
 if (!flags['no-build']) npm(['run', 'build', '--', '--no-types'], root);
 
 const { backendNames } = await import('../dist/index.js');
-const others = backendNames.filter((name) => name !== 'cpu');
 const options = {
-  backends: list(flags.backend) ?? (others.length > 0 ? others : ['cpu']),
+  backends: list(flags.backend) ?? ['wasm'],
   engines: list(flags.engine),
   workloads: list(flags.workload),
   quick: flags.quick,

@@ -1,7 +1,8 @@
 /** Products of square float32 matrices, one thread, in each engine. */
+import { difference, errorOfRows, matrix } from './lib/matrices.mjs';
 import { startPeers } from './lib/peers.mjs';
-import { decode, encode } from './lib/serve.mjs';
 import { median, printTable, spread } from './lib/table.mjs';
+import { decode, encode } from './lib/text.mjs';
 
 const sizes = [128, 256, 512, 1024];
 
@@ -70,35 +71,4 @@ export async function matmul({ backends, engines, rounds: turns }) {
 
 function repeatsFor(msEach, target) {
   return Math.max(1, Math.round(target / msEach));
-}
-
-/** n * n numbers between -0.5 and 0.5, the same at each run. */
-function matrix(n, seed) {
-  let state = seed;
-  return Float32Array.from({ length: n * n }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32 - 0.5;
-  });
-}
-
-/** The largest error of a few rows against sums in float64. */
-function errorOfRows([a, b], product, n) {
-  let worst = 0;
-  for (let row = 0; row < n; row += n / 8) {
-    const sums = new Float64Array(n);
-    for (let k = 0; k < n; k++) {
-      const x = a[row * n + k];
-      for (let column = 0; column < n; column++) sums[column] += x * b[k * n + column];
-    }
-    for (let column = 0; column < n; column++) {
-      worst = Math.max(worst, Math.abs(sums[column] - product[row * n + column]));
-    }
-  }
-  return worst;
-}
-
-function difference(a, b) {
-  let worst = 0;
-  for (let i = 0; i < a.length; i++) worst = Math.max(worst, Math.abs(a[i] - b[i]));
-  return worst;
 }

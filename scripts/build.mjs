@@ -88,6 +88,7 @@ const { metafile } = await build({
   target: 'es2022',
   platform: 'neutral',
   mainFields: ['module', 'main'],
+  external: ['gpu.js'], // for whoever asks for webgl to install
   chunkNames: 'chunks/[name]-[hash]',
   plugins: [requiredBuiltins, wasmKernels],
   metafile: true,

@@ -2,7 +2,7 @@
  * The RMT of the benches in jax-js. Every function owns what it is given (see its README): `.ref`
  * stands where a value is used once more.
  */
-import { decode } from '../lib/serve.mjs';
+import { decode } from '../lib/text.mjs';
 
 /** Gives a function that makes the model of a request; the model's `step()` gives the loss, not yet read. */
 export const rmt =

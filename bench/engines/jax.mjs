@@ -1,5 +1,6 @@
 /** jax-js on its wasm device, with one thread and the whole step in one jit, as an engine of the benches. */
-import { decode, encode, serve } from '../lib/serve.mjs';
+import { serve } from '../lib/serve.mjs';
+import { decode, encode } from '../lib/text.mjs';
 
 // It asks `navigator` for the user agent, for processors and for a GPU; Node 20 has none.
 globalThis.navigator ??= { userAgent: 'node', hardwareConcurrency: 1 };

@@ -1,6 +1,7 @@
 /** memgrad as an engine of the benches: node engines/memgrad.mjs BACKEND */
 import { matmul, scope, tensor } from '../../dist/index.js';
-import { decode, encode, serve } from '../lib/serve.mjs';
+import { serve } from '../lib/serve.mjs';
+import { decode, encode } from '../lib/text.mjs';
 import { prepare, useBackend, workloads } from '../lib/workload.mjs';
 
 const backend = await useBackend(process.argv[2]);

@@ -3,7 +3,7 @@
  * no gradient kernel for is said in operations that have one: the embedding is a product with
  * one-hot rows (the gradient of `gather` needs UnsortedSegmentSum, which wasm lacks).
  */
-import { decode } from '../lib/serve.mjs';
+import { decode } from '../lib/text.mjs';
 
 /** Gives a function that makes the model of a request; the model's `step()` gives the loss, not yet read. */
 export const rmt = (tf) => (request) => {

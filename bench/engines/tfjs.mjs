@@ -1,6 +1,7 @@
 /** TensorFlow.js on its wasm backend, with SIMD and one thread, as an engine of the benches. */
 import { createRequire } from 'node:module';
-import { decode, encode, serve } from '../lib/serve.mjs';
+import { serve } from '../lib/serve.mjs';
+import { decode, encode } from '../lib/text.mjs';
 import { rmt } from './tfjs-model.mjs';
 
 // The CommonJS builds: the ES modules of these packages don't load in Node.

@@ -2,7 +2,7 @@
 import { defaultBackend, scope } from '../../dist/index.js';
 import { rotations, segmentMask } from '../../dist/models/index.js';
 import { cutSegments } from '../../dist/training/index.js';
-import { encode } from './serve.mjs';
+import { encode } from './text.mjs';
 import { prepare, useBackend, workloads } from './workload.mjs';
 
 /** The `load` request of a workload, made with memgrad's `cpu`. */

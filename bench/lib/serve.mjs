@@ -20,12 +20,3 @@ export async function serve(handlers) {
   }
   process.exit(0); // an engine's own handles would keep the process
 }
-
-/** A typed array as text, and back. */
-export function encode(values) {
-  return Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString('base64');
-}
-export function decode(text, Type = Float32Array) {
-  const bytes = Buffer.from(text, 'base64');
-  return new Type(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-}

@@ -2,9 +2,10 @@
 import { MemgradError } from '../errors.js';
 import { equal, where } from './comparison.js';
 import { add, div, exp, mul, sqrt, square, sub } from './elementwise.js';
-import { definitionGradient } from './fused.js';
+import { definitionGradient, definitionGradients } from './fused.js';
 import { stopGradient } from './identity.js';
 import {
+  commonDtype,
   normalizeAxis,
   type Operation,
   requireFloat,
@@ -13,7 +14,9 @@ import {
   run,
 } from './operation.js';
 import { logsumexp, max, mean, sum } from './reduction.js';
-import { sameShape, showShape, type Tensor } from './tensor.js';
+import { allocating, Storage } from './storage.js';
+import { isRecording } from './tape.js';
+import { sameShape, showShape, Tensor } from './tensor.js';
 
 const softmaxOperation: Operation<{ scale: number }> = {
   name: 'softmax',
@@ -87,6 +90,33 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-
       `layerNorm: x ${showShape(x.shape)}, weight ${showShape(weight.shape)} and bias ${showShape(bias.shape)} do not fit, expected [..., features] and twice [features].`,
     );
   }
+  return run(layerNormOperation, [x, weight, bias], epsilon);
+}
+
+const layerNormOperation: Operation<number> = {
+  name: 'layerNorm',
+  infer: (inputs) => ({ shape: inputs[0].shape, dtype: commonDtype('layerNorm', inputs) }),
+  forward: (backend, [x, weight, bias], epsilon) =>
+    backend.fused?.layerNorm?.(x.buffer, weight.buffer, bias.buffer, epsilon),
+  definition: normalizeAndScale,
+  gradients: {
+    together(g, call, wanted) {
+      const { inputs, attributes: epsilon } = call;
+      const [x, weight] = inputs;
+      const { fused } = g.backend;
+      const made = isRecording() // its gradient has no rule of its own
+        ? undefined
+        : allocating(() => fused?.layerNormGradient?.(x.buffer, weight.buffer, g.buffer, epsilon));
+      if (!made) return definitionGradients(normalizeAndScale)(g, call, wanted);
+      return made.map(
+        (buffer, i) =>
+          new Tensor(new Storage(g.backend, buffer, 'layerNormGradient'), inputs[i].shape),
+      );
+    },
+  },
+};
+
+function normalizeAndScale([x, weight, bias]: readonly Tensor[], epsilon: number): Tensor {
   return add(mul(run(normalizeOperation, [x], epsilon), weight), bias);
 }
 

@@ -153,6 +153,20 @@ export interface FusedKernels {
   ): DeviceBuffer;
   /** scale * y * (g - sum(g * y)). */
   softmaxGradient(y: DeviceBuffer, g: DeviceBuffer, scale: number, width: number): DeviceBuffer;
+  /** (x - mean) / sqrt(variance + epsilon) * weight + bias over rows as long as weight and bias. */
+  layerNorm(
+    x: DeviceBuffer,
+    weight: DeviceBuffer,
+    bias: DeviceBuffer,
+    epsilon: number,
+  ): DeviceBuffer;
+  /** The gradients by x, weight and bias. */
+  layerNormGradient(
+    x: DeviceBuffer,
+    weight: DeviceBuffer,
+    g: DeviceBuffer,
+    epsilon: number,
+  ): [DeviceBuffer, DeviceBuffer, DeviceBuffer];
   /** (x - mean) / sqrt(variance + epsilon). */
   normalize(x: DeviceBuffer, epsilon: number, width: number): DeviceBuffer;
   normalizeGradient(x: DeviceBuffer, g: DeviceBuffer, epsilon: number, width: number): DeviceBuffer;

@@ -1,9 +1,11 @@
 /** The backends by name. A new one gets a folder of its own and a line in the table. */
 import { MemgradError } from '../errors.js';
 import type { Backend } from './backend.js';
+import type { GpuBackend } from './gpu/index.js';
 import { createWasmBackend } from './wasm/index.js';
 
 export type * from './backend.js';
+export type { GpuBackend } from './gpu/index.js';
 
 /** Options of `loadBackend`. */
 export interface BackendOptions {
@@ -15,6 +17,9 @@ const loaders = {
   wasm: async (options: BackendOptions): Promise<Backend> => createWasmBackend(options),
   // Loaded only when asked for: it builds functions from text, which a strict content-security policy forbids.
   cpu: async (): Promise<Backend> => (await import('./cpu/index.js')).createCpuBackend(),
+  // As cpu; and gpu.js is large.
+  webgl: async (): Promise<Backend> => (await import('./gpu/load.js')).loadWebGL(),
+  webgpu: async (): Promise<Backend> => (await import('./gpu/load.js')).loadWebGPU(),
 } satisfies Record<string, (options: BackendOptions) => Promise<Backend>>;
 
 /** The name of a backend that this version has. */
@@ -30,4 +35,27 @@ export async function loadBackend(name: string, options: BackendOptions = {}): P
     );
   }
   return loaders[name as BackendName](options);
+}
+
+/** What `backends` says of one. */
+export interface BackendReport {
+  readonly name: BackendName;
+  readonly available: boolean;
+  /** Why it is not, and what to do instead. */
+  readonly why?: string;
+}
+
+/** Tries each backend on this machine: which there are, and why not the others. */
+export function backends(): Promise<BackendReport[]> {
+  return Promise.all(
+    backendNames.map(async (name) => {
+      try {
+        const backend: Backend & Partial<Pick<GpuBackend, 'close'>> = await loadBackend(name);
+        backend.close?.();
+        return { name, available: true };
+      } catch (error) {
+        return { name, available: false, why: error instanceof Error ? error.message : `${error}` };
+      }
+    }),
+  );
 }

@@ -12,23 +12,23 @@ import { trainingPresets } from './presets.js';
 import { table } from './table.js';
 import { runEvaluation, runTraining, type Trained } from './training.js';
 
-/** The paper's copy task at half its length, and models small enough for two minutes on two slow cores. `train` starts from them too. */
+/** The paper's copy task at its real length, and models small enough for two minutes on two slow cores. `train` starts from them too. */
 export const DEMO = {
-  task: { length: 12, symbols: 10, copies: 2 },
+  task: { length: 24, symbols: 10, copies: 2 },
   model: {
     nLayer: 2,
     nHead: 2,
     dModel: 64,
     dHead: 32,
     dInner: 128,
-    numMemTokens: 12,
-    memLen: 12,
+    numMemTokens: 24,
+    memLen: 24,
   },
-  segmentLength: 12,
+  segmentLength: 24,
   batchSize: 32,
-  steps: 500,
+  steps: 800,
   /** The mean accuracy of ten steps at which a model has learnt it. */
-  stopAt: 1,
+  stopAt: 0.998,
   /** Held-out sequences to answer. */
   samples: 256,
 } as const;
@@ -232,7 +232,7 @@ function closing(results: readonly Result[], chance: number, output: Output): st
   return [
     wrap(`${without} ${withCache} ${withMemory}`, output.columns),
     'Next, train one that you can keep:',
-    `  npx memgrad train --stop-at 1 --out runs/first`,
+    `  npx memgrad train --stop-at 0.998 --out runs/first`,
     '  npx memgrad eval runs/first',
   ].join('\n');
 }

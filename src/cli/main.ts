@@ -29,7 +29,7 @@ const program = new Command('memgrad')
     `
 Examples:
   $ memgrad demo                              watch three models learn to copy
-  $ memgrad train --stop-at 1 --out runs/copy train one yourself, and save it
+  $ memgrad train --stop-at 0.998 --out runs/copy train one yourself, and save it
   $ memgrad eval runs/copy                    see how well it answers
   $ memgrad train --help                      all that can be chosen
   $ memgrad parity FILE                       compare with the published code

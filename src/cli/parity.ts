@@ -14,7 +14,12 @@ interface ParityCommandOptions extends CommonOptions {
 }
 
 /** What a backend's arithmetic allows, relative to the largest value of a field. */
-const tolerances: Record<BackendName, number> = { cpu: 1e-7, wasm: 2e-5 };
+const tolerances: Record<BackendName, number> = {
+  cpu: 1e-7,
+  wasm: 2e-5,
+  webgl: 1e-4,
+  webgpu: 1e-4,
+};
 
 const PATIENCE_MS = 1000; // shorter runs need no line that tells how far they are
 const FAILED = 1;

@@ -5,10 +5,10 @@ import { presets } from '../models/index.js';
 export const trainingPresets = {
   fast: {
     optimizer: 'adamw',
-    learningRate: 2e-3,
+    learningRate: 1e-3,
     betas: [0.9, 0.98],
-    schedule: 'cosine',
-    warmUp: 50,
+    schedule: 'constant',
+    warmUp: 100,
     clip: 1,
   },
   paper: {

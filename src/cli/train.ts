@@ -124,15 +124,19 @@ export function addTrain(program: Command): void {
     .addOption(
       new Option('--task <name>', 'what is to be learnt').choices(taskNames).default('copy'),
     )
-    .option('--length <n>', 'copy, reverse: symbols to remember (default: 12)', size(limits.length))
+    .option(
+      '--length <n>',
+      `copy, reverse: symbols to remember (default: ${DEMO.task.length})`,
+      size(limits.length),
+    )
     .option(
       '--symbols <n>',
-      'copy, reverse: different symbols (default: 10)',
+      `copy, reverse: different symbols (default: ${DEMO.task.symbols})`,
       read.whole(2, limits.symbols),
     )
     .option(
       '--copies <n>',
-      'copy: how often the answer repeats them (default: 2)',
+      `copy: how often the answer repeats them (default: ${DEMO.task.copies})`,
       size(limits.copies),
     )
     .option('--pairs <n>', 'retrieval: pairs to remember (default: 4)', size(limits.pairs))
@@ -189,7 +193,7 @@ export function addTrain(program: Command): void {
 ${presetTable()}
 
 Examples:
-  $ memgrad train --stop-at 1 --out runs/copy
+  $ memgrad train --stop-at 0.998 --out runs/copy
   $ memgrad train --model transformer-xl --cache 16 --steps 500
   $ memgrad train --length 24 --memory-tokens 24 --steps 5000 --curriculum 8:8
   $ memgrad train --preset paper --bptt-depth 1 --json > paper.jsonl

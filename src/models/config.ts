@@ -29,6 +29,12 @@ export interface ModelConfig {
   finalNorm: boolean;
   positions: Positions;
   /**
+   * The slowest pair of `rotary` positions turns by nearly 1 / rotaryBase a step. Default 10000, as
+   * published, for thousands of positions. Over the some hundred of a segment most pairs then hardly
+   * turn; 100 has them tell neighbours apart, and RMT copies exactly in a fraction of the steps.
+   */
+  rotaryBase?: number;
+  /**
    * Multiply embeddings by sqrt(dModel), as the paper does. Without it tokens and memory start out
    * equally large, which is what lets RMT find its memory within hundreds of steps.
    */
@@ -77,7 +83,14 @@ export interface CachedMemoryConfig extends RecurrentMemoryConfig, CacheConfig {
 /** What a preset settles. */
 export type Preset = Pick<
   MemoryConfig,
-  'norm' | 'finalNorm' | 'positions' | 'scaleEmbeddings' | 'memInit' | 'dropout' | 'dropatt'
+  | 'norm'
+  | 'finalNorm'
+  | 'positions'
+  | 'rotaryBase'
+  | 'scaleEmbeddings'
+  | 'memInit'
+  | 'dropout'
+  | 'dropatt'
 >;
 
 /**
@@ -89,6 +102,7 @@ export const presets = {
     norm: 'pre',
     finalNorm: true,
     positions: 'rotary',
+    rotaryBase: 100,
     scaleEmbeddings: false,
     memInit: 'distinct',
     dropout: 0,
@@ -134,6 +148,13 @@ export function checkConfig(config: Readonly<Record<string, unknown>>): void {
   for (const name of ['dropout', 'dropatt']) {
     const value = config[name];
     if (typeof value !== 'number' || !(value >= 0 && value < 1)) refuse(name, 'a number in [0, 1)');
+  }
+  const { rotaryBase } = config;
+  if (
+    present('rotaryBase') &&
+    !(typeof rotaryBase === 'number' && rotaryBase > 1 && rotaryBase < Infinity)
+  ) {
+    refuse('rotaryBase', 'a finite number > 1');
   }
   for (const name of ['sameLength', 'memAtEnd', 'readMemFromCache'].filter(present)) {
     if (typeof config[name] !== 'boolean') refuse(name, 'true or false');

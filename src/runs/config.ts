@@ -57,6 +57,7 @@ const modelConfig = object({
   memLen: whole(1, limits.cache),
   numMemTokens: whole(1, limits.memoryTokens),
   memInit: oneOf(choices.memInit),
+  rotaryBase: orDefault(real(1, 1e9, { open: true }), undefined),
   clampLen: orDefault(whole(1, limits.cache), undefined),
   cutoffs: orDefault(list(whole(1, 1_000_000)), undefined),
   sameLength: orDefault(flag, undefined),

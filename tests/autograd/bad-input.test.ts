@@ -321,8 +321,14 @@ const table: [call: () => unknown, message: string][] = [
     () => m.zeros([2], { dtype: 'float64', backend: onFloat32 }),
     "full: the backend 'narrow' has no dtype 'float64'; choose one of float32, int32, or the backend 'cpu'.",
   ],
-  [() => loadBackend('cuda'), "backend: 'cuda' is not known; choose one of wasm, cpu."],
-  [() => loadBackend('toString'), "backend: 'toString' is not known; choose one of wasm, cpu."],
+  [
+    () => loadBackend('cuda'),
+    "backend: 'cuda' is not known; choose one of wasm, cpu, webgl, webgpu.",
+  ],
+  [
+    () => loadBackend('toString'),
+    "backend: 'toString' is not known; choose one of wasm, cpu, webgl, webgpu.",
+  ],
 
   // Making tensors.
   [

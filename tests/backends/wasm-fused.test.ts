@@ -184,6 +184,29 @@ test('attention, and its gradients: lengths and widths around those of vectors a
       );
     }
   }
+  const [queries, keys] = [77, 85];
+  const masks = {
+    causal: (query: number, key: number) => key <= query,
+    'behind a cache': (query: number, key: number) => key <= query + keys - queries,
+    'blocks that see nothing': (query: number, key: number) => query >= 30 && query < 70 && key < 3,
+    'the last keys only': (query: number, key: number) => key >= keys - 1 - (query % 2),
+  };
+  for (const [what, sees] of Object.entries(masks)) {
+    const open = Int32Array.from({ length: queries * keys }, (_, at) =>
+      Number(sees(Math.floor(at / keys), at % keys)),
+    );
+    const shapes = [queries, keys, keys].map((time) => [1, time, 18]);
+    await agree(
+      what,
+      [...shapes, [1, 2, queries, keys]],
+      (backend, q, k, v, bias) =>
+        attention(q, k, v, {
+          ...{ heads: 2, bias },
+          mask: tensor(open, { shape: [queries, keys], backend }),
+        }),
+      { tolerance: [2e-5, 1e-5] },
+    );
+  }
   await agree(
     'without heads, one mask for all',
     [

@@ -30,15 +30,25 @@ export interface Visit {
 
 const MINUTE = 60_000;
 
+const WITHOUT_GPU = ['--disable-gpu'];
+/** WebGL and WebGPU on the processor. */
+const SWIFTSHADER = [
+  '--use-angle=swiftshader',
+  '--enable-unsafe-swiftshader',
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+];
+
 /**
  * Opens a page that loads `chunks` as a module under `policy`, and calls the `main` that the module
- * exports, with `argument`. The page comes with `headers` too. The browser is closed again, whatever happens.
+ * exports, with `argument`. The page comes with `headers` too; with `gpu` it has WebGL and WebGPU.
+ * The browser is closed again, whatever happens.
  */
 export async function visit(
   chunks: readonly Chunk[],
   policy: string,
   argument: unknown = undefined,
-  headers: Record<string, string> = {},
+  { headers = {}, gpu = false }: { headers?: Record<string, string>; gpu?: boolean } = {},
 ): Promise<Visit> {
   const executablePath = findBrowser();
   const server = createServer(({ url }, response) => {
@@ -60,7 +70,7 @@ export async function visit(
       timeout: MINUTE,
       args: [
         ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
-        '--disable-gpu',
+        ...(gpu ? SWIFTSHADER : WITHOUT_GPU),
         '--disable-quic',
         '--no-first-run',
         '--disable-background-networking',
@@ -81,7 +91,7 @@ export async function visit(
         const module: { main(value: unknown): Promise<unknown> } = await import(entry);
         return module.main(value);
       }, argument);
-      const result = await within(2 * MINUTE, call);
+      const result = await within(4 * MINUTE, call);
       return { result, problems, version: browser.version() };
     } finally {
       await browser.close();

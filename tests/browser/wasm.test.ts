@@ -51,7 +51,7 @@ test('a run on two and three threads gives the bits of one, in Node and on a pag
     chunks,
     WITH_WORKERS,
     { ...options, threads: 2 },
-    ISOLATED,
+    { headers: ISOLATED },
   );
   assert.equal(problems, []);
   sameBits(result as RunBits, one, 'on two threads of a page');
@@ -79,7 +79,7 @@ test('where a page cannot have threads, it says why and goes on with one', async
   );
   assert.equal([threads, value], [1, 200]);
 
-  const strict = await visit(chunks, STRICT, undefined, ISOLATED);
+  const strict = await visit(chunks, STRICT, undefined, { headers: ISOLATED });
   const [reasons, listening, same] = strict.result as [string[], number, number];
   assert.match(reasons[0], /^wasm: going on without more threads: the page forbids workers/);
   assert.equal([listening, same], [1, 200]);

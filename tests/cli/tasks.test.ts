@@ -10,8 +10,8 @@ const small = '--layers 1 --heads 1 --d-model 8 --d-head 4 --d-inner 8 --memory-
 );
 const short = '--steps 2 --batch-size 2 --samples 2 --segment-length 6'.split(' ');
 const options = {
-  copy: { length: 12, symbols: 10, copies: 2 },
-  reverse: { length: 12, symbols: 10 },
+  copy: { length: 24, symbols: 10, copies: 2 },
+  reverse: { length: 24, symbols: 10 },
   retrieval: { pairs: 4 },
   quadratic: { range: 100 },
 };

@@ -11,7 +11,7 @@ export function fusedKernels(
   heap: Heap,
   run: Run,
   threads: number,
-): FusedKernels {
+): Partial<FusedKernels> {
   const attentionScratch = ({ queries, keys, width, valueWidth }: AttentionSpec) =>
     heap.scratch(threads * kernels.attentionScratch(queries, keys, width, valueWidth));
   return {
@@ -42,15 +42,23 @@ export function fusedKernels(
       kernels.softmaxGradient(at(y), at(g), scale, y.size / width, width, out.address);
       return out;
     },
-    normalize: (x, epsilon, width) => {
+    layerNorm: (x, weight, bias, epsilon) => {
       const out = like(heap, x);
-      kernels.normalize(at(x), epsilon, x.size / width, width, out.address);
+      const { size: width } = weight;
+      kernels.layerNorm(
+        ...[at(x), at(weight), at(bias), epsilon, x.size / width, width, out.address],
+      );
       return out;
     },
-    normalizeGradient: (x, g, epsilon, width) => {
-      const out = like(heap, x);
-      kernels.normalizeGradient(at(x), at(g), epsilon, x.size / width, width, out.address);
-      return out;
+    layerNormGradient: (x, weight, g, epsilon) => {
+      const { size: width } = weight;
+      const totals = heap.scratch(16 * (width + 4));
+      const [gx, gWeight, gBias] = likeEach(heap, [x, weight, weight]);
+      kernels.layerNormGradient(
+        ...[at(x), at(weight), at(g), epsilon, x.size / width, width],
+        ...[gx.address, gWeight.address, gBias.address, totals],
+      );
+      return [gx, gWeight, gBias];
     },
     rotate: (x, cos, sin, sign, heads, width) => {
       const out = like(heap, x);

@@ -69,7 +69,7 @@ class Wasm implements WasmBackend {
   readonly #mostThreads: number;
   readonly #threads: Threads | undefined;
   readonly #run: Run;
-  readonly fused: FusedKernels;
+  readonly fused: Partial<FusedKernels>;
 
   constructor(threads: number, maximumBytes?: number) {
     const shared = threads > 1;

@@ -132,9 +132,9 @@ export class Stack extends Module {
 
   /** The positions of a segment with this mask. */
   #context(mask: Tensor): AttentionContext & { added?: Tensor } {
-    const { positions, dModel, dHead, clampLen = Infinity } = this.#config;
+    const { positions, dModel, clampLen = Infinity } = this.#config;
     const [queries, keys] = mask.shape.slice(-2);
-    if (positions === 'rotary') return { mask, rotary: rotations(keys, dHead, this.#config) };
+    if (positions === 'rotary') return { mask, rotary: rotations(keys, this.#config) };
     const downFrom = (first: number, last: number) => {
       const distances = Array.from({ length: first - last + 1 }, (_, i) =>
         Math.max(-clampLen, Math.min(clampLen, first - i)),

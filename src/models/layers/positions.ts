@@ -20,9 +20,16 @@ export function sinusoids(positions: readonly number[], d: number, placement: Pl
   return concat([sin(angles), cos(angles)], 1);
 }
 
-/** [positions, d / 2]: each position times each frequency. */
-function anglesOf(positions: readonly number[], d: number, placement: Placement): Tensor {
-  const frequencies = Array.from({ length: d / 2 }, (_, i) => 10000 ** ((-2 * i) / d));
+const PUBLISHED_BASE = 10000;
+
+/** [positions, d / 2]: each position times each frequency base^(-2i / d). */
+function anglesOf(
+  positions: readonly number[],
+  d: number,
+  placement: Placement,
+  base = PUBLISHED_BASE,
+): Tensor {
+  const frequencies = Array.from({ length: d / 2 }, (_, i) => base ** ((-2 * i) / d));
   return tensor(
     positions.map((position) => frequencies.map((frequency) => position * frequency)),
     placement,
@@ -53,8 +60,11 @@ export interface Rotations {
 }
 
 /** The rotations of positions 0, 1, ... `count` - 1 (Su et al. 2021, eq. 15). */
-export function rotations(count: number, dHead: number, placement: Placement): Rotations {
+export function rotations(
+  count: number,
+  { dHead, rotaryBase, ...placement }: Placement & { dHead: number; rotaryBase?: number },
+): Rotations {
   const positions = Array.from({ length: count }, (_, position) => position);
-  const angles = anglesOf(positions, dHead, placement);
+  const angles = anglesOf(positions, dHead, placement, rotaryBase);
   return { cos: cos(angles), sin: sin(angles) };
 }

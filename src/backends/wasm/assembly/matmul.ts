@@ -155,7 +155,7 @@ function pack(b: usize, row: usize, column: usize, columns: i32, kc: i32, out: u
 
 /** Transposes four rows of four floats. */
 @inline
-function turn(x: usize, row: usize, out: usize, step: usize): void {
+export function turn(x: usize, row: usize, out: usize, step: usize): void {
   const r0 = v128.load(x), r1 = v128.load(x + row), r2 = v128.load(x + 2 * row), r3 = v128.load(x + 3 * row);
   const low01 = v128.shuffle<f32>(r0, r1, 0, 4, 1, 5), high01 = v128.shuffle<f32>(r0, r1, 2, 6, 3, 7);
   const low23 = v128.shuffle<f32>(r2, r3, 0, 4, 1, 5), high23 = v128.shuffle<f32>(r2, r3, 2, 6, 3, 7);

@@ -1,0 +1,188 @@
+/** memgrad's `webgl` in a browser against TensorFlow.js's, and against gpu.js used plainly; all in one page. */
+import { readFile } from 'node:fs/promises';
+import { build } from 'esbuild';
+import { difference, errorOfRows, matrix } from './lib/matrices.mjs';
+import { loadRequest } from './lib/request.mjs';
+import { median, printTable, spread } from './lib/table.mjs';
+import { encode } from './lib/text.mjs';
+
+const root = new URL('..', import.meta.url);
+const sizes = [128, 256, 512];
+const own = { engine: 'memgrad', backend: 'webgl', title: 'memgrad webgl' };
+const tensorflow = { engine: 'tensorflow', backend: 'webgl', title: 'TensorFlow.js webgl' };
+const plain = { engine: 'gpujs', title: 'gpu.js, a plain kernel', most: 4 };
+const webgpu = { engine: 'memgrad', backend: 'webgpu', title: 'memgrad webgpu' };
+/** Losses are compared at the start and after so many steps, with those of bench/reference.json. */
+const checked = [0, 3];
+
+/** Runs all of it; gives the raw numbers. */
+export async function browser({ rounds }) {
+  const onPage = await page();
+  const device = await onPage(['device']);
+  console.log(`\nIn the browser: ${device}`);
+  return {
+    device,
+    products: await products(onPage, rounds),
+    step: await step(onPage, Math.min(rounds, 5)),
+    start: await start(),
+  };
+}
+
+/** Gives a function that calls the `main` of engines/page.mjs in a browser of its own. */
+async function page() {
+  const [{ visit, WITH_EVAL }, chunks] = await Promise.all([browserOfTests(), pageChunks()]);
+  return async (argument) => {
+    const { result, problems } = await visit(chunks, WITH_EVAL, argument, { gpu: true });
+    for (const problem of problems) console.log(`page: ${problem}`);
+    return result;
+  };
+}
+
+/** The browser that the tests use. */
+async function browserOfTests() {
+  const outfile = new URL('build/bench-browser.mjs', root).pathname;
+  await build({
+    entryPoints: [new URL('tests/browser/browser.ts', root).pathname],
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    packages: 'external',
+    outfile,
+    logLevel: 'error',
+  });
+  return import(outfile);
+}
+
+async function pageChunks() {
+  const { outputFiles } = await bundled({
+    entryPoints: [new URL('engines/page.mjs', import.meta.url).pathname],
+  });
+  return outputFiles.map(({ path, contents }) => ({
+    name: path.slice(path.lastIndexOf('/') + 1),
+    bytes: contents,
+  }));
+}
+
+function bundled(options) {
+  return build({
+    ...options,
+    entryNames: 'entry',
+    outdir: 'bundle',
+    bundle: true,
+    splitting: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    platform: 'browser',
+    metafile: true,
+    write: false,
+    logLevel: 'error',
+  });
+}
+
+async function products(onPage, rounds) {
+  const specs = [own, tensorflow, webgpu, plain];
+  const values = sizes.map((n) => [matrix(n, 1), matrix(n, 2)]);
+  const pairs = sizes.map((n, i) => ({ n, a: encode(values[i][0]), b: encode(values[i][1]) }));
+  const results = await onPage(['products', { specs, pairs, rounds, target: 100 }]);
+  const timed = {};
+  for (const [i, n] of sizes.entries()) {
+    const product = (index) => Float32Array.from(results[n][index].values);
+    timed[n] = specs.map(({ title }, index) => {
+      const error = Math.max(
+        errorOfRows(values[i], product(index), n),
+        difference(product(0), product(index)),
+      );
+      if (!(error < 1e-3)) throw new Error(`${title}: its product of n = ${n} is off by ${error}.`);
+      const { ms } = results[n][index];
+      const ratio = ms.map((each, round) => each / results[n][0].ms[round]);
+      return { engine: title, ms, ratio, error };
+    });
+  }
+  const head = ['engine', ...sizes.map((n) => `n = ${n}`)];
+  const table = (title, cell) =>
+    printTable(
+      title,
+      head,
+      specs.map(({ title: engine }, i) => [engine, ...sizes.map((n) => cell(timed[n][i], n))]),
+    );
+  table(`Matrix product, GFLOP/s: median (range) of ${rounds} rounds`, ({ ms }, n) =>
+    spread(
+      ms.map((each) => (2 * n ** 3) / each / 1e6),
+      2,
+    ),
+  );
+  table(
+    'memgrad webgl is so many times as fast: median of the rounds (best against best)',
+    ({ ms, ratio }, n) =>
+      `${median(ratio).toFixed(2)} (${(Math.min(...ms) / Math.min(...timed[n][0].ms)).toFixed(2)})`,
+  );
+  return timed;
+}
+
+async function step(onPage, rounds) {
+  const specs = [own, tensorflow];
+  const expected = JSON.parse(await readFile(new URL('reference.json', import.meta.url), 'utf8'));
+  const request = await loadRequest('step');
+  const warm = checked.at(-1) + 1;
+  const results = await onPage(['steps', { specs, request, warm, rounds }]);
+  for (const [i, result] of results.entries()) {
+    result.engine = specs[i].title;
+    result.ratio = result.ms.map((ms, round) => ms / results[0].ms[round]);
+    result.error = Math.max(
+      ...checked.map((at, j) => Math.abs(result.losses[at] / expected.step[j] - 1)),
+    );
+    if (!(result.error <= 1e-3)) {
+      throw new Error(`${result.engine}: losses ${result.losses}, expected ${expected.step}.`);
+    }
+  }
+  printTable(
+    `One training step of RMT (workload step), ${rounds} rounds`,
+    ['engine', 'ms: median (range)', 'first ms', 'times memgrad webgl (best)', 'loss off by'],
+    results.map(({ engine, ms, firstMs, ratio, error }) => [
+      engine,
+      spread(ms),
+      firstMs.toFixed(0),
+      `${median(ratio).toFixed(2)} (${(Math.min(...ms) / Math.min(...results[0].ms)).toFixed(2)})`,
+      error.toExponential(0),
+    ]),
+  );
+  return results;
+}
+
+/** What a page loads that imports the core, and what it would load later, when it asks for `webgl`. */
+async function start() {
+  const { metafile } = await bundled({
+    stdin: {
+      contents: `import * as memgrad from '../dist/index.js'; console.log(memgrad);`,
+      resolveDir: new URL('.', import.meta.url).pathname,
+    },
+  });
+  const outputs = Object.entries(metafile.outputs);
+  const first = new Set(
+    outputs.filter(([, { entryPoint }]) => entryPoint === '<stdin>').map(([path]) => path),
+  );
+  for (const path of first) {
+    for (const { path: next, kind } of metafile.outputs[path].imports) {
+      if (kind === 'import-statement') first.add(next);
+    }
+  }
+  const size = (mine) =>
+    outputs
+      .filter(([path]) => first.has(path) === mine)
+      .reduce((sum, [, { bytes }]) => sum + bytes, 0);
+  const ofGpuJs = [...first].some((path) =>
+    Object.keys(metafile.outputs[path].inputs).some((input) => input.includes('gpu.js/')),
+  );
+  printTable(
+    'Importing the core, minified',
+    ['loaded', 'kB'],
+    [
+      ['at once', Math.round(size(true) / 1e3)],
+      ['when a backend other than wasm is asked for', Math.round(size(false) / 1e3)],
+      ['of gpu.js at once', ofGpuJs ? 'some: that is a fault' : 'nothing'],
+    ],
+  );
+  if (ofGpuJs) process.exitCode = 1;
+  return { atOnce: size(true), later: size(false), ofGpuJs };
+}

@@ -1,0 +1,157 @@
+/** The engines that run in a browser, in one page: memgrad, TensorFlow.js, and gpu.js by itself. */
+import * as tf from '@tensorflow/tfjs';
+import * as gpujs from 'gpu.js';
+import { matmul, scope, tensor } from '../../dist/index.js';
+import { decode } from '../lib/text.mjs';
+import { prepare, useBackend, workloads } from '../lib/workload.mjs';
+import { rmt } from './tfjs-model.mjs';
+
+/**
+ * What an engine does: `multiply(a, b)` sets a product up and gives a function that computes it so
+ * many times and reads the last; `model(request)` gives a function that takes one training step.
+ */
+const engines = {
+  async memgrad(name) {
+    const backend = await useBackend(name);
+    return {
+      multiply(a, b, n) {
+        const [x, y] = [a, b].map((values) => tensor(values, { shape: [n, n], backend }));
+        return repeat(() => matmul(x, y));
+      },
+      model({ workload, parameters }) {
+        const { model, loop } = prepare(workloads[workload], backend);
+        const own = model.parameters();
+        scope(() => {
+          for (const { name, shape, data } of parameters) {
+            own[name].assign(tensor(decode(data), { shape, backend }));
+          }
+        });
+        return async () => (await loop.next()).value.loss;
+      },
+    };
+  },
+  async tensorflow(name) {
+    await tf.setBackend(name);
+    await tf.ready();
+    return {
+      multiply(a, b, n) {
+        const [x, y] = [a, b].map((values) => tf.tensor2d(values, [n, n]));
+        return repeat(() => tf.matMul(x, y));
+      },
+      model(request) {
+        const model = rmt(tf)(request);
+        return async () => {
+          const value = model.step();
+          const [loss] = await value.data();
+          value.dispose();
+          return loss;
+        };
+      },
+    };
+  },
+  /** As its documentation shows it: one number to a thread, results as textures. */
+  async gpujs() {
+    const { GPU, input } = gpujs.default ?? gpujs;
+    const gpu = new GPU({ mode: 'webgl2' });
+    return {
+      multiply(a, b, n) {
+        const settings = { output: [n, n], pipeline: true, immutable: true };
+        const upload = gpu.createKernel(
+          'function(a) { return a[this.thread.y][this.thread.x]; }',
+          settings,
+        );
+        const [x, y] = [a, b].map((values) => upload(input(values, [n, n])));
+        const product = gpu.createKernel(
+          `function(a, b) {
+            let sum = 0;
+            for (let i = 0; i < this.constants.n; i++) sum += a[this.thread.y][i] * b[i][this.thread.x];
+            return sum;
+          }`,
+          { ...settings, constants: { n } },
+        );
+        return repeat(() => {
+          const texture = product(x, y);
+          return {
+            dispose: () => texture.delete(),
+            data: async () => Float32Array.from(texture.toArray().flatMap((row) => [...row])),
+          };
+        });
+      },
+    };
+  },
+};
+
+function repeat(multiply) {
+  return async (times) => {
+    const started = performance.now();
+    let product = multiply();
+    for (let i = 1; i < times; i++) {
+      product.dispose();
+      product = multiply();
+    }
+    const values = await product.data();
+    const ms = performance.now() - started;
+    product.dispose();
+    return { ms, values };
+  };
+}
+
+/** Times products of two matrices; `rounds` times each, the engines taking turns. */
+async function products({ specs, pairs, rounds, target }) {
+  const results = {};
+  for (const { n, a, b } of pairs) {
+    const runs = [];
+    for (const { engine, backend, most = Infinity } of specs) {
+      const { multiply } = await engines[engine](backend);
+      const run = multiply(decode(a), decode(b), n);
+      const { values } = await run(1);
+      const { ms } = await run(1);
+      const times = Math.max(1, Math.min(most, Math.round(target / ms)));
+      runs.push({ run, times, values: [...values], ms: [] });
+    }
+    for (let round = 0; round < rounds; round++) {
+      for (let i = 0; i < runs.length; i++) {
+        const { run, times, ms } = runs[(i + round) % runs.length];
+        ms.push((await run(times)).ms / times);
+      }
+    }
+    results[n] = runs.map(({ ms, values }) => ({ ms, values }));
+  }
+  return results;
+}
+
+/** Takes `warm` training steps, whose losses it gives, and then times `rounds` more, the engines taking turns. */
+async function steps({ specs, request, warm, rounds }) {
+  const runs = [];
+  for (const { engine, backend } of specs) {
+    const { model } = await engines[engine](backend);
+    const run = model(request);
+    const result = { losses: [], ms: [] };
+    for (let i = 0; i < warm; i++) {
+      const started = performance.now();
+      result.losses.push(await run());
+      result.firstMs ??= performance.now() - started;
+    }
+    runs.push({ run, result });
+  }
+  for (let round = 0; round < rounds; round++) {
+    for (let i = 0; i < runs.length; i++) {
+      const { run, result } = runs[(i + round) % runs.length];
+      const started = performance.now();
+      await run();
+      result.ms.push(performance.now() - started);
+    }
+  }
+  return runs.map(({ result }) => result);
+}
+
+/** What drives WebGL in this browser. */
+function device() {
+  const gl = document.createElement('canvas').getContext('webgl2');
+  const info = gl.getExtension('WEBGL_debug_renderer_info');
+  return gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER);
+}
+
+export async function main([what, options]) {
+  return what === 'products' ? products(options) : what === 'steps' ? steps(options) : device();
+}

@@ -1,0 +1,11 @@
+// Writes the table of errors in docs/backends.md: the browser tests measure it.
+import { spawnSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const { status } = spawnSync(process.execPath, [join(here, 'test.mjs'), 'browser/gpu'], {
+  stdio: 'inherit',
+  env: { ...process.env, MEMGRAD_WRITE_ERRORS: '1' },
+});
+process.exit(status ?? 1);

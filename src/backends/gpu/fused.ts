@@ -1,0 +1,155 @@
+/** The fused kernels of the GPU backends; what is not here the engine defines by other kernels. */
+import type { DeviceBuffer, FusedKernels } from '../backend.js';
+import { reluGradientText } from './kernels/elementwise.js';
+import * as text from './kernels/fused.js';
+import { keyNumbers } from './kernels/rows.js';
+import { product } from './product.js';
+import type { Runner } from './runner.js';
+
+export function fusedKernels(runner: Runner): Partial<FusedKernels> {
+  const floats = (
+    key: string,
+    make: () => string,
+    inputs: readonly DeviceBuffer[],
+    size: number,
+    numbers?: readonly number[],
+  ) => runner.run(key, make, inputs, 'float32', size, numbers);
+
+  /** Two kernels: one texel for each row of the first input, and what `use` makes with them. */
+  const byRow = (
+    key: string,
+    make: () => string,
+    inputs: readonly DeviceBuffer[],
+    width: number,
+    use: (rows: DeviceBuffer) => DeviceBuffer,
+  ) => {
+    const [{ size }] = inputs;
+    if (size === 0) return runner.fill(0, 0, 'float32');
+    const rows = floats(`${key} ${width}`, make, inputs, (size / width) * 4);
+    return runner.using([rows], () => use(rows));
+  };
+  /** The largest value and the sum of powers of each row. */
+  const softmaxRows = (
+    x: DeviceBuffer,
+    width: number,
+    use: (rows: DeviceBuffer) => DeviceBuffer,
+    { scale = 1, masks = [] }: { scale?: number; masks?: readonly DeviceBuffer[] } = {},
+  ) => {
+    const maskRows = masks.length > 0 ? masks[0].size / width : 0;
+    const make = () => text.softmaxRowsText(width, scale, maskRows);
+    return byRow(`softmaxRows ${scale} ${maskRows}`, make, [x, ...masks], width, use);
+  };
+
+  return {
+    linear(x, weight, bias, relu, width) {
+      const n = bias.size;
+      const m = weight.size === 0 ? 0 : x.size / width;
+      const none = { batch: [], batchStridesA: [], batchStridesB: [] };
+      const spec = { m, n, k: width, transposeA: false, transposeB: true, ...none };
+      if (m * n === 0) return runner.fill(0, m * n, 'float32');
+      return product(runner, x, weight, spec, { bias, relu });
+    },
+    reluGradient: (y, g) => floats('reluGradient', () => reluGradientText, [y, g], y.size),
+    softmax(x, mask, scale, width) {
+      const masks = mask ? [mask] : [];
+      const maskRows = mask ? mask.size / width : 0;
+      const key = `softmax ${scale} ${maskRows} ${width}`;
+      const make = () => text.softmaxText(width, scale, maskRows);
+      const use = (rows: DeviceBuffer) => floats(key, make, [x, rows, ...masks], x.size);
+      return softmaxRows(x, width, use, { scale, masks });
+    },
+    softmaxGradient: (y, g, scale, width) =>
+      byRow(
+        'dotRows',
+        () => text.dotRowsText(width),
+        [y, g],
+        width,
+        (rows) =>
+          floats(
+            `softmaxGradient ${scale} ${width}`,
+            () => text.softmaxGradientText(width, scale),
+            [y, g, rows],
+            y.size,
+          ),
+      ),
+    normalize: (x, epsilon, width) =>
+      byRow(
+        `momentRows ${epsilon}`,
+        () => text.momentRowsText(width, epsilon),
+        [x],
+        width,
+        (rows) => floats(`normalize ${width}`, () => text.normalizeText(width), [x, rows], x.size),
+      ),
+    normalizeGradient: (x, g, epsilon, width) =>
+      byRow(
+        `gradientRows ${epsilon}`,
+        () => text.gradientRowsText(width, epsilon),
+        [x, g],
+        width,
+        (rows) =>
+          floats(
+            `normalizeGradient ${width}`,
+            () => text.normalizeGradientText(width),
+            [x, g, rows],
+            x.size,
+          ),
+      ),
+    rotate(x, cos, sin, sign, heads, width) {
+      const head = width / heads;
+      const time = (cos.size * 2) / head;
+      const make = () => text.rotateText(head, heads, time, sign);
+      return floats(`rotate ${head} ${heads} ${time} ${sign}`, make, [x, cos, sin], x.size);
+    },
+    crossEntropy: (x, targets, ignored, width) =>
+      softmaxRows(x, width, (rows) =>
+        floats(
+          `crossEntropy ${ignored} ${width}`,
+          () => text.crossEntropyText(width, ignored),
+          [x, targets, rows],
+          targets.size,
+        ),
+      ),
+    crossEntropyGradient: (x, targets, g, ignored, width) =>
+      softmaxRows(x, width, (rows) =>
+        floats(
+          `crossEntropyGradient ${ignored} ${width}`,
+          () => text.crossEntropyGradientText(width, ignored),
+          [x, targets, g, rows],
+          x.size,
+        ),
+      ),
+    dropout(x, residual, rate, key) {
+      const make = () => text.dropoutText(rate, residual !== undefined);
+      const inputs = residual ? [x, residual] : [x];
+      const name = `dropout ${rate} ${inputs.length}`;
+      return floats(name, make, inputs, x.size, keyNumbers(key));
+    },
+    adam(parameters, gradients, first, second, spec) {
+      const { beta1, beta2, rate, root, epsilon, gradientScale, decay, shrink } = spec;
+      const decays = decay !== 0;
+      const made: DeviceBuffer[] = [];
+      const step = (key: string, make: () => string, inputs: DeviceBuffer[], numbers: number[]) => {
+        const buffer = floats(key, make, inputs, inputs[0].size, numbers);
+        made.push(buffer);
+        return buffer;
+      };
+      const moment = (isSecond: boolean, beta: number, old: DeviceBuffer, i: number) => {
+        const inputs = [old, gradients[i], ...(decays ? [parameters[i]] : [])];
+        const numbers = [beta, 1 - beta, gradientScale, ...(decays ? [decay] : [])];
+        const make = () => text.momentText(isSecond, decays);
+        return step(`moment ${isSecond} ${decays}`, make, inputs, numbers);
+      };
+      try {
+        const m = first.map((old, i) => moment(false, beta1, old, i));
+        const v = second.map((old, i) => moment(true, beta2, old, i));
+        const p = parameters.map((parameter, i) =>
+          step('adam', () => text.adamText, [parameter, m[i], v[i]], [shrink, rate, root, epsilon]),
+        );
+        return [p, m, v];
+      } catch (error) {
+        for (const buffer of made) runner.free(buffer);
+        throw error;
+      }
+    },
+  };
+}

@@ -1,0 +1,130 @@
+/**
+ * Kernels as gpu.js takes them: each is one native function, since that is what gives it texture
+ * sampling by index, integers and several outputs.
+ */
+import { inputNames, type KernelText, toGlsl } from './text.js';
+
+/** What is used of gpu.js, whose own types are of another age. */
+export interface GpuJs {
+  GPU: new (settings: {
+    mode: 'webgl2';
+    canvas: { width: number; height: number };
+    context: WebGL2RenderingContext;
+  }) => Gpu;
+  Texture: new (settings: object) => GpuJsTexture;
+}
+export interface Gpu {
+  createKernel(source: string, settings: object): KernelFunction;
+  createKernelMap(parts: Record<string, string>, source: string, settings: object): KernelFunction;
+}
+export interface GpuJsTexture {
+  texture: WebGLTexture;
+  readonly context: WebGL2RenderingContext;
+  /** Asked before it is drawn into; true where it has another texture since. */
+  beforeMutate(): boolean;
+}
+interface KernelFunction {
+  (...inputs: (GpuJsTexture | number)[]): unknown;
+  addNativeFunction(name: string, source: string, settings: { returnType: string }): void;
+  build(...inputs: (GpuJsTexture | number)[]): void;
+  destroy(): void;
+  kernel: { texture: GpuJsTexture; mappedTextures?: GpuJsTexture[] | null };
+}
+
+/** A kernel that can run. */
+export interface Compiled {
+  run: KernelFunction;
+  /** Where gpu.js keeps the texture that it is about to draw into. */
+  targets: GpuJsTexture[];
+}
+
+/** A texture is 2^shift texels wide. */
+export interface Layout {
+  shift: number;
+  width: number;
+  height: number;
+}
+
+/** How `texels` texels lie in a texture: nearly square, and never of one row, which gpu.js would lay out anew. */
+export function layoutOf(texels: number): Layout {
+  const shift = texels <= 2 ? 0 : Math.ceil(Math.log2(texels) / 2);
+  const width = 2 ** shift;
+  return { shift, width, height: Math.max(1, Math.ceil(texels / width)) };
+}
+
+/**
+ * Compiles a kernel for inputs and output of these layouts; `args` are those of its first call.
+ * Before each draw `take` gives the texture of each output, as gpu.js would make a new one for each
+ * result; `none` stands in for one that gpu.js must not keep.
+ */
+export function compile(
+  gpu: Gpu,
+  text: KernelText,
+  inputs: readonly Layout[],
+  { shift, width, height }: Layout,
+  args: readonly (GpuJsTexture | number)[],
+  { take, none }: { take: () => WebGLTexture; none: WebGLTexture },
+): Compiled {
+  const names = inputNames.slice(0, text.inputs);
+  const numbers = Array.from({ length: text.numbers }, (_, i) => `number${i}`);
+  const parts = Array.from({ length: text.outputs - 1 }, (_, i) => `part${i + 1}`);
+  // A string: gpu.js reads kernels from their source, which a minifier changes.
+  const source = `function(${[...names, ...numbers]}) {
+    const first = body(0);
+    ${parts.map((part) => `${part}();`).join(' ')}
+    return first;
+  }`;
+  const settings = {
+    output: [width, height],
+    returnType: 'Array(4)',
+    precision: 'single',
+    tactic: 'precision', // or it declares everything lowp
+    pipeline: true,
+    immutable: true,
+  };
+  const partSources = Object.fromEntries(
+    parts.map((part) => [part, `function ${part}() { return ${part}_of(0); }`]),
+  );
+  const kernel =
+    parts.length === 0
+      ? gpu.createKernel(source, settings)
+      : gpu.createKernelMap(partSources, source, settings);
+  const native = { returnType: 'Array(4)' };
+  for (const part of parts) {
+    kernel.addNativeFunction(`${part}_of`, `vec4 ${part}_of(float zero);`, native);
+  }
+  const samplers = names.map((name, i) => sampler(name, inputs[i]));
+  kernel.addNativeFunction(
+    'body',
+    `vec4 body(float zero);
+    ${toGlsl(text, samplers.join('\n'), 'user_')}
+    vec4 body(float zero) { return compute((int(gl_FragCoord.y) << ${shift}) | int(gl_FragCoord.x)); }
+    ${parts.map((part, i) => `vec4 ${part}_of(float zero) { return more${i + 1}; }`).join('\n')}`,
+    native,
+  );
+  kernel.build(...args);
+  const targets = [kernel.kernel.texture, ...(kernel.kernel.mappedTextures ?? [])];
+  for (const target of targets) {
+    target.context.deleteTexture(target.texture);
+    target.texture = none;
+    target.beforeMutate = () => {
+      target.texture = take();
+      return true;
+    };
+  }
+  return { run: kernel, targets };
+}
+
+/**
+ * How an input is read. A place is the texel's index over the width of the texture: a float, since
+ * the coordinates then need no conversion, and exact up to 2^24 texels. `texture` is faster than
+ * `texelFetch` where robust access checks each index.
+ */
+function sampler(name: string, { width, height }: Layout): string {
+  const [w, h] = [width, height].map((length) => (1 / length).toExponential(9));
+  return `float ${name}_place(int i) { return float(i) * ${w}; }
+  vec4 ${name}_read(float f) {
+    return texture(user_${name}, vec2(fract(f) + 0.5 * ${w}, (floor(f) + 0.5) * ${h}));
+  }
+  vec4 ${name}_at(int i) { return ${name}_read(${name}_place(i)); }`;
+}

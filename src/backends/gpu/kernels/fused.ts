@@ -1,0 +1,267 @@
+/**
+ * The text of fused kernels over rows of `width` floats. What the elements of a row share (its
+ * largest value, its mean) is computed first, one texel to a row, and read by a second kernel.
+ */
+
+import { unitsText } from './rows.js';
+
+const xyzw = ['x', 'y', 'z', 'w'];
+
+/**
+ * Statements that run `body` for every element of the row from `start` on, with an expression for
+ * its value in each of the inputs `names`, and in the int32 input `mask`, whose row is at `maskStart`.
+ */
+function eachOfRow(
+  width: number,
+  names: readonly string[],
+  body: (values: string[], mask: string) => string,
+  mask?: string,
+): string {
+  const whole = width - (width % 4);
+  const aligned = width % 4 === 0;
+  const starts = aligned
+    ? names.map((name) => `    var ${name}_from: place = ${name}_place(start >> 2u);\n`)
+    : [];
+  const steps = aligned ? names.map((name) => `${name}_from += ${name}_place(1);`) : [];
+  const reads = names.map((name) => {
+    const read = aligned ? `${name}_read(${name}_from)` : `${name}_four(start + j)`;
+    return `let ${name}v: vec4f = ${read};`;
+  });
+  if (mask) reads.push(`let seen: vec4i = ${mask}_ints(maskStart + j);`);
+  const lanes = xyzw.map((lane) =>
+    body(
+      names.map((name) => `${name}v.${lane}`),
+      `seen.${lane}`,
+    ),
+  );
+  const rest = body(
+    names.map((name) => `${name}_value(start + j)`),
+    `${mask}_int(maskStart + j)`,
+  );
+  return `  {
+${starts.join('')}    for (var j: i32 = 0; j < ${whole}; j += 4) { ${[...reads, ...lanes, ...steps].join(' ')} }
+    for (var j: i32 = ${whole}; j < ${width}; j++) { ${rest} }
+  }
+`;
+}
+
+/**
+ * The second kernel: `element` of the values of `names`, of the row's texel `s` in input `shared`,
+ * and of the mask's value, for each element. Functions that it needs stand in `functions`.
+ */
+function withRow(
+  width: number,
+  names: readonly string[],
+  shared: string,
+  element: (values: string[], s: string, mask: string) => string,
+  mask?: { name: string; rows: number },
+): string {
+  const place = (row: string, column: string) =>
+    mask ? `((${row}) % ${mask.rows}) * ${width} + ${column}` : '';
+  const reads = names.map((name) => `  let ${name}v: vec4f = ${name}_at(t);\n`).join('');
+  const values = (lane: string) => names.map((name) => `${name}v.${lane}`);
+  if (width % 4 === 0) {
+    const across = width / 4;
+    const seen = mask
+      ? `  let seen: vec4i = ${mask.name}_ints(${place('row', `(t - row * ${across}) * 4`)});\n`
+      : '';
+    const elements = xyzw.map((lane) => element(values(lane), 's', `seen.${lane}`));
+    return `fn compute(t: i32) -> vec4f {
+  let row: i32 = t / ${across};
+  let s: vec4f = ${shared}_at(row);
+${reads}${seen}  return vec4f(${elements});
+}`;
+  }
+  // The texel may straddle rows.
+  const lanes = xyzw.map((_, i) => {
+    const lines = [
+      `  let r${i}: i32 = (t * 4 + ${i}) / ${width};`,
+      `  let s${i}: vec4f = ${shared}_at(r${i});`,
+    ];
+    if (mask) {
+      const column = `t * 4 + ${i} - r${i} * ${width}`;
+      lines.push(`  let m${i}: i32 = ${mask.name}_int(${place(`r${i}`, column)});`);
+    }
+    return `${lines.join('\n')}\n`;
+  });
+  const elements = xyzw.map((lane, i) => element(values(lane), `s${i}`, `m${i}`));
+  return `fn compute(t: i32) -> vec4f {
+${reads}${lanes.join('')}  return vec4f(${elements});
+}`;
+}
+
+const start = (width: number) => `  let start: i32 = t * ${width};\n`;
+
+/** For each row of `a`: the largest of scale * x where the mask `b` is not 0, and the sum of e^(scale * x - that). */
+export function softmaxRowsText(width: number, scale: number, maskRows: number): string {
+  const mask = maskRows > 0 ? 'b' : undefined;
+  const seen = (statement: string, flag: string) =>
+    mask ? `if (${flag} != 0) { ${statement} }` : statement;
+  return `fn compute(t: i32) -> vec4f {
+${start(width)}${mask ? `  let maskStart: i32 = (t % ${maskRows}) * ${width};\n` : ''}  var most: f32 = -3.0e38;
+${eachOfRow(width, ['a'], ([x], flag) => seen(`most = max(most, ${x} * ${float(scale)});`, flag), mask)}  var total: f32 = 0.0;
+${eachOfRow(width, ['a'], ([x], flag) => seen(`total += exponential(${x} * ${float(scale)} - most);`, flag), mask)}  return vec4f(most, total, 0.0, 0.0);
+}`;
+}
+
+/** softmax of `a` by its rows' texels `b`, with the mask `c`; a row without anything to see is 0. */
+export function softmaxText(width: number, scale: number, maskRows: number): string {
+  return `fn share(x: f32, s: vec4f, seen: i32) -> f32 {
+  if (seen == 0 || s.y == 0.0) { return 0.0; }
+  return exponential(x * ${float(scale)} - s.x) / s.y;
+}
+${withRow(
+  width,
+  ['a'],
+  'b',
+  ([x], s, flag) => `share(${x}, ${s}, ${maskRows > 0 ? flag : '1'})`,
+  maskRows > 0 ? { name: 'c', rows: maskRows } : undefined,
+)}`;
+}
+
+/** For each row the sum of a * b. */
+export function dotRowsText(width: number): string {
+  return `fn compute(t: i32) -> vec4f {
+${start(width)}  var total: f32 = 0.0;
+${eachOfRow(width, ['a', 'b'], ([y, g]) => `total += ${y} * ${g};`)}  return vec4f(total, 0.0, 0.0, 0.0);
+}`;
+}
+
+/** scale * a * (b - the row's sum in `c`). */
+export function softmaxGradientText(width: number, scale: number): string {
+  return withRow(width, ['a', 'b'], 'c', ([y, g], s) => `${float(scale)} * ${y} * (${g} - ${s}.x)`);
+}
+
+const moments = (width: number, epsilon: number) => `  var sum: f32 = 0.0;
+${eachOfRow(width, ['a'], ([x]) => `sum += ${x};`)}  let mean: f32 = sum / ${float(width)};
+  var squares: f32 = 0.0;
+${eachOfRow(width, ['a'], ([x]) => `squares += (${x} - mean) * (${x} - mean);`)}  let scale: f32 = 1.0 / sqrt(squares / ${float(width)} + ${float(epsilon)});
+`;
+
+/** For each row of `a` its mean and 1 / sqrt(variance + epsilon). */
+export function momentRowsText(width: number, epsilon: number): string {
+  return `fn compute(t: i32) -> vec4f {
+${start(width)}${moments(width, epsilon)}  return vec4f(mean, scale, 0.0, 0.0);
+}`;
+}
+
+export function normalizeText(width: number): string {
+  return withRow(width, ['a'], 'b', ([x], s) => `(${x} - ${s}.x) * ${s}.y`);
+}
+
+/** The same as `momentRowsText`, and the means of the gradient `b` and of b * y, y being the normalised row. */
+export function gradientRowsText(width: number, epsilon: number): string {
+  return `fn compute(t: i32) -> vec4f {
+${start(width)}${moments(width, epsilon)}  var sumG: f32 = 0.0;
+  var sumGY: f32 = 0.0;
+${eachOfRow(width, ['a', 'b'], ([x, g]) => `sumG += ${g}; sumGY += ${g} * (${x} - mean) * scale;`)}  return vec4f(mean, scale, sumG / ${float(width)}, sumGY / ${float(width)});
+}`;
+}
+
+export function normalizeGradientText(width: number): string {
+  return withRow(
+    width,
+    ['a', 'b'],
+    'c',
+    ([x, g], s) => `(${g} - ${s}.z - (${x} - ${s}.x) * ${s}.y * ${s}.w) * ${s}.y`,
+  );
+}
+
+/** Turns pairs of each head of `a`, rows of `heads` times `width`, by the angles with cosines `b` and sines `c`, `time` rows of them. */
+export function rotateText(width: number, heads: number, time: number, sign: 1 | -1): string {
+  const half = width / 2;
+  const turn = (x: string, y: string, c: string, s: string) =>
+    `select(${x} * ${c} - ${y} * ${s}, ${x} * ${c} + ${y} * ${s}, second)`;
+  const place = (e: string) => `  let head: i32 = ${e} / ${width};
+  let column: i32 = ${e} - head * ${width};
+  let second: bool = column >= ${half};
+  let angle: i32 = ((head / ${heads}) % ${time}) * ${half} + column - select(0, ${half}, second);
+`;
+  const other = (e: string) => `${e} + select(${half}, ${-half}, second)`;
+  if (half % 4 === 0) {
+    return `fn compute(t: i32) -> vec4f {
+  let e: i32 = t * 4;
+${place('e')}  let x: vec4f = a_at(t);
+  let y: vec4f = a_at((${other('e')}) >> 2u);
+  let c: vec4f = b_at(angle >> 2u);
+  let s: vec4f = ${sign}.0 * c_at(angle >> 2u);
+  return ${turn('x', 'y', 'c', 's')};
+}`;
+  }
+  const elements = xyzw.map((_, i) => `element(t * 4 + ${i})`);
+  return `fn element(e: i32) -> f32 {
+${place('e')}  let x: f32 = a_value(e);
+  let y: f32 = a_value(${other('e')});
+  let c: f32 = b_value(angle);
+  let s: f32 = ${sign}.0 * c_value(angle);
+  return ${turn('x', 'y', 'c', 's')};
+}
+fn compute(t: i32) -> vec4f { return vec4f(${elements}); }`;
+}
+
+/** g': number2 times the gradient `b`, and number3 times the parameter `c` where there is weight decay. */
+const gradientOf = (decays: boolean) =>
+  `  let g: vec4f = number2 * b_at(t)${decays ? ' + number3 * c_at(t)' : ''};\n`;
+
+/** The new moment from the old one, `a`: number0 * a + number1 * g', or g'^2 in place of g'. */
+export function momentText(second: boolean, decays: boolean): string {
+  return `fn compute(t: i32) -> vec4f {
+${gradientOf(decays)}  return number0 * a_at(t) + number1 * ${second ? 'g * g' : 'g'};
+}`;
+}
+
+/** shrink * a - rate * b / (sqrt(c) / root + epsilon), of parameter and moments, with those numbers in this order. */
+export const adamText = `fn compute(t: i32) -> vec4f {
+  let e: vec4f = vec4f(number3, number3, number3, number3);
+  return number0 * a_at(t) - number1 * b_at(t) / (sqrt(c_at(t)) / number2 + e);
+}`;
+
+/** -log softmax(a)[target] of each row of `a`, by its texel in `c` and its target in `b`; NaN for a target outside the row. */
+export function crossEntropyText(width: number, ignored: number): string {
+  const elements = xyzw.map((_, i) => `loss(t * 4 + ${i})`);
+  return `fn loss(row: i32) -> f32 {
+  let target_index: i32 = b_int(row);
+  if (target_index == ${ignored}) { return 0.0; }
+  if (target_index < 0 || target_index >= ${width}) { return not_a_number(); }
+  let s: vec4f = c_at(row);
+  return logarithm(s.y) + (s.x - a_value(row * ${width} + target_index));
+}
+fn compute(t: i32) -> vec4f { return vec4f(${elements}); }`;
+}
+
+/** (softmax(a) - oneHot(target)) times the row's value in `c`, by the row's texel in `d` and its target in `b`. */
+export function crossEntropyGradientText(width: number, ignored: number): string {
+  const elements = xyzw.map((lane, i) => `element(t * 4 + ${i}, x.${lane})`);
+  return `fn element(e: i32, x: f32) -> f32 {
+  let row: i32 = e / ${width};
+  let target_index: i32 = b_int(row);
+  if (target_index == ${ignored}) { return 0.0; }
+  let s: vec4f = d_at(row);
+  let hot: f32 = select(0.0, 1.0, e - row * ${width} == target_index);
+  return (exponential(x - s.x) / s.y - hot) * c_value(row);
+}
+fn compute(t: i32) -> vec4f {
+  let x: vec4f = a_at(t);
+  return vec4f(${elements});
+}`;
+}
+
+/** `a` / (1 - rate) where a uniform number is at least the rate, elsewhere 0; added to `b` where there is one. */
+export function dropoutText(rate: number, residual: boolean): string {
+  const factor = float(1 / (1 - rate));
+  const elements = xyzw.map(
+    (lane) => `select(0.0, x.${lane} * ${factor}, u.${lane} >= ${float(rate)})`,
+  );
+  return `${unitsText}
+fn compute(t: i32) -> vec4f {
+  let x: vec4f = a_at(t);
+  let u: vec4f = units(t);
+  return vec4f(${elements})${residual ? ' + b_at(t)' : ''};
+}`;
+}
+
+/** A constant as a float literal of both languages. */
+function float(value: number): string {
+  const text = Math.fround(value).toString();
+  return /[.e]/.test(text) ? text : `${text}.0`;
+}

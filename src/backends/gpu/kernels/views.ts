@@ -1,0 +1,129 @@
+/** How kernels find the elements of strided views. Every length and stride is a constant in their text. */
+import type { DType } from '../../backend.js';
+
+/** Elements in one texel: an int32 takes two floats. */
+export function lanesOf(dtype: DType): number {
+  return dtype === 'int32' ? 2 : 4;
+}
+
+/** Arrays of one shape, with their axes joined where all of them step evenly. */
+export interface Walk {
+  readonly shape: readonly number[];
+  /** For each array, the strides of the joined axes. */
+  readonly strides: readonly (readonly number[])[];
+}
+
+/** Joins neighbouring axes of `shape` that an array with any of `strides` steps through evenly. */
+export function walkOf(shape: readonly number[], strides: readonly (readonly number[])[]): Walk {
+  const lengths: number[] = [];
+  const joined: number[][] = strides.map(() => []);
+  for (const [axis, length] of shape.entries()) {
+    if (length === 1) continue;
+    const last = lengths.length - 1;
+    const joins = last >= 0 && strides.every((own, i) => joined[i][last] === own[axis] * length);
+    if (joins) lengths[last] *= length;
+    else lengths.push(length);
+    for (const [i, own] of strides.entries()) joined[i][lengths.length - 1] = own[axis];
+  }
+  return lengths.length === 0
+    ? { shape: [1], strides: strides.map(() => [0]) }
+    : { shape: lengths, strides: joined };
+}
+
+/** `fn name(e: i32) -> i32`: where element `e`, counted in row-major order over `shape`, stands in an array. */
+export function indexFunction(
+  name: string,
+  shape: readonly number[],
+  strides: readonly number[],
+  offset = 0,
+): string {
+  const lines = [`fn ${name}(e: i32) -> i32 {`, '  var r: i32 = e;', `  var o: i32 = ${offset};`];
+  for (let axis = shape.length - 1; axis > 0; axis--) {
+    const quotient = `q${axis}`;
+    lines.push(`  let ${quotient}: i32 = r / ${shape[axis]};`);
+    if (strides[axis] !== 0) {
+      lines.push(`  o += (r - ${quotient} * ${shape[axis]}) * ${strides[axis]};`);
+    }
+    lines.push(`  r = ${quotient};`);
+  }
+  if (shape.length > 0 && strides[0] !== 0) lines.push(`  o += r * ${strides[0]};`);
+  return `${[...lines, '  return o;', '}'].join('\n')}\n`;
+}
+
+/** Text that reads the elements of one texel of the output. */
+export interface Load {
+  readonly functions: string;
+  /** Statements that need `t`, the texel. */
+  readonly statements: string;
+  /** An expression for each element. */
+  readonly elements: readonly string[];
+}
+
+const xyzw = ['x', 'y', 'z', 'w'];
+
+/** Reads input `name` of dtype `dtype`, a view with `strides` over the walked `shape`, for the `lanes` elements of texel `t`. */
+export function load(
+  name: string,
+  dtype: DType,
+  shape: readonly number[],
+  strides: readonly number[],
+  offset: number,
+  lanes: number,
+): Load {
+  const inner = shape.length - 1;
+  const whole = dtype === 'int32';
+  const one = (at: string) => `${name}_${whole ? 'int' : 'value'}(${at})`;
+  const each = Array.from({ length: lanes }, (_, lane) => lane);
+  const functions = indexFunction(`${name}_index`, shape, strides, offset);
+  const local = `${name}0`;
+  // A texel lies within one row: its elements are neighbours in the view too.
+  if (inner === 0 || shape[inner] % lanes === 0) {
+    const start = `${name}_index(t * ${lanes})`;
+    if (strides[inner] === 0) {
+      const type = whole ? 'i32' : 'f32';
+      const statements = `  let ${local}: ${type} = ${one(start)};\n`;
+      return { functions, statements, elements: each.map(() => local) };
+    }
+    if (strides[inner] === 1 && lanes === 4) {
+      const aligned =
+        offset % 4 === 0 && strides.every((stride, axis) => axis === inner || stride % 4 === 0);
+      const read = whole
+        ? `${name}_ints(${start})`
+        : aligned
+          ? `${name}_at(${start} >> 2u)`
+          : `${name}_four(${start})`;
+      const statements = `  let ${local}: ${whole ? 'vec4i' : 'vec4f'} = ${read};\n`;
+      return { functions, statements, elements: each.map((lane) => `${local}.${xyzw[lane]}`) };
+    }
+    const statements = `  let ${local}: i32 = ${start};\n`;
+    const elements = each.map((lane) => one(`${local} + ${lane * strides[inner]}`));
+    return { functions, statements, elements };
+  }
+  const elements = each.map((lane) => one(`${name}_index(t * ${lanes} + ${lane})`));
+  return { functions, statements: '', elements };
+}
+
+/** `load` for a contiguous input of `size` elements. */
+export function loadAll(name: string, dtype: DType, size: number, lanes: number): Load {
+  return load(name, dtype, [size], [1], 0, lanes);
+}
+
+/** The expression of a texel with these elements. */
+export function store(dtype: DType, elements: readonly string[]): string {
+  return dtype === 'int32' ? `halves(${elements})` : `vec4f(${elements})`;
+}
+
+/** The kernel that computes each element of an output by `apply` of those that `loads` read. */
+export function mapText(
+  dtype: DType,
+  loads: readonly Load[],
+  apply: (elements: string[]) => string,
+) {
+  const elements = Array.from({ length: lanesOf(dtype) }, (_, lane) =>
+    apply(loads.map((load) => load.elements[lane])),
+  );
+  return `${loads.map((load) => load.functions).join('')}
+fn compute(t: i32) -> vec4f {
+${loads.map((load) => load.statements).join('')}  return ${store(dtype, elements)};
+}`;
+}

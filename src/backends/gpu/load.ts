@@ -1,0 +1,79 @@
+/** Starts the GPU backends: finds out what this machine has, and refuses what would compute wrongly. */
+import { MemgradError } from '../../errors.js';
+import type { Device } from './device.js';
+import type { GpuJs } from './gpujs.js';
+import { GpuBackend } from './index.js';
+import { WebGLDevice } from './webgl.js';
+import { WebGPUDevice } from './webgpu.js';
+
+/**
+ * The backend `webgl`. Throws `MemgradError` where there is no WebGL2, no package gpu.js, or a GPU
+ * that does not compute in float32.
+ */
+export async function loadWebGL(): Promise<GpuBackend> {
+  if (typeof document === 'undefined' && typeof OffscreenCanvas === 'undefined') {
+    throw new MemgradError(
+      "webgl: there is no WebGL here, only browsers have it; use the backend 'wasm', which runs everywhere.",
+    );
+  }
+  return ready(new WebGLDevice(await importGpuJs()));
+}
+
+/** The backend `webgpu`. Throws `MemgradError` where there is no WebGPU, or one that does not compute in float32. */
+export async function loadWebGPU(): Promise<GpuBackend> {
+  if (typeof navigator === 'undefined' || !navigator.gpu) {
+    throw new MemgradError(
+      "webgpu: there is no WebGPU here (navigator.gpu is missing), it needs a recent browser and a page served by https or from localhost; use the backend 'wasm', which runs everywhere.",
+    );
+  }
+  const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) {
+    throw new MemgradError(
+      "webgpu: this browser finds no GPU that it may use; use the backend 'webgl' or 'wasm'.",
+    );
+  }
+  const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
+  const device = await adapter.requestDevice({
+    requiredLimits: { maxStorageBufferBindingSize, maxBufferSize },
+  });
+  return ready(new WebGPUDevice(device));
+}
+
+async function importGpuJs(): Promise<GpuJs> {
+  try {
+    const module = await import('gpu.js');
+    return (module.default ?? module) as unknown as GpuJs;
+  } catch (cause) {
+    throw new MemgradError(
+      "webgl: the package gpu.js is missing, which this backend runs on; install it (npm install gpu.js), or use the backend 'wasm'.",
+      { cause },
+    );
+  }
+}
+
+/** Numbers that 16 or 24 bits would not keep, and what a GPU has to make of them. */
+const probe = [1 + 2 ** -22, 1e30, 1e-30, 16777213];
+
+/** A backend on `device`, unless it computes with less than float32. */
+async function ready(device: Device): Promise<GpuBackend> {
+  const make = () => ({
+    text: `fn compute(t: i32) -> vec4f {
+  return vec4f(number0 + 1.1920928955078125e-7, number1 * 2.0, number2 * 2.0, number3 + 2.0);
+}`,
+    inputs: 0,
+    numbers: 4,
+    outputs: 1,
+  });
+  const [block] = device.run('probe', make, [], 1, probe);
+  const came = await device.read(block);
+  device.free(block);
+  const [a, b, c, d] = probe.map(Math.fround);
+  const expected = Float32Array.of(a + 2 ** -23, b * 2, c * 2, d + 2);
+  if (expected.some((value, i) => value !== came[i])) {
+    device.close();
+    throw new MemgradError(
+      `${device.name}: this GPU computes with less than float32 (${came.slice(0, 4)}, expected ${expected}), and training would go wrong; use the backend 'wasm'.`,
+    );
+  }
+  return new GpuBackend(device);
+}

@@ -1,0 +1,227 @@
+/** WebGL2 through gpu.js, which compiles and runs the kernels. Textures and reading are ours. */
+import { MemgradError } from '../../errors.js';
+import {
+  type Block,
+  Cache,
+  type Device,
+  full,
+  MOST_KERNELS,
+  POOLED_TEXELS,
+  Pool,
+  tooLarge,
+} from './device.js';
+import {
+  type Compiled,
+  compile,
+  type Gpu,
+  type GpuJs,
+  type GpuJsTexture,
+  layoutOf,
+} from './gpujs.js';
+import type { KernelText } from './text.js';
+
+/** A block is a texture, seen as gpu.js sees it. */
+interface WebGLBlock extends Block {
+  handle: GpuJsTexture;
+}
+
+export class WebGLDevice implements Device {
+  readonly name = 'webgl';
+  readonly mostTexels: number;
+  readonly #gl: WebGL2RenderingContext;
+  readonly #gpujs: GpuJs;
+  readonly #gpu: Gpu;
+  readonly #kernels = new Cache<Compiled>(MOST_KERNELS, ({ run }) => run.destroy());
+  readonly #textures: Pool<WebGLTexture>;
+  /** Stands in for a texture that gpu.js must not keep. */
+  readonly #none: WebGLTexture;
+  readonly #framebuffer: WebGLFramebuffer;
+
+  /** Throws where there is no WebGL2 or no rendering to float32. */
+  constructor(gpujs: GpuJs) {
+    const canvas =
+      typeof document === 'undefined'
+        ? new OffscreenCanvas(2, 2)
+        : document.createElement('canvas');
+    const gl = canvas.getContext('webgl2', {
+      alpha: false,
+      depth: false,
+      antialias: false,
+      powerPreference: 'high-performance',
+    }) as WebGL2RenderingContext | null;
+    if (!gl) throw unfit('this browser gives no WebGL2 context');
+    if (!gl.getExtension('EXT_color_buffer_float')) {
+      throw unfit('this GPU cannot render to float32 textures (EXT_color_buffer_float)');
+    }
+    const format = gl.getShaderPrecisionFormat(gl.FRAGMENT_SHADER, gl.HIGH_FLOAT);
+    if (!format || format.precision < 23 || format.rangeMax < 127) {
+      throw unfit(`this GPU computes with ${format?.precision ?? 0} bits, and float32 needs 23`);
+    }
+    this.#gl = gl;
+    this.#gpujs = gpujs;
+    // gpu.js sizes its canvas to the largest result. Nothing is drawn there, so it gets one on paper.
+    this.#gpu = new gpujs.GPU({ mode: 'webgl2', canvas: { width: 0, height: 0 }, context: gl });
+    const side = gl.getParameter(gl.MAX_TEXTURE_SIZE) as number;
+    this.mostTexels = Math.min((2 ** Math.floor(Math.log2(side))) ** 2, 2 ** 24); // see sampler
+    this.#none = gl.createTexture();
+    this.#framebuffer = gl.createFramebuffer();
+    this.#textures = new Pool<WebGLTexture>(
+      POOLED_TEXELS,
+      (texels) => this.#texture(texels),
+      (texture) => gl.deleteTexture(texture),
+    );
+  }
+
+  upload(data: Float32Array, texels: number): Block {
+    const gl = this.#gl;
+    const block = this.#block(this.#take(texels), texels);
+    const { width, height } = layoutOf(texels);
+    const padded = new Float32Array(width * height * 4);
+    padded.set(data);
+    gl.activeTexture(gl.TEXTURE15); // not a unit of any kernel
+    gl.bindTexture(gl.TEXTURE_2D, block.handle.texture);
+    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, width, height, gl.RGBA, gl.FLOAT, padded);
+    return block;
+  }
+
+  async read(block: Block): Promise<Float32Array> {
+    const gl = this.#gl;
+    const { width, height } = layoutOf(block.texels);
+    const values = new Float32Array(width * height * 4);
+    const pixels = gl.createBuffer();
+    gl.bindFramebuffer(gl.FRAMEBUFFER, this.#framebuffer);
+    const { texture } = (block as WebGLBlock).handle;
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
+    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, pixels);
+    gl.bufferData(gl.PIXEL_PACK_BUFFER, values.byteLength, gl.STREAM_READ);
+    gl.readPixels(0, 0, width, height, gl.RGBA, gl.FLOAT, 0);
+    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
+    const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+    gl.flush();
+    for (let tries = 0; ; tries++) {
+      if (!fence || gl.isContextLost()) throw lost();
+      const status = gl.clientWaitSync(fence, 0, 0);
+      if (status === gl.WAIT_FAILED) throw lost();
+      if (status !== gl.TIMEOUT_EXPIRED) break;
+      await (tries < 20 ? turn() : new Promise((resolve) => setTimeout(resolve, 1)));
+    }
+    gl.deleteSync(fence);
+    const error = gl.getError(); // of anything since the last read; asking earlier would wait for the GPU
+    if (error === gl.CONTEXT_LOST_WEBGL) throw lost();
+    if (error === gl.OUT_OF_MEMORY) throw full(this.name);
+    if (error !== gl.NO_ERROR) throw unfit(`the GPU's driver refused a kernel (error ${error})`);
+    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, pixels);
+    gl.getBufferSubData(gl.PIXEL_PACK_BUFFER, 0, values);
+    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
+    gl.deleteBuffer(pixels);
+    return values;
+  }
+
+  free(block: Block): void {
+    this.#textures.give(block.texels, (block as WebGLBlock).handle.texture);
+  }
+
+  run(
+    key: string,
+    make: () => KernelText,
+    inputs: readonly Block[],
+    texels: number,
+    numbers: readonly number[],
+  ): Block[] {
+    if (texels > this.mostTexels) throw tooLarge(this.name, texels, this.mostTexels);
+    const id = `${key}|${inputs.map((input) => input.texels)}|${texels}`;
+    const args = [...inputs.map((input) => (input as WebGLBlock).handle), ...numbers];
+    try {
+      const { run, targets } = this.#kernels.get(id, () =>
+        compile(
+          this.#gpu,
+          make(),
+          inputs.map((input) => layoutOf(input.texels)),
+          layoutOf(texels),
+          args,
+          { take: () => this.#take(texels), none: this.#none },
+        ),
+      );
+      run(...args);
+      return targets.map((target) => {
+        const block = this.#block(target.texture, texels);
+        target.texture = this.#none; // or gpu.js would count and delete it
+        return block;
+      });
+    } catch (cause) {
+      if (this.#gl.isContextLost()) throw lost();
+      if (cause instanceof MemgradError) throw cause;
+      throw new MemgradError(
+        `webgl: the kernel '${key}' does not run on this GPU (${String(cause).split('\n')[0]}); use the backend 'wasm', and please report it.`,
+        { cause },
+      );
+    }
+  }
+
+  counts() {
+    return { blocks: this.#textures.made, kernels: this.#kernels.size };
+  }
+
+  close(): void {
+    this.#gl.getExtension('WEBGL_lose_context')?.loseContext();
+  }
+
+  #take(texels: number): WebGLTexture {
+    if (texels > this.mostTexels) throw tooLarge(this.name, texels, this.mostTexels);
+    if (this.#gl.isContextLost()) throw lost();
+    return this.#textures.take(texels);
+  }
+
+  #texture(texels: number): WebGLTexture {
+    const gl = this.#gl;
+    const { width, height } = layoutOf(texels);
+    const texture = gl.createTexture();
+    gl.activeTexture(gl.TEXTURE15);
+    gl.bindTexture(gl.TEXTURE_2D, texture);
+    gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA32F, width, height);
+    for (const name of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) {
+      gl.texParameteri(gl.TEXTURE_2D, name, gl.NEAREST);
+    }
+    for (const name of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T]) {
+      gl.texParameteri(gl.TEXTURE_2D, name, gl.CLAMP_TO_EDGE);
+    }
+    return texture;
+  }
+
+  #block(texture: WebGLTexture, texels: number): WebGLBlock {
+    const { width, height } = layoutOf(texels);
+    const size = [width, height];
+    const handle = new this.#gpujs.Texture({
+      texture,
+      size,
+      dimensions: [width, height, 1],
+      output: size,
+      context: this.#gl,
+      kernel: this,
+      type: 'ArrayTexture(4)',
+    });
+    return { texels, handle };
+  }
+}
+
+/** Lets the page have its turn. A channel waits for less than a timer does. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(0);
+  });
+}
+
+function unfit(reason: string): MemgradError {
+  return new MemgradError(`webgl: ${reason}; use the backend 'wasm', which needs no GPU.`);
+}
+
+function lost(): MemgradError {
+  return new MemgradError(
+    "webgl: the browser took the GPU away (the WebGL context is lost), and the values on it with it; load the backend anew, or go on from the last checkpoint on 'wasm'.",
+  );
+}

@@ -1,0 +1,168 @@
+/** The backends `webgl` and `webgpu` in a browser without a GPU: SwiftShader computes both. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { ConformanceRow } from '../../src/testing/index.js';
+import { operationNames } from '../../src/testing/index.js';
+import { bundle, type Chunk } from '../bundle.js';
+import { STRICT, visit, WITH_EVAL } from './browser.js';
+import { errorTable } from './errors.js';
+
+const test = suite('gpu');
+const names = ['webgl', 'webgpu'] as const;
+const steps = process.env.MEMGRAD_LONG ? 500 : 120;
+const page = 'docs/backends.md';
+
+let chunks: readonly Chunk[];
+test.before(async () => {
+  chunks = await bundle(`
+    import * as page from './tests/browser/gpu.ts';
+    export const main = ([what, argument]) =>
+      what in page.faults ? page.faults[what](argument) : page[what](argument);
+  `);
+});
+
+/** What `what` of ./gpu.ts gives on a page of its own, in the minified bundle. */
+async function onPage<T>(what: string, argument?: unknown): Promise<T> {
+  const { result, problems } = await visit(chunks, WITH_EVAL, [what, argument], { gpu: true });
+  assert.equal(problems, []);
+  return result as T;
+}
+
+const measured: Record<string, ConformanceRow[]> = {};
+for (const name of names) {
+  test(`${name}: every operation and every gradient is within its tolerance`, async () => {
+    const rows = await onPage<ConformanceRow[]>('conformance', name);
+    assert.equal(
+      rows.filter(({ passed }) => !passed),
+      [],
+    );
+    for (const what of ['forward', 'gradient']) assert.ok(rows.some((row) => row.what === what));
+    for (const operation of operationNames) {
+      assert.ok(
+        rows.some((row) => row.operation === operation),
+        operation,
+      );
+    }
+    measured[name] = rows;
+  });
+}
+
+test(`${page} has the errors of every operation`, () => {
+  const text = readFileSync(page, 'utf8');
+  const [before, table, after] = text.split(/(?<=<!-- errors -->\n)|(?=<!-- end of errors -->)/);
+  if (process.env.MEMGRAD_WRITE_ERRORS) {
+    writeFileSync(page, before + errorTable(measured) + after);
+    return;
+  }
+  for (const operation of operationNames) assert.match(table, `| ${operation} |`);
+});
+
+test('a model learns the copy task as well as on wasm, and keeps nothing', async () => {
+  const wasm = await onPage<Run>('training', { name: 'wasm', steps });
+  for (const name of names) {
+    const run = await onPage<Run>('training', { name, steps });
+    assert.ok(Math.abs(run.losses[0] - wasm.losses[0]) < 1e-4 * wasm.losses[0], 'the first loss');
+    assert.ok(Math.abs(run.losses[9] - wasm.losses[9]) < 1e-2 * wasm.losses[9], 'the tenth');
+    assert.ok(wasm.accuracy > 0.98, `accuracy ${wasm.accuracy} on wasm`);
+    assert.ok(run.accuracy > 0.98, `accuracy ${run.accuracy} on ${name}`);
+    assert.equal(run.counts[1], run.counts[0], `textures after ${steps} steps as after 20`);
+  }
+});
+
+interface Run {
+  losses: number[];
+  accuracy: number;
+  counts: unknown[];
+}
+
+for (const name of names) {
+  test(`${name}: results do not share memory`, async () => {
+    const { powers, last } = await onPage<{ powers: number[]; last: number }>('reuse', name);
+    assert.equal(
+      powers,
+      powers.map((_, i) => 2 ** i),
+    );
+    assert.is(last, 51);
+  });
+
+  test(`${name}: when the GPU is taken away, reading and computing say so, and it can be loaded again`, async () => {
+    const { read, after, again } = await onPage<Record<string, unknown>>('lost', name);
+    assert.match(String(read), /^MemgradError: .* took the GPU away .* 'wasm'\.$/);
+    assert.match(String(after), /took the GPU away/);
+    assert.equal(again, [1]);
+  });
+
+  test(`${name}: a kernel that does not compile ends in an error`, async () => {
+    const error = await onPage<string>('compile', name);
+    assert.match(error, new RegExp(`^MemgradError: ${name}: .* does not run on this GPU .*'wasm'`));
+  });
+
+  test(`${name}: a tensor over the limit is refused, and the others stay`, async () => {
+    const { error, before } = await onPage<{ error: string; before: number[] }>('large', name);
+    assert.match(error, /^OutOfMemory: .* 4295\.0 million values is over .* holds, .*'wasm'/);
+    assert.equal(before, [2, 3]);
+  });
+}
+
+test('webgl: a GPU without float32 is refused', async () => {
+  const answers = await onPage<string[]>('half', 'webgl');
+  assert.match(answers[0], /cannot render to float32 textures .*'wasm'/);
+  assert.match(answers[1], /computes with 10 bits, and float32 needs 23; .*'wasm'/);
+  assert.match(answers[2], /computes with less than float32 .*'wasm'/);
+});
+
+test('backends() finds all of them', async () => {
+  const found = await onPage<{ name: string; available: boolean; why?: string }[]>('backends');
+  assert.equal(
+    found.map(({ name, available, why }) => [name, available, why]),
+    ['wasm', 'cpu', 'webgl', 'webgpu'].map((name) => [name, true, undefined]),
+  );
+});
+
+test('both work in a worker, and webgpu under a policy that forbids functions from text', async () => {
+  const worker = await bundle(`
+    import { loadBackend, mul, tensor } from './src/index.ts';
+    const run = async (name) => {
+      const backend = await loadBackend(name);
+      return [typeof document, ...(await mul(tensor([3, 4], { backend }), 2).array())];
+    };
+    if (typeof document === 'undefined') {
+      onmessage = async ({ data }) => postMessage(await run(data).catch(String));
+    }
+    export const main = (name) => new Promise((resolve) => {
+      const worker = new Worker(import.meta.url, { type: 'module' });
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.postMessage(name);
+    });
+  `);
+  for (const [name, policy] of [
+    ['webgl', WITH_EVAL],
+    ['webgpu', STRICT],
+  ]) {
+    const { result, problems } = await visit(worker, policy, name, { gpu: true });
+    assert.equal(problems, []);
+    assert.equal(result, ['undefined', 6, 8], name);
+  }
+});
+
+test('importing the core pulls no byte of gpu.js, nor of the GPU backends', async () => {
+  const core = await bundle(`
+    import { tensor } from './src/index.ts';
+    export const main = () => tensor([1]).array();
+  `);
+  const inGpuJs = ({ text }: Chunk) => text.includes('isIntegerDivisionAccurate');
+  assert.ok(core.some(inGpuJs), 'it can be loaded later');
+  const loaded = [core.find(({ name }) => name === 'entry.js') as Chunk];
+  for (const { text } of loaded) {
+    for (const [, name] of text.matchAll(/(?:from|import)"\.\/([^"]+)"/g)) {
+      const chunk = core.find((candidate) => candidate.name === name) as Chunk;
+      if (!loaded.includes(chunk)) loaded.push(chunk);
+    }
+  }
+  for (const chunk of loaded) {
+    assert.not.ok(inGpuJs(chunk) || chunk.text.includes('createShaderModule'), chunk.name);
+  }
+});
+
+test.run();
