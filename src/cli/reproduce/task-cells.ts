@@ -60,9 +60,8 @@ function configOf(
   const { task, segmentLength, memoryTokens = segmentLength } = row;
   const own = scale !== 'paper';
   const { layers, heads, dModel, dHead, dInner } = own ? ownSizes[scale] : paper.sizes;
-  const { optimizer, learningRate, betas, schedule, warmUp, clip } = own
-    ? { ...trainingPresets.fast, learningRate: 1e-3, schedule: 'constant', warmUp: 100 }
-    : trainingPresets.paper;
+  const { optimizer, learningRate, betas, schedule, warmUp, clip } =
+    trainingPresets[own ? 'fast' : 'paper'];
   const config = {
     version: RUN_VERSION,
     seed,
