@@ -63,8 +63,8 @@ export function addReproduce(program: Command): void {
       'after',
       `
 Shares never have a run in common, so any queue can spread them over machines with one folder for
-runs. Start a share again after it was cut off: it goes on with what is not done. Without --shard
-the table is made of all that is done.
+runs. Start a share again after it was cut off: it goes on with what is not done. The table is made
+of all that is done, whichever share did it.
 
 Examples:
   $ memgrad reproduce copy
@@ -119,8 +119,7 @@ async function runReproduce(name: ExperimentName, options: ReproduceOptions): Pr
   output.print(`\n${summaryTable(experiment, filled)}`);
   if (missing > 0) {
     output.event('missing', { runs: missing });
-    output.print(`${plural(missing, 'run')} of other shares are still to be done.`);
-    return;
+    output.print(`Not done yet: ${plural(missing, 'run')} of other shares.`);
   }
   const files = {
     [`${name}-${scale}.md`]: summaryPage(experiment, name, scale, filled),

@@ -1,5 +1,6 @@
 /** The contract of tasks whose samples stand for themselves: seeded batches of token sequences, and how to judge and show them. */
 import type { Key } from '../autograd/index.js';
+import { requireWhole } from '../errors.js';
 
 /** Targets with this value don't count, in the loss or in the accuracy. */
 export const IGNORED = -100;
@@ -48,9 +49,11 @@ export interface Sample {
 /**
  * A batch of `size` samples, all of the same lengths, in the format of the RMT paper: inputs are
  * [prompt, answer] without its last token, targets without its first, and only the answer counts.
- * `judged` is how many of the answer's last tokens are the answer itself; all by default.
+ * `judged` is how many of the answer's last tokens are the answer itself; all by default. Throws
+ * `MemgradError` for a size that is no whole number >= 1.
  */
 export function answerBatch(size: number, sample: (row: number) => Sample, judged?: number): Batch {
+  requireWhole('batch', 'size', size);
   const samples = Array.from({ length: size }, (_, row) => sample(row));
   const [promptLength, answerLength] = [samples[0].prompt.length, samples[0].answer.length];
   const time = promptLength + answerLength - 1;

@@ -209,11 +209,15 @@ test('the command does nothing that is done, and writes table, figure and number
     const last = `${all.length}/${all.length}`;
     const share = await call('--shard', last, '--json');
     assert.is(share.code, 0, share.stderr);
-    const [start, run, missing] = events(share.stdout);
+    const [start, run, missing, written] = events(share.stdout);
     assert.equal([start.runs, start.of], [1, all.length]);
     assert.equal([run.model, run.seed], ['rmt', 2]);
     assert.equal(run.scores, { accuracy: 0.75, exact: 0.375 });
     assert.equal(missing, { event: 'missing', runs: all.length - 2 });
+    assert.is(written.event, 'written');
+    const partial = await readFile(join(out, 'retrieval-small.md'), 'utf8');
+    assert.match(partial, `Not done yet: ${all.length - 2} runs.`);
+    assert.match(partial, '| 2 segments | Transformer | – | – | – | 0 |');
 
     for (const run of all) await fill(run);
     const { code, stdout, stderr } = await call();
@@ -226,6 +230,7 @@ test('the command does nothing that is done, and writes table, figure and number
     ]);
     const page = await readFile(join(out, 'retrieval-small.md'), 'utf8');
     assert.match(page, '| 5 segments | RMT | 70,000 | 0.750 |');
+    assert.not.match(page, 'Not done');
     const numbers = JSON.parse(await readFile(join(out, 'retrieval-small.json'), 'utf8'));
     assert.is(numbers.length, cells.length);
     assert.is(numbers[2].runs[2].config.seed, 2);

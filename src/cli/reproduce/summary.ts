@@ -1,5 +1,5 @@
 /** What an experiment came to: means over seeds beside the paper's numbers, as a table for people and for Markdown. */
-import { count } from '../format.js';
+import { count, plural } from '../format.js';
 import { table } from '../table.js';
 import type { Cell, Contender, Experiment } from './experiment.js';
 import type { Measured } from './measured.js';
@@ -66,6 +66,7 @@ export function summaryPage(
 ): string {
   const shown = Object.entries(columns(experiment));
   const line = (texts: readonly string[]) => `| ${texts.join(' | ')} |`;
+  const missing = cells.reduce((sum, { cell, runs }) => sum + cell.seeds.length - runs.length, 0);
   const samples = cells.flatMap(({ runs }) => runs)[0]?.samples ?? 0;
   return [
     `# ${experiment.title}`,
@@ -78,6 +79,7 @@ export function summaryPage(
     '',
     `Here: ${experiment.says} (${count(samples)} of them), the mean over the seeds. Steps: those taken by each seed; at our own scales a run on an algorithmic task ends after ten batches in a row without an error. Seconds: of training, on the machine that ran it. Paper: its mean on its own data after hundreds of thousands of steps, judged by its own scripts.`,
     '',
+    ...(missing > 0 ? [`Not done yet: ${plural(missing, 'run')}.`, ''] : []),
     `![${experiment.title}](${name}-${scale}.svg)`,
     '',
   ].join('\n');
