@@ -191,6 +191,16 @@ test('a table has means, spreads and steps of every seed beside the paper', () =
   assert.is(half, 40 + (360 - 40 - 48) / 2);
 });
 
+test('a figure of scores that are no shares shows them all, and none where nothing is done', () => {
+  const cells = cellsOf('lm-bytes', 'small').map((cell): Filled => ({ cell, runs: [] }));
+  const tick = (svg: string) =>
+    [...svg.matchAll(/text-anchor="end">([^<]*)</g)].map(([, label]) => Number(label));
+  const axis = tick(figure(experiments['lm-bytes'], cells)); // the paper's 1.228 to 1.402 are shown
+  assert.ok(Math.min(...axis) < 1.228 && Math.max(...axis) > 1.402, String(axis));
+  const empty = cellsOf('bptt-depth', 'small').map((cell): Filled => ({ cell, runs: [] }));
+  assert.equal(tick(figure(experiments['bptt-depth'], empty)), [0, 0.25, 0.5, 0.75, 1]);
+});
+
 test('the command does nothing that is done, and writes table, figure and numbers', () =>
   inFolder(async (folder) => {
     const [runs, out] = [join(folder, 'runs'), join(folder, 'results')];

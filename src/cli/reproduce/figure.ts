@@ -112,6 +112,7 @@ function rangeOf(experiment: Experiment, cells: readonly Filled[]): [least: numb
     ...runs.map((run) => scoreOf(experiment, run)),
     ...(cell.paper === undefined ? [] : [cell.paper]),
   ]);
+  if (shown.length === 0) return [0, 1];
   const [least, most] = [Math.min(...shown), Math.max(...shown)];
   const margin = (most - least) / 10 || 1;
   return [least - margin, most + margin];

@@ -2,7 +2,7 @@
 import { count, plural } from '../format.js';
 import { table } from '../table.js';
 import type { Cell, Contender, Experiment } from './experiment.js';
-import type { Measured } from './measured.js';
+import type { Measured, Score } from './measured.js';
 
 /** How the models are called. */
 export const titles: Readonly<Record<Contender, string>> = {
@@ -12,6 +12,15 @@ export const titles: Readonly<Record<Contender, string>> = {
   rmt: 'RMT',
   'transformer-xl-rmt': 'Transformer-XL + RMT',
   'encoder-rmt': 'encoder RMT',
+};
+
+/** What each score is measured on. */
+const measuredOn: Readonly<Record<Score, string>> = {
+  accuracy: 'samples',
+  exact: 'samples',
+  bits: 'bytes',
+  perplexity: 'words',
+  f1: 'documents',
 };
 
 /** A cell with the runs that are done. */
@@ -77,7 +86,7 @@ export function summaryPage(
     line(shown.map((_, i) => (i < 2 ? '---' : '---:'))),
     ...cells.map((cell) => line(shown.map(([, show]) => show(cell)))),
     '',
-    `Here: ${experiment.says} (${count(samples)} of them), the mean over the seeds. Steps: those taken by each seed; at our own scales a run on an algorithmic task ends after ten batches in a row without an error. Seconds: of training, on the machine that ran it. Paper: its mean on its own data after hundreds of thousands of steps, judged by its own scripts.`,
+    `Here: ${experiment.says}; measured on ${count(samples)} ${measuredOn[experiment.score]}, the mean over the seeds. Steps: those taken by each seed; at our own scales a run on an algorithmic task ends after ten batches in a row without an error. Seconds: of training, on the machine that ran it. Paper: its mean on its own data after hundreds of thousands of steps, judged by its own scripts.`,
     '',
     ...(missing > 0 ? [`Not done yet: ${plural(missing, 'run')}.`, ''] : []),
     `![${experiment.title}](${name}-${scale}.svg)`,
