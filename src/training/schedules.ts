@@ -4,6 +4,7 @@ import { requireWhole } from './whole.js';
 
 /** Gives the factor for each step, counted from 1. */
 export interface Schedule {
+  /** By what to multiply the learning rate in this step. */
   factor(step: number): number;
   /** Called with the loss of each step, for schedules that look at it. */
   observe?(loss: number): void;
