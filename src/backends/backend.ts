@@ -226,8 +226,11 @@ export interface FusedKernels {
 
 /** What an engine needs of the code that computes. `tests/` runs the conformance suite on each. */
 export interface Backend {
+  /** What `loadBackend` calls it. */
   readonly name: string;
+  /** The dtypes that it computes in; `tensor` refuses others. */
   readonly dtypes: readonly DType[];
+  /** Kernels that do the work of several, where it has them; operations without one run by their definition. */
   readonly fused?: Partial<FusedKernels>;
 
   /** A new buffer with a copy of `data`; its dtype is that of the array. */

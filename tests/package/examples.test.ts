@@ -64,12 +64,15 @@ test('worker: the page goes on drawing, and can stop the worker', async () => {
     await page.reload();
     await output(page, /step/);
     await page.click('#stop');
-    return { text, frames, stopped: await output(page, /stopped/) };
+    const stopped = await output(page, /stopped/);
+    await page.waitForTimeout(300); // in which it would take some thirty steps
+    return { text, frames, stopped, later: await output(page, /./) };
   });
   assert.equal(problems, []);
   assert.ok(rightOf(result.text) > 90, result.text);
   assert.ok(result.frames > 20, `${result.frames} frames while it trained`);
   assert.match(result.stopped, /^step \d+, loss [\d.]+ \(stopped\)$/);
+  assert.is(result.later, result.stopped);
 });
 
 test('vite: compiles strictly, is built, trains and answers', async () => {
