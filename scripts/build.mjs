@@ -8,6 +8,7 @@ import { builtinModules, createRequire } from 'node:module';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { entryPoints as library } from './entry-points.mjs';
 import { wasmKernels } from './kernels.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -15,17 +16,6 @@ const dist = join(root, 'dist');
 const types = !process.argv.includes('--no-types');
 const started = performance.now();
 
-const library = [
-  'src/index.ts',
-  'src/models/index.ts',
-  'src/tasks/index.ts',
-  'src/training/index.ts',
-  'src/corpora/index.ts',
-  'src/runs/index.ts',
-  'src/testing/index.ts',
-  'src/backends/cpu/index.ts',
-  'src/backends/wasm/index.ts',
-];
 const cli = 'src/cli/main.ts';
 
 const builtin = new RegExp(`^(node:.+|${builtinModules.join('|')})$`);
@@ -110,7 +100,7 @@ await writeFile(
 );
 
 if (types) {
-  const typescript = createRequire(import.meta.url).resolve('typescript/package.json');
+  const typescript = createRequire(import.meta.url).resolve('@typescript/native/package.json');
   const { bin } = JSON.parse(await readFile(typescript, 'utf8'));
   const { status } = spawnSync(
     process.execPath,

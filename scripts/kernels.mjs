@@ -1,5 +1,6 @@
 // An esbuild plugin that compiles src/backends/wasm/assembly to WebAssembly and embeds the bytes
-// wherever `kernels.wasm` is imported.
+// wherever `kernels.wasm` is imported. As hexadecimal digits: compressed they take 2.6 kB less than
+// base64, whose characters do not begin where bytes do, so that nothing repeats.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -52,9 +53,11 @@ export const wasmKernels = {
   setup(api) {
     api.onLoad({ filter: /wasm[\\/]kernels\.wasm$/ }, async () => {
       const { output, names } = await compile();
+      const digits = (await readFile(output)).toString('hex');
       return {
-        contents: await readFile(output),
-        loader: 'binary',
+        contents: `const bytes = (digits) => Uint8Array.from(digits.match(/../g), (byte) => Number.parseInt(byte, 16));
+export default /* @__PURE__ */ bytes('${digits}');`,
+        loader: 'js',
         watchFiles: names.map((name) => join(sources, name)),
       };
     });

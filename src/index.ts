@@ -1,4 +1,8 @@
-/** memgrad: tensors, operations and derivatives. Models, tasks and training have entry points of their own. */
+/**
+ * memgrad: tensors, operations and derivatives. Models, tasks and training have entry points of their own.
+ *
+ * @module memgrad
+ */
 export * from './autograd/index.js';
 export * from './backends/index.js';
 export { MemgradError, OutOfMemory } from './errors.js';

@@ -33,7 +33,13 @@ export function setDefaultBackend(backend: Backend): void {
  * Throws on ragged arrays, on values that are no numbers (or fractions, as int32), and where shape
  * and values don't match.
  *
- * @example tensor([[1, 2], [3, 4]]) // float32, shape [2, 2]
+ * @example
+ * ```js
+ * import { tensor } from 'memgrad';
+ *
+ * console.log(String(tensor([[1, 2], [3, 4]]))); // => Tensor(float32 [2, 2] on wasm)
+ * console.log(String(tensor([1, 2], { dtype: 'int32' }))); // => Tensor(int32 [2] on wasm)
+ * ```
  */
 export function tensor(
   values: Nested | TypedArray,

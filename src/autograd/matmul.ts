@@ -17,7 +17,9 @@ import { type Shape, sameShape, showShape, type Tensor } from './tensor.js';
 
 /** Which sides of a product to transpose (their last two axes). */
 export interface MatmulOptions {
+  /** Takes `a` as [..., k, m] in place of [..., m, k]. Default false. */
   transposeA?: boolean;
+  /** Takes `b` as [..., n, k] in place of [..., k, n]. Default false. */
   transposeB?: boolean;
 }
 

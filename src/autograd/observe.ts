@@ -27,7 +27,18 @@ export interface Observation<T> {
  * `layers.0.attention`, [batch, heads, queries, keys]. A value that is reported twice under one
  * name counts as it was last. `f` must be synchronous. Of nested calls the innermost one sees.
  *
- * @example const { seen } = observe(() => model.forward(tokens, state), (name) => name.endsWith('attention'));
+ * @example
+ * ```js
+ * import { exp, neg, observe, report, tensor } from 'memgrad';
+ *
+ * const curve = (x) => {
+ *   const power = neg(x);
+ *   report('power', power);
+ *   return exp(power);
+ * };
+ * const { result, seen } = observe(() => curve(tensor([0, 1])));
+ * console.log(result.shape, await seen.get('power').array()); // => [ 2 ] [ -0, -1 ]
+ * ```
  */
 export function observe<T>(
   f: () => T,

@@ -8,6 +8,15 @@ import { treeLeaves } from './tree.js';
  * the enclosing scope takes over. Parameters are never freed. When `f` throws, all is freed.
  *
  * `f` must be synchronous: return tensors from the scope and read them outside.
+ *
+ * @example
+ * ```js
+ * import { add, memoryReport, mul, scope, tensor } from 'memgrad';
+ *
+ * const x = tensor([1, 2]);
+ * const y = scope(() => add(mul(x, x), 1)); // x * x is freed
+ * console.log(await y.array(), memoryReport().buffers); // => [ 2, 5 ] 2
+ * ```
  */
 export function scope<T>(f: () => T): T {
   const made = new Set<Tensor>();

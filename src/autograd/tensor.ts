@@ -51,6 +51,7 @@ export class Tensor {
     );
   }
 
+  /** Where the backend keeps the values. Throws `MemgradError` when the tensor was freed. */
   get buffer(): DeviceBuffer {
     return this.storage.buffer;
   }
@@ -87,10 +88,12 @@ export class Tensor {
     this.#storage = undefined;
   }
 
+  /** Frees the tensor at the end of a block that began with `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
 
+  /** Dtype, shape and backend; the values are to be waited for (`data`). */
   toString(): string {
     return `Tensor(${this.dtype} ${showShape(this.shape)} on ${this.backend.name})`;
   }

@@ -30,7 +30,13 @@ export type Scalar = Tensor | readonly [loss: Tensor, ...rest: unknown[]];
  *
  * All that `f` made and didn't return is freed, unless an outer derivative still needs it.
  *
- * @example const [value, gradient] = valueAndGrad((w: Tensor) => sum(mul(w, w)))(tensor([1, 2]));
+ * @example
+ * ```js
+ * import { mul, sum, tensor, valueAndGrad } from 'memgrad';
+ *
+ * const [value, gradient] = valueAndGrad((w) => sum(mul(w, w)))(tensor([1, 2]));
+ * console.log(await value.item(), await gradient.array()); // => 5 [ 2, 4 ]
+ * ```
  */
 export function valueAndGrad<A extends unknown[], R extends Scalar, P = A[0]>(
   f: (...args: A) => R,
@@ -63,7 +69,19 @@ export function valueAndGrad<A extends unknown[], R extends Scalar, P = A[0]>(
   };
 }
 
-/** A function that gives the gradient of `f`; see `valueAndGrad`. */
+/**
+ * A function that gives the gradient of `f`; see `valueAndGrad`.
+ *
+ * @example
+ * ```js
+ * import { grad, pow, tensor } from 'memgrad';
+ *
+ * const cube = (x) => pow(x, 3);
+ * console.log(await grad(cube)(tensor(2)).item()); // => 12
+ * console.log(await grad(grad(cube))(tensor(2)).item()); // => 12
+ * console.log(await grad(grad(grad(cube)))(tensor(2)).item()); // => 6
+ * ```
+ */
 export function grad<A extends unknown[], R extends Scalar, P = A[0]>(
   f: (...args: A) => R,
   parameters?: P,
@@ -77,6 +95,16 @@ export function grad<A extends unknown[], R extends Scalar, P = A[0]>(
 /**
  * The value of `f` at the tensors `args`, and its vector-Jacobian product: a function from a
  * cotangent (of the shape of the value) to the gradient of each argument. It may be called often.
+ *
+ * @example
+ * ```js
+ * import { mul, tensor, vjp } from 'memgrad';
+ *
+ * const [product, pullback] = vjp(mul, tensor([1, 2]), tensor([3, 4]));
+ * const [forA, forB] = pullback(tensor([1, 10]));
+ * console.log(await product.array()); // => [ 3, 8 ]
+ * console.log(await forA.array(), await forB.array()); // => [ 3, 40 ] [ 1, 20 ]
+ * ```
  */
 export function vjp(
   f: (...args: Tensor[]) => Tensor,

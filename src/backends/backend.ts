@@ -53,7 +53,9 @@ export type UnaryKernel =
  * of an int32 result beyond 32 bits is up to the backend.
  */
 export type BinaryKernel = ArithmeticKernel | ComparisonKernel;
+/** Kernels of two values that give the dtype which both have. */
 export type ArithmeticKernel = 'add' | 'sub' | 'mul' | 'div' | 'pow' | 'maximum' | 'minimum';
+/** Kernels of two values that give an int32: 1 where the comparison holds, else 0. */
 export type ComparisonKernel =
   | 'equal'
   | 'notEqual'
@@ -169,6 +171,7 @@ export interface FusedKernels {
   ): [DeviceBuffer, DeviceBuffer, DeviceBuffer];
   /** (x - mean) / sqrt(variance + epsilon). */
   normalize(x: DeviceBuffer, epsilon: number, width: number): DeviceBuffer;
+  /** The gradient of `normalize` with respect to `x`, where `g` is that of its result. */
   normalizeGradient(x: DeviceBuffer, g: DeviceBuffer, epsilon: number, width: number): DeviceBuffer;
   /** Turns the pairs (x_i, x_{i + d/2}) of each of the `heads` in a row, d = width / heads, by angles with these cosines and sines ([time, d / 2], repeating over the rows); `sign` -1 turns back. */
   rotate(
@@ -223,8 +226,11 @@ export interface FusedKernels {
 
 /** What an engine needs of the code that computes. `tests/` runs the conformance suite on each. */
 export interface Backend {
+  /** What `loadBackend` calls it. */
   readonly name: string;
+  /** The dtypes that it computes in; `tensor` refuses others. */
   readonly dtypes: readonly DType[];
+  /** Kernels that do the work of several, where it has them; operations without one run by their definition. */
   readonly fused?: Partial<FusedKernels>;
 
   /** A new buffer with a copy of `data`; its dtype is that of the array. */
@@ -238,6 +244,7 @@ export interface Backend {
   fill(value: number, size: number, dtype: DType): DeviceBuffer;
   /** The same values in another dtype; float to int32 rounds towards zero. */
   cast(x: DeviceBuffer, dtype: DType): DeviceBuffer;
+  /** The function `kernel` of each value, in the dtype of `x`. */
   unary(kernel: UnaryKernel, x: DeviceBuffer): DeviceBuffer;
   /** Both views have the output's shape; broadcasting is a stride of 0. */
   binary(kernel: BinaryKernel, a: View, b: View): DeviceBuffer;
@@ -245,6 +252,7 @@ export interface Backend {
   where(condition: View, a: View, b: View): DeviceBuffer;
   /** Reduces the axes of `x` from `kept` on. Sums of float32 are rounded once, at the end, where the backend can. */
   reduce(kernel: ReduceKernel, x: View, kept: number): DeviceBuffer;
+  /** The products [m, k] times [k, n] of a batch of matrices, each m by n and row-major; `spec` says which is stored transposed. */
   matmul(a: DeviceBuffer, b: DeviceBuffer, spec: MatmulSpec): DeviceBuffer;
   /** A contiguous buffer of `shape`, filled with `fill`, with the pieces copied into it: transposes, slices, pads and joins. */
   assemble(

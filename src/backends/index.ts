@@ -18,8 +18,8 @@ const loaders = {
   // Loaded only when asked for: it builds functions from text, which a strict content-security policy forbids.
   cpu: async (): Promise<Backend> => (await import('./cpu/index.js')).createCpuBackend(),
   // As cpu; and gpu.js is large.
-  webgl: async (): Promise<Backend> => (await import('./gpu/load.js')).loadWebGL(),
-  webgpu: async (): Promise<Backend> => (await import('./gpu/load.js')).loadWebGPU(),
+  webgl: async (): Promise<Backend> => (await import('./gpu/index.js')).loadWebGL(),
+  webgpu: async (): Promise<Backend> => (await import('./gpu/index.js')).loadWebGPU(),
 } satisfies Record<string, (options: BackendOptions) => Promise<Backend>>;
 
 /** The name of a backend that this version has. */

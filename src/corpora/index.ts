@@ -1,4 +1,8 @@
-/** Real text. For Node alone: corpora are files. */
+/**
+ * Real text. For Node alone: corpora are files.
+ *
+ * @module memgrad/corpora
+ */
 export { bytePairs } from './bpe.js';
 export { hyperpartisan, type LabelledDocuments, speeches } from './documents.js';
 export type { PackageFiles } from './files.js';

@@ -17,9 +17,13 @@ export type Positions = 'rotary' | 'relative' | 'relative-wrapped' | 'absolute';
 export interface ModelConfig {
   /** Size of the vocabulary. */
   nToken: number;
+  /** How many layers. */
   nLayer: number;
+  /** How many heads of attention to a layer. */
   nHead: number;
+  /** Width of the rows between layers, [batch, time, dModel]. */
   dModel: number;
+  /** Width of one head; even with `rotary` positions. */
   dHead: number;
   /** Width of the feed-forward layer. */
   dInner: number;
@@ -27,6 +31,7 @@ export interface ModelConfig {
   norm: 'pre' | 'post';
   /** One more normalisation before the logits. */
   finalNorm: boolean;
+  /** How a row knows where it stands. */
   positions: Positions;
   /**
    * The slowest pair of `rotary` positions turns by nearly 1 / rotaryBase a step. Default 10000, as
@@ -39,8 +44,9 @@ export interface ModelConfig {
    * equally large, which is what lets RMT find its memory within hundreds of steps.
    */
   scaleEmbeddings: boolean;
-  /** Probability of dropping a value, and an attention weight. */
+  /** Probability of dropping a value. */
   dropout: number;
+  /** Probability of dropping an attention weight. */
   dropatt: number;
   /** Distances beyond this one count as this one; for `relative` and `absolute` positions. Default: none. */
   clampLen?: number;
@@ -49,7 +55,9 @@ export interface ModelConfig {
    * next, form a cluster of their own, the rarer the later (layers/adaptive-softmax.ts).
    */
   cutoffs?: readonly number[];
+  /** Of the parameters and all that is computed; float64 on `cpu` alone. Default float32. */
   dtype?: 'float32' | 'float64';
+  /** Where the parameters live. Default: `defaultBackend()`. */
   backend?: Backend;
 }
 
@@ -63,6 +71,7 @@ export interface CacheConfig extends ModelConfig {
 
 /** The configuration of a model with memory tokens. */
 export interface MemoryConfig extends ModelConfig {
+  /** How many rows of memory there are, [batch, numMemTokens, dModel]. */
   numMemTokens: number;
   /** `distinct`: every row N(0, 0.02) by itself; `repeated`: one N(0, 1) vector for all (the paper). */
   memInit: 'distinct' | 'repeated';

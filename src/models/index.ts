@@ -1,4 +1,8 @@
-/** The models by name. A new one gets a file of its own and a line in the table. */
+/**
+ * The models by name. A new one gets a file of its own and a line in the table.
+ *
+ * @module memgrad/models
+ */
 import { MemgradError } from '../errors.js';
 import type { CachedMemoryConfig } from './config.js';
 import { MemTransformer } from './mem-transformer.js';

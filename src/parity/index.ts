@@ -1,4 +1,8 @@
-/** Parity: the models of memgrad beside numbers that the published code computed. */
+/**
+ * Parity: the models of memgrad beside numbers that the published code computed.
+ *
+ * @module memgrad/parity
+ */
 import { runStream, runSynthetic } from './case.js';
 import type { ParityRow } from './compare.js';
 import type { ParityContext } from './context.js';

@@ -1,4 +1,8 @@
-/** Runs: configuration and parameters, saved and loaded through a storage of the caller's choice. */
+/**
+ * Runs: configuration and parameters, saved and loaded through a storage of the caller's choice.
+ *
+ * @module memgrad/runs
+ */
 export { buildModel, buildTask, buildTraining } from './build.js';
 export {
   checkRunConfig,

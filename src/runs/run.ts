@@ -9,8 +9,9 @@ import { checkRunConfig, leastParameters, type RunConfig } from './config.js';
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from './safetensors.js';
 import type { RunStorage } from './storage.js';
 
-/** The files of a run. */
+/** The file of a run that holds its `RunConfig`, as JSON. */
 export const CONFIG_FILE = 'config.json';
+/** The file of a run that holds the parameters of its model. */
 export const MODEL_FILE = 'model.safetensors';
 
 const MODEL_FORMAT = { format: 'memgrad', version: '1' };

@@ -1,4 +1,8 @@
-/** The tasks by name. A new one gets a file of its own and a line in the table. */
+/**
+ * The tasks by name. A new one gets a file of its own and a line in the table.
+ *
+ * @module memgrad/tasks
+ */
 import { MemgradError } from '../errors.js';
 import { Copy, type CopyOptions } from './copy.js';
 import type { DocumentTask } from './documents.js';

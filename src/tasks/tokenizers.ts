@@ -6,7 +6,9 @@ export interface Tokenizer {
   readonly name: 'bytes' | 'words' | 'bpe';
   /** Number of different tokens. */
   readonly vocabulary: number;
+  /** The tokens of a text in UTF-8. */
   encode(text: Uint8Array): Int32Array;
+  /** The text of some tokens, for a person to read. */
   decode(tokens: ArrayLike<number>): string;
 }
 
@@ -78,6 +80,7 @@ export class WordTokenizer implements Tokenizer {
     this.vocabulary = this.#words.length;
   }
 
+  /** Its words by number, and those that it does not know as the unknown one. */
   encode(text: Uint8Array): Int32Array {
     const unknown = this.#tokens.get(UNKNOWN) as number;
     return Int32Array.from(this.#cut(text), (word) => this.#tokens.get(word) ?? unknown);

@@ -54,7 +54,14 @@ interface Read {
  * |error| <= absolute + relative * |expected|, with the tolerance of its operation. A case that
  * throws gives a row that didn't pass. Throws for an operation that is not known.
  *
- * @example const failed = (await runConformance(backend)).filter((row) => !row.passed);
+ * @example
+ * ```js
+ * import { createWasmBackend } from 'memgrad/backends/wasm';
+ * import { runConformance } from 'memgrad/testing';
+ *
+ * const rows = await runConformance(createWasmBackend(), { operations: ['softmax'] });
+ * console.log(rows.filter((row) => !row.passed).length); // => 0
+ * ```
  */
 export async function runConformance(
   backend: Backend,

@@ -35,7 +35,14 @@ export const differentiableNames: readonly OperationName[] = operationNames.filt
  * as `checkGradients` does, one row after another. Throws for an operation that is not known or
  * has no gradient.
  *
- * @example for await (const row of checkAllGradients({ operations: ['mul'] })) console.log(row);
+ * @example
+ * ```js
+ * import { checkAllGradients } from 'memgrad/testing';
+ *
+ * const verdicts = new Set();
+ * for await (const { passed } of checkAllGradients({ operations: ['mul'] })) verdicts.add(passed);
+ * console.log([...verdicts]); // => [ true ]
+ * ```
  */
 export async function* checkAllGradients({
   operations,

@@ -1,4 +1,8 @@
-/** Checks that anyone can run: gradients against central differences, a backend against the reference. */
+/**
+ * Checks that anyone can run: gradients against central differences, a backend against the reference.
+ *
+ * @module memgrad/testing
+ */
 
 export type { FloatDType, HostArray, OperationCases, Pattern, Tolerance } from './case.js';
 export { cases, type OperationName, operationNames, operations } from './cases.js';

@@ -1,4 +1,8 @@
-/** Training: the loop, optimisers, schedules, curriculum, evaluation. */
+/**
+ * Training: the loop, optimisers, schedules, curriculum, evaluation.
+ *
+ * @module memgrad/training
+ */
 export { Curriculum, type CurriculumOptions } from './curriculum.js';
 export * from './evaluate.js';
 export * from './evaluate-documents.js';

@@ -46,6 +46,7 @@ abstract class Base implements Optimizer {
     checkNumber('learningRate', learningRate, 0, Infinity);
   }
 
+  /** The new value of each parameter, and of what the rule keeps for it. */
   protected abstract updates(
     parameters: Named<Parameter>,
     gradients: Named<Tensor>,

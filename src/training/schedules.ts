@@ -3,6 +3,7 @@ import { MemgradError, requireWhole } from '../errors.js';
 
 /** Gives the factor for each step, counted from 1. */
 export interface Schedule {
+  /** By what to multiply the learning rate in this step. */
   factor(step: number): number;
   /** Called with the loss of each step, for schedules that look at it. */
   observe?(loss: number): void;

@@ -1,7 +1,7 @@
 /** A page in a headless browser, served from this machine. */
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { chromium } from 'playwright-core';
+import { chromium, type Page } from 'playwright-core';
 import type { Chunk } from '../bundle.js';
 import { findBrowser } from './find.js';
 
@@ -20,9 +20,8 @@ export const ISOLATED = {
 };
 
 /** What a page came to. */
-export interface Visit {
-  /** What its bundle's `main` gave. */
-  readonly result: unknown;
+export interface Visit<T = unknown> {
+  readonly result: T;
   /** Errors in the console, exceptions that nobody caught, and requests that failed. */
   readonly problems: readonly string[];
   readonly version: string;
@@ -40,18 +39,17 @@ const SWIFTSHADER = [
 ];
 
 /**
- * Opens a page that loads `chunks` as a module under `policy`, and calls the `main` that the module
- * exports, with `argument`. The page comes with `headers` too; with `gpu` it has WebGL and WebGPU.
- * The browser is closed again, whatever happens.
+ * Opens a page that loads `chunks` as a module under `policy`; the result is what the `main` that
+ * the module exports gives for `argument`. The page comes with `headers` too; with `gpu` it has
+ * WebGL and WebGPU.
  */
-export async function visit(
+export function visit(
   chunks: readonly Chunk[],
   policy: string,
   argument: unknown = undefined,
   { headers = {}, gpu = false }: { headers?: Record<string, string>; gpu?: boolean } = {},
 ): Promise<Visit> {
-  const executablePath = findBrowser();
-  const server = createServer(({ url }, response) => {
+  const answer: RequestListener = ({ url }, response) => {
     const chunk = chunks.find(({ name }) => url === `/${name}`);
     const page = url === '/';
     response.writeHead(page || chunk || url === '/favicon.ico' ? 200 : 404, {
@@ -60,7 +58,27 @@ export async function visit(
       ...headers,
     });
     response.end(page ? '<!doctype html><title>memgrad</title>' : chunk?.bytes);
-  });
+  };
+  const call = (page: Page) =>
+    page.evaluate(async (value) => {
+      const entry = '/entry.js';
+      const module: { main(value: unknown): Promise<unknown> } = await import(entry);
+      return module.main(value);
+    }, argument);
+  return open(answer, call, gpu);
+}
+
+/**
+ * Opens the page '/' of a server that answers by `answer`, and does with it what `use` says. The
+ * browser is closed again, whatever happens.
+ */
+export async function open<T>(
+  answer: RequestListener,
+  use: (page: Page) => Promise<T>,
+  gpu = false,
+): Promise<Visit<T>> {
+  const executablePath = findBrowser();
+  const server = createServer(answer);
   const problems: string[] = [];
   try {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -86,12 +104,7 @@ export async function visit(
       page.on('pageerror', (error) => problems.push(String(error)));
       page.on('requestfailed', (request) => problems.push(`${request.url()} failed`));
       await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-      const call = page.evaluate(async (value) => {
-        const entry = '/entry.js';
-        const module: { main(value: unknown): Promise<unknown> } = await import(entry);
-        return module.main(value);
-      }, argument);
-      const result = await within(4 * MINUTE, call);
+      const result = await within(4 * MINUTE, use(page));
       return { result, problems, version: browser.version() };
     } finally {
       await browser.close();

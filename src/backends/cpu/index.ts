@@ -1,6 +1,8 @@
 /**
  * The reference backend: plain loops over ndarray views, in float32, float64 and int32.
  * It is there to be read and trusted; the other backends are held against it.
+ *
+ * @module memgrad/backends/cpu
  */
 import type {
   Backend,

@@ -1,223 +1,85 @@
 /**
- * The GPU backends. One set of kernels, written in ./kernels, runs on WebGL2 through gpu.js and on
- * WebGPU; values stay on the GPU between operations and only `read` brings them back.
+ * The GPU backends: finds out what this machine has, starts them, and refuses what would compute wrongly.
  *
- * float32 values are packed four to a texel, int32 values two (text.ts).
+ * @module memgrad/backends/gpu
  */
-import type {
-  Backend,
-  BinaryKernel,
-  DeviceBuffer,
-  DType,
-  FusedKernels,
-  MatmulSpec,
-  Piece,
-  RandomWords,
-  ReduceKernel,
-  TypedArray,
-  UnaryKernel,
-  View,
-} from '../backend.js';
-import { sizeOf, stridesOf } from '../layout.js';
+import { MemgradError } from '../../errors.js';
+import { GpuBackend } from './backend.js';
 import type { Device } from './device.js';
-import { fusedKernels } from './fused.js';
-import { covers, piecesText, viewText } from './kernels/assemble.js';
-import { binaryText, castText, resultOf, unaryText, whereText } from './kernels/elementwise.js';
-import { argmaxText, LONG, partSumsText, partsOf, reduceText } from './kernels/reduce.js';
-import { gatherText, keyNumbers, scatterAddText, uniformText } from './kernels/rows.js';
-import { product } from './product.js';
-import { fillNumbers, type GpuBuffer, Runner, texelsOf, wrap } from './runner.js';
-import { inputNames } from './text.js';
+import type { GpuJs } from './gpujs.js';
+import { WebGLDevice } from './webgl.js';
+import { WebGPUDevice } from './webgpu.js';
 
-export class GpuBackend implements Backend {
-  readonly name: string;
-  readonly dtypes: readonly DType[] = ['float32', 'int32'];
-  readonly fused: Partial<FusedKernels>;
-  readonly #runner: Runner;
+export type { GpuBackend } from './backend.js';
 
-  constructor(device: Device) {
-    this.name = device.name;
-    this.#runner = new Runner(device);
-    this.fused = fusedKernels(this.#runner);
-  }
-
-  /** Textures or buffers that exist on the GPU, and compiled kernels: they stay as many from step to step. */
-  counts(): { blocks: number; kernels: number } {
-    return this.#runner.device.counts();
-  }
-
-  /** Gives the GPU back; a page has few contexts. What is on it cannot be read afterwards. */
-  close(): void {
-    this.#runner.device.close();
-  }
-
-  upload(data: TypedArray): DeviceBuffer {
-    const dtype = data instanceof Int32Array ? 'int32' : 'float32';
-    const floats = dtype === 'int32' ? halvesOf(data as Int32Array) : (data as Float32Array);
-    const block =
-      data.length === 0
-        ? undefined
-        : this.#runner.device.upload(floats, texelsOf(dtype, data.length));
-    return wrap(dtype, data.length, block);
-  }
-
-  async read(buffer: DeviceBuffer): Promise<TypedArray> {
-    const { block, dtype, size } = buffer as GpuBuffer;
-    const floats = block ? await this.#runner.device.read(block) : new Float32Array();
-    return dtype === 'int32' ? wholesOf(floats, size) : floats.slice(0, size);
-  }
-
-  free(buffer: DeviceBuffer): void {
-    this.#runner.free(buffer);
-  }
-
-  fill(value: number, size: number, dtype: DType): DeviceBuffer {
-    return this.#runner.fill(value, size, dtype);
-  }
-
-  cast(x: DeviceBuffer, dtype: DType): DeviceBuffer {
-    const make = () => castText(x.dtype, dtype, x.size);
-    return this.#runner.run(`cast ${x.dtype} ${dtype}`, make, [x], dtype, x.size);
-  }
-
-  unary(kernel: UnaryKernel, x: DeviceBuffer): DeviceBuffer {
-    return this.#runner.run(kernel, () => unaryText(kernel, x.size), [x], x.dtype, x.size);
-  }
-
-  binary(kernel: BinaryKernel, a: View, b: View): DeviceBuffer {
-    const { dtype } = a.buffer;
-    const key = `${kernel} ${dtype} ${a.shape} ${keyOf(a)} ${keyOf(b)}`;
-    const make = () => binaryText(kernel, a, b);
-    const inputs = [a.buffer, b.buffer];
-    return this.#runner.run(key, make, inputs, resultOf(kernel, dtype), sizeOf(a.shape));
-  }
-
-  where(condition: View, a: View, b: View): DeviceBuffer {
-    const { dtype } = a.buffer;
-    const key = `where ${dtype} ${a.shape} ${keyOf(condition)} ${keyOf(a)} ${keyOf(b)}`;
-    const inputs = [condition.buffer, a.buffer, b.buffer];
-    return this.#runner.run(key, () => whereText(condition, a, b), inputs, dtype, sizeOf(a.shape));
-  }
-
-  reduce(kernel: ReduceKernel, x: View, kept: number): DeviceBuffer {
-    const { dtype } = x.buffer;
-    const rows = sizeOf(x.shape.slice(0, kept));
-    const terms = sizeOf(x.shape.slice(kept));
-    if (terms === 0) return this.#runner.fill(0, rows, dtype);
-    const key = `${kernel} ${dtype} ${x.shape} ${keyOf(x)} ${kept}`;
-    if (kernel === 'argmax')
-      return this.#runner.run(key, () => argmaxText(x), [x.buffer], 'int32', rows);
-    const contiguous = x.offset === 0 && `${stridesOf(x.shape)}` === `${x.strides}`;
-    if (kernel === 'sum' && dtype === 'float32' && contiguous && terms >= LONG) {
-      const { parts } = partsOf(terms);
-      const sums = this.#runner.run(
-        `parts ${terms}`,
-        () => partSumsText(terms),
-        [x.buffer],
-        dtype,
-        rows * parts,
-      );
-      const view = { buffer: sums, shape: [rows, parts], strides: [parts, 1], offset: 0 };
-      return this.#runner.using([sums], () => this.reduce('sum', view, 1));
-    }
-    return this.#runner.run(key, () => reduceText(kernel, x, kept), [x.buffer], dtype, rows);
-  }
-
-  matmul(a: DeviceBuffer, b: DeviceBuffer, spec: MatmulSpec): DeviceBuffer {
-    const { m, n, k } = spec;
-    const size = sizeOf(spec.batch) * m * n;
-    if (size === 0 || k === 0) return this.#runner.fill(0, size, a.dtype);
-    return product(this.#runner, a, b, spec);
-  }
-
-  assemble(
-    shape: readonly number[],
-    dtype: DType,
-    fill: number,
-    pieces: readonly Piece[],
-  ): DeviceBuffer {
-    const size = sizeOf(shape);
-    const parts = pieces.filter(({ view }) => sizeOf(view.shape) > 0);
-    if (parts.length === 0 || size === 0) return this.#runner.fill(fill, size, dtype);
-    const describe = ({ view, at }: Piece) => `${at} ${view.shape} ${keyOf(view)}`;
-    if (covers(shape, parts[0])) {
-      const key = `view ${dtype} ${shape} ${describe(parts[0])}`;
-      return this.#runner.run(
-        key,
-        () => viewText(shape, dtype, parts[0]),
-        [parts[0].view.buffer],
-        dtype,
-        size,
-      );
-    }
-    let done: DeviceBuffer | undefined;
-    for (let next = 0; next < parts.length; ) {
-      const some = parts.slice(next, next + inputNames.length - 1);
-      next += some.length;
-      const before = done;
-      const key = `assemble ${before !== undefined} ${dtype} ${shape} ${some.map(describe)}`;
-      const inputs = some.map(({ view }) => view.buffer);
-      done = this.#runner.run(
-        key,
-        () => piecesText(shape, dtype, some, before !== undefined),
-        before ? [before, ...inputs] : inputs,
-        dtype,
-        size,
-        before ? [] : fillNumbers(fill, dtype),
-      );
-      if (before) this.free(before);
-    }
-    return done as DeviceBuffer;
-  }
-
-  gather(table: DeviceBuffer, indices: DeviceBuffer, width: number): DeviceBuffer {
-    const { dtype } = table;
-    const rows = width === 0 ? 0 : table.size / width;
-    const size = indices.size * width;
-    if (rows === 0) return this.#runner.fill(dtype === 'int32' ? 0 : NaN, size, dtype);
-    const key = `gather ${dtype} ${rows} ${width}`;
-    return this.#runner.run(
-      key,
-      () => gatherText(dtype, rows, width),
-      [table, indices],
-      dtype,
-      size,
+/**
+ * The backend `webgl`. Throws `MemgradError` where there is no WebGL2, no package gpu.js, or a GPU
+ * that does not compute in float32.
+ */
+export async function loadWebGL(): Promise<GpuBackend> {
+  if (typeof document === 'undefined' && typeof OffscreenCanvas === 'undefined') {
+    throw new MemgradError(
+      "webgl: there is no WebGL here, only browsers have it; use the backend 'wasm', which runs everywhere.",
     );
   }
+  return ready(new WebGLDevice(await importGpuJs()));
+}
 
-  scatterAdd(
-    values: DeviceBuffer,
-    indices: DeviceBuffer,
-    rows: number,
-    width: number,
-  ): DeviceBuffer {
-    const { dtype } = values;
-    if (values.size === 0) return this.#runner.fill(0, rows * width, dtype);
-    const key = `scatterAdd ${dtype} ${indices.size} ${width}`;
-    const make = () => scatterAddText(dtype, indices.size, width);
-    return this.#runner.run(key, make, [values, indices], dtype, rows * width);
+/** The backend `webgpu`. Throws `MemgradError` where there is no WebGPU, or one that does not compute in float32. */
+export async function loadWebGPU(): Promise<GpuBackend> {
+  if (typeof navigator === 'undefined' || !navigator.gpu) {
+    throw new MemgradError(
+      "webgpu: there is no WebGPU here (navigator.gpu is missing), it needs a recent browser and a page served by https or from localhost; use the backend 'wasm', which runs everywhere.",
+    );
   }
+  const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) {
+    throw new MemgradError(
+      "webgpu: this browser finds no GPU that it may use; use the backend 'webgl' or 'wasm'.",
+    );
+  }
+  const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
+  const device = await adapter.requestDevice({
+    requiredLimits: { maxStorageBufferBindingSize, maxBufferSize },
+  });
+  return ready(new WebGPUDevice(device));
+}
 
-  uniform(key: RandomWords, size: number): DeviceBuffer {
-    return this.#runner.run('uniform', () => uniformText, [], 'float32', size, keyNumbers(key));
+async function importGpuJs(): Promise<GpuJs> {
+  try {
+    const module = await import('gpu.js');
+    return (module.default ?? module) as unknown as GpuJs;
+  } catch (cause) {
+    throw new MemgradError(
+      "webgl: the package gpu.js is missing, which this backend runs on; install it (npm install gpu.js), or use the backend 'wasm'.",
+      { cause },
+    );
   }
 }
 
-/** What of a view is a constant in the text of a kernel, besides its shape. */
-function keyOf({ buffer, strides, offset }: View): string {
-  return `${buffer.dtype} ${strides} ${offset}`;
-}
+/** Numbers that 16 or 24 bits would not keep, and what a GPU has to make of them. */
+const probe = [1 + 2 ** -22, 1e30, 1e-30, 16777213];
 
-/** Each int32 as its upper and its lower half. */
-function halvesOf(values: Int32Array): Float32Array {
-  const halves = new Float32Array(2 * values.length);
-  for (let i = 0; i < values.length; i++) {
-    halves[2 * i] = values[i] >> 16;
-    halves[2 * i + 1] = values[i] & 0xffff;
+/** A backend on `device`, unless it computes with less than float32. */
+async function ready(device: Device): Promise<GpuBackend> {
+  const make = () => ({
+    text: `fn compute(t: i32) -> vec4f {
+  return vec4f(number0 + 1.1920928955078125e-7, number1 * 2.0, number2 * 2.0, number3 + 2.0);
+}`,
+    inputs: 0,
+    numbers: 4,
+    outputs: 1,
+  });
+  const [block] = device.run('probe', make, [], 1, probe);
+  const came = await device.read(block);
+  device.free(block);
+  const [a, b, c, d] = probe.map(Math.fround);
+  const expected = Float32Array.of(a + 2 ** -23, b * 2, c * 2, d + 2);
+  if (expected.some((value, i) => value !== came[i])) {
+    device.close();
+    throw new MemgradError(
+      `${device.name}: this GPU computes with less than float32 (${came.slice(0, 4)}, expected ${expected}), and training would go wrong; use the backend 'wasm'.`,
+    );
   }
-  return halves;
-}
-
-function wholesOf(halves: Float32Array, size: number): Int32Array {
-  return Int32Array.from({ length: size }, (_, i) => halves[2 * i] * 65536 + halves[2 * i + 1]);
+  return new GpuBackend(device);
 }

@@ -2,6 +2,8 @@
  * The fast backend: WebAssembly with 128-bit SIMD, float32 and int32, one linear memory. The kernels
  * are in ./assembly, compiled at build time and embedded here, so that one import works in Node,
  * browsers and workers.
+ *
+ * @module memgrad/backends/wasm
  */
 
 import { MemgradError } from '../../errors.js';

@@ -20,7 +20,7 @@ import { type Rotations, relShift } from './positions.js';
 
 /** Relative positions: a table by distance, and the biases u and v that stand in for a query's own position. */
 export interface RelativePositions {
-  /** [distances, dModel]: from the largest distance to 0, or on to the most negative one. */
+  /** `[distances, dModel]`, from the largest distance to 0, or on to the most negative one. */
   table: Tensor;
   /** [nHead, dHead] each; the reference's `r_w_bias` and `r_r_bias`. */
   u: Parameter;
@@ -38,7 +38,7 @@ export interface AttentionContext {
 
 /** Multi-head self-attention whose keys and values may start with cached rows. No biases. */
 export class SelfAttention extends Module {
-  /** [3 nHead dHead, dModel]: queries, keys, values, each head-major. */
+  /** `[3 nHead dHead, dModel]`: queries, keys, values, each head-major. */
   readonly qkv: Linear;
   readonly output: Linear;
   /** Projects the table of relative positions; absent where there is none. */

@@ -1,0 +1,80 @@
+/**
+ * Every example of the README, of docs/ and of the docstrings, run as it would be pasted: as a
+ * module that imports the built package. What stands behind `// =>` is a line that it prints.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+
+const test = suite('documentation');
+
+/** The blocks of JavaScript in a page. */
+function inPage(file: string): string[] {
+  return [...readFileSync(file, 'utf8').matchAll(/```(?:js|ts)\n(.*?)```/gs)].map(
+    ([, code]) => code,
+  );
+}
+
+/** The blocks after an `@example`, without the stars. */
+function inDocstrings(file: string): string[] {
+  const comments = readFileSync(file, 'utf8').match(/\/\*\*.*?\*\//gs) ?? [];
+  return comments
+    .flatMap((comment) => comment.split('@example').slice(1))
+    .map((example) => {
+      const [, code] = /```(?:js|ts)\n(.*?)```/s.exec(example.replace(/^ *\* ?/gm, '')) ?? [];
+      if (code === undefined) throw new Error(`${file}: an @example without a block of code`);
+      return code;
+    });
+}
+
+/** What a module prints, line by line. */
+function run(code: string, name: string): string[] {
+  mkdirSync('build/examples', { recursive: true });
+  const file = `build/examples/${name.replace(/\W/g, '-')}.mjs`;
+  writeFileSync(file, code);
+  const { status, stdout, stderr } = spawnSync(process.execPath, [file], {
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+  assert.is(status, 0, stderr);
+  return stdout.trim().split('\n');
+}
+
+const pages = ['README.md', 'CONTRIBUTING.md', ...filesBelow('docs', '.md')];
+const examples = [
+  ...pages.map((file) => [file, inPage(file)] as const),
+  ...filesBelow('src', '.ts').map((file) => [file, inDocstrings(file)] as const),
+].flatMap(([file, found]) => found.map((code, i) => [`${file}, example ${i + 1}`, code] as const));
+
+function filesBelow(folder: string, ending: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith(ending))
+    .map((name) => `${folder}/${name.replaceAll('\\', '/')}`)
+    .sort();
+}
+
+for (const [name, code] of examples) {
+  test(name, () => {
+    const printed = run(code, name);
+    assert.ok(printed.some(Boolean), 'an example shows something');
+    const promised = [...code.matchAll(/\/\/ => (.*)$/gm)].map(([, line]) => line.trim());
+    let from = 0;
+    for (const line of promised) {
+      const at = printed.indexOf(line, from);
+      assert.ok(at >= 0, `expected the line\n${line}\nin what it printed:\n${printed.join('\n')}`);
+      from = at + 1;
+    }
+  });
+}
+
+test('examples are found where there are some', () => {
+  for (const file of ['README.md', 'docs/models.md', 'src/autograd/transforms.ts']) {
+    assert.ok(
+      examples.some(([name]) => name.startsWith(file)),
+      file,
+    );
+  }
+});
+
+test.run();

@@ -1,0 +1,60 @@
+/** memgrad as those who use it have it: packed, and installed from the tarball. */
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/** An installation of memgrad, in a folder of its own outside the source tree. */
+export interface Installed {
+  readonly folder: string;
+  readonly tarball: string;
+}
+
+/** Test files are bundles of their own, which share no module: so that all install it once. */
+const shared = globalThis as { memgradInstalled?: Installed };
+
+/** Packs memgrad and installs it, the first time that it is asked for; the folder goes when the tests end. */
+export function install(): Installed {
+  if (shared.memgradInstalled) return shared.memgradInstalled;
+  const folder = mkdtempSync(join(tmpdir(), 'memgrad-installed-'));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  run('npm', ['pack', '--pack-destination', folder], '.');
+  const [name] = readdirSync(folder);
+  writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
+  // Offline: what is not in the tarball would have to come from somewhere else.
+  run('npm', ['install', '--offline', '--no-save', `./${name}`], folder);
+  shared.memgradInstalled = { folder, tarball: join(folder, name) };
+  return shared.memgradInstalled;
+}
+
+/** What memgrad exports: '.', './models' and so on, with the file of each. */
+export function exported(): Map<string, string> {
+  const { exports }: { exports: Record<string, { default?: string }> } = JSON.parse(
+    readFileSync('package.json', 'utf8'),
+  );
+  return new Map(
+    Object.entries(exports).flatMap(([name, { default: file }]) => (file ? [[name, file]] : [])),
+  );
+}
+
+/** A copy of an example beside the installed package. */
+export function example(name: string): string {
+  const folder = join(install().folder, name);
+  cpSync(resolve('examples', name), folder, { recursive: true });
+  return folder;
+}
+
+/** Runs Node in a folder, and gives what it printed. Throws when it fails. */
+export function node(args: readonly string[], folder: string): string {
+  return run(process.execPath, args, folder);
+}
+
+function run(program: string, args: readonly string[], folder: string): string {
+  const { status, error, stdout, stderr } = spawnSync(program, args, {
+    cwd: folder,
+    encoding: 'utf8',
+    timeout: 120_000,
+  });
+  if (status === 0) return stdout;
+  throw new Error(`${program} ${args.join(' ')}: ${error ?? `${stdout}\n${stderr}`}`);
+}
