@@ -80,7 +80,7 @@ export class WordTokenizer implements Tokenizer {
     this.vocabulary = this.#words.length;
   }
 
-  /** Its words by number, and those that it does not know as the unknown one. */
+  /** The number of each word; that of `<unk>` for one that it does not know. */
   encode(text: Uint8Array): Int32Array {
     const unknown = this.#tokens.get(UNKNOWN) as number;
     return Int32Array.from(this.#cut(text), (word) => this.#tokens.get(word) ?? unknown);
