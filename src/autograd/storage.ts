@@ -34,20 +34,37 @@ export interface MemoryUse {
 }
 
 const ledger = new Map<string, MemoryUse>();
+let liveBytes = 0;
+let peakBytes = 0;
 
 function count({ origin, buffer }: Storage, sign: 1 | -1): void {
   const use = ledger.get(origin) ?? { buffers: 0, bytes: 0 };
   use.buffers += sign;
-  use.bytes += sign * buffer.size * (buffer.dtype === 'float64' ? 8 : 4);
+  const bytes = sign * buffer.size * (buffer.dtype === 'float64' ? 8 : 4);
+  use.bytes += bytes;
+  liveBytes += bytes;
+  peakBytes = Math.max(peakBytes, liveBytes);
   if (use.buffers === 0) ledger.delete(origin);
   else ledger.set(origin, use);
+}
+
+/** What `memoryReport` gives. */
+export interface MemoryReport extends MemoryUse {
+  /** The most bytes that were live at once, since the start or the last `resetPeak`. */
+  peakBytes: number;
+  byOperation: Record<string, MemoryUse>;
+}
+
+/** From now on `memoryReport` gives the peak of what comes. */
+export function resetPeak(): void {
+  peakBytes = liveBytes;
 }
 
 /**
  * What is live now, in all and by the operation that made it: where a number grows from step to
  * step, that operation's results are kept by somebody.
  */
-export function memoryReport(): MemoryUse & { byOperation: Record<string, MemoryUse> } {
+export function memoryReport(): MemoryReport {
   const total: MemoryUse = { buffers: 0, bytes: 0 };
   const byOperation: Record<string, MemoryUse> = {};
   for (const [origin, use] of ledger) {
@@ -55,7 +72,7 @@ export function memoryReport(): MemoryUse & { byOperation: Record<string, Memory
     total.bytes += use.bytes;
     byOperation[origin] = { ...use };
   }
-  return { ...total, byOperation };
+  return { ...total, peakBytes, byOperation };
 }
 
 /** Runs `make`, which asks a backend for memory: where there is none left, the error says what is live. */

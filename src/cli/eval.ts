@@ -10,6 +10,7 @@ import { runEvaluation } from './training.js';
 
 interface EvalCommandOptions extends CommonOptions {
   samples: number;
+  best?: boolean;
 }
 
 /** Adds the command to `program`. */
@@ -19,7 +20,8 @@ export function addEval(program: Command): void {
     .summary('evaluate a saved run')
     .description('Lets a saved run answer held-out sequences, reading nothing but its own answer.')
     .argument('<folder>', 'what `memgrad train --out` wrote')
-    .option('--samples <n>', 'how many sequences', whole(1, 100_000), 256);
+    .option('--samples <n>', 'how many sequences', whole(1, 100_000), 256)
+    .option('--best', 'the checkpoint with the lowest loss instead of the last one');
   commonOptions(command, 'decides the sequences (default: that of the run)')
     .addHelpText(
       'after',
@@ -35,7 +37,10 @@ Examples:
 async function runEval(folder: string, options: EvalCommandOptions): Promise<void> {
   const context = await openContext(options);
   const { output, backend } = context;
-  const { config, model, task, step } = await loadRun(new FolderStorage(folder), { backend });
+  const { config, model, task, step } = await loadRun(new FolderStorage(folder), {
+    backend,
+    best: options.best,
+  });
   const { samples, seed = config.seed } = options;
   output.print(
     `${folder}: ${config.model.name} on ${task.name}, ${count(model.parameterCount())} parameters, trained for ${count(step)} steps.`,

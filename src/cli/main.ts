@@ -1,7 +1,7 @@
 /** The command `memgrad`. */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { MemgradError } from '../errors.js';
+import { MEMGRAD_VERSION } from '../runs/index.js';
 import { addDemo } from './demo.js';
 import { addEval } from './eval.js';
 import { addGradcheck } from './gradcheck.js';
@@ -13,15 +13,11 @@ import { addTrain } from './train.js';
 const USAGE = 2;
 const BUG = 1;
 
-const { version } = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-) as { version: string };
-
 const program = new Command('memgrad')
   .description(
     'Trains models with and without memory on tasks that need it, and checks the gradients they learn by.',
   )
-  .version(version, '-v, --version', 'print the version')
+  .version(MEMGRAD_VERSION, '-v, --version', 'print the version')
   .helpOption('-h, --help', 'print this help')
   .addHelpText(
     'after',
@@ -30,6 +26,7 @@ Examples:
   $ memgrad demo                              watch three models learn to copy
   $ memgrad train --stop-at 1 --out runs/copy train one yourself, and save it
   $ memgrad eval runs/copy                    see how well it answers
+  $ memgrad train --resume runs/copy          go on where it was stopped
   $ memgrad train --help                      all that can be chosen
   $ memgrad parity FILE                       compare with the published code
 `,

@@ -1,5 +1,5 @@
 /** Training: the loop, optimisers, schedules, curriculum, evaluation. */
-export { Curriculum, type CurriculumOptions } from './curriculum.js';
+export { Curriculum, type CurriculumOptions, type CurriculumState } from './curriculum.js';
 export * from './evaluate.js';
 export * from './optimizers.js';
 export * from './schedules.js';
@@ -11,5 +11,12 @@ export {
   type SequenceLoss,
   sequenceLoss,
 } from './segments.js';
+export type { GradientNorms } from './step.js';
 export * from './stream-loss.js';
-export { clipScale, type TrainOptions, type TrainStep, train } from './train.js';
+export {
+  clipScale,
+  nonFiniteChoices,
+  type TrainOptions,
+  type TrainStep,
+  train,
+} from './train.js';

@@ -1,13 +1,15 @@
 /** The training loop: the one that the command line, the tests and every page run. */
-import { globalNorm, Key, scope, valueAndGrad } from '../autograd/index.js';
+import { Key, scope, type Tensor } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
 import type { SegmentModel } from '../models/segment-model.js';
 import { IGNORED, type Task } from '../tasks/task.js';
-import { Curriculum, type CurriculumOptions } from './curriculum.js';
-import type { Optimizer } from './optimizers.js';
+import type { Curriculum } from './curriculum.js';
+import { watchFinite } from './non-finite.js';
+import type { Named, Optimizer } from './optimizers.js';
 import { constant, type Schedule } from './schedules.js';
-import { cutSegments, type Segment, sequenceLoss } from './segments.js';
+import { cutSegments, type Segment } from './segments.js';
+import { freePass, type GradientNorms, type Pass, readNorms, takePass } from './step.js';
 import { requireWhole } from './whole.js';
 
 /** What `train` needs, and what it may be told. */
@@ -19,6 +21,11 @@ export interface TrainOptions {
   segmentLength: number;
   /** After how many steps to stop. */
   steps: number;
+  /**
+   * Steps already taken, to go on after them; the model, optimizer, schedule and curriculum must be
+   * as they were then. What is drawn depends on seed and step alone. Default 0.
+   */
+  stepsTaken?: number;
   /** Sequences to a step. Default 32. */
   batchSize?: number;
   /** Draws batches and dropout. Default 0. */
@@ -29,26 +36,39 @@ export interface TrainOptions {
   clip?: number;
   /** How many earlier segments gradients reach; all when left out (`ReadOptions`). */
   bpttDepth?: number;
-  curriculum?: CurriculumOptions;
+  /** Keeps only the state at the borders of segments (`ReadOptions`). */
+  checkpointSegments?: boolean;
+  /**
+   * What becomes of a step whose loss or gradient is not finite: an error that says where the first
+   * such value was made, or that step is left out, and says so. Default: stop.
+   */
+  nonFinite?: (typeof nonFiniteChoices)[number];
+  /** Looks at the result of every operation of every step, at the price of some speed. Default false. */
+  checkFinite?: boolean;
+  /** Lets the task grow; it must have been made of `task`. */
+  curriculum?: Curriculum;
   backend?: Backend;
   /** Ends the loop after the step that is being taken. */
   signal?: AbortSignal;
 }
 
-/** What happened in one step. */
-export interface TrainStep {
+/** What may become of a step that is not finite. */
+export const nonFiniteChoices = ['stop', 'skip'] as const;
+
+/** What happened in one step. The norms are those before clipping. */
+export interface TrainStep extends GradientNorms {
   /** Counted from 1. */
   readonly step: number;
   /** Mean cross-entropy in nats over the targets that count, before the step. */
   readonly loss: number;
   /** Share of those targets that were predicted, with the truth before them as input. */
   readonly accuracy: number;
-  /** Norm of all gradients together, before clipping. */
-  readonly gradientNorm: number;
   readonly learningRate: number;
   readonly tokensPerSecond: number;
   /** Length of the samples, which a curriculum changes. */
   readonly length: number;
+  /** Why the step changed nothing, where it was left out. */
+  readonly skipped?: string;
 }
 
 /**
@@ -62,74 +82,88 @@ export interface TrainStep {
  */
 export async function* train(options: TrainOptions): AsyncGenerator<TrainStep, void, void> {
   checkOptions(options);
-  const {
-    model,
-    optimizer,
-    segmentLength,
-    steps,
-    batchSize = 32,
-    seed = 0,
-    clip,
-    bpttDepth,
-    backend,
-    signal,
-  } = options;
-  const { schedule = constant() } = options;
-  const curriculum = options.curriculum && new Curriculum(options.task, options.curriculum);
+  const { model, optimizer, segmentLength, steps, stepsTaken = 0, signal, curriculum } = options;
+  const { batchSize = 32, seed = 0, clip, schedule = constant() } = options;
+  const { bpttDepth, checkpointSegments, backend } = options;
+  const { nonFinite = 'stop', checkFinite = false } = options;
   const parameters = model.parameters();
   const dataKey = Key.of(seed).fold(0);
   const dropoutKey = Key.of(seed).fold(1);
 
-  for (let step = 1; step <= steps && !signal?.aborted; step++) {
+  for (let step = stepsTaken + 1; step <= steps && !signal?.aborted; step++) {
     const started = performance.now();
     const task = curriculum?.task ?? options.task;
     const batch = task.batch(dataKey.fold(step), batchSize, 'train');
     const segments = cutSegments(batch, segmentLength);
-    const { loss, norm, gradients, predictions } = scope(() => {
-      const lossOf = () => {
-        const key = dropoutKey.fold(step);
-        const { loss, predictions } = sequenceLoss(model, segments, batchSize, {
-          key,
-          bpttDepth,
-          backend,
-        });
-        return [loss, predictions] as const;
-      };
-      const [[loss, predictions], gradients] = valueAndGrad(lossOf, parameters)();
-      return { loss, norm: globalNorm(Object.values(gradients)), gradients, predictions };
-    });
-
-    const lossValue = await loss.item();
-    const gradientNorm = await norm.item();
-    const predicted = await Promise.all(predictions.map((tensor) => tensor.data()));
+    const key = dropoutKey.fold(step);
+    const reading = { key, bpttDepth, checkpointSegments, backend };
+    const take = () => scope(() => takePass(model, segments, batchSize, reading));
+    const watched = checkFinite ? watchFinite(take, parameters) : undefined;
+    const pass = watched?.result ?? take();
     const learningRate = optimizer.learningRate * schedule.factor(step);
+    let read: Awaited<ReturnType<typeof readPass>>;
+    let skipped: string | undefined;
     try {
-      if (!Number.isFinite(lossValue) || !Number.isFinite(gradientNorm)) {
-        throw new MemgradError(
-          `train: step ${step} has loss ${lossValue} and gradient norm ${gradientNorm}, expected finite numbers; no parameter was changed. Lower the learning rate or clip gradients.`,
-        );
+      read = await readPass(pass, segments);
+      const { loss, gradientNorm } = read;
+      const finite = Number.isFinite(loss) && Number.isFinite(gradientNorm);
+      const fault = watched
+        ? await watched.describe(freePass)
+        : finite
+          ? undefined
+          : await findFault(take, parameters);
+      if (!finite || fault !== undefined) {
+        skipped = `train: step ${step} has loss ${loss} and gradient norm ${gradientNorm}, expected finite numbers throughout; no parameter was changed. ${fault ?? ALL_FINITE}`;
+        if (nonFinite === 'stop') {
+          throw new MemgradError(`${skipped} Lower the learning rate or clip gradients.`);
+        }
+      } else {
+        const gradientScale = clip === undefined ? 1 : clipScale(gradientNorm, clip);
+        optimizer.step(parameters, pass.gradients, { rate: learningRate, gradientScale });
       }
-      const gradientScale = clip === undefined ? 1 : clipScale(gradientNorm, clip);
-      optimizer.step(parameters, gradients, { rate: learningRate, gradientScale });
     } finally {
-      for (const tensor of [loss, norm, ...predictions, ...Object.values(gradients)])
-        tensor.dispose();
+      freePass(pass);
     }
-    const accuracy = accuracyOf(segments, predicted);
-    schedule.observe?.(lossValue);
-    curriculum?.observe(accuracy);
+    const { loss, accuracy, ...norms } = read;
+    if (skipped === undefined) {
+      schedule.observe?.(loss);
+      curriculum?.observe(accuracy);
+    }
     await breathe();
     const seconds = (performance.now() - started) / 1000;
     yield {
       step,
-      loss: lossValue,
+      loss,
       accuracy,
-      gradientNorm,
+      ...norms,
       learningRate,
       tokensPerSecond: batch.inputs.length / seconds,
       length: task.length,
+      ...(skipped !== undefined && { skipped }),
     };
   }
+}
+
+const ALL_FINITE = 'All values are finite, but the norm of the gradients is too large for float32.';
+
+/** Takes a pass again to find where it went wrong. */
+async function findFault(take: () => Pass, parameters: Named<Tensor>): Promise<string | undefined> {
+  const { result, describe } = watchFinite(take, parameters);
+  freePass(result);
+  return describe(freePass);
+}
+
+/** What a pass came to, in numbers. */
+async function readPass(
+  pass: Pass,
+  segments: readonly Segment[],
+): Promise<GradientNorms & { loss: number; accuracy: number }> {
+  const predicted = await Promise.all(pass.predictions.map((tensor) => tensor.data()));
+  return {
+    loss: await pass.loss.item(),
+    accuracy: accuracyOf(segments, predicted),
+    ...(await readNorms(pass)),
+  };
 }
 
 /** What gradients of this norm are multiplied with so that it is at most `clip`, as PyTorch's `clip_grad_norm_`. */
@@ -160,12 +194,14 @@ function breathe(): Promise<void> {
 function checkOptions({
   segmentLength,
   steps,
+  stepsTaken = 0,
   batchSize = 32,
   clip,
   bpttDepth = 0,
 }: TrainOptions): void {
   requireWhole('train', 'segmentLength', segmentLength);
   requireWhole('train', 'steps', steps);
+  requireWhole('train', 'stepsTaken', stepsTaken, 0);
   requireWhole('train', 'batchSize', batchSize);
   requireWhole('train', 'bpttDepth', bpttDepth, 0);
   if (clip !== undefined && !(clip > 0 && clip < Infinity)) {
