@@ -5,8 +5,10 @@ import { MEMGRAD_VERSION } from '../runs/index.js';
 import { addDemo } from './demo.js';
 import { addEval } from './eval.js';
 import { addGradcheck } from './gradcheck.js';
+import { addInspect } from './inspect.js';
 import { Interrupted } from './interrupt.js';
 import { addParity } from './parity.js';
+import { addSample } from './sample.js';
 import { addTasks } from './tasks.js';
 import { addTrain } from './train.js';
 
@@ -27,6 +29,7 @@ Examples:
   $ memgrad train --stop-at 1 --out runs/copy train one yourself, and save it
   $ memgrad eval runs/copy                    see how well it answers
   $ memgrad train --resume runs/copy          go on where it was stopped
+  $ memgrad sample runs/copy                  see what it says
   $ memgrad train --help                      all that can be chosen
   $ memgrad parity FILE                       compare with the published code
 `,
@@ -37,7 +40,17 @@ Examples:
     // The error and the suggestion after it as one line.
     outputError: (text, write) => write(`${text.trim().replaceAll('\n', ' ')}\n`),
   });
-for (const add of [addDemo, addTrain, addEval, addTasks, addGradcheck, addParity]) add(program);
+const commands = [
+  addDemo,
+  addTrain,
+  addEval,
+  addSample,
+  addInspect,
+  addTasks,
+  addGradcheck,
+  addParity,
+];
+for (const add of commands) add(program);
 
 // A reader that has seen enough (`| head`) is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
