@@ -3,8 +3,7 @@ import type { Command } from 'commander';
 import { decodeSafetensors, type StoredTensor } from '../runs/index.js';
 import { readWhole } from '../runs/node-storage.js';
 import { type CommonOptions, commonOptions, openContext } from './context.js';
-import { count, fit, plural } from './format.js';
-import { table } from './table.js';
+import { fit, plural } from './format.js';
 
 /** A tensor and what its values are like. What is no finite number is counted and left out of the rest. */
 interface Row {
@@ -48,27 +47,36 @@ async function runInspect(file: string, options: CommonOptions): Promise<void> {
   for (const row of rows) output.event('tensor', row);
 
   const values = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
-  output.print(`${printable(file)}: ${plural(rows.length, 'tensor')}, ${plural(values, 'value')}.`);
+  output.print(`${printable(file)}: ${plural(rows.length, 'tensor')}, ${plural(values, 'value')}`);
   for (const [key, text] of Object.entries(metadata)) {
     output.print(fit(`  ${printable(key)}: ${printable(text)}`, output.columns));
   }
-  if (rows.length === 0) return;
-  const short = (value: number | null) => (value === null ? '-' : value.toPrecision(3));
-  output.print(
-    table<Row>(
-      {
-        tensor: ({ name }) => fit(printable(name), 48),
-        dtype: ({ dtype }) => dtype,
-        shape: ({ shape }) => shape.join(' x ') || 'scalar',
-        least: ({ least }) => short(least),
-        most: ({ most }) => short(most),
-        mean: ({ mean }) => short(mean),
-        deviation: ({ deviation }) => short(deviation),
-        'not finite': ({ notFinite }) => count(notFinite),
-      },
-      rows,
-    ),
-  );
+  if (rows.length > 0) output.print(`\n${columns(rows, output.columns)}`);
+}
+
+/** The rows in aligned columns, at most `width` wide: where that is narrow, names lose their beginning. */
+function columns(rows: readonly Row[], width: number): string {
+  const short = (value: number | null) => (value === null ? '-' : value.toPrecision(2));
+  const cells = rows.map((row) => [
+    `${row.shape.join('x') || 'scalar'}${row.dtype === 'float32' ? '' : ` ${row.dtype}`}`,
+    ...[row.least, row.most, row.mean, row.deviation].map(short),
+  ]);
+  const all = [['shape', 'least', 'most', 'mean', 'deviation'], ...cells];
+  const widths = all[0].map((_, i) => Math.max(...all.map((line) => line[i].length)));
+  const taken = widths.reduce((sum, length) => sum + length + 2, 0);
+  const names = ['tensor', ...rows.map(({ name }) => printable(name))].map((name) => {
+    const most = Math.max(12, width - taken);
+    return name.length <= most ? name : `…${name.slice(1 - most)}`;
+  });
+  const longest = Math.max(...names.map(({ length }) => length));
+  return all
+    .map((line, i) => {
+      const { notFinite = 0 } = rows[i - 1] ?? {};
+      const wrong = notFinite > 0 ? `\n    ${plural(notFinite, 'value')} NaN or infinite` : '';
+      const padded = line.map((cell, column) => cell.padStart(widths[column] + 2));
+      return `${names[i].padEnd(longest)}${padded.join('')}${wrong}`;
+    })
+    .join('\n');
 }
 
 function describe(name: string, { dtype, shape, data }: StoredTensor): Row {

@@ -47,8 +47,8 @@ interface TrainCommandOptions extends BeginOptions {
   weightDecay: number;
   schedule?: RunConfig['training']['schedule']['name'];
   warmUp?: number;
-  clip?: number | null;
-  bpttDepth: number | null;
+  clip?: number;
+  bpttDepth: number;
   curriculum?: RunConfig['training']['curriculum'];
   batchSize: number;
   stopAt?: number;
@@ -162,12 +162,12 @@ export function addTrain(program: Command): void {
     .option(
       '--clip <norm>',
       '* largest norm of the gradient, or `none`',
-      read.orWord('none', read.real(read.positive)),
+      read.orInfinity('none', read.real(read.positive)),
     )
     .addOption(
       new Option('--bptt-depth <n>', 'earlier segments that gradients reach, or `full`')
-        .argParser(read.orWord('full', read.whole(0, limits.length * limits.copies)))
-        .default(null, 'full'),
+        .argParser(read.orInfinity('full', read.whole(0, limits.length * limits.copies)))
+        .default(Infinity, 'full'),
     )
     .option(
       '--curriculum <start:by[:at]>',
@@ -289,8 +289,8 @@ function configOf(options: TrainCommandOptions): unknown {
         name: options.schedule ?? training.schedule,
         warmUp: options.warmUp ?? training.warmUp,
       },
-      clip: options.clip === undefined ? training.clip : options.clip,
-      bpttDepth: options.bpttDepth,
+      clip: orNull(options.clip ?? training.clip),
+      bpttDepth: orNull(options.bpttDepth),
       curriculum: options.curriculum ?? null,
       stopAt: options.stopAt ?? null,
       checkpointSegments: options.checkpointSegments ?? false,
@@ -298,6 +298,11 @@ function configOf(options: TrainCommandOptions): unknown {
       saveEvery: options.saveEvery,
     },
   };
+}
+
+/** JSON has no Infinity: a limit that is none is null. */
+function orNull(limit: number): number | null {
+  return limit === Infinity ? null : limit;
 }
 
 function introduction({ config, step }: TrainingRun, output: Output): string {

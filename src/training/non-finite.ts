@@ -37,11 +37,11 @@ export function watchFinite<T>(
   const marks: Mark[] = [];
   const byStorage = new Map<unknown, Mark>();
   const mark = (x: Tensor, inputs: readonly Mark[]): Mark => {
-    const made = scope(() => ({
-      wild: new Parameter(sum(mul(x, 0))),
-      nan: new Parameter(sum(cast(notEqual(x, x), 'float32'))),
-      inputs,
-    }));
+    const [wild, nan] = scope(() => [
+      new Parameter(sum(mul(x, 0))),
+      new Parameter(sum(cast(notEqual(x, x), 'float32'))),
+    ]);
+    const made = { wild, nan, inputs };
     byStorage.set(x.storage, made);
     return made;
   };

@@ -94,6 +94,14 @@ for (const model of modelNames) {
   });
 }
 
+test('--clip none and --bptt-depth full are what they say', async () => {
+  const more = '--clip none --bptt-depth full --steps 1 --json'.split(' ');
+  const { code, stdout, stderr } = await memgrad(['train', ...tiny, ...more]);
+  assert.is(code, 0, stderr);
+  const { training } = events(stdout)[0].config as { training: Record<string, unknown> };
+  assert.equal([training.clip, training.bpttDepth], [null, null]);
+});
+
 test('--stop-at ends training early', async () => {
   const more = '--stop-at 0.001 --symbols 2 --steps 100 --json'.split(' ');
   const { stdout } = await memgrad(['train', ...tiny, ...more]);
