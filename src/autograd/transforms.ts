@@ -119,11 +119,15 @@ export function checkpoint<A extends unknown[], R>(f: (...args: A) => R): (...ar
     if (outer.length === 0) return f(...args);
     const probe = new Probe(outer);
     const outputs = scope(() => withRecorders([probe], () => treeMap(f(...args), identity)));
+    // What was detached inside stays so: no gradient is to flow into it outside.
+    const reached = (_: Tensor, index: number) => depends[index];
+    const leaves = treeLeaves(outputs);
+    const depends = leaves.map((output) => probe.tracks(output));
     record({
       name: 'checkpoint',
       inputs: [...probe.used],
-      outputs: treeLeaves(outputs),
-      replay: () => treeLeaves(f(...args)),
+      outputs: leaves.filter(reached),
+      replay: () => treeLeaves(f(...args)).filter(reached),
     });
     return outputs;
   };
