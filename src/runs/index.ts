@@ -1,4 +1,6 @@
 /** Runs: configuration and parameters, saved and loaded through a storage of the caller's choice. */
+export { packRun, unpackRun } from './archive.js';
+export { OriginStorage } from './browser-storage.js';
 export { buildModel, buildTask, buildTraining } from './build.js';
 export {
   checkRunConfig,
