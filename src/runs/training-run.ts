@@ -76,9 +76,9 @@ export class TrainingRun {
 
   /**
    * Goes on with a saved run after its last whole checkpoint, or from its start when there is none;
-   * `steps` replaces the number of steps that it was to take. What a crash left
-   * behind it is removed: metrics of later steps, and checkpoints half written. Throws `MemgradError` for files that don't belong together; they and
-   * memory are then as before.
+   * `steps` replaces the number of steps that it was to take. What a crash left behind is removed:
+   * metrics of later steps, and checkpoints half written. Throws `MemgradError` for files that
+   * don't belong together; they and memory are then as before.
    */
   static async resume(
     storage: RunStorage,

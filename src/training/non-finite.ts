@@ -46,26 +46,34 @@ export function watchFinite<T>(
     return made;
   };
   const floating = (tensors: readonly Tensor[]) => tensors.filter(({ dtype }) => dtype !== 'int32');
-  const result = watch(f, ({ inputs, output }) => {
+  const free = () => {
+    for (const { wild, nan } of new Set([...byStorage.values(), ...marks])) {
+      wild.dispose();
+      nan.dispose();
+    }
+  };
+  const see = ({ inputs, output }: Ran) => {
     const before = floating(inputs).map((x) => byStorage.get(x.storage) ?? mark(x, []));
     // What looks at the same values as its input (a reshape) has been judged with it.
-    const own = output.dtype === 'int32' ? undefined : byStorage.get(output.storage);
-    marks.push(own ?? mark(output, before));
-  });
-  return {
-    result,
-    async describe(free) {
-      try {
-        const at = await firstFault(marks);
-        return at < 0 ? undefined : await describeFault(f, free, at, names);
-      } finally {
-        for (const { wild, nan } of new Set([...byStorage.values(), ...marks])) {
-          wild.dispose();
-          nan.dispose();
-        }
-      }
-    },
+    marks.push(byStorage.get(output.storage) ?? mark(output, before));
   };
+  try {
+    const result = watch(f, see);
+    return {
+      result,
+      async describe(freeResult) {
+        try {
+          const at = await firstFault(marks);
+          return at < 0 ? undefined : await describeFault(f, freeResult, at, names);
+        } finally {
+          free();
+        }
+      },
+    };
+  } catch (error) {
+    free();
+    throw error;
+  }
 }
 
 async function firstFault(marks: readonly Mark[]): Promise<number> {
