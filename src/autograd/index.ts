@@ -59,7 +59,7 @@ export {
 export { rotate } from './rotate.js';
 export { scope } from './scope.js';
 export * from './shape.js';
-export { type MemoryReport, type MemoryUse, memoryReport, resetPeak } from './storage.js';
+export { type MemoryUse, memoryReport, peakMemory, resetPeakMemory } from './storage.js';
 export { type Nested, Parameter, type Shape, Tensor } from './tensor.js';
 export { checkpoint, grad, type Scalar, valueAndGrad, vjp } from './transforms.js';
 export { type Tree, treeLeaves, treeMap } from './tree.js';

@@ -48,15 +48,13 @@ function count({ origin, buffer }: Storage, sign: 1 | -1): void {
   else ledger.set(origin, use);
 }
 
-/** What `memoryReport` gives. */
-export interface MemoryReport extends MemoryUse {
-  /** The most bytes that were live at once, since the start or the last `resetPeak`. */
-  peakBytes: number;
-  byOperation: Record<string, MemoryUse>;
+/** The most bytes that were live at once, since the start or the last `resetPeakMemory`. */
+export function peakMemory(): number {
+  return peakBytes;
 }
 
-/** From now on `memoryReport` gives the peak of what comes. */
-export function resetPeak(): void {
+/** From now on `peakMemory` gives the peak of what comes. */
+export function resetPeakMemory(): void {
   peakBytes = liveBytes;
 }
 
@@ -64,7 +62,7 @@ export function resetPeak(): void {
  * What is live now, in all and by the operation that made it: where a number grows from step to
  * step, that operation's results are kept by somebody.
  */
-export function memoryReport(): MemoryReport {
+export function memoryReport(): MemoryUse & { byOperation: Record<string, MemoryUse> } {
   const total: MemoryUse = { buffers: 0, bytes: 0 };
   const byOperation: Record<string, MemoryUse> = {};
   for (const [origin, use] of ledger) {
@@ -72,7 +70,7 @@ export function memoryReport(): MemoryReport {
     total.bytes += use.bytes;
     byOperation[origin] = { ...use };
   }
-  return { ...total, peakBytes, byOperation };
+  return { ...total, byOperation };
 }
 
 /** Runs `make`, which asks a backend for memory: where there is none left, the error says what is live. */

@@ -5,7 +5,8 @@ import {
   Key,
   memoryReport,
   observe,
-  resetPeak,
+  peakMemory,
+  resetPeakMemory,
   scope,
   treeLeaves,
   valueAndGrad,
@@ -45,7 +46,7 @@ async function compute(model: SegmentModel, count: number, options: ReadOptions)
   const segments = segmentsOf(count);
   const seen: number[] = [];
   const before = memoryReport().bytes;
-  resetPeak();
+  resetPeakMemory();
   const result = scope(() =>
     valueAndGrad(
       () =>
@@ -57,7 +58,7 @@ async function compute(model: SegmentModel, count: number, options: ReadOptions)
       model.parameters(),
     )(),
   );
-  const peak = memoryReport().peakBytes - before;
+  const peak = peakMemory() - before;
   const [loss, gradients] = result;
   const values = { loss: await loss.item(), gradients: {} as Record<string, number[]> };
   for (const [name, gradient] of Object.entries(gradients)) {
