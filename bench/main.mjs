@@ -1,5 +1,5 @@
 /**
- * The benchmarks: npm run bench -- [matmul] [step] [memory] [profile] [browser] [options]
+ * The benchmarks: npm run bench -- [matmul] [step] [memory] [profile] [browser] [bptt] [options]
  * Without a name it runs matmul, step and memory. See docs/benchmarks.md.
  */
 import { spawnSync } from 'node:child_process';
@@ -18,6 +18,7 @@ const benches = {
   step: (options) => import('./step.mjs').then(({ step }) => step(options)),
   memory: (options) => import('./memory.mjs').then(({ memory }) => memory(options)),
   browser: (options) => import('./browser.mjs').then(({ browser }) => browser(options)),
+  bptt: (options) => import('./bptt.mjs').then(({ bptt }) => bptt(options)),
   profile: (options) => import('./profile.mjs').then(({ profileAll }) => profileAll(options)),
   /** Not a benchmark: takes the losses of bench/reference.json anew, with memgrad's cpu. */
   reference: ({ workloads }) => import('./step.mjs').then((m) => m.takeReference(workloads)),
@@ -34,6 +35,7 @@ Without a name: ${usual.join(', ')}.
   --rounds N       how often the engines take turns (default: 10; quick: 3)
   --markdown       tables as Markdown
   --detail         profile: matrix products and assemblies by size
+  --plot FILE      bptt: an SVG of the peaks
   --json FILE      all raw numbers
   --no-build       take dist/ as it is`;
 
@@ -44,6 +46,7 @@ const { values: flags, positionals } = parseArgs({
     engine: { type: 'string' },
     workload: { type: 'string' },
     json: { type: 'string' },
+    plot: { type: 'string' },
     rounds: { type: 'string' },
     markdown: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
@@ -89,6 +92,7 @@ const options = {
   quick: flags.quick,
   rounds: Number(flags.rounds ?? (flags.quick ? 3 : 10)),
   detail: flags.detail,
+  plot: flags.plot,
 };
 style.markdown = flags.markdown;
 if (!Number.isSafeInteger(options.rounds) || options.rounds < 1) {

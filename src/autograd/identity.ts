@@ -20,3 +20,20 @@ export function stopGradient(x: Tensor): Tensor {
   requireTensors('stopGradient', x);
   return withRecorders([], () => identity(x));
 }
+
+const tapOperation: Operation<{ see: (gradient: Tensor) => void }> = {
+  name: 'tapGradient',
+  infer: ([x]) => ({ shape: x.shape, dtype: x.dtype }),
+  forward: () => sameValues,
+  gradients: [
+    (g, { attributes: { see } }) => {
+      see(g);
+      return g;
+    },
+  ],
+};
+
+/** As `identity`; in the backward pass `see` gets the gradient on its way. It is freed afterwards: compute from it what is to be kept. */
+export function tapGradient(x: Tensor, see: (gradient: Tensor) => void): Tensor {
+  return run(tapOperation, [x], { see });
+}

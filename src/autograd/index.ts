@@ -42,8 +42,9 @@ export * from './indexing.js';
 export * from './loss.js';
 export * from './matmul.js';
 export { layerNorm, logSoftmax, softmax } from './normalization.js';
-export { isWanted, type Observation, observe, report, within } from './observe.js';
+export { isWanted, type Observation, observe, report } from './observe.js';
 export type { Operand } from './operand.js';
+export { within } from './place.js';
 export * from './random.js';
 export {
   type Axes,
@@ -58,7 +59,8 @@ export {
 export { rotate } from './rotate.js';
 export { scope } from './scope.js';
 export * from './shape.js';
-export { type MemoryUse, memoryReport } from './storage.js';
+export { type MemoryUse, memoryReport, peakMemory, resetPeakMemory } from './storage.js';
 export { type Nested, Parameter, type Shape, Tensor } from './tensor.js';
 export { checkpoint, grad, type Scalar, valueAndGrad, vjp } from './transforms.js';
 export { type Tree, treeLeaves, treeMap } from './tree.js';
+export { type Ran, watch } from './watch.js';

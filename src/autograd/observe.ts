@@ -1,5 +1,6 @@
 /** Reading values out by name while a function runs: attention weights, memory, hidden rows. */
 import { stopGradient } from './identity.js';
+import { at, currentPlace } from './place.js';
 import { refusePromise } from './scope.js';
 import { scopes, type Tensor } from './tensor.js';
 
@@ -9,8 +10,6 @@ interface Observer {
   readonly seen: Map<string, Tensor>;
   /** The scope around `observe`, which takes over what was seen. */
   readonly owner: Set<Tensor> | undefined;
-  /** What stands before each name: where in the computation it is. */
-  path: string;
 }
 
 let observer: Observer | undefined;
@@ -46,9 +45,9 @@ export function observe<T>(
 ): Observation<T> {
   const outer = observer;
   const seen = new Map<string, Tensor>();
-  observer = { wanted, seen, owner: scopes.at(-1), path: '' };
+  observer = { wanted, seen, owner: scopes.at(-1) };
   try {
-    const result = f();
+    const result = at('', f);
     refusePromise('observe', result);
     return { result, seen };
   } catch (error) {
@@ -61,31 +60,18 @@ export function observe<T>(
 
 /** Whether anybody wants the value called `name` here: then what is not computed otherwise must be, and no fused kernel may hide it. */
 export function isWanted(name: string): boolean {
-  return observer?.wanted(observer.path + name) ?? false;
+  return observer?.wanted(currentPlace() + name) ?? false;
 }
 
 /** Offers `value` to whoever observes; costs one comparison when nobody does. */
 export function report(name: string, value: Tensor): void {
   if (!observer) return;
-  const { wanted, seen, owner, path } = observer;
-  const full = path + name;
+  const { wanted, seen, owner } = observer;
+  const full = currentPlace() + name;
   if (!wanted(full)) return;
   const kept = stopGradient(value);
   scopes.at(-1)?.delete(kept); // it outlives the scopes inside
   owner?.add(kept);
   seen.get(full)?.dispose();
   seen.set(full, kept);
-}
-
-/** Runs `f`; what it reports is called `name.` and then its own name. */
-export function within<T>(name: string, f: () => T): T {
-  if (!observer) return f();
-  const at = observer;
-  const before = at.path;
-  at.path = `${before}${name}.`;
-  try {
-    return f();
-  } finally {
-    at.path = before;
-  }
 }

@@ -6,6 +6,7 @@ import { checkDtype } from './create.js';
 import { allocating, Storage } from './storage.js';
 import { isRecording, record } from './tape.js';
 import { type Shape, showShape, Tensor } from './tensor.js';
+import { ran } from './watch.js';
 
 /** What a gradient rule may look at. Everything in it is a tensor of the forward pass, so rules can be differentiated again. */
 export interface Call<Attributes> {
@@ -75,6 +76,7 @@ export function run<Attributes>(
       ? inputs[0].storage.share()
       : new Storage(backend, result, operation.name);
   const output = new Tensor(storage, shape);
+  ran(operation.name, inputs, output);
   const { gradients } = operation;
   if (isRecording() && !('none' in gradients) && dtype !== 'int32') {
     record({

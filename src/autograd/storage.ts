@@ -34,13 +34,28 @@ export interface MemoryUse {
 }
 
 const ledger = new Map<string, MemoryUse>();
+let liveBytes = 0;
+let peakBytes = 0;
 
 function count({ origin, buffer }: Storage, sign: 1 | -1): void {
   const use = ledger.get(origin) ?? { buffers: 0, bytes: 0 };
   use.buffers += sign;
-  use.bytes += sign * buffer.size * (buffer.dtype === 'float64' ? 8 : 4);
+  const bytes = sign * buffer.size * (buffer.dtype === 'float64' ? 8 : 4);
+  use.bytes += bytes;
+  liveBytes += bytes;
+  peakBytes = Math.max(peakBytes, liveBytes);
   if (use.buffers === 0) ledger.delete(origin);
   else ledger.set(origin, use);
+}
+
+/** The most bytes that were live at once, since the start or the last `resetPeakMemory`. */
+export function peakMemory(): number {
+  return peakBytes;
+}
+
+/** From now on `peakMemory` gives the peak of what comes. */
+export function resetPeakMemory(): void {
+  peakBytes = liveBytes;
 }
 
 /**

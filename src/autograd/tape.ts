@@ -1,11 +1,27 @@
 /** The tape: what was computed from the tensors being differentiated, in order. */
+import { currentPlace } from './place.js';
 import type { Tensor } from './tensor.js';
 
-/** One operation that ran. */
-export interface Entry {
+/** Something that ran: an operation, or a function that keeps nothing of what happens inside. */
+export type Entry = Operated | Replayed;
+
+/** What all entries have. */
+interface Run {
   readonly name: string;
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
+  /** Where it ran, while somebody looks. */
+  place?: string;
+}
+
+/** A function that is to run again in the backward pass. */
+export interface Replayed extends Run {
+  /** Gives the outputs again. */
+  replay(): readonly Tensor[];
+}
+
+/** One operation that ran. */
+export interface Operated extends Run {
   /**
    * The gradient of each input that is `wanted`, from those of the outputs (undefined where
    * nothing flowed back). May leave broadcasting to be undone by the engine.
@@ -67,6 +83,7 @@ export function withRecorders<T>(listening: readonly Recorder[], f: () => T): T 
 
 /** Gives the entry to every recorder that tracks one of its inputs. */
 export function record(entry: Entry): void {
+  entry.place = currentPlace();
   for (const recorder of recorders) {
     if (entry.inputs.some((input) => recorder.tracks(input))) recorder.record(entry);
   }

@@ -4,18 +4,21 @@ import { full, ones } from './create.js';
 import { add } from './elementwise.js';
 import { identity } from './identity.js';
 import { requireTensors } from './operation.js';
+import { at } from './place.js';
 import { sumTo } from './reduction.js';
 import { refusePromise, scope } from './scope.js';
 import {
   currentRecorders,
   isRecording,
   type Recorder,
+  type Replayed,
   record,
   Tape,
   withRecorders,
 } from './tape.js';
 import { sameShape, Tensor } from './tensor.js';
 import { treeLeaves, treeMap } from './tree.js';
+import { atGradient } from './watch.js';
 
 /** What `valueAndGrad` takes: a function to a scalar, or to a scalar and whatever else is to be kept. */
 export type Scalar = Tensor | readonly [loss: Tensor, ...rest: unknown[]];
@@ -144,22 +147,15 @@ export function checkpoint<A extends unknown[], R>(f: (...args: A) => R): (...ar
     if (outer.length === 0) return f(...args);
     const probe = new Probe(outer);
     const outputs = scope(() => withRecorders([probe], () => treeMap(f(...args), identity)));
-    const used = [...probe.used];
+    // What was detached inside stays so: no gradient is to flow into it outside.
+    const reached = (_: Tensor, index: number) => depends[index];
+    const leaves = treeLeaves(outputs);
+    const depends = leaves.map((output) => probe.tracks(output));
     record({
       name: 'checkpoint',
-      inputs: used,
-      outputs: treeLeaves(outputs),
-      pullback(cotangents) {
-        const tape = new Tape(used);
-        const again = withRecorders([...currentRecorders(), tape], () => treeLeaves(f(...args)));
-        const reached = again.flatMap((_, i) => (cotangents[i] ? [i] : []));
-        return backward(
-          tape,
-          reached.map((i) => again[i]),
-          reached.map((i) => cotangents[i] as Tensor),
-          used,
-        );
-      },
+      inputs: [...probe.used],
+      outputs: leaves.filter(reached),
+      replay: () => treeLeaves(f(...args)).filter(reached),
     });
     return outputs;
   };
@@ -191,44 +187,91 @@ function backward(
   cotangents: readonly Tensor[],
   leaves: readonly Tensor[],
 ): Tensor[] {
-  // When nobody records, what is no longer needed is freed on the way. So that one gradient can be
-  // freed without harm to another, each contribution is then a tensor of its own.
-  const freeing = !isRecording();
-  const gradients = new Map<Tensor, Tensor>();
-  const accumulate = (target: Tensor, contribution: Tensor) => {
-    const earlier = gradients.get(target);
-    gradients.set(target, earlier ? add(earlier, contribution) : contribution);
-    if (!earlier || !freeing) return;
+  const gradients = new Gradients();
+  outputs.forEach((output, i) => {
+    if (tape.tracks(output)) gradients.add(output, identity(cotangents[i]));
+  });
+  walk(tape, gradients);
+  return leaves.map((leaf) => gradients.of(leaf) ?? full(leaf.shape, 0, leaf));
+}
+
+/** The gradients that a backward pass has so far. */
+class Gradients {
+  /** When nobody records, what is no longer needed is freed on the way. So that one gradient can be freed without harm to another, each contribution is then a tensor of its own. */
+  readonly freeing = !isRecording();
+  readonly #sums = new Map<Tensor, Tensor>();
+
+  of(target: Tensor): Tensor | undefined {
+    return this.#sums.get(target);
+  }
+
+  all(): Tensor[] {
+    return [...this.#sums.values()];
+  }
+
+  add(target: Tensor, contribution: Tensor): void {
+    const earlier = this.#sums.get(target);
+    this.#sums.set(target, earlier ? add(earlier, contribution) : contribution);
+    if (!earlier || !this.freeing) return;
     earlier.dispose();
     contribution.dispose();
-  };
-
-  outputs.forEach((output, i) => {
-    if (tape.tracks(output)) accumulate(output, identity(cotangents[i]));
-  });
-  for (let i = tape.entries.length - 1; i >= 0; i--) {
-    const { inputs, outputs, pullback } = tape.entries[i];
-    const received = outputs.map((output) => gradients.get(output));
-    if (!received.some((gradient) => gradient)) continue;
-    const pull = (): (Tensor | undefined)[] => {
-      const wanted = inputs.map((input) => tape.tracks(input));
-      const passed = pullback(received, wanted);
-      return inputs.map((input, j) => {
-        const gradient = wanted[j] ? passed[j] : undefined;
-        return gradient && identity(sumTo(gradient, input.shape)); // broadcasting is undone here
-      });
-    };
-    const contributions = freeing ? scope(pull) : pull();
-    inputs.forEach((input, j) => {
-      const contribution = contributions[j];
-      if (contribution) accumulate(input, contribution);
-    });
-    for (const output of outputs) {
-      if (freeing) gradients.get(output)?.dispose();
-      gradients.delete(output);
-    }
   }
-  return leaves.map((leaf) => gradients.get(leaf) ?? full(leaf.shape, 0, leaf));
+
+  /** The gradient has been passed on. */
+  done(target: Tensor): void {
+    if (this.freeing) this.#sums.get(target)?.dispose();
+    this.#sums.delete(target);
+  }
+}
+
+/** Passes gradients back along the tape, entry by entry. */
+function walk(tape: Tape, gradients: Gradients): void {
+  for (let i = tape.entries.length - 1; i >= 0; i--) {
+    const entry = tape.entries[i];
+    const { name, inputs, outputs, place } = entry;
+    const received = outputs.map((output) => gradients.of(output));
+    if (!received.some((gradient) => gradient)) continue;
+    if ('replay' in entry) {
+      walkAgain(entry, tape, gradients);
+    } else {
+      const pull = (): (Tensor | undefined)[] => {
+        const wanted = inputs.map((input) => tape.tracks(input));
+        const passed = entry.pullback(received, wanted);
+        return inputs.map((input, j) => {
+          const gradient = wanted[j] ? passed[j] : undefined;
+          return gradient && identity(sumTo(gradient, input.shape)); // broadcasting is undone here
+        });
+      };
+      const contributions = atGradient(name, place, () =>
+        gradients.freeing ? scope(pull) : pull(),
+      );
+      inputs.forEach((input, j) => {
+        const contribution = contributions[j];
+        if (contribution) gradients.add(input, contribution);
+      });
+    }
+    for (const output of outputs) gradients.done(output);
+  }
+}
+
+/**
+ * Runs the function of `entry` once more, now with a tape, and goes back along that. Gradients of
+ * what the function reads are added to the sums of the whole pass one by one, in the order in which
+ * they would come without a checkpoint: so that they have the same bits.
+ */
+function walkAgain(entry: Replayed, outer: Tape, gradients: Gradients): void {
+  const replay = () => {
+    const tape = new Tape(entry.inputs.filter((input) => outer.tracks(input)));
+    const again = withRecorders([...currentRecorders(), tape], () => at(entry.place, entry.replay));
+    again.forEach((output, i) => {
+      const received = gradients.of(entry.outputs[i]);
+      if (received && tape.tracks(output)) gradients.add(output, identity(received));
+    });
+    walk(tape, gradients);
+    return gradients.all();
+  };
+  if (gradients.freeing) scope(replay);
+  else replay();
 }
 
 /** `tree` with its tensors replaced by `tensors`, in order. */

@@ -1,7 +1,13 @@
 /** `memgrad demo`, which `npm start` runs: three models of equal size learn to copy, two of them in vain or nearly so. */
 import type { Command } from 'commander';
 import { presets } from '../models/index.js';
-import { checkRunConfig, RUN_VERSION, type RunConfig } from '../runs/index.js';
+import {
+  checkRunConfig,
+  MEMGRAD_VERSION,
+  RUN_VERSION,
+  type RunConfig,
+  TrainingRun,
+} from '../runs/index.js';
 import { createTask } from '../tasks/index.js';
 import type { Evaluation } from '../training/index.js';
 import { type CommonOptions, type Context, commonOptions, openContext } from './context.js';
@@ -99,9 +105,10 @@ async function runDemo(options: CommonOptions): Promise<void> {
 /** Trains and evaluates one model; one line of it stays on the screen. */
 async function trainOne(model: Result['model'], seed: number, context: Context): Promise<Result> {
   const { output, backend, interrupt } = context;
-  const config = configOf(model.name, seed);
+  const config = configOf(model.name, seed, backend.name);
   const label = output.colour(model.colour, model.title.padEnd(16));
-  const trained = await runTraining(config, context, label);
+  const run = await TrainingRun.start(config, { backend });
+  const trained = await runTraining(run, context, { label });
   await interrupt.check();
   const evaluation = await runEvaluation(
     { ...trained, config, samples: DEMO.samples, seed, backend },
@@ -122,15 +129,17 @@ async function trainOne(model: Result['model'], seed: number, context: Context):
   output.print(
     `${label}${plural(step, 'step')} in ${clock(seconds)}, held-out accuracy ${percent(evaluation.accuracy)}`,
   );
-  trained.model.dispose();
+  run.dispose();
   return { model, parameters, trained, evaluation };
 }
 
-function configOf(name: Result['model']['name'], seed: number): RunConfig {
+function configOf(name: Result['model']['name'], seed: number, backend: string): RunConfig {
   const { task, model, segmentLength, batchSize, steps, stopAt } = DEMO;
   const { optimizer, learningRate, betas, schedule, warmUp, clip } = trainingPresets.fast;
   const config = {
     version: RUN_VERSION,
+    memgrad: MEMGRAD_VERSION,
+    backend,
     seed,
     model: {
       name,
@@ -152,6 +161,9 @@ function configOf(name: Result['model']['name'], seed: number): RunConfig {
       bpttDepth: null,
       curriculum: null,
       stopAt,
+      checkpointSegments: false,
+      nonFinite: 'stop',
+      saveEvery: steps,
     },
   };
   return checkRunConfig(config, 'demo');

@@ -11,6 +11,7 @@ import { runEvaluation } from './training.js';
 interface EvalCommandOptions extends CommonOptions {
   samples: number;
   likeReference?: boolean;
+  best?: boolean;
 }
 
 /** Adds the command to `program`. */
@@ -24,7 +25,8 @@ export function addEval(program: Command): void {
     .option(
       '--like-reference',
       'judge as the published scripts do: each segment of the answer begins with a token of the truth',
-    );
+    )
+    .option('--best', 'the checkpoint with the lowest loss instead of the last one');
   commonOptions(command, 'decides the sequences (default: that of the run)')
     .addHelpText(
       'after',
@@ -40,7 +42,10 @@ Examples:
 async function runEval(folder: string, options: EvalCommandOptions): Promise<void> {
   const context = await openContext(options);
   const { output, backend } = context;
-  const { config, model, task, step } = await loadRun(new FolderStorage(folder), { backend });
+  const { config, model, task, step } = await loadRun(new FolderStorage(folder), {
+    backend,
+    best: options.best,
+  });
   const { samples, likeReference, seed = config.seed } = options;
   output.print(
     `${folder}: ${config.model.name} on ${task.name}, ${count(model.parameterCount())} parameters, trained for ${count(step)} steps.`,

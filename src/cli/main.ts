@@ -1,28 +1,26 @@
 /** The command `memgrad`. */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { MemgradError } from '../errors.js';
+import { MEMGRAD_VERSION } from '../runs/index.js';
 import { addDemo } from './demo.js';
 import { addEval } from './eval.js';
 import { addGradcheck } from './gradcheck.js';
+import { addInspect } from './inspect.js';
 import { Interrupted } from './interrupt.js';
 import { addParity } from './parity.js';
 import { addReproduce } from './reproduce.js';
+import { addSample } from './sample.js';
 import { addTasks } from './tasks.js';
 import { addTrain } from './train.js';
 
 const USAGE = 2;
 const BUG = 1;
 
-const { version } = JSON.parse(
-  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
-) as { version: string };
-
 const program = new Command('memgrad')
   .description(
     'Trains models with and without memory on tasks that need it, and checks the gradients they learn by.',
   )
-  .version(version, '-v, --version', 'print the version')
+  .version(MEMGRAD_VERSION, '-v, --version', 'print the version')
   .helpOption('-h, --help', 'print this help')
   .addHelpText(
     'after',
@@ -31,6 +29,8 @@ Examples:
   $ memgrad demo                              watch three models learn to copy
   $ memgrad train --stop-at 0.998 --out runs/copy train one yourself, and save it
   $ memgrad eval runs/copy                    see how well it answers
+  $ memgrad train --resume runs/copy          go on where it was stopped
+  $ memgrad sample runs/copy                  see what it says
   $ memgrad train --help                      all that can be chosen
   $ memgrad parity FILE                       compare with the published code
 `,
@@ -41,8 +41,18 @@ Examples:
     // The error and the suggestion after it as one line.
     outputError: (text, write) => write(`${text.trim().replaceAll('\n', ' ')}\n`),
   });
-for (const add of [addDemo, addTrain, addEval, addTasks, addGradcheck, addParity, addReproduce])
-  add(program);
+const commands = [
+  addDemo,
+  addTrain,
+  addEval,
+  addSample,
+  addInspect,
+  addTasks,
+  addGradcheck,
+  addParity,
+  addReproduce,
+];
+for (const add of commands) add(program);
 
 // A reader that has seen enough (`| head`) is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

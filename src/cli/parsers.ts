@@ -42,10 +42,10 @@ export function real(range: Range): (text: string) => number {
   };
 }
 
-/** What `read` takes, or `word`, which gives null. */
-export function orWord<T>(word: string, read: (text: string) => T): (text: string) => T | null {
+/** What `read` takes, or `word`, which stands for Infinity: of null commander would make an empty text. */
+export function orInfinity(word: string, read: (text: string) => number): (text: string) => number {
   return (text) => {
-    if (text === word) return null;
+    if (text === word) return Infinity;
     try {
       return read(text);
     } catch (error) {

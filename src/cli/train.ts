@@ -2,17 +2,17 @@
 import { type Command, Option } from 'commander';
 import { type AnyConfig, choices, modelNames, presets } from '../models/index.js';
 import {
-  checkRunConfig,
   checkTaskConfig,
   limits,
+  MEMGRAD_VERSION,
   RUN_VERSION,
   type RunConfig,
-  saveRun,
+  type TrainingRun,
 } from '../runs/index.js';
-import { FolderStorage } from '../runs/node-storage.js';
 import { createTask, type TaskName, taskNames } from '../tasks/index.js';
-import { optimizerNames } from '../training/index.js';
-import { type CommonOptions, commonOptions, openContext } from './context.js';
+import { nonFiniteChoices, optimizerNames } from '../training/index.js';
+import { type BeginOptions, begin } from './begin.js';
+import { commonOptions } from './context.js';
 import { DEMO } from './demo.js';
 import { clock, count, percent, plural, wrap } from './format.js';
 import type { Output } from './output.js';
@@ -22,7 +22,7 @@ import { describeEvaluation } from './report.js';
 import { runEvaluation, runTraining } from './training.js';
 
 /** The options as commander gives them: without a default where the preset decides. */
-interface TrainCommandOptions extends CommonOptions {
+interface TrainCommandOptions extends BeginOptions {
   model: RunConfig['model']['name'];
   task: RunConfig['task']['name'];
   length?: number;
@@ -50,14 +50,16 @@ interface TrainCommandOptions extends CommonOptions {
   weightDecay: number;
   schedule?: RunConfig['training']['schedule']['name'];
   warmUp?: number;
-  clip?: number | null;
-  bpttDepth: number | null;
+  clip?: number;
+  bpttDepth: number;
   curriculum?: RunConfig['training']['curriculum'];
-  steps: number;
   batchSize: number;
   stopAt?: number;
+  checkpointSegments?: boolean;
+  nonFinite: RunConfig['training']['nonFinite'];
+  saveEvery: number;
+  checkFinite?: boolean;
   samples: number;
-  out?: string;
 }
 
 /** Adds the command to `program`. */
@@ -170,20 +172,36 @@ export function addTrain(program: Command): void {
     .option(
       '--clip <norm>',
       '* largest norm of the gradient, or `none`',
-      read.orWord('none', read.real(read.positive)),
+      read.orInfinity('none', read.real(read.positive)),
     )
     .addOption(
       new Option('--bptt-depth <n>', 'earlier segments that gradients reach, or `full`')
-        .argParser(read.orWord('full', read.whole(0, limits.length * limits.copies)))
-        .default(null, 'full'),
+        .argParser(read.orInfinity('full', read.whole(0, limits.length * limits.copies)))
+        .default(Infinity, 'full'),
     )
     .option(
       '--curriculum <start:by[:at]>',
       'begin with this length, add to it at this accuracy (0.97) until --length',
       read.curriculum,
     )
+    .option(
+      '--checkpoint-segments',
+      'keep memory flat: read each segment again in the backward pass',
+    )
     .optionsGroup('Run:')
     .option('--out <folder>', 'save the run in this folder, which must not hold one yet')
+    .option('--config <file>', 'train as this config.json says, instead of the options')
+    .option('--resume <folder>', 'go on with the run in this folder; --steps gives it more steps')
+    .option('--save-every <n>', 'steps from one checkpoint to the next', size(limits.steps), 100)
+    .addOption(
+      new Option(
+        '--non-finite <what>',
+        'what becomes of a step with a loss or gradient of NaN or Infinity',
+      )
+        .choices(nonFiniteChoices)
+        .default('stop'),
+    )
+    .option('--check-finite', 'look for them in every result of every step, which is slower')
     .option('--samples <n>', 'held-out sequences to answer at the end', size(100_000), 256);
 
   commonOptions(command, 'decides parameters, batches and dropout (default: 0)')
@@ -194,6 +212,8 @@ ${presetTable()}
 
 Examples:
   $ memgrad train --stop-at 0.998 --out runs/copy
+  $ memgrad train --resume runs/copy
+  $ memgrad train --config runs/copy/config.json --seed 1 --out runs/again
   $ memgrad train --model transformer-xl --cache 16 --steps 500
   $ memgrad train --length 24 --memory-tokens 24 --steps 5000 --curriculum 8:8
   $ memgrad train --preset paper --bptt-depth 1 --json > paper.jsonl
@@ -202,28 +222,27 @@ Examples:
     .action(runTrain);
 }
 
-async function runTrain(options: TrainCommandOptions): Promise<void> {
-  const config = checkRunConfig(configOf(options), 'the options');
-  const context = await openContext(options);
+async function runTrain(options: TrainCommandOptions, command: Command): Promise<void> {
+  const { run, context, folder } = await begin(options, command, () => configOf(options));
   const { output, backend } = context;
-  const storage = options.out === undefined ? undefined : new FolderStorage(options.out);
-  await storage?.prepare();
-  output.event('start', { config, backend: backend.name });
-  output.print(introduction(config, output));
+  const { config } = run;
+  output.event('start', { config, backend: backend.name, step: run.step });
+  output.print(introduction(run, output));
 
-  const trained = await runTraining(config, context);
+  const { checkFinite } = options;
+  const trained = await runTraining(run, context, { checkFinite });
   const { model, task, step, loss, accuracy, seconds, interrupted } = trained;
   output.settle(
-    step === 0
-      ? 'Stopped before the first step.'
+    trained.accuracies.length === 0
+      ? `${interrupted ? 'Stopped before the first step' : 'Nothing is left to train; --steps gives it more'}.`
       : `${interrupted ? 'Stopped after' : 'Trained for'} ${plural(step, 'step')} in ${clock(seconds)}: loss ${loss.toFixed(3)}, accuracy ${percent(accuracy)}.`,
   );
   const parameters = model.parameterCount();
   output.event('trained', { step, loss, accuracy, seconds, parameters, interrupted });
-  if (storage && step > 0) {
-    await saveRun(storage, { config, model, step });
-    output.event('saved', { folder: storage.folder });
-    output.print(`Saved in ${storage.folder}: memgrad eval ${storage.folder}`);
+  if (folder !== undefined) {
+    output.event('saved', { folder });
+    const next = run.finished ? `memgrad eval ${folder}` : `memgrad train --resume ${folder}`;
+    output.print(`Saved in ${folder}: ${next}`);
   }
   await context.interrupt.check();
 
@@ -242,6 +261,8 @@ function configOf(options: TrainCommandOptions): unknown {
   const norm = options.norm ?? basis.norm;
   return {
     version: RUN_VERSION,
+    memgrad: MEMGRAD_VERSION,
+    backend: options.backend,
     seed: options.seed ?? 0,
     model: {
       name: model,
@@ -279,10 +300,13 @@ function configOf(options: TrainCommandOptions): unknown {
         name: options.schedule ?? training.schedule,
         warmUp: options.warmUp ?? training.warmUp,
       },
-      clip: options.clip === undefined ? training.clip : options.clip,
-      bpttDepth: options.bpttDepth,
+      clip: orNull(options.clip ?? training.clip),
+      bpttDepth: orNull(options.bpttDepth),
       curriculum: options.curriculum ?? null,
       stopAt: options.stopAt ?? null,
+      checkpointSegments: options.checkpointSegments ?? false,
+      nonFinite: options.nonFinite,
+      saveEvery: options.saveEvery,
     },
   };
 }
@@ -301,10 +325,17 @@ function taskOf({ task, length, symbols, copies, pairs, range }: TrainCommandOpt
   return { name: task, options: { ...taskDefaults[task], ...Object.fromEntries(options) } };
 }
 
-function introduction({ model, task, training, seed }: RunConfig, output: Output): string {
+/** JSON has no Infinity: a limit that is none is null. */
+function orNull(limit: number): number | null {
+  return limit === Infinity ? null : limit;
+}
+
+function introduction({ config, step }: TrainingRun, output: Output): string {
+  const { model, task, training, seed } = config;
   const options = Object.entries(task.options).map(([name, value]) => `${name} ${value}`);
+  const resumed = step > 0 ? `, going on after step ${count(step)}` : '';
   const text =
     `Training ${model.name} on ${task.name} (${options.join(', ')}) for at most ` +
-    `${count(training.steps)} steps, seed ${seed}, in segments of ${training.segmentLength} tokens.`;
+    `${count(training.steps)} steps, seed ${seed}${resumed}, in segments of ${training.segmentLength} tokens.`;
   return wrap(text, output.columns);
 }

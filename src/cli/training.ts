@@ -1,9 +1,9 @@
 /** Training and evaluation as commands run them: watched, stopped in time, measured. */
 import type { Backend } from '../backends/index.js';
 import type { SegmentModel } from '../models/index.js';
-import { buildModel, buildTask, buildTraining, type RunConfig } from '../runs/index.js';
+import type { RunConfig, TrainingRun } from '../runs/index.js';
 import type { Task } from '../tasks/index.js';
-import { type Evaluation, evaluate, type TrainStep, train } from '../training/index.js';
+import { type Evaluation, evaluate, type TrainStep } from '../training/index.js';
 import type { Context } from './context.js';
 import { clock, percent, rate, recentMean } from './format.js';
 
@@ -14,47 +14,46 @@ const EVALUATION_BATCH = 32;
 export interface Trained {
   readonly model: SegmentModel;
   readonly task: Task;
-  /** Steps taken. */
+  /** Steps taken, those before it was resumed too. */
   readonly step: number;
   /** Of the last ten steps. */
   readonly loss: number;
   readonly accuracy: number;
   readonly seconds: number;
-  /** Of every step. */
+  /** Of every step, since it was resumed. */
   readonly accuracies: readonly number[];
   readonly interrupted: boolean;
 }
 
-/** Trains a new model as `config` says, with a line that shows how it goes, named `label` if there is one. */
+/** Trains `run` to its end, with a line that shows how it goes, named `label` if there is one. */
 export async function runTraining(
-  config: RunConfig,
-  { output, backend, interrupt }: Context,
-  label = '',
+  run: TrainingRun,
+  { output, interrupt: { signal } }: Context,
+  { label = '', checkFinite = false } = {},
 ): Promise<Trained> {
-  const task = buildTask(config);
-  const model = buildModel(config, backend);
-  const options = buildTraining(config, { model, task, backend });
-  const { stopAt } = config.training;
+  const { config, model, task } = run;
   const started = performance.now();
   const seen: TrainStep[] = [];
   const mean = (field: 'loss' | 'accuracy') => recentMean(seen.slice(-WINDOW).map((s) => s[field]));
-  for await (const step of train({ ...options, signal: interrupt.signal })) {
-    seen.push(step);
-    output.event('step', { ...(label && { model: config.model.name }), ...step });
-    output.live(() => label + progressLine(seen, config, started));
-    const full = seen.slice(-WINDOW).filter(({ length }) => length === task.length);
-    if (stopAt !== null && full.length === WINDOW && mean('accuracy') >= stopAt) break;
+  try {
+    for await (const step of run.train({ signal, checkFinite })) {
+      seen.push(step);
+      output.event('step', { ...(label && { model: config.model.name }), ...step });
+      output.live(() => label + progressLine(seen, config, started));
+    }
+  } catch (error) {
+    output.settle();
+    throw error;
   }
-  options.optimizer.dispose();
   return {
     model,
     task,
-    step: seen.length,
+    step: run.step,
     loss: mean('loss'),
     accuracy: mean('accuracy'),
     seconds: (performance.now() - started) / 1000,
     accuracies: seen.map(({ accuracy }) => accuracy),
-    interrupted: interrupt.signal.aborted,
+    interrupted: signal.aborted,
   };
 }
 
@@ -67,13 +66,16 @@ function progressLine(
   const average = (field: 'loss' | 'accuracy' | 'tokensPerSecond') =>
     recentMean(recent.map((step) => step[field]));
   const seconds = (performance.now() - started) / 1000;
-  const left = (seconds / seen.length) * (steps - seen.length);
+  const { step, length } = recent[recent.length - 1];
+  const left = (seconds / seen.length) * (steps - step);
+  const skipped = seen.filter((step) => step.skipped !== undefined).length;
   return [
-    `step ${String(seen.length).padStart(String(steps).length)}/${steps}`,
-    ...(curriculum ? [`length ${recent[recent.length - 1].length}`] : []),
+    `step ${String(step).padStart(String(steps).length)}/${steps}`,
+    ...(curriculum ? [`length ${length}`] : []),
     `loss ${average('loss').toFixed(3)}`,
     `accuracy ${percent(average('accuracy')).padStart(5)}`,
     `${rate(average('tokensPerSecond'))} tokens/s`,
+    ...(skipped > 0 ? [`${skipped} skipped`] : []),
     `${clock(left)} left`,
   ].join('  ');
 }

@@ -4,6 +4,7 @@ import { MemgradError } from '../errors.js';
 import { createModel, type SegmentModel } from '../models/index.js';
 import { createTask, type Task } from '../tasks/index.js';
 import {
+  Curriculum,
   constant,
   cosine,
   createOptimizer,
@@ -36,6 +37,7 @@ export function buildTraining(
   { model, task, backend }: { model: SegmentModel; task: Task; backend?: Backend },
 ): TrainOptions {
   const { segmentLength, steps, batchSize, optimizer, clip, bpttDepth, curriculum } = training;
+  const { checkpointSegments, nonFinite } = training;
   return {
     model,
     task,
@@ -47,7 +49,9 @@ export function buildTraining(
     seed,
     clip: clip ?? undefined,
     bpttDepth: bpttDepth ?? undefined,
-    curriculum: curriculum ?? undefined,
+    checkpointSegments,
+    curriculum: curriculum ? new Curriculum(task, curriculum) : undefined,
+    nonFinite,
     backend,
   };
 }

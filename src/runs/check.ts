@@ -38,6 +38,14 @@ export function oneOf<const Choices extends readonly string[]>(
 export const flag: Check<boolean> = (value, path) =>
   typeof value === 'boolean' ? value : refuse(path, value, 'true or false');
 
+/** A text of at most `most` characters. */
+export function text(most: number): Check<string> {
+  return (value, path) =>
+    typeof value === 'string' && value.length <= most
+      ? value
+      : refuse(path, value, `a text of at most ${most} characters`);
+}
+
 /** What `check` takes, or null. */
 export function orNull<T>(check: Check<T>): Check<T | null> {
   return (value, path) => (value === null ? null : check(value, path));

@@ -1,8 +1,9 @@
 /** The configuration of a run: everything that made it, as config.json holds it. */
+import { backendNames } from '../backends/index.js';
 import { MemgradError } from '../errors.js';
 import { type AnyConfig, checkConfig, choices, modelNames } from '../models/index.js';
 import { type TaskName, taskNames } from '../tasks/index.js';
-import { optimizerNames } from '../training/index.js';
+import { nonFiniteChoices, optimizerNames } from '../training/index.js';
 import {
   type Check,
   flag,
@@ -13,11 +14,12 @@ import {
   orNull,
   pair,
   real,
+  text,
   whole,
 } from './check.js';
 
 /** Version of the layout of a run folder. */
-export const RUN_VERSION = 1;
+export const RUN_VERSION = 2;
 
 /**
  * The largest sizes of a run. Far above what trains in JavaScript, and small enough that a file
@@ -120,10 +122,19 @@ const training = object({
   ),
   /** Training ends early when the last ten steps, of full length, averaged this accuracy. */
   stopAt: orNull(real(0, 1, { open: true })),
+  /** Keeps the state at segment borders only and reads each segment again in the backward pass. */
+  checkpointSegments: flag,
+  /** What becomes of a step whose loss or gradient is not finite. */
+  nonFinite: oneOf(nonFiniteChoices),
+  /** A checkpoint after so many steps. */
+  saveEvery: whole(1, limits.steps),
 });
 
 const run = object({
   version: whole(RUN_VERSION, RUN_VERSION),
+  /** The version of memgrad, and the backend, that began the run: others round differently. */
+  memgrad: text(40),
+  backend: oneOf(backendNames),
   seed: whole(0, Number.MAX_SAFE_INTEGER),
   model: object({ name: oneOf(modelNames), config: modelConfig }),
   task: checkTaskConfig,

@@ -3,6 +3,8 @@
  *
  * @module memgrad/runs
  */
+export { packRun, unpackRun } from './archive.js';
+export { OriginStorage } from './browser-storage.js';
 export { buildModel, buildTask, buildTraining } from './build.js';
 export {
   checkRunConfig,
@@ -13,6 +15,21 @@ export {
   type TaskConfig,
   type TrainingConfig,
 } from './config.js';
-export { CONFIG_FILE, loadRun, MODEL_FILE, type Run, saveRun } from './run.js';
+export {
+  CONFIG_FILE,
+  checkpointFile,
+  METRICS_FILE,
+  MODEL_FILE,
+  OPTIMIZER_FILE,
+  parseJson,
+  parseState,
+  readConfig,
+  STATE_FILE,
+  type TrainerState,
+} from './files.js';
+export { type Metrics, readMetrics } from './metrics.js';
+export { type LoadOptions, loadRun, type Run } from './run.js';
 export * from './safetensors.js';
 export type { RunStorage } from './storage.js';
+export { TrainingRun, type TrainingRunOptions } from './training-run.js';
+export { MEMGRAD_VERSION } from './version.js';

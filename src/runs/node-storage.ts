@@ -1,8 +1,20 @@
 /** A run in a folder on disk. For Node alone: nothing that a browser loads imports this file. */
-import { access, constants, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import {
+  access,
+  constants,
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  rmdir,
+  stat,
+} from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { MemgradError } from '../errors.js';
-import { CONFIG_FILE, MODEL_FILE } from './run.js';
+import { CONFIG_FILE } from './files.js';
 import type { RunStorage } from './storage.js';
 
 /** Keeps the files of a run in `folder`. */
@@ -18,47 +30,112 @@ export class FolderStorage implements RunStorage {
       await makeFolder(resolve(this.folder));
       await access(this.folder, constants.W_OK);
     });
-    for (const name of [CONFIG_FILE, MODEL_FILE]) {
-      const found = await stat(join(this.folder, name)).catch(() => undefined);
-      if (!found) continue;
-      throw new MemgradError(
-        `'${this.folder}' already holds a run (${name}), which is not overwritten; choose another folder or delete it.`,
-      );
-    }
+    if (!(await this.list()).includes(CONFIG_FILE)) return;
+    throw new MemgradError(
+      `'${this.folder}' already holds a run, which is not overwritten; go on with it by --resume, choose another folder or delete it.`,
+    );
   }
 
-  async read(name: string): Promise<Uint8Array> {
-    return readWhole(join(this.folder, name), 'name the folder of a run');
+  async list(): Promise<string[]> {
+    return explained(`read the folder '${this.folder}'`, async () => {
+      const names: string[] = [];
+      for (const entry of await readdir(this.folder, { withFileTypes: true })) {
+        if (!entry.isDirectory()) names.push(entry.name);
+        else {
+          const inside = await readdir(join(this.folder, entry.name));
+          names.push(...inside.map((name) => `${entry.name}/${name}`));
+        }
+      }
+      return names.sort();
+    });
+  }
+
+  async read(name: string, most = Infinity): Promise<Uint8Array> {
+    return readWhole(join(this.folder, name), 'name the folder of a run', most);
   }
 
   /** Written beside, flushed and renamed: a reader sees the old file or the new one, never half of one. */
   async write(name: string, bytes: Uint8Array): Promise<void> {
     const path = join(this.folder, name);
-    const beside = join(this.folder, `.${name}.${process.pid}.tmp`);
+    const beside = `${path}.tmp`; // the same after a crash, so that none is left over for ever
     await explained(`write '${path}'`, async () => {
       try {
-        const file = await open(beside, 'w');
-        try {
-          await file.writeFile(bytes);
-          await file.sync();
-        } finally {
-          await file.close();
-        }
+        if (name.includes('/')) await makeFolder(dirname(resolve(path)));
+        await flushed(beside, 'w', (file) => file.writeFile(bytes));
         await rename(beside, path);
+        await flushFolder(dirname(path));
       } catch (error) {
         await rm(beside, { force: true }).catch(() => {}); // the first failure is the one to tell
         throw error;
       }
     });
   }
+
+  async append(name: string, bytes: Uint8Array, start: number): Promise<void> {
+    const path = join(this.folder, name);
+    await explained(`write '${path}'`, async () => {
+      const { size } = await stat(path).catch(() => ({ size: 0 }));
+      if (size < start) {
+        throw new MemgradError(
+          `'${path}' has ${size} bytes, but ${start} were written to it; copy the folder again.`,
+        );
+      }
+      await flushed(path, size > 0 ? 'r+' : 'w', async (file) => {
+        await file.truncate(start);
+        for (let done = 0; done < bytes.length; ) {
+          done += (await file.write(bytes, done, bytes.length - done, start + done)).bytesWritten;
+        }
+      });
+    });
+  }
+
+  async remove(name: string): Promise<void> {
+    const path = join(this.folder, name);
+    await explained(`remove '${path}'`, async () => {
+      await rm(path, { force: true });
+      if (name.includes('/')) await rmdir(dirname(path)).catch(() => {}); // there are more in it
+    });
+  }
 }
 
-/** The file at `path`. Throws `MemgradError` where there is none; `advice` says what to do instead. */
-export async function readWhole(path: string, advice: string): Promise<Uint8Array> {
+/** Opens, uses, flushes to the disk and closes a file. */
+async function flushed(
+  path: string,
+  flags: string,
+  use: (file: FileHandle) => Promise<void>,
+): Promise<void> {
+  const file = await open(path, flags);
+  try {
+    await use(file);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** A renamed file is on the disk when its folder is; where folders cannot be opened, the system sees to it. */
+async function flushFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r').catch(() => undefined);
+  await folder?.sync().catch(() => {});
+  await folder?.close();
+}
+
+/** The file at `path`. Throws `MemgradError` where there is none, or one of more than `most` bytes; `advice` says what to do instead. */
+export async function readWhole(
+  path: string,
+  advice: string,
+  most = Infinity,
+): Promise<Uint8Array> {
   return explained(`read '${path}'`, async () => {
     // A pipe or a device would block, or never end.
-    if (!(await stat(path)).isFile()) {
+    const found = await stat(path);
+    if (!found.isFile()) {
       throw new MemgradError(`Cannot read '${path}': it is not a file; ${advice}.`);
+    }
+    if (found.size > most) {
+      throw new MemgradError(
+        `Cannot read '${path}': it has ${found.size} bytes, but at most ${most} are allowed; ${advice}.`,
+      );
     }
     return readFile(path);
   });
@@ -77,11 +154,11 @@ const reasons: Record<string, string> = {
   ENOTDIR: 'a part of the path is a file, not a folder',
   EEXIST: 'a file of that name is in the way',
   EISDIR: 'it is a folder, not a file',
-  EACCES: 'permission was denied',
-  EPERM: 'permission was denied',
-  EROFS: 'the disk is read-only',
-  ENOSPC: 'the disk is full',
-  EDQUOT: 'the disk quota is used up',
+  EACCES: 'permission was denied; choose a folder that you may write to, or change its permissions',
+  EPERM: 'permission was denied; choose a folder that you may write to, or change its permissions',
+  EROFS: 'the disk is read-only; choose a folder on another one',
+  ENOSPC: 'the disk is full; make room on it, then go on with --resume',
+  EDQUOT: 'the disk quota is used up; make room, then go on with --resume',
   ENAMETOOLONG: 'the name is too long',
   ELOOP: 'its links run in a circle',
   EMFILE: 'too many files are open',
@@ -91,7 +168,7 @@ const reasons: Record<string, string> = {
 };
 
 /** Runs `action`; what the file system refuses becomes one sentence. */
-async function explained<T>(what: string, action: () => Promise<T>): Promise<T> {
+export async function explained<T>(what: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (cause) {

@@ -1,9 +1,18 @@
 /** Where the files of a run are kept. */
 
-/** A place for a few small files: a folder, or what a browser offers. */
+/**
+ * A place for files: a folder, or what a browser offers. Names have at most one folder in them, as
+ * `step-120/model.safetensors`. What goes wrong is thrown as a `MemgradError`.
+ */
 export interface RunStorage {
-  /** The whole file. Throws `MemgradError` when there is none or it cannot be read. */
-  read(name: string): Promise<Uint8Array>;
-  /** Writes the whole file or, when it throws `MemgradError`, leaves what was there. */
+  /** The names of all files, sorted. */
+  list(): Promise<string[]>;
+  /** The whole file, of at most `most` bytes. Throws when there is none, it is larger or it cannot be read. */
+  read(name: string, most?: number): Promise<Uint8Array>;
+  /** Writes the whole file, through to the disk, or leaves what was there when it throws. */
   write(name: string, bytes: Uint8Array): Promise<void>;
+  /** The file keeps its first `start` bytes, which it must have, and goes on with `bytes`, through to the disk. */
+  append(name: string, bytes: Uint8Array, start: number): Promise<void>;
+  /** Removes a file, and its folder with the last one. */
+  remove(name: string): Promise<void>;
 }

@@ -14,6 +14,14 @@ export interface CurriculumOptions {
   window?: number;
 }
 
+/** Where a curriculum stands. */
+export interface CurriculumState {
+  /** The present length. */
+  readonly length: number;
+  /** The accuracies at this length that are still looked at, oldest first. */
+  readonly recent: readonly number[];
+}
+
 /** Lets a task grow from `start` to its own length. */
 export class Curriculum {
   /** The task at the present length. */
@@ -45,5 +53,26 @@ export class Curriculum {
     if (this.task.length >= this.target.length || this.#recent.length < window || mean < at) return;
     this.task = this.target.withLength(Math.min(this.task.length + by, this.target.length));
     this.#recent.length = 0;
+  }
+
+  /** Where it stands now, for saving. */
+  state(): CurriculumState {
+    return { length: this.task.length, recent: [...this.#recent] };
+  }
+
+  /** Goes on from a saved state. Throws `MemgradError` for one that these options never lead to. */
+  restore({ length, recent }: CurriculumState): void {
+    const { start, by, window } = this.#options;
+    const first = Math.min(start, this.target.length);
+    const reached =
+      length === this.target.length ||
+      (length >= first && length < this.target.length && (length - first) % by === 0);
+    if (!reached || recent.length > window) {
+      throw new MemgradError(
+        `curriculum: the saved one has length ${length} and ${recent.length} accuracies, expected a length that begins with ${first}, grows by ${by} up to ${this.target.length}, and at most ${window} accuracies.`,
+      );
+    }
+    this.task = this.target.withLength(length);
+    this.#recent.splice(0, this.#recent.length, ...recent);
   }
 }

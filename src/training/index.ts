@@ -3,7 +3,7 @@
  *
  * @module memgrad/training
  */
-export { Curriculum, type CurriculumOptions } from './curriculum.js';
+export { Curriculum, type CurriculumOptions, type CurriculumState } from './curriculum.js';
 export * from './evaluate.js';
 export * from './evaluate-documents.js';
 export * from './evaluate-stream.js';
@@ -17,5 +17,12 @@ export {
   type SequenceLoss,
   sequenceLoss,
 } from './segments.js';
+export type { GradientNorms } from './step.js';
 export * from './stream-loss.js';
-export { clipScale, type TrainOptions, type TrainStep, train } from './train.js';
+export {
+  clipScale,
+  nonFiniteChoices,
+  type TrainOptions,
+  type TrainStep,
+  train,
+} from './train.js';

@@ -13,7 +13,7 @@ import { EncoderRMT, type SegmentClasses } from '../models/encoder-rmt.js';
 import type { SegmentModel } from '../models/segment-model.js';
 import type { AnyTask, DocumentTask, StreamTask, Task } from '../tasks/index.js';
 import { IGNORED } from '../tasks/task.js';
-import { cutSegments, type Segment, sequenceLoss } from './segments.js';
+import { cutSegments, type ReadOptions, type Segment, sequenceLoss } from './segments.js';
 import { type Carry, streamLoss } from './stream-loss.js';
 
 /** How steps read. */
@@ -22,6 +22,7 @@ export interface LessonOptions {
   segmentLength: number;
   batchSize: number;
   bpttDepth?: number;
+  checkpointSegments?: boolean;
   backend?: Backend;
 }
 
@@ -31,13 +32,19 @@ interface StepKeys {
   readonly dropout: Key;
 }
 
-/** What comes of a loss besides it. */
-type Rest = { predictions: Tensor[]; carry?: Carry };
+/** What a lesson comes to. */
+interface LessonLoss {
+  loss: Tensor;
+  predictions: Tensor[];
+  carry?: Carry;
+}
 
 /** One step's worth of learning. */
 export interface Lesson {
-  /** The loss, to be derived. */
-  loss(): readonly [Tensor, Rest];
+  /** The loss, to be derived, with the gradient by the state before each segment shown on the way back. */
+  loss(seeStateGradient: ReadOptions['seeStateGradient']): LessonLoss;
+  /** Between how many segments gradients are shown. */
+  readonly segments: number;
   /** The share of targets that the values of `predictions` have right. */
   accuracy(predictions: readonly ArrayLike<number>[]): number;
   /** How many are read. */
@@ -64,16 +71,16 @@ export class Lessons {
   }
 
   #samples(task: Task, { data, dropout }: StepKeys): Lesson {
-    const { segmentLength, batchSize, bpttDepth, backend } = this.options;
+    const { segmentLength, batchSize, bpttDepth, checkpointSegments, backend } = this.options;
     const model = this.#languageModel(task);
     const batch = task.batch(data, batchSize, 'train');
     const segments = cutSegments(batch, segmentLength);
     return {
-      loss: () => {
-        const how = { key: dropout, bpttDepth, backend };
-        const { loss, predictions } = sequenceLoss(model, segments, batchSize, how);
-        return [loss, { predictions }];
+      loss(seeStateGradient) {
+        const how = { key: dropout, bpttDepth, checkpointSegments, backend, seeStateGradient };
+        return sequenceLoss(model, segments, batchSize, how);
       },
+      segments: segments.length,
       accuracy: (predictions) => accuracyOf(segments, predictions),
       tokens: batch.inputs.length,
       length: task.length,
@@ -91,9 +98,9 @@ export class Lessons {
     return {
       loss: () => {
         const how = { key: dropout, bpttDepth, backend };
-        const { loss, carry } = streamLoss(model, segment, batchSize, this.#carry, how);
-        return [loss, { predictions: [], carry }];
+        return { ...streamLoss(model, segment, batchSize, this.#carry, how), predictions: [] };
       },
+      segments: 0,
       accuracy: () => Number.NaN,
       tokens: batch.inputs.length,
       length: batch.time,
@@ -113,8 +120,9 @@ export class Lessons {
       loss: () => {
         const logits = lastLogits(model, documents, dropout);
         const wanted = tensor(Int32Array.from(classes), { backend: logits.backend });
-        return [crossEntropy(logits, wanted), { predictions: [argmax(logits, -1)] }];
+        return { loss: crossEntropy(logits, wanted), predictions: [argmax(logits, -1)] };
       },
+      segments: 0,
       accuracy: ([predicted]) =>
         classes.filter((wanted, i) => predicted[i] === wanted).length / classes.length,
       tokens: lengths.reduce((sum, length) => sum + length, 0),

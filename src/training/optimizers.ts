@@ -27,8 +27,12 @@ export interface Optimizer {
   readonly learningRate: number;
   /** One step. All new values are computed before the first is assigned: when it throws, every parameter and every moment is as it was. */
   step(parameters: Named<Parameter>, gradients: Named<Tensor>, options: StepOptions): void;
-  /** Moments by name, for saving: `first.NAME`, `second.NAME`. */
+  /** How many steps it has taken. */
+  readonly steps: number;
+  /** Moments by name, for saving: `first.NAME`, `second.NAME`; none before the first step. */
   state(): Named<Parameter>;
+  /** Makes ready to go on after `steps` steps: gives the moments, of zeros, to assign the saved ones to. */
+  resume(parameters: Named<Parameter>, steps: number): Named<Parameter>;
   /** Frees the moments. */
   dispose(): void;
 }
@@ -40,6 +44,8 @@ type Update = [target: Parameter, value: Tensor];
 abstract class Base implements Optimizer {
   /** Steps taken. */
   protected count = 0;
+  /** Which moments each parameter has. */
+  protected abstract readonly kinds: readonly string[];
   readonly #moments = new Map<string, Parameter>();
 
   constructor(readonly learningRate: number) {
@@ -82,8 +88,21 @@ abstract class Base implements Optimizer {
     return moment;
   }
 
+  get steps(): number {
+    return this.count;
+  }
+
   state(): Named<Parameter> {
     return Object.fromEntries(this.#moments);
+  }
+
+  resume(parameters: Named<Parameter>, steps: number): Named<Parameter> {
+    this.count = steps;
+    for (const kind of steps > 0 ? this.kinds : []) {
+      for (const [name, parameter] of Object.entries(parameters))
+        this.moment(kind, name, parameter);
+    }
+    return this.state();
   }
 
   dispose(): void {
@@ -103,6 +122,7 @@ export interface SGDOptions {
 
 /** Stochastic gradient descent with momentum, as PyTorch's SGD: v = m v + g, p = p - rate v. */
 export class SGD extends Base {
+  protected readonly kinds: readonly string[];
   readonly #momentum: number;
   readonly #weightDecay: number;
 
@@ -111,6 +131,7 @@ export class SGD extends Base {
     super(learningRate);
     checkNumber('momentum', momentum, 0, 1);
     checkNumber('weightDecay', weightDecay, 0, Infinity);
+    this.kinds = momentum === 0 ? [] : ['velocity'];
     this.#momentum = momentum;
     this.#weightDecay = weightDecay;
   }
@@ -148,6 +169,7 @@ export interface AdamOptions {
 
 /** Adam (Kingma and Ba 2015, arXiv 1412.6980) as in PyTorch: weight decay is added to the gradient. */
 export class Adam extends Base {
+  protected readonly kinds = ['first', 'second'] as const;
   readonly #betas: readonly [number, number];
   readonly #epsilon: number;
   protected readonly weightDecay: number;

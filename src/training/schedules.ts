@@ -7,6 +7,21 @@ export interface Schedule {
   factor(step: number): number;
   /** Called with the loss of each step, for schedules that look at it. */
   observe?(loss: number): void;
+  /** What has been learnt from the losses so far, for saving; schedules that look at none have none. */
+  state?(): PlateauState;
+  /** Goes on from a saved state. */
+  restore?(state: PlateauState): void;
+}
+
+/** What `onPlateau` knows of the losses so far. */
+export interface PlateauState {
+  /** The factor as it is now. */
+  readonly factor: number;
+  /** The mean loss, and the lowest that it has been; null before the first step. */
+  readonly average: number | null;
+  readonly best: number | null;
+  /** For how many steps it has not got better. */
+  readonly waited: number;
 }
 
 /** Always 1. */
@@ -20,6 +35,8 @@ export function warmUp(steps: number, then: Schedule = constant()): Schedule {
   return {
     factor: (step) => Math.min(1, step / steps) * then.factor(step),
     observe: (loss) => then.observe?.(loss),
+    state: then.state,
+    restore: then.restore,
   };
 }
 
@@ -47,19 +64,24 @@ export function onPlateau({ factor = 0.5, patience = 1000 }: PlateauOptions = {}
     throw new MemgradError(`onPlateau: factor must lie between 0 and 1, got ${factor}.`);
   }
   const decay = 1 / Math.max(1, patience / 10);
-  let current = 1;
-  let average: number | undefined;
-  let best = Infinity;
-  let waited = 0;
+  let now: PlateauState = { factor: 1, average: null, best: null, waited: 0 };
   return {
-    factor: () => current,
+    factor: () => now.factor,
     observe(loss) {
-      average = average === undefined ? loss : average + decay * (loss - average);
-      waited = average < best ? 0 : waited + 1;
-      best = Math.min(best, average);
-      if (waited < patience) return;
-      current *= factor;
-      waited = 0;
+      const average = now.average === null ? loss : now.average + decay * (loss - now.average);
+      const better = now.best === null || average < now.best;
+      const waited = better ? 0 : now.waited + 1;
+      const lower = waited >= patience;
+      now = {
+        factor: lower ? now.factor * factor : now.factor,
+        average,
+        best: better ? average : now.best,
+        waited: lower ? 0 : waited,
+      };
+    },
+    state: () => now,
+    restore(state) {
+      now = state;
     },
   };
 }

@@ -2,12 +2,15 @@
 import {
   add,
   argmax,
+  checkpoint,
   crossEntropy,
   div,
   type Key,
   type Tensor,
   type Tree,
+  tapGradient,
   tensor,
+  treeMap,
   within,
 } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
@@ -64,6 +67,14 @@ export interface ReadOptions {
    * then gets no gradient.
    */
   bpttDepth?: number;
+  /**
+   * Keeps only the states at the borders of segments, and reads each segment once more when the
+   * backward pass comes to it (Chen et al. 2016, arXiv 1604.06174): memory for one segment instead
+   * of all, for the time of one more forward pass. The gradients have the same bits.
+   */
+  checkpointSegments?: boolean;
+  /** Gets the gradient of the loss by each part of the state before a segment, on its way back. */
+  seeStateGradient?: (segment: number, gradient: Tensor) => void;
   backend?: Backend;
 }
 
@@ -74,6 +85,9 @@ export interface SequenceLoss {
   predictions: Tensor[];
 }
 
+/** What reading one segment gives: the state behind it and, where targets count, their loss and the predictions. */
+type Reading = { state: Tree; loss?: Tensor; predicted?: Tensor };
+
 /**
  * Reads the segments of a batch of `size` sequences with `model`. Whoever observes sees segment t
  * as `segments.t`, and segment s read again before it as `segments.t.replays.s`.
@@ -82,32 +96,49 @@ export function sequenceLoss(
   model: SegmentModel,
   segments: readonly Segment[],
   size: number,
-  { key, bpttDepth = Infinity, backend }: ReadOptions = {},
+  options: ReadOptions = {},
 ): SequenceLoss {
+  const { key, bpttDepth = Infinity, checkpointSegments, seeStateGradient, backend } = options;
   const inputs = segments.map(({ inputs, time }) =>
     tensor(inputs, { shape: [size, time], backend }),
   );
-  const read = (index: number, state: Tree) =>
+  const forward = (index: number, state: Tree) =>
     model.forward(inputs[index], state, key?.fold(index));
+  const replay = (index: number, state: Tree): Reading => ({ state: forward(index, state).state });
+  const read = (index: number, state: Tree): Reading => {
+    const { targets, time, counted } = segments[index];
+    const { logits, state: next } = forward(index, state);
+    if (counted === 0) return { state: next };
+    const wanted = tensor(targets, { shape: [size, time], backend });
+    const loss = crossEntropy(logits, wanted, { ignoreIndex: IGNORED, reduction: 'sum' });
+    return { state: next, loss, predicted: argmax(logits, -1) };
+  };
+  const run = (place: string, how: typeof read, index: number, state: Tree): Reading => {
+    const reading = (before: Tree) => within(place, () => how(index, before));
+    return (checkpointSegments ? checkpoint(reading) : reading)(state);
+  };
 
   const states: Tree[] = [model.initialState(size)]; // states[t] is the one before segment t
   const losses: Tensor[] = [];
   const predictions: Tensor[] = [];
-  segments.forEach(({ targets, time, counted }, index) => {
+  segments.forEach((_, index) => {
     let state = states[index];
     if (bpttDepth !== Infinity) {
       const from = Math.max(0, index - bpttDepth);
       state = detach(states[from]);
       for (let replayed = from; replayed < index; replayed++) {
-        state = within(`segments.${index}.replays.${replayed}`, () => read(replayed, state)).state;
+        state = run(`segments.${index}.replays.${replayed}`, replay, replayed, state).state;
       }
     }
-    const output = within(`segments.${index}`, () => read(index, state));
-    states.push(bpttDepth === Infinity ? output.state : detach(output.state));
-    if (counted === 0) return;
-    const wanted = tensor(targets, { shape: [size, time], backend });
-    losses.push(crossEntropy(output.logits, wanted, { ignoreIndex: IGNORED, reduction: 'sum' }));
-    predictions.push(argmax(output.logits, -1));
+    if (seeStateGradient) {
+      state = treeMap(state, (part) =>
+        tapGradient(part, (gradient) => seeStateGradient(index, gradient)),
+      );
+    }
+    const { state: next, loss, predicted } = run(`segments.${index}`, read, index, state);
+    states.push(bpttDepth === Infinity ? next : detach(next));
+    if (loss) losses.push(loss);
+    if (predicted) predictions.push(predicted);
   });
   const counted = segments.reduce((sum, segment) => sum + segment.counted, 0);
   return {

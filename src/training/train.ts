@@ -1,14 +1,16 @@
 /** The training loop: the one that the command line, the tests and every page run. */
-import { globalNorm, Key, scope, valueAndGrad } from '../autograd/index.js';
+import { Key, scope, type Tensor } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { MemgradError, requireWhole } from '../errors.js';
 import type { EncoderRMT } from '../models/encoder-rmt.js';
 import type { SegmentModel } from '../models/segment-model.js';
-import type { AnyTask, Task } from '../tasks/index.js';
-import { Curriculum, type CurriculumOptions } from './curriculum.js';
-import { Lessons } from './lessons.js';
-import type { Optimizer } from './optimizers.js';
+import type { AnyTask } from '../tasks/index.js';
+import type { Curriculum } from './curriculum.js';
+import { type Lesson, Lessons } from './lessons.js';
+import { watchFinite } from './non-finite.js';
+import type { Named, Optimizer } from './optimizers.js';
 import { constant, type Schedule } from './schedules.js';
+import { freePass, type GradientNorms, type Pass, readNorms, takePass } from './step.js';
 
 /** What `train` needs, and what it may be told. */
 export interface TrainOptions {
@@ -20,6 +22,12 @@ export interface TrainOptions {
   segmentLength: number;
   /** After how many steps to stop. */
   steps: number;
+  /**
+   * Steps already taken, to go on after them; the model, optimizer, schedule and curriculum must be
+   * as they were then. What is drawn depends on seed and step alone; along a stream nothing is
+   * carried into the first of them. Default 0.
+   */
+  stepsTaken?: number;
   /** Sequences to a step. Default 32. */
   batchSize?: number;
   /** Draws batches and dropout. Default 0. */
@@ -33,27 +41,39 @@ export interface TrainOptions {
    * sample, and along a stream none.
    */
   bpttDepth?: number;
-  /** For tasks whose samples have a length. */
-  curriculum?: CurriculumOptions;
+  /** Keeps only the state at the borders of segments (`ReadOptions`). */
+  checkpointSegments?: boolean;
+  /**
+   * What becomes of a step whose loss or gradient is not finite: an error that says where the first
+   * such value was made, or that step is left out, and says so. Default: stop.
+   */
+  nonFinite?: (typeof nonFiniteChoices)[number];
+  /** Looks at the result of every operation of every step, at the price of some speed. Default false. */
+  checkFinite?: boolean;
+  /** Lets the samples of a task grow; it must have been made of `task`. */
+  curriculum?: Curriculum;
   backend?: Backend;
   /** Ends the loop after the step that is being taken. */
   signal?: AbortSignal;
 }
 
-/** What happened in one step. */
-export interface TrainStep {
+/** What may become of a step that is not finite. */
+export const nonFiniteChoices = ['stop', 'skip'] as const;
+
+/** What happened in one step. The norms are those before clipping. */
+export interface TrainStep extends GradientNorms {
   /** Counted from 1. */
   readonly step: number;
   /** Mean cross-entropy in nats over the targets that count, before the step. */
   readonly loss: number;
   /** Share of those targets that were predicted, with the truth before them as input; NaN along a stream, where the loss says all. */
   readonly accuracy: number;
-  /** Norm of all gradients together, before clipping. */
-  readonly gradientNorm: number;
   readonly learningRate: number;
   readonly tokensPerSecond: number;
   /** Length of the samples, which a curriculum changes; of the segment along a stream and of the longest document. */
   readonly length: number;
+  /** Why the step changed nothing, where it was left out. */
+  readonly skipped?: string;
 }
 
 /**
@@ -80,71 +100,93 @@ async function* takeSteps(
   options: TrainOptions,
   lessons: Lessons,
 ): AsyncGenerator<TrainStep, void, void> {
-  const { model, optimizer, steps, seed = 0, clip, signal } = options;
-  const { schedule = constant() } = options;
-  const curriculum = options.curriculum && new Curriculum(lengthy(options), options.curriculum);
+  const { model, optimizer, steps, stepsTaken = 0, signal, curriculum } = options;
+  const { seed = 0, clip, schedule = constant() } = options;
+  const { nonFinite = 'stop', checkFinite = false } = options;
   const parameters = model.parameters();
   const dataKey = Key.of(seed).fold(0);
   const dropoutKey = Key.of(seed).fold(1);
 
-  for (let step = 1; step <= steps && !signal?.aborted; step++) {
+  for (let step = stepsTaken + 1; step <= steps && !signal?.aborted; step++) {
     const started = performance.now();
-    const task = curriculum?.task ?? options.task;
-    const lesson = lessons.of(task, step, {
+    const lesson = lessons.of(curriculum?.task ?? options.task, step, {
       data: dataKey.fold(step),
       dropout: dropoutKey.fold(step),
     });
-    const { loss, norm, gradients, rest } = scope(() => {
-      const [[loss, rest], gradients] = valueAndGrad(lesson.loss, parameters)();
-      return { loss, norm: globalNorm(Object.values(gradients)), gradients, rest };
-    });
-    lessons.carry(rest.carry);
-    const { predictions } = rest;
-
-    const lossValue = await loss.item();
-    const gradientNorm = await norm.item();
-    const predicted = await Promise.all(predictions.map((tensor) => tensor.data()));
+    const take = () => scope(() => takePass(parameters, lesson));
+    const watched = checkFinite ? watchFinite(take, parameters) : undefined;
+    const pass = watched?.result ?? take();
     const learningRate = optimizer.learningRate * schedule.factor(step);
+    let read: Awaited<ReturnType<typeof readPass>>;
+    let skipped: string | undefined;
     try {
-      if (!Number.isFinite(lossValue) || !Number.isFinite(gradientNorm)) {
-        throw new MemgradError(
-          `train: step ${step} has loss ${lossValue} and gradient norm ${gradientNorm}, expected finite numbers; no parameter was changed. Lower the learning rate or clip gradients.`,
-        );
+      read = await readPass(pass, lesson);
+      const { loss, gradientNorm } = read;
+      const finite = Number.isFinite(loss) && Number.isFinite(gradientNorm);
+      const fault = watched
+        ? await watched.describe(freePass)
+        : finite
+          ? undefined
+          : await findFault(take, parameters);
+      if (!finite || fault !== undefined) {
+        skipped = `train: step ${step} has loss ${loss} and gradient norm ${gradientNorm}, expected finite numbers throughout; no parameter was changed. ${fault ?? ALL_FINITE}`;
+        if (nonFinite === 'stop') {
+          throw new MemgradError(`${skipped} Lower the learning rate or clip gradients.`);
+        }
+      } else {
+        const gradientScale = clip === undefined ? 1 : clipScale(gradientNorm, clip);
+        optimizer.step(parameters, pass.gradients, { rate: learningRate, gradientScale });
+        lessons.carry(pass.carry);
+        pass.carry = undefined; // now theirs
       }
-      const gradientScale = clip === undefined ? 1 : clipScale(gradientNorm, clip);
-      optimizer.step(parameters, gradients, { rate: learningRate, gradientScale });
     } finally {
-      for (const tensor of [loss, norm, ...predictions, ...Object.values(gradients)])
-        tensor.dispose();
+      freePass(pass);
     }
-    const accuracy = lesson.accuracy(predicted);
-    schedule.observe?.(lossValue);
-    curriculum?.observe(accuracy);
+    const { loss, accuracy, ...norms } = read;
+    if (skipped === undefined) {
+      schedule.observe?.(loss);
+      curriculum?.observe(accuracy);
+    }
     await breathe();
     const seconds = (performance.now() - started) / 1000;
     yield {
       step,
-      loss: lossValue,
+      loss,
       accuracy,
-      gradientNorm,
+      ...norms,
       learningRate,
       tokensPerSecond: lesson.tokens / seconds,
       length: lesson.length,
+      ...(skipped !== undefined && { skipped }),
     };
   }
+}
+
+const ALL_FINITE = 'All values are finite, but the norm of the gradients is too large for float32.';
+
+/** Takes a pass again to find where it went wrong. */
+async function findFault(take: () => Pass, parameters: Named<Tensor>): Promise<string | undefined> {
+  const { result, describe } = watchFinite(take, parameters);
+  freePass(result);
+  return describe(freePass);
+}
+
+/** What a pass came to, in numbers. */
+async function readPass(
+  pass: Pass,
+  lesson: Lesson,
+): Promise<GradientNorms & { loss: number; accuracy: number }> {
+  const predicted = await Promise.all(pass.predictions.map((tensor) => tensor.data()));
+  return {
+    loss: await pass.loss.item(),
+    accuracy: lesson.accuracy(predicted),
+    ...(await readNorms(pass)),
+  };
 }
 
 /** What gradients of this norm are multiplied with so that it is at most `clip`, as PyTorch's `clip_grad_norm_`. */
 export function clipScale(norm: number, clip: number): number {
   return Math.min(1, clip / (norm + 1e-6));
-}
-
-/** The task, when a curriculum can change its length. */
-function lengthy({ task }: TrainOptions): Task {
-  if ('withLength' in task) return task;
-  throw new MemgradError(
-    `train: '${task.name}' has no samples of a length that a curriculum could change; leave the curriculum out.`,
-  );
 }
 
 /** Lets timers, signals and a page's events have their turn between steps. */
@@ -155,12 +197,14 @@ function breathe(): Promise<void> {
 function checkOptions({
   segmentLength,
   steps,
+  stepsTaken = 0,
   batchSize = 32,
   clip,
   bpttDepth = 0,
 }: TrainOptions): void {
   requireWhole('train', 'segmentLength', segmentLength);
   requireWhole('train', 'steps', steps);
+  requireWhole('train', 'stepsTaken', stepsTaken, 0);
   requireWhole('train', 'batchSize', batchSize);
   requireWhole('train', 'bpttDepth', bpttDepth, 0);
   if (clip !== undefined && !(clip > 0 && clip < Infinity)) {

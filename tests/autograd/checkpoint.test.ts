@@ -2,6 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
+  add,
   checkGradients,
   checkpoint,
   dropout,
@@ -16,9 +17,11 @@ import {
   scope,
   sin,
   square,
+  stopGradient,
   sum,
   type Tensor,
   tanh,
+  tapGradient,
   valueAndGrad,
 } from '../../src/autograd/index.js';
 import { f64, plain } from './helpers.js';
@@ -97,6 +100,23 @@ test('a tree of arguments and of results, some of them not used', async () => {
   })({ a: f64([2]), b: f64([5]) });
   assert.is(note, 'text');
   assert.equal(await plain([gradient.a, gradient.b]), [[60], [12]]); // 3 a^2 b
+});
+
+test('what is detached inside stays detached outside', async () => {
+  const f = checkpoint((x: Tensor) => ({ cut: stopGradient(mul(x, x)), kept: mul(x, x) }));
+  const seen: Tensor[] = [];
+  const gradient = grad((x: Tensor) => {
+    const { cut, kept } = f(x);
+    return add(
+      mul(
+        tapGradient(cut, (g) => seen.push(g)),
+        x,
+      ),
+      kept,
+    );
+  })(f64(3));
+  assert.is(await gradient.item(), 9 + 6);
+  assert.is(seen.length, 0);
 });
 
 test('a function that returns its argument, or a constant', async () => {

@@ -14,7 +14,7 @@ const losses = (stdout: string) =>
     .filter(({ event }) => event === 'step')
     .map(({ loss }) => loss);
 
-for (const command of ['demo', 'train', 'eval', 'tasks', 'gradcheck', 'parity']) {
+for (const command of 'demo train eval sample inspect tasks gradcheck parity'.split(' ')) {
   test(`${command} --help has examples and the common options`, async () => {
     const { code, stdout, stderr } = await memgrad([command, '--help']);
     assert.is(code, 0);
@@ -59,7 +59,7 @@ test('a run is trained, saved and evaluated again with the same result', () =>
       all.map(({ event }) => event),
       ['start', 'step', 'step', 'step', 'trained', 'saved', 'evaluation'],
     );
-    assert.equal((await readdir(out)).sort(), ['config.json', 'model.safetensors']);
+    assert.equal((await readdir(out)).sort(), ['config.json', 'metrics.jsonl', 'step-3']);
 
     const again = events((await memgrad(['eval', out, '--samples', '4', '--json'])).stdout);
     const { event, ...first } = all[6];
@@ -93,6 +93,14 @@ for (const model of modelNames) {
     assert.is(config.training.optimizer.name, 'adam');
   });
 }
+
+test('--clip none and --bptt-depth full are what they say', async () => {
+  const more = '--clip none --bptt-depth full --steps 1 --json'.split(' ');
+  const { code, stdout, stderr } = await memgrad(['train', ...tiny, ...more]);
+  assert.is(code, 0, stderr);
+  const { training } = events(stdout)[0].config as { training: Record<string, unknown> };
+  assert.equal([training.clip, training.bpttDepth], [null, null]);
+});
 
 test('--stop-at ends training early', async () => {
   const more = '--stop-at 0.001 --symbols 2 --steps 100 --json'.split(' ');
@@ -192,6 +200,7 @@ test('Ctrl-C ends training after its step, and what was learnt is saved', () =>
       assert.is(stderr, `memgrad: stopped by ${signal}\n`);
       const trained = events(stdout).find(({ event }) => event === 'trained');
       assert.is(trained?.interrupted, true);
+      assert.match((await readdir(out)).join(), `step-${trained?.step}`);
       const [evaluation] = events(
         (await memgrad(['eval', out, '--samples', '2', '--json'])).stdout,
       );
@@ -240,6 +249,18 @@ const badCalls: [args: string, message: RegExp][] = [
   ['train --seed -1', /--seed.*'-1'/],
   ['train --seed 9007199254740992', /--seed.*'9007199254740992'/],
   ['train --out /dev/null', /a file of that name is in the way/],
+  ['train --out /proc/run', /Cannot make the folder/],
+  ['train --resume /no/such/folder', /config.json': there is no such file or folder/],
+  ['train --resume runs/x --length 3', /--resume settles what --length says/],
+  ['train --resume runs/x --out y', /--resume settles what --out says/],
+  ['train --config c.json --model rmt', /--config settles what --model says/],
+  ['train --config package.json', /package.json has the field "name", which is not known/],
+  ['train --config /dev/zero', /it is not a file; name a configuration/],
+  ['train --non-finite ignore', /--non-finite.*'ignore'.*stop, skip/],
+  ['inspect package.json', /safetensors file claims a header of/],
+  ['inspect .', /it is not a file; name a safetensors file/],
+  ['sample /no/such/folder', /config.json': there is no such file or folder/],
+  ['sample . --top-p 0', /--top-p.*'0'/],
   ['eval', /missing required argument 'folder'/],
   ['eval /no/such/folder', /'\/no\/such\/folder\/config.json': there is no such file or folder/],
   ['eval . --samples 0', /--samples.*'0'/],
@@ -258,7 +279,10 @@ test('a damaged run folder', () =>
   inFolder(async (folder) => {
     const out = join(folder, 'run');
     await memgrad(['train', ...tiny, '--steps', '1', '--out', out]);
-    const files = { config: join(out, 'config.json'), model: join(out, 'model.safetensors') };
+    const files = {
+      config: join(out, 'config.json'),
+      model: join(out, 'step-1', 'model.safetensors'),
+    };
     const config = await readFile(files.config);
     const model = await readFile(files.model);
     const damage: [file: string, bytes: Uint8Array | string, message: RegExp][] = [

@@ -8,6 +8,7 @@ import { Copy } from '../../src/tasks/index.js';
 import {
   AdamW,
   answer,
+  Curriculum,
   cosine,
   cutSegments,
   evaluate,
@@ -257,7 +258,7 @@ test('stops on a signal, after the step being taken', async () => {
 });
 
 test('a curriculum lengthens the samples', async () => {
-  const curriculum = { start: 1, by: 1, at: 0.01, window: 1 };
+  const curriculum = new Curriculum(task, { start: 1, by: 1, at: 0.01, window: 1 });
   const lengths = (await run({ steps: 10, curriculum, batchSize: 64 })).map(({ length }) => length);
   assert.is(lengths[0], 1);
   assert.is(lengths[9], 3);

@@ -1,0 +1,130 @@
+/** Where a training run comes from: the options, a configuration file, or a folder to resume. */
+import type { Command } from 'commander';
+import { MemgradError } from '../errors.js';
+import {
+  checkRunConfig,
+  MEMGRAD_VERSION,
+  parseJson,
+  type RunConfig,
+  readConfig,
+  TrainingRun,
+} from '../runs/index.js';
+import { FolderStorage, readWhole } from '../runs/node-storage.js';
+import { type CommonOptions, type Context, openContext } from './context.js';
+
+const MOST_CONFIG_BYTES = 1_000_000;
+
+/** The options that say where a run comes from and where it goes. */
+export interface BeginOptions extends CommonOptions {
+  config?: string;
+  resume?: string;
+  out?: string;
+  steps: number;
+}
+
+/** What may stand beside --config, and beside --resume: all else is settled by the file. */
+const beside = {
+  config: [
+    'config',
+    'out',
+    'steps',
+    'seed',
+    'backend',
+    'threads',
+    'json',
+    'samples',
+    'checkFinite',
+  ],
+  resume: ['resume', 'steps', 'backend', 'threads', 'json', 'samples', 'checkFinite'],
+} as const;
+
+/** A run that is ready to train. */
+export interface Begun {
+  readonly run: TrainingRun;
+  readonly context: Context;
+  /** Where it is kept, if it is. */
+  readonly folder: string | undefined;
+}
+
+/** Begins or resumes the run that the options ask for; `configOf` reads one from the options alone. */
+export async function begin(
+  options: BeginOptions,
+  command: Command,
+  configOf: () => unknown,
+): Promise<Begun> {
+  const given = (name: string) => command.getOptionValueSource(name) === 'cli';
+  if (options.resume !== undefined) {
+    refuseOthers(command, 'resume');
+    return resume(options.resume, options, given);
+  }
+  let config: RunConfig;
+  if (options.config === undefined) config = checkRunConfig(configOf(), 'the options');
+  else {
+    refuseOthers(command, 'config');
+    config = await readConfigFile(options.config, options, given);
+  }
+  const storage = options.out === undefined ? undefined : new FolderStorage(options.out);
+  await storage?.prepare();
+  const context = await openContext({ ...options, backend: config.backend });
+  const run = await TrainingRun.start(config, { storage, backend: context.backend });
+  return { run, context, folder: options.out };
+}
+
+async function resume(
+  folder: string,
+  options: BeginOptions,
+  given: (name: string) => boolean,
+): Promise<Begun> {
+  const storage = new FolderStorage(folder);
+  const saved = await readConfig(storage);
+  const context = await openContext({
+    ...options,
+    backend: given('backend') ? options.backend : saved.backend,
+  });
+  const { output, backend } = context;
+  const run = await TrainingRun.resume(storage, {
+    backend,
+    steps: given('steps') ? options.steps : undefined,
+  });
+  const others = [
+    ...(backend.name === saved.backend ? [] : [`on ${saved.backend}`]),
+    ...(saved.memgrad === MEMGRAD_VERSION ? [] : [`by memgrad ${saved.memgrad}`]),
+  ];
+  if (others.length > 0) {
+    output.print(
+      `Note: this run was begun ${others.join(', ')}; from here on its numbers may differ in their last bits.`,
+    );
+  }
+  return { run, context, folder };
+}
+
+async function readConfigFile(
+  file: string,
+  options: BeginOptions,
+  given: (name: string) => boolean,
+): Promise<RunConfig> {
+  const bytes = await readWhole(file, 'name a configuration', MOST_CONFIG_BYTES);
+  const config = checkRunConfig(parseJson(bytes, file), file);
+  const { seed = config.seed, steps } = options;
+  const changed = {
+    ...config,
+    memgrad: MEMGRAD_VERSION,
+    backend: given('backend') ? options.backend : config.backend,
+    seed,
+    training: { ...config.training, steps: given('steps') ? steps : config.training.steps },
+  };
+  return checkRunConfig(changed, 'the configuration');
+}
+
+function refuseOthers(command: Command, name: keyof typeof beside): void {
+  const allowed: readonly string[] = beside[name];
+  const other = command.options.find(
+    (option) =>
+      !allowed.includes(option.attributeName()) &&
+      command.getOptionValueSource(option.attributeName()) === 'cli',
+  );
+  if (!other) return;
+  throw new MemgradError(
+    `--${name} settles what ${other.long} says, so both cannot be given; leave one of them out.`,
+  );
+}

@@ -1,0 +1,93 @@
+/** `memgrad sample`: a saved run goes on from a prompt, token by token. */
+import type { Command } from 'commander';
+import { Key } from '../autograd/index.js';
+import { generate, type SamplingOptions } from '../models/index.js';
+import { loadRun } from '../runs/index.js';
+import { FolderStorage } from '../runs/node-storage.js';
+import { IGNORED } from '../tasks/index.js';
+import { type CommonOptions, commonOptions, openContext } from './context.js';
+import { fit } from './format.js';
+import { notNegative, real, shareAboveZero, whole } from './parsers.js';
+
+interface SampleCommandOptions extends CommonOptions, SamplingOptions {
+  samples: number;
+  best?: boolean;
+}
+
+/** Adds the command to `program`. */
+export function addSample(program: Command): void {
+  const command = program
+    .command('sample')
+    .summary('let a saved run go on from a prompt')
+    .description(
+      'Gives a saved run the beginnings of held-out sequences, token by token as in a stream, and draws what it says next.',
+    )
+    .argument('<folder>', 'what `memgrad train --out` wrote')
+    .option('--samples <n>', 'how many sequences', whole(1, 10_000), 3)
+    .option(
+      '--temperature <x>',
+      '0 takes the likeliest token, 1 draws as the model says',
+      real(notNegative),
+      0,
+    )
+    .option(
+      '--top-k <n>',
+      'draw among this many likeliest tokens (default: all)',
+      whole(1, 1_000_000),
+    )
+    .option(
+      '--top-p <p>',
+      'draw among the likeliest with this probability together (default: 1)',
+      real(shareAboveZero),
+    )
+    .option('--best', 'the checkpoint with the lowest loss instead of the last one');
+  commonOptions(command, 'decides prompts and draws (default: 0)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ memgrad sample runs/copy
+  $ memgrad sample runs/copy --samples 10 --temperature 1 --seed 4
+`,
+    )
+    .action(runSample);
+}
+
+async function runSample(folder: string, options: SampleCommandOptions): Promise<void> {
+  const { output, backend, interrupt } = await openContext(options);
+  const { samples, seed = 0, best, temperature, topK, topP } = options;
+  const storage = new FolderStorage(folder);
+  const { config, model, task, step } = await loadRun(storage, { backend, best });
+  const { segmentLength } = config.training;
+  const prompts = Key.of(seed).fold(2); // 0 draws training batches, 1 dropout
+  for (let index = 0; index < samples; index++) {
+    await interrupt.check();
+    const { inputs, targets, promptLength } = task.batch(prompts.fold(index), 1, 'test');
+    const wanted = targets.filter((target) => target !== IGNORED);
+    const stream = model.stream({ segmentLength });
+    stream.push(inputs.subarray(0, promptLength));
+    const drawn: number[] = [];
+    const drawing = { count: wanted.length, seed: seed + index, temperature, topK, topP };
+    for await (const token of generate(stream, drawing)) {
+      drawn.push(token);
+      await interrupt.check();
+    }
+    stream.dispose();
+    const sample = {
+      prompt: task.show(inputs.subarray(0, promptLength)),
+      answer: task.show(wanted),
+      sampled: task.show(drawn),
+    };
+    output.event('sample', { step, ...sample });
+    const line = (name: string, text: string) =>
+      `  ${name.padEnd(14)}${fit(text, output.columns - 17)}`;
+    output.print(
+      [
+        line('prompt', sample.prompt),
+        line('right answer', sample.answer),
+        line('sampled', sample.sampled),
+        '',
+      ].join('\n'),
+    );
+  }
+}

@@ -1,0 +1,104 @@
+/** The files of a run, and what is in the small ones. */
+import { MemgradError } from '../errors.js';
+import { type Check, list, object, orNull, real, whole } from './check.js';
+import { checkRunConfig, limits, RUN_VERSION, type RunConfig } from './config.js';
+import type { RunStorage } from './storage.js';
+
+/** What made the run. Written once, before the first step. */
+export const CONFIG_FILE = 'config.json';
+/** One line to a step. */
+export const METRICS_FILE = 'metrics.jsonl';
+/** The files of a checkpoint, in a folder of its own. The last one is written last: with it the checkpoint is whole. */
+export const MODEL_FILE = 'model.safetensors';
+export const OPTIMIZER_FILE = 'optimizer.safetensors';
+export const STATE_FILE = 'trainer-state.json';
+
+const MOST_JSON_BYTES = 1_000_000;
+
+/** The name of a file of the checkpoint after `step`. */
+export function checkpointFile(step: number, file: string): string {
+  return `step-${step}/${file}`;
+}
+
+/** The step of a checkpoint's file, also of one half written; undefined for any other file. */
+export function stepOf(name: string): number | undefined {
+  const found = /^step-(\d{1,15})\/[a-z-]+\.(safetensors|json)(\.tmp)?$/.exec(name);
+  return found ? Number(found[1]) : undefined;
+}
+
+const finite = real(-Number.MAX_VALUE, Infinity);
+
+const trainerState = object({
+  version: whole(RUN_VERSION, RUN_VERSION),
+  /** Steps taken. With the seed this is the state of all random numbers, and the place in the data. */
+  step: whole(1, limits.steps),
+  /** Steps that the optimiser took: fewer where some were skipped. */
+  optimizerSteps: whole(0, limits.steps),
+  schedule: orNull(
+    object({
+      factor: real(0, 1, { open: true }),
+      average: orNull(finite),
+      best: orNull(finite),
+      waited: whole(0, limits.steps),
+    }),
+  ),
+  curriculum: orNull(object({ length: whole(1, limits.length), recent: list(real(0, 1.1)) })),
+  /** The checkpoint with the lowest mean loss over ten steps among those with the longest samples. */
+  best: orNull(
+    object({
+      step: whole(1, limits.steps),
+      length: whole(1, Number.MAX_SAFE_INTEGER),
+      loss: finite,
+    }),
+  ),
+});
+
+/** What training knows beside parameters and moments. */
+export type TrainerState = ReturnType<typeof trainerState>;
+
+/** Reads config.json. Throws `MemgradError` for anything that no run has. */
+export async function readConfig(storage: RunStorage): Promise<RunConfig> {
+  return checkRunConfig(await readJson(storage, CONFIG_FILE), CONFIG_FILE);
+}
+
+/** Reads the trainer's state after `step`. Throws `MemgradError` for anything that no run has. */
+export async function readState(storage: RunStorage, step: number): Promise<TrainerState> {
+  const name = checkpointFile(step, STATE_FILE);
+  const state = parseState(await readJson(storage, name), name);
+  if (state.step === step) return state;
+  throw new MemgradError(
+    `${name} is of step ${state.step}, but step ${step} was expected; copy the folder again.`,
+  );
+}
+
+/** Checks what trainer-state.json holds; `origin` stands at the start of each message. */
+export const parseState: Check<TrainerState> = (value, origin) => trainerState(value, `${origin}:`);
+
+/** Writes `value` as JSON for people and programs. */
+export async function writeJson(storage: RunStorage, name: string, value: unknown): Promise<void> {
+  await storage.write(name, new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`));
+}
+
+async function readJson(storage: RunStorage, name: string): Promise<unknown> {
+  return parseJson(await storage.read(name, MOST_JSON_BYTES), name);
+}
+
+/** The value of a JSON file. Throws `MemgradError` for what is none. */
+export function parseJson(bytes: Uint8Array, name: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new MemgradError(
+      `${name} is not valid JSON in UTF-8, but it must be; check that it was copied whole.`,
+      { cause },
+    );
+  }
+}
+
+/** The steps after which there is a whole checkpoint, in order. */
+export function wholeCheckpoints(names: readonly string[]): number[] {
+  return names
+    .filter((name) => name.endsWith(`/${STATE_FILE}`))
+    .flatMap((name) => stepOf(name) ?? [])
+    .sort((a, b) => a - b);
+}

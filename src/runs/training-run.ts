@@ -1,0 +1,212 @@
+/** A run being trained: begun or resumed, saved on the way. */
+import type { Backend } from '../backends/backend.js';
+import { MemgradError } from '../errors.js';
+import type { SegmentModel } from '../models/index.js';
+import type { Task } from '../tasks/index.js';
+import { type TrainOptions, type TrainStep, train } from '../training/index.js';
+import { buildModel, buildTask, buildTraining } from './build.js';
+import { assignAll, checkSize, readTensors, removeOthers, saveCheckpoint } from './checkpoint.js';
+import { checkRunConfig, RUN_VERSION, type RunConfig } from './config.js';
+import {
+  CONFIG_FILE,
+  METRICS_FILE,
+  MODEL_FILE,
+  OPTIMIZER_FILE,
+  readConfig,
+  readState,
+  type TrainerState,
+  wholeCheckpoints,
+  writeJson,
+} from './files.js';
+import { metricsLine, readMetrics } from './metrics.js';
+import type { RunStorage } from './storage.js';
+
+/** How many steps `stopAt` and the best checkpoint are judged by. */
+const WINDOW = 10;
+
+/** What is remembered of a step. */
+type Recent = Pick<TrainStep, 'loss' | 'accuracy' | 'length'>;
+
+/** How a run is trained; none of it changes what comes of it. */
+export interface TrainingRunOptions extends Pick<TrainOptions, 'signal' | 'checkFinite'> {}
+
+/**
+ * A run in training. What it draws depends on its seed and the step alone, so a run that is saved,
+ * killed and resumed goes on to the bit as if nothing had happened.
+ */
+export class TrainingRun {
+  readonly model: SegmentModel;
+  readonly task: Task;
+  /** Steps taken. */
+  step = 0;
+  readonly #training: TrainOptions;
+  #recent: Recent[] = [];
+  #best: TrainerState['best'] = null;
+  /** The last step that is saved, and the bytes of metrics up to it. */
+  #saved = 0;
+  #metricsBytes = 0;
+  #unsaved = '';
+
+  private constructor(
+    readonly config: RunConfig,
+    readonly storage: RunStorage | undefined,
+    backend: Backend | undefined,
+  ) {
+    this.task = buildTask(config);
+    this.model = buildModel(config, backend);
+    this.#training = buildTraining(config, { model: this.model, task: this.task, backend });
+  }
+
+  /** A new run; with `storage`, one that is saved there. Throws `MemgradError` where there is a run already. */
+  static async start(
+    config: RunConfig,
+    { storage, backend }: { storage?: RunStorage; backend?: Backend } = {},
+  ): Promise<TrainingRun> {
+    checkRunConfig(config, 'the configuration'); // what is written can be read
+    const names = (await storage?.list()) ?? [];
+    if (names.includes(CONFIG_FILE)) {
+      throw new MemgradError(
+        `There is a run already (${CONFIG_FILE}), which is not overwritten; choose another place or resume it.`,
+      );
+    }
+    const run = new TrainingRun(config, storage, backend);
+    if (storage) await writeJson(storage, CONFIG_FILE, config);
+    return run;
+  }
+
+  /**
+   * Goes on with a saved run after its last whole checkpoint, or from its start when there is none;
+   * `steps` replaces the number of steps that it was to take. What a crash left behind is removed:
+   * metrics of later steps, and checkpoints half written. Throws `MemgradError` for files that
+   * don't belong together; they and memory are then as before.
+   */
+  static async resume(
+    storage: RunStorage,
+    { backend, steps }: { backend?: Backend; steps?: number } = {},
+  ): Promise<TrainingRun> {
+    const saved = await readConfig(storage);
+    const training = { ...saved.training, steps: steps ?? saved.training.steps };
+    const config = checkRunConfig({ ...saved, training }, 'the configuration');
+    const names = await storage.list();
+    const step = wholeCheckpoints(names).at(-1);
+    const model = step && (await readTensors(storage, step, MODEL_FILE));
+    if (model) checkSize(config, model);
+    const run = new TrainingRun(config, storage, backend);
+    try {
+      if (step && model) {
+        assignAll(run.model.parameters(), model);
+        await run.#restore(step);
+      }
+      if (names.includes(METRICS_FILE)) {
+        await storage.append(METRICS_FILE, new Uint8Array(), run.#metricsBytes);
+      }
+      await removeOthers(storage, { step: run.step, best: run.#best });
+      if (training.steps !== saved.training.steps) await writeJson(storage, CONFIG_FILE, config);
+    } catch (error) {
+      run.dispose();
+      throw error;
+    }
+    return run;
+  }
+
+  async #restore(step: number): Promise<void> {
+    const storage = this.storage as RunStorage;
+    const state = await readState(storage, step);
+    const { optimizer, schedule, curriculum } = this.#training;
+    if (!state.schedule !== !schedule?.state?.() || !state.curriculum !== !curriculum) {
+      throw new MemgradError(
+        `The state after step ${step} has another schedule or curriculum than ${CONFIG_FILE}; both must come from the same run.`,
+      );
+    }
+    const moments = optimizer.resume(this.model.parameters(), state.optimizerSteps);
+    assignAll(moments, await readTensors(storage, step, OPTIMIZER_FILE));
+    if (state.schedule) schedule?.restore?.(state.schedule);
+    if (state.curriculum) curriculum?.restore(state.curriculum);
+    const { last, bytes } = readMetrics(await storage.read(METRICS_FILE), step, WINDOW);
+    for (const { loss, accuracy, length } of last) {
+      this.#note({ loss: loss ?? NaN, accuracy: accuracy ?? NaN, length });
+    }
+    this.step = step;
+    this.#saved = step;
+    this.#best = state.best;
+    this.#metricsBytes = bytes;
+  }
+
+  /** Whether there is nothing left to train: all steps are taken, or `stopAt` is reached. */
+  get finished(): boolean {
+    const { steps, stopAt } = this.config.training;
+    if (this.step >= steps) return true;
+    const full = this.#recent.filter(({ length }) => length === this.task.length);
+    return stopAt !== null && full.length === WINDOW && mean(full, 'accuracy') >= stopAt;
+  }
+
+  /**
+   * Trains, step by step, and saves every `saveEvery` steps and at the end, however it comes: with
+   * the last step, by the signal, because the caller leaves, or by a step that throws, which has
+   * changed nothing.
+   */
+  async *train(options: TrainingRunOptions = {}): AsyncGenerator<TrainStep, void, void> {
+    const { saveEvery } = this.config.training;
+    if (this.finished) return;
+    try {
+      for await (const step of train({ ...this.#training, ...options, stepsTaken: this.step })) {
+        this.step = step.step;
+        this.#note(step);
+        if (this.storage) this.#unsaved += metricsLine(step);
+        if (step.step % saveEvery === 0) await this.save();
+        yield step;
+        if (this.finished) break;
+      }
+    } finally {
+      await this.save();
+    }
+  }
+
+  /** Saves the run as it is now, unless it is saved already or is kept nowhere. */
+  async save(): Promise<void> {
+    const { storage, model, step } = this;
+    if (!storage || step === this.#saved) return;
+    const { optimizer, schedule, curriculum } = this.#training;
+    const best = this.#judged();
+    const lines = new TextEncoder().encode(this.#unsaved);
+    await storage.append(METRICS_FILE, lines, this.#metricsBytes);
+    const state: TrainerState = {
+      version: RUN_VERSION,
+      step,
+      optimizerSteps: optimizer.steps,
+      schedule: schedule?.state?.() ?? null,
+      curriculum: curriculum?.state() ?? null,
+      best,
+    };
+    await saveCheckpoint(storage, { model, optimizer, state });
+    this.#best = best;
+    this.#saved = step;
+    this.#metricsBytes += lines.length;
+    this.#unsaved = '';
+  }
+
+  /** Frees the model and the moments. */
+  dispose(): void {
+    this.model.dispose();
+    this.#training.optimizer.dispose();
+  }
+
+  #note({ loss, accuracy, length }: Recent): void {
+    this.#recent.push({ loss, accuracy, length });
+    if (this.#recent.length > WINDOW) this.#recent.shift();
+  }
+
+  /** The best checkpoint when one is made now. Longer samples are harder: their loss is not held against them. */
+  #judged(): TrainerState['best'] {
+    const { length } = this.#recent[this.#recent.length - 1];
+    const same = this.#recent.filter((step) => step.length === length);
+    const loss = mean(same, 'loss');
+    const best = this.#best;
+    const better = !best || length > best.length || (length === best.length && loss < best.loss);
+    return Number.isFinite(loss) && better ? { step: this.step, length, loss } : best;
+  }
+}
+
+function mean(steps: readonly Recent[], field: 'loss' | 'accuracy'): number {
+  return steps.reduce((sum, step) => sum + step[field], 0) / steps.length;
+}

@@ -1,0 +1,144 @@
+/** Where a number first went wrong: which operation made it, of what, in which segment and layer. */
+import {
+  cast,
+  mul,
+  notEqual,
+  Parameter,
+  type Ran,
+  scope,
+  sum,
+  type Tensor,
+  watch,
+} from '../autograd/index.js';
+import type { Named } from './optimizers.js';
+
+/** What is known of an operation's result before it is read back. */
+interface Mark {
+  /** NaN when any value is not finite, else 0. */
+  readonly wild: Tensor;
+  /** How many values are NaN. */
+  readonly nan: Tensor;
+  /** The marks of its inputs. */
+  readonly inputs: readonly Mark[];
+}
+
+/**
+ * Runs `f` and gives what it gives, and a function that describes the first operation inside, the
+ * backward pass included, that made a value which is not finite: undefined when none did. It is to
+ * be called once, and runs `f` again where it finds one. `names` are parameters to call by name.
+ *
+ * NaN always counts. Infinity counts when it was made of finite values: a softmax hides what is
+ * masked by a constant of -Infinity, which does no harm.
+ */
+export function watchFinite<T>(
+  f: () => T,
+  names: Named<Tensor>,
+): { result: T; describe: (free: (result: T) => void) => Promise<string | undefined> } {
+  const marks: Mark[] = [];
+  const byStorage = new Map<unknown, Mark>();
+  const mark = (x: Tensor, inputs: readonly Mark[]): Mark => {
+    const [wild, nan] = scope(() => [
+      new Parameter(sum(mul(x, 0))),
+      new Parameter(sum(cast(notEqual(x, x), 'float32'))),
+    ]);
+    const made = { wild, nan, inputs };
+    byStorage.set(x.storage, made);
+    return made;
+  };
+  const floating = (tensors: readonly Tensor[]) => tensors.filter(({ dtype }) => dtype !== 'int32');
+  const free = () => {
+    for (const { wild, nan } of new Set([...byStorage.values(), ...marks])) {
+      wild.dispose();
+      nan.dispose();
+    }
+  };
+  const see = ({ inputs, output }: Ran) => {
+    const before = floating(inputs).map((x) => byStorage.get(x.storage) ?? mark(x, []));
+    // What looks at the same values as its input (a reshape) has been judged with it.
+    marks.push(byStorage.get(output.storage) ?? mark(output, before));
+  };
+  try {
+    const result = watch(f, see);
+    return {
+      result,
+      async describe(freeResult) {
+        try {
+          const at = await firstFault(marks);
+          return at < 0 ? undefined : await describeFault(f, freeResult, at, names);
+        } finally {
+          free();
+        }
+      },
+    };
+  } catch (error) {
+    free();
+    throw error;
+  }
+}
+
+async function firstFault(marks: readonly Mark[]): Promise<number> {
+  const isWild = async ({ wild }: Mark) => Number.isNaN(await wild.item());
+  for (const [index, mark] of marks.entries()) {
+    if (!(await isWild(mark))) continue;
+    if ((await mark.nan.item()) > 0) return index;
+    const inputs = await Promise.all(mark.inputs.map(isWild));
+    if (!inputs.includes(true)) return index;
+  }
+  return -1;
+}
+
+/** Runs `f` again up to its end and tells of its operation number `index`. */
+async function describeFault<T>(
+  f: () => T,
+  free: (result: T) => void,
+  index: number,
+  names: Named<Tensor>,
+): Promise<string> {
+  let next = 0;
+  let fault: Omit<Ran, 'inputs' | 'output'> | undefined;
+  const kept: { tensor: Parameter; name: string }[] = [];
+  const result = watch(f, ({ inputs, output, ...ran }) => {
+    if (next++ !== index) return;
+    fault = ran;
+    for (const tensor of [output, ...inputs]) {
+      const parameter = Object.entries(names).find(([, { storage }]) => storage === tensor.storage);
+      const name = parameter ? `'${parameter[0]}'` : `the result of ${tensor.storage.origin}`;
+      kept.push({ tensor: new Parameter(tensor), name });
+    }
+  });
+  free(result);
+  const [output, ...inputs] = await Promise.all(
+    kept.map(async ({ tensor, name }) => {
+      const text = `${tensor.dtype} [${tensor.shape.join(', ')}] ${summary(await tensor.data())}`;
+      tensor.dispose();
+      return { text, name };
+    }),
+  );
+  const { operation, place, gradientOf } = fault as Ran;
+  const where = [
+    gradientOf === undefined ? '' : ` in the gradient of ${gradientOf}`,
+    place === '' ? '' : ` in ${place}`,
+  ].join('');
+  const of = inputs.map(({ text, name }) => `${name}, ${text}`).join('; ');
+  return `The first value that is not finite was made by ${operation}${where}: ${output.text}, of ${of}.`;
+}
+
+/** The range of what is finite, and how many are not. */
+function summary(values: ArrayLike<number>): string {
+  let [least, most, nan, infinite] = [Infinity, -Infinity, 0, 0];
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    if (Number.isNaN(value)) nan++;
+    else if (!Number.isFinite(value)) infinite++;
+    else {
+      least = Math.min(least, value);
+      most = Math.max(most, value);
+    }
+  }
+  const range = least <= most ? [`from ${least.toPrecision(3)} to ${most.toPrecision(3)}`] : [];
+  const wrong = [
+    ...(nan > 0 ? [`${nan} NaN`] : []),
+    ...(infinite > 0 ? [`${infinite} infinite`] : []),
+  ];
+  return [...range, ...wrong].join(', ') || 'without values';
+}

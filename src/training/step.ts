@@ -1,0 +1,77 @@
+/** One pass forward and backward: the loss, the gradients, and how large they are where. */
+import { globalNorm, Parameter, type Tensor, treeLeaves, valueAndGrad } from '../autograd/index.js';
+import type { Lesson } from './lessons.js';
+import type { Named } from './optimizers.js';
+import type { Carry } from './stream-loss.js';
+
+/** What a pass gives. Whoever takes it frees it, by `freePass`. */
+export interface Pass {
+  loss: Tensor;
+  /** int32 [size, time] for each segment with targets that count. */
+  predictions: Tensor[];
+  gradients: Named<Tensor>;
+  /** Norms of the gradients by layer. */
+  layerNorms: Record<string, Tensor>;
+  /** For each segment, the norms of the gradient by each part of the state before it. */
+  stateNorms: Parameter[][];
+  /** What a stream hands on to its next step. */
+  carry: Carry | undefined;
+}
+
+/** The norms of a pass as numbers. */
+export interface GradientNorms {
+  /** Of all gradients together. */
+  readonly gradientNorm: number;
+  /**
+   * Of the gradient by the state before each segment: how much of what later segments need flows
+   * back across the border. 0 where a model carries nothing, or nothing with a gradient.
+   */
+  readonly segmentGradientNorms: readonly number[];
+  /** Of the gradients of each layer, `decoder.layers.0`, and of each parameter outside of layers. */
+  readonly layerGradientNorms: Readonly<Record<string, number>>;
+}
+
+/** Loss and gradients of a lesson. */
+export function takePass(parameters: Named<Tensor>, lesson: Lesson): Pass {
+  const stateNorms: Parameter[][] = Array.from({ length: lesson.segments }, () => []);
+  const lossOf = () => {
+    const { loss, predictions, carry } = lesson.loss((segment, gradient) =>
+      // A parameter, since it is made within the scopes of the backward pass and outlives them.
+      stateNorms[segment].push(new Parameter(globalNorm([gradient]))),
+    );
+    return [loss, { predictions, carry }] as const;
+  };
+  const [[loss, rest], gradients] = valueAndGrad(lossOf, parameters)();
+  return { loss, ...rest, gradients, layerNorms: normsByLayer(gradients), stateNorms };
+}
+
+function normsByLayer(gradients: Named<Tensor>): Record<string, Tensor> {
+  const groups: Record<string, Tensor[]> = {};
+  for (const [name, gradient] of Object.entries(gradients)) {
+    const layer = /^(.*\blayers\.\d+)\./.exec(name)?.[1] ?? name;
+    groups[layer] ??= [];
+    groups[layer].push(gradient);
+  }
+  return Object.fromEntries(
+    Object.entries(groups).map(([layer, tensors]) => [layer, globalNorm(tensors)]),
+  );
+}
+
+/** Reads the norms of a pass. */
+export async function readNorms({ layerNorms, stateNorms }: Pass): Promise<GradientNorms> {
+  const read = (norms: readonly Tensor[]) => Promise.all(norms.map((norm) => norm.item()));
+  const names = Object.keys(layerNorms);
+  const layers = await read(Object.values(layerNorms));
+  return {
+    gradientNorm: Math.hypot(...layers),
+    segmentGradientNorms: await Promise.all(
+      stateNorms.map(async (parts) => Math.hypot(...(await read(parts)))),
+    ),
+    layerGradientNorms: Object.fromEntries(names.map((name, i) => [name, layers[i]])),
+  };
+}
+
+/** Frees all that a pass holds. */
+export function freePass(pass: Pass): void {
+  for (const tensor of treeLeaves(pass)) tensor.dispose();
+}
