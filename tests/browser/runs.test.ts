@@ -37,6 +37,11 @@ const page = `
     const again = await TrainingRun.start(config, { storage }).catch(({ message }) => message);
     await train(await TrainingRun.resume(storage), 4);
     const half = await send(storage);
+    // A tab that dies while a file is first written leaves it there, empty.
+    const root = await navigator.storage.getDirectory();
+    const folder = await root.getDirectoryHandle('run');
+    const torn = await folder.getDirectoryHandle('step-99', { create: true });
+    await torn.getFileHandle('trainer-state.json', { create: true });
     await train(await TrainingRun.resume(storage));
     const uploaded = new OriginStorage('uploaded');
     await unpackRun(uploaded, Uint8Array.from(atob(upload), (char) => char.charCodeAt(0)));
