@@ -148,11 +148,6 @@ test('a model that cannot learn a task is refused before the first step', async 
   };
   await refused({ model: reader('rmt'), task }, /'classification' has documents.*EncoderRMT/);
   await refused({ model: encoder(), task: language }, /'language' takes a language model/);
-  const curriculum = { start: 1, by: 1 };
-  await refused(
-    { model: reader('rmt'), task: language, curriculum },
-    /'language' has no samples of a length/,
-  );
 });
 
 /** Says what it reads: its prediction at a position is the token there. */

@@ -1,5 +1,5 @@
 /** What a run of an experiment leaves. */
-import type { RunConfig, RunStorage } from '../../runs/index.js';
+import type { RunConfig } from '../../runs/index.js';
 import type { TextConfig } from './text-run.js';
 
 /** What is measured, by name, as in `Evaluation`, `StreamEvaluation` and `DocumentEvaluation`; F1 is the mean over classes. */
@@ -16,13 +16,4 @@ export interface Measured {
   readonly scores: Readonly<Partial<Record<Score, number>>>;
   /** How many samples, tokens or documents these are. */
   readonly samples: number;
-}
-
-/** A run just trained and evaluated. */
-export interface Finished {
-  readonly measured: Measured;
-  /** Writes the model, and what made it. */
-  save(storage: RunStorage): Promise<void>;
-  /** Frees the model. */
-  dispose(): void;
 }

@@ -29,12 +29,17 @@ export async function measuredIn(
   if (text === undefined) return undefined;
   const found = parse(text, folder);
   if (JSON.stringify(found.config) === JSON.stringify(config)) return found;
-  throw new MemgradError(
+  throw otherRun(folder);
+}
+
+/** What is said of a run that is not the one to be trained. */
+export function otherRun(folder: string): MemgradError {
+  return new MemgradError(
     `'${folder}' holds a run of another configuration than this memgrad would train; move it away, or name another folder with --runs.`,
   );
 }
 
-/** Trains the run that `config` describes in `folder`, or only reads it if it is done. Throws `Interrupted` when a signal comes. */
+/** Trains the run that `config` describes in `folder`, from where it was cut off, or only reads it if it is done. Throws `Interrupted` when a signal comes. */
 export async function trainInto(
   folder: string,
   config: Measured['config'],
@@ -42,17 +47,14 @@ export async function trainInto(
 ): Promise<Measured> {
   const done = await measuredIn(folder, config);
   if (done) return done;
-  const finished = await ('corpus' in config ? runText(config, options) : runTask(config, options));
-  try {
-    await mkdir(folder, { recursive: true });
-    const storage = new FolderStorage(folder);
-    await finished.save(storage);
-    const text = `${JSON.stringify(finished.measured, null, 2)}\n`;
-    await storage.write(RESULT_FILE, new TextEncoder().encode(text));
-    return finished.measured;
-  } finally {
-    finished.dispose();
-  }
+  await mkdir(folder, { recursive: true });
+  const storage = new FolderStorage(folder);
+  const measured = await ('corpus' in config
+    ? runText(config, storage, options)
+    : runTask(config, storage, options));
+  const text = `${JSON.stringify(measured, null, 2)}\n`;
+  await storage.write(RESULT_FILE, new TextEncoder().encode(text));
+  return measured;
 }
 
 function parse(text: string, folder: string): Measured {

@@ -1,6 +1,12 @@
 /** Cells of experiments on the algorithmic tasks. */
 import { presets } from '../../models/index.js';
-import { checkRunConfig, RUN_VERSION, type RunConfig, type TaskConfig } from '../../runs/index.js';
+import {
+  checkRunConfig,
+  MEMGRAD_VERSION,
+  RUN_VERSION,
+  type RunConfig,
+  type TaskConfig,
+} from '../../runs/index.js';
 import { createTask } from '../../tasks/index.js';
 import { trainingPresets } from '../presets.js';
 import type { Cell, Contender } from './experiment.js';
@@ -31,6 +37,7 @@ export interface PaperTraining {
 export type TaskModel = Exclude<Contender, 'encoder-rmt'>;
 
 const BATCH = 32;
+const SAVE_EVERY = 250;
 
 /** A cell for each of `models` in each of `rows`. */
 export function taskCells(
@@ -64,6 +71,8 @@ function configOf(
     trainingPresets[own ? 'fast' : 'paper'];
   const config = {
     version: RUN_VERSION,
+    memgrad: MEMGRAD_VERSION,
+    backend: 'wasm',
     seed,
     model: {
       name: model,
@@ -91,6 +100,9 @@ function configOf(
       bpttDepth: null,
       curriculum: own ? (row.curriculum ?? null) : null,
       stopAt: own ? 1 : null,
+      checkpointSegments: false,
+      nonFinite: 'stop',
+      saveEvery: SAVE_EVERY,
     },
   };
   return checkRunConfig(config, 'reproduce');

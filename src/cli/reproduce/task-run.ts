@@ -1,27 +1,34 @@
 /** A run on a task whose samples stand for themselves. */
-import { type RunConfig, saveRun } from '../../runs/index.js';
+import { CONFIG_FILE, type RunConfig, type RunStorage, TrainingRun } from '../../runs/index.js';
 import { runEvaluation, runTraining } from '../training.js';
-import type { Finished } from './measured.js';
-import type { RunOptions } from './run-folder.js';
+import type { Measured } from './measured.js';
+import { otherRun, type RunOptions } from './run-folder.js';
 
 const SAMPLES = 256; // held-out samples to answer
 
-/** Trains and evaluates. Throws `Interrupted` when a signal comes. */
+/** Trains in `storage`, from where an earlier run there was cut off, and evaluates. Throws `Interrupted` when a signal comes. */
 export async function runTask(
   config: RunConfig,
+  storage: RunStorage,
   { context, label }: RunOptions,
-): Promise<Finished> {
-  const { model, task, step, seconds } = await runTraining(config, context, label);
-  await context.interrupt.check();
-  const { accuracy, exact, samples } = await runEvaluation(
-    { model, task, config, samples: SAMPLES, seed: config.seed, backend: context.backend },
-    context,
-    label,
-  );
-  const parameters = model.parameterCount();
-  return {
-    measured: { config, parameters, steps: step, seconds, scores: { accuracy, exact }, samples },
-    save: (storage) => saveRun(storage, { config, model, step }),
-    dispose: () => model.dispose(),
-  };
+): Promise<Measured> {
+  const { backend, interrupt } = context;
+  const begun = (await storage.list()).includes(CONFIG_FILE);
+  const run = begun
+    ? await TrainingRun.resume(storage, { backend })
+    : await TrainingRun.start(config, { storage, backend });
+  try {
+    if (JSON.stringify(run.config) !== JSON.stringify(config)) throw otherRun(label.trim());
+    const { model, task, step, seconds } = await runTraining(run, context, { label });
+    await interrupt.check();
+    const { accuracy, exact, samples } = await runEvaluation(
+      { model, task, config, samples: SAMPLES, seed: config.seed, backend },
+      context,
+      label,
+    );
+    const parameters = model.parameterCount();
+    return { config, parameters, steps: step, seconds, scores: { accuracy, exact }, samples };
+  } finally {
+    run.dispose();
+  }
 }

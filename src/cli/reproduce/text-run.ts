@@ -35,7 +35,7 @@ import {
   warmUp,
 } from '../../training/index.js';
 import { clock, recentMean } from '../format.js';
-import type { Finished, Measured } from './measured.js';
+import type { Measured } from './measured.js';
 import type { RunOptions } from './run-folder.js';
 import type { ModelSizes } from './scales.js';
 
@@ -81,8 +81,12 @@ export interface TextConfig {
   readonly evaluated: number | null;
 }
 
-/** Trains and evaluates. Throws `Interrupted` when a signal comes. */
-export async function runText(config: TextConfig, options: RunOptions): Promise<Finished> {
+/** Trains, evaluates, and saves the model in `storage`. Throws `Interrupted` when a signal comes. */
+export async function runText(
+  config: TextConfig,
+  storage: RunStorage,
+  options: RunOptions,
+): Promise<Measured> {
   const { segmentLength, seed } = config;
   const task = await loadTask(config, options.corpora);
   const { name, preset, sizes, memoryTokens, cache, cutoffs } = config.model;
@@ -102,14 +106,14 @@ export async function runText(config: TextConfig, options: RunOptions): Promise<
     const { maxSegments = 1 } = config;
     const encoder = { ...common, ...task.special, classes: task.classes.length };
     const model = new EncoderRMT({ ...encoder, segmentLength, maxSegments }, seed);
-    return measure(config, options, { model, task }, async () => {
+    return measure(config, storage, options, { model, task }, async () => {
       const { accuracy, f1, samples } = await evaluateDocuments({ model, task });
       return { scores: { accuracy, f1: f1.reduce((a, b) => a + b, 0) / f1.length }, samples };
     });
   }
   if (name !== 'encoder-rmt' && 'segment' in task) {
     const model = createModel(name, { ...common, memLen: cache, cutoffs }, seed);
-    return measure(config, options, { model, task }, async () => {
+    return measure(config, storage, options, { model, task }, async () => {
       const { batchSize, evaluated } = config;
       const segments = evaluated ?? undefined;
       const { backend } = options.context;
@@ -121,13 +125,14 @@ export async function runText(config: TextConfig, options: RunOptions): Promise<
   throw new MemgradError(`The model '${name}' can't learn from '${config.corpus}'.`);
 }
 
-/** Trains, then scores by `evaluate`. */
+/** Trains, scores by `evaluate`, and saves. */
 async function measure(
   config: TextConfig,
+  storage: RunStorage,
   { context, label }: RunOptions,
   { model, task }: Pick<Parameters<typeof train>[0], 'model' | 'task'>,
   evaluate: () => Promise<Pick<Measured, 'scores' | 'samples'>>,
-): Promise<Finished> {
+): Promise<Measured> {
   const { output, interrupt, backend } = context;
   const { steps, learningRate, segmentLength, batchSize, seed, clip, bpttDepth } = config;
   const optimizer = new AdamW({ learningRate, betas: [0.9, 0.98], weightDecay: 0 });
@@ -152,16 +157,12 @@ async function measure(
   const { scores, samples } = await evaluate();
   output.settle();
   const parameters = model.parameterCount();
-  return {
-    measured: { config, parameters, steps: losses.length, seconds, scores, samples },
-    save: async (storage: RunStorage) => {
-      const tensors = Object.entries(await readArrays(model.parameters()));
-      await storage.write('model.safetensors', encodeSafetensors(new Map(tensors)));
-      const text = `${JSON.stringify(config, null, 2)}\n`;
-      await storage.write('config.json', new TextEncoder().encode(text));
-    },
-    dispose: () => model.dispose(),
-  };
+  const tensors = Object.entries(await readArrays(model.parameters()));
+  await storage.write('model.safetensors', encodeSafetensors(new Map(tensors)));
+  const text = `${JSON.stringify(config, null, 2)}\n`;
+  await storage.write('config.json', new TextEncoder().encode(text));
+  model.dispose();
+  return { config, parameters, steps: losses.length, seconds, scores, samples };
 }
 
 async function loadTask(
