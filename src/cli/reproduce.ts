@@ -10,7 +10,14 @@ import { type ExperimentName, experimentNames, experiments } from './reproduce/e
 import { figure } from './reproduce/figure.js';
 import { measuredIn, trainInto } from './reproduce/run-folder.js';
 import { type Scale, scales } from './reproduce/scales.js';
-import { type Filled, scoreOf, summaryPage, summaryTable, titles } from './reproduce/summary.js';
+import {
+  type Filled,
+  scoreOf,
+  showScore,
+  summaryPage,
+  summaryTable,
+  titles,
+} from './reproduce/summary.js';
 
 interface ReproduceOptions extends Omit<CommonOptions, 'seed'> {
   scale: Scale;
@@ -148,7 +155,7 @@ async function takeUp(
   const { steps, seconds, scores } = measured;
   output.event('run', { folder, row: cell.row, model: cell.model, seed, steps, seconds, scores });
   const score = scoreOf(experiment, measured);
-  output.print(`${label}${score.toFixed(3)} after ${plural(steps, 'step')}`);
+  output.print(`${label}${showScore(experiment, score)} after ${plural(steps, 'step')}`);
 }
 
 async function writeAll(folder: string, files: Readonly<Record<string, string>>): Promise<void> {

@@ -12,7 +12,7 @@ import { figure } from '../../src/cli/reproduce/figure.js';
 import type { Measured } from '../../src/cli/reproduce/measured.js';
 import { measuredIn, trainInto } from '../../src/cli/reproduce/run-folder.js';
 import { type Scale, scales } from '../../src/cli/reproduce/scales.js';
-import { type Filled, summaryPage } from '../../src/cli/reproduce/summary.js';
+import { type Filled, showScore, summaryPage } from '../../src/cli/reproduce/summary.js';
 import type { TextConfig } from '../../src/cli/reproduce/text-run.js';
 import { createModel } from '../../src/models/index.js';
 import { loadRun, type RunConfig } from '../../src/runs/index.js';
@@ -189,6 +189,13 @@ test('a table has means, spreads and steps of every seed beside the paper', () =
   const [half, , all] = heights.map(([, cy]) => Number(cy));
   assert.is(all, 40);
   assert.is(half, 40 + (360 - 40 - 48) / 2);
+});
+
+test('a share is never rounded up to 1', () => {
+  assert.is(showScore(experiments.copy, 0.9999), '0.999');
+  assert.is(showScore(experiments.copy, 0.29), '0.290');
+  assert.is(showScore(experiments.copy, 1), '1.000');
+  assert.is(showScore(experiments['lm-bytes'], 1.2396), '1.240');
 });
 
 test('a figure of scores that are no shares shows them all, and none where nothing is done', () => {

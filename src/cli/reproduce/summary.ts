@@ -40,8 +40,15 @@ export function meanOf(experiment: Experiment, { runs }: Filled): number | undef
   return runs.reduce((sum, run) => sum + scoreOf(experiment, run), 0) / runs.length;
 }
 
+/** Three digits; a share is never rounded up to 1. */
+export function showScore({ score }: Pick<Experiment, 'score'>, value: number): string {
+  const share = score !== 'bits' && score !== 'perplexity';
+  return (share ? Math.floor(value * 1000 + 1e-9) / 1000 : value).toFixed(3);
+}
+
 /** What each column shows. */
 function columns(experiment: Experiment) {
+  const show = (value: number) => showScore(experiment, value);
   const values = ({ runs }: Filled) => runs.map((run) => scoreOf(experiment, run));
   const each = (of: (run: Measured) => string) => (filled: Filled) =>
     filled.runs.map(of).join(' / ') || '–';
@@ -49,11 +56,14 @@ function columns(experiment: Experiment) {
     task: ({ cell }: Filled) => cell.row,
     model: ({ cell }: Filled) => titles[cell.model],
     parameters: ({ runs }: Filled) => (runs.length > 0 ? count(runs[0].parameters) : '–'),
-    here: (filled: Filled) => meanOf(experiment, filled)?.toFixed(3) ?? '–',
+    here: (filled: Filled) => {
+      const mean = meanOf(experiment, filled);
+      return mean === undefined ? '–' : show(mean);
+    },
     'lowest to highest': (filled: Filled) =>
       filled.runs.length < 2
         ? '–'
-        : `${Math.min(...values(filled)).toFixed(3)} to ${Math.max(...values(filled)).toFixed(3)}`,
+        : `${show(Math.min(...values(filled)))} to ${show(Math.max(...values(filled)))}`,
     seeds: ({ runs }: Filled) => String(runs.length),
     steps: each(({ steps }) => count(steps)),
     seconds: each(({ seconds }) => seconds.toFixed(0)),
