@@ -10,7 +10,9 @@ export const CONFIG_FILE = 'config.json';
 export const METRICS_FILE = 'metrics.jsonl';
 /** The files of a checkpoint, in a folder of its own. The last one is written last: with it the checkpoint is whole. */
 export const MODEL_FILE = 'model.safetensors';
+/** The file of a checkpoint that holds the optimiser's moments. */
 export const OPTIMIZER_FILE = 'optimizer.safetensors';
+/** The file of a checkpoint that is written last: with it the checkpoint is whole. */
 export const STATE_FILE = 'trainer-state.json';
 
 const MOST_JSON_BYTES = 1_000_000;

@@ -15,7 +15,7 @@ import { type Scale, scales } from '../../src/cli/reproduce/scales.js';
 import { type Filled, showScore, summaryPage } from '../../src/cli/reproduce/summary.js';
 import type { TextConfig } from '../../src/cli/reproduce/text-run.js';
 import { createModel } from '../../src/models/index.js';
-import { loadRun, type RunConfig } from '../../src/runs/index.js';
+import { loadRun, type RunConfig, TrainingRun } from '../../src/runs/index.js';
 import { FolderStorage } from '../../src/runs/node-storage.js';
 import { events, inFolder, memgrad, refused } from './spawn.js';
 
@@ -85,7 +85,16 @@ test('a run is trained once: its folder holds model, configuration and what was 
     const path = join(folder, 'deep', 'run');
     assert.is(await measuredIn(path, config), undefined);
     const measured = await quietly(() => trainInto(path, config, options));
-    assert.equal((await readdir(path)).sort(), ['config.json', 'model.safetensors', 'result.json']);
+    const names = ['config.json', 'metrics.jsonl', 'result.json', 'step-2'];
+    assert.equal((await readdir(path)).sort(), names);
+    const cutOff = join(folder, 'cut-off');
+    await mkdir(cutOff);
+    const run = await TrainingRun.start(config, { storage: new FolderStorage(cutOff) });
+    for await (const { step } of run.train()) if (step === 1) break;
+    run.dispose();
+    const resumed = await quietly(() => trainInto(cutOff, config, options));
+    assert.equal(resumed.scores, measured.scores);
+    assert.is((await readFile(join(cutOff, 'metrics.jsonl'), 'utf8')).trim().split('\n').length, 2);
     assert.equal([measured.steps, measured.samples], [2, 256]);
     const { accuracy = -1, exact = -1 } = measured.scores;
     assert.ok(exact >= 0 && exact <= accuracy && accuracy <= 1 && measured.seconds > 0);
