@@ -23,7 +23,7 @@ export async function loadRequest(name) {
   }
   const rows = time + 2 * memory;
   const constants = scope(() => ({
-    ...rotations(rows, dHead, {}),
+    ...rotations(rows, workload.model),
     mask: segmentMask({ time, numMemTokens: memory }),
   }));
   const text = async (tensor) => encode(await tensor.data());
