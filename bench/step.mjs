@@ -21,7 +21,10 @@ export async function takeReference(names = ['step', 'copy', 'small']) {
     known[name] = checked.map((i) => losses[i]);
     console.log(`${name}: ${known[name].join(', ')}`);
   }
-  await writeFile(referenceFile, `${JSON.stringify(known, null, 2)}\n`);
+  const lines = Object.entries(known).map(
+    ([name, losses]) => `  "${name}": [${losses.join(', ')}]`,
+  );
+  await writeFile(referenceFile, `{\n${lines.join(',\n')}\n}\n`);
 }
 
 /** Compares the engines on each workload; gives the raw numbers. */
