@@ -1,4 +1,5 @@
 /** What a run of an experiment leaves. */
+import { MemgradError } from '../../errors.js';
 import type { RunConfig } from '../../runs/index.js';
 import type { TextConfig } from './text-run.js';
 
@@ -16,4 +17,11 @@ export interface Measured {
   readonly scores: Readonly<Partial<Record<Score, number>>>;
   /** How many samples, tokens or documents these are. */
   readonly samples: number;
+}
+
+/** What is said of a run that is not the one to be trained. */
+export function otherRun(folder: string): MemgradError {
+  return new MemgradError(
+    `'${folder}' holds a run of another configuration than this memgrad would train; move it away, or name another folder with --runs.`,
+  );
 }

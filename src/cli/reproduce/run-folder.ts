@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { MemgradError } from '../../errors.js';
 import { FolderStorage } from '../../runs/node-storage.js';
 import type { Context } from '../context.js';
-import type { Measured } from './measured.js';
+import { type Measured, otherRun } from './measured.js';
 import { runTask } from './task-run.js';
 import { runText } from './text-run.js';
 
@@ -30,13 +30,6 @@ export async function measuredIn(
   const found = parse(text, folder);
   if (JSON.stringify(found.config) === JSON.stringify(config)) return found;
   throw otherRun(folder);
-}
-
-/** What is said of a run that is not the one to be trained. */
-export function otherRun(folder: string): MemgradError {
-  return new MemgradError(
-    `'${folder}' holds a run of another configuration than this memgrad would train; move it away, or name another folder with --runs.`,
-  );
 }
 
 /** Trains the run that `config` describes in `folder`, from where it was cut off, or only reads it if it is done. Throws `Interrupted` when a signal comes. */
