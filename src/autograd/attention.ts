@@ -93,11 +93,12 @@ const attentionOperation: Operation<Attributes> = {
       const made =
         fused && allocating(() => backend.fused?.attentionGradient?.(fused[0], g.buffer, fused[1]));
       if (!made) return definitionGradients(attentionOfHeads)(g, call, wanted);
-      const floating = inputs.filter(({ dtype }) => dtype !== 'int32');
-      return inputs.map((input) => {
-        const buffer = made[floating.indexOf(input)];
-        return buffer && new Tensor(new Storage(backend, buffer, 'attentionGradient'), input.shape);
-      });
+      let next = 0; // by place, since q, k and v may be one tensor
+      return inputs.map(({ dtype, shape }) =>
+        dtype === 'int32'
+          ? undefined
+          : new Tensor(new Storage(backend, made[next++], 'attentionGradient'), shape),
+      );
     },
   },
 };

@@ -97,14 +97,17 @@ const linearOperation: Operation<LinearOptions> = {
     requireFloat('linear', x);
     return { shape: [...x.shape.slice(0, -1), weight.shape[0]], dtype };
   },
-  forward: (backend, [x, weight, bias], { activation }) =>
-    backend.fused?.linear?.(
+  forward(backend, [x, weight, bias], { activation }) {
+    const [, width] = weight.shape;
+    if (width === 0) return undefined; // the rows of an empty x cannot be counted
+    return backend.fused?.linear?.(
       x.buffer,
       weight.buffer,
       bias.buffer,
       activation === 'relu',
-      weight.shape[1],
-    ),
+      width,
+    );
+  },
   definition([x, weight, bias], { activation }) {
     const y = add(matmul(x, weight, { transposeB: true }), bias);
     return activation ? relu(y) : y;

@@ -97,6 +97,7 @@ export const matmulCases = {
       affine('batch', [2, 2, 3], 2, true),
       affine('batch of two axes', [2, 1, 2, 3], 2, true),
       affine('no rows', [0, 3], 2, true),
+      affine('no inputs', [2, 0], 3, true),
       affine('relu', [4, 3], 5, true, { activation: 'relu' }),
       affine('relu without bias', [4, 3], 5, false, { activation: 'relu' }),
     ],

@@ -199,6 +199,11 @@ const attentionPatterns: Pattern[] = [
   },
   { pattern: 'no batch entries', inputs: qkv([0]), call: ([q, k, v]) => attention(q, k, v) },
   {
+    pattern: 'one tensor for queries, keys and values',
+    inputs: [floats([2, 3, 4], 767)],
+    call: ([x]) => attention(x, x, x, { heads: 2 }),
+  },
+  {
     pattern: 'two heads in the last axis',
     inputs: headed([2]),
     call: ([q, k, v]) => attention(q, k, v, { heads: 2 }),
