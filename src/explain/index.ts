@@ -1,0 +1,9 @@
+/**
+ * Expressions looked at under a microscope: each operation forward and backward, with its values,
+ * its gradients and the rule that was applied.
+ *
+ * @module memgrad/explain
+ */
+export { describe, explainable } from './operations.js';
+export { parseValues } from './parse.js';
+export * from './trace.js';

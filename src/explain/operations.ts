@@ -1,0 +1,364 @@
+/** The operations of an expression: what each takes, and its gradient rule as a line to read. */
+import { sizeOf } from '../backends/layout.js';
+import type { OperationName } from '../testing/index.js';
+
+/** A value with its shape. */
+export interface Value {
+  readonly shape: readonly number[];
+  /** Row-major. */
+  readonly value: readonly number[];
+}
+
+/** What a rule may look at: the inputs by name or, of a list, by place, the result y, and the other arguments. */
+export interface RuleCall {
+  readonly inputs: Readonly<Record<string, Value>>;
+  readonly y: Value;
+  readonly plain: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * The gradient of one input from that of the result, dy, as an expression of this language in
+ * the inputs, the result y and dy; with `words` where that is not all. A formula is short where it
+ * may be: its value broadcasts to the input, or is summed over what was repeated.
+ */
+export type Rule = string | { readonly formula?: string; readonly words: string };
+
+/** An operation as an expression calls it. */
+export interface Described {
+  /** Its arguments by name; `?`: may be left out. `kindOf` says what a name stands for. */
+  readonly takes: readonly string[];
+  /** Options, given as an object behind the arguments. */
+  readonly options?: readonly string[];
+  /** For each input a rule, or why there is none. */
+  readonly rules: Rules | ((call: RuleCall) => Rules);
+}
+
+/** A rule for each input by name; that of a list of inputs is given by place. */
+export type Rules = Readonly<Record<string, Rule>> | { readonly none: string };
+
+/** What an argument is: something that is computed, or written down. */
+export type Kind =
+  | 'tensor'
+  | 'integers'
+  | 'tensors'
+  | 'number'
+  | 'count'
+  | 'numbers'
+  | 'lengths'
+  | 'pairs'
+  | 'boolean'
+  | 'word';
+
+const kinds: Readonly<Record<string, Kind>> = {
+  condition: 'integers',
+  indices: 'integers',
+  targets: 'integers',
+  mask: 'integers',
+  tensors: 'tensors',
+  axis: 'number',
+  start: 'number',
+  end: 'number',
+  fill: 'number',
+  rows: 'count',
+  depth: 'count',
+  epsilon: 'number',
+  rate: 'number',
+  seed: 'number',
+  heads: 'number',
+  ignoreIndex: 'number',
+  axes: 'numbers',
+  order: 'numbers',
+  shape: 'lengths',
+  padding: 'pairs',
+  keepDims: 'boolean',
+  transposeA: 'boolean',
+  transposeB: 'boolean',
+  dtype: 'word',
+  activation: 'word',
+  reduction: 'word',
+};
+
+/** What an argument of this name is; `tensor` unless said otherwise. */
+export function kindOf(name: string): Kind {
+  return Object.hasOwn(kinds, name) ? kinds[name] : 'tensor';
+}
+
+const unary = (rule: Rule): Described => ({ takes: ['x'], rules: { x: rule } });
+const binary = (a: Rule, b: Rule): Described => ({ takes: ['a', 'b'], rules: { a, b } });
+const comparison: Described = {
+  takes: ['a', 'b'],
+  rules: { none: 'truth values are piecewise constant' },
+};
+const reduction = (rule: Rule | ((call: RuleCall) => Rule)): Described => ({
+  takes: ['x', 'axes?'],
+  options: ['keepDims'],
+  rules: (call) => ({ x: typeof rule === 'function' ? rule(call) : rule }),
+});
+const chosen: Rule = {
+  formula: 'where(x == y, dy, 0)',
+  words: 'equal ones share it',
+};
+
+/** What is averaged to one value. */
+const averaged = ({ inputs, y }: RuleCall) => sizeOf(inputs.x.shape) / sizeOf(y.shape);
+
+const list = (numbers: readonly unknown[]) => JSON.stringify(numbers).replaceAll(',', ', ');
+
+/** `matmul(a, b)` with the sides that are transposed. */
+function product(a: string, b: string, transposeA: boolean, transposeB: boolean): string {
+  const flags = [...(transposeA ? ['transposeA: true'] : [])];
+  if (transposeB) flags.push('transposeB: true');
+  return `matmul(${a}, ${b}${flags.length > 0 ? `, { ${flags.join(', ')} }` : ''})`;
+}
+
+/** Sum or mean along the axis of a row, kept with length 1. */
+const along = (name: string, x: string, axis: unknown = -1) =>
+  `${name}(${x}, ${axis}, { keepDims: true })`;
+
+/** Every operation of memgrad. One that is missing, or not known, is a compile error. */
+export const described = {
+  neg: unary('-dy'),
+  abs: unary('sign(x) * dy'),
+  sign: { takes: ['x'], rules: { none: 'piecewise constant' } },
+  exp: unary('y * dy'),
+  log: unary('dy / x'),
+  sqrt: unary('dy / (2 * y)'),
+  sin: unary('cos(x) * dy'),
+  cos: unary('-sin(x) * dy'),
+  tanh: unary('(1 - y ** 2) * dy'),
+  sigmoid: unary('y * (1 - y) * dy'),
+  relu: unary('where(x > 0, dy, 0)'),
+  erf: unary('2 / sqrt(PI) * exp(-x * x) * dy'),
+  gelu: unary('((1 + erf(x / sqrt(2))) / 2 + x * exp(-x * x / 2) / sqrt(2 * PI)) * dy'),
+  square: unary('2 * x * dy'),
+
+  add: binary('dy', 'dy'),
+  sub: binary('dy', '-dy'),
+  mul: binary('b * dy', 'a * dy'),
+  div: binary('dy / b', '-dy * y / b'),
+  pow: binary('b * a ** (b - 1) * dy', { formula: 'log(a) * y * dy', words: '0 where a <= 0' }),
+  maximum: binary(
+    'where(a > b, dy, where(a == b, dy / 2, 0))',
+    'where(b > a, dy, where(a == b, dy / 2, 0))',
+  ),
+  minimum: binary(
+    'where(a < b, dy, where(a == b, dy / 2, 0))',
+    'where(b < a, dy, where(a == b, dy / 2, 0))',
+  ),
+
+  equal: comparison,
+  notEqual: comparison,
+  less: comparison,
+  lessEqual: comparison,
+  greater: comparison,
+  greaterEqual: comparison,
+  where: {
+    takes: ['condition', 'a', 'b'],
+    rules: { a: 'where(condition, dy, 0)', b: 'where(condition, 0, dy)' },
+  },
+  cast: { takes: ['x', 'dtype'], rules: { x: { formula: 'dy', words: 'in the dtype of x' } } },
+
+  sum: reduction('dy'),
+  mean: reduction((call) => `dy / ${averaged(call)}`),
+  max: reduction(chosen),
+  min: reduction(chosen),
+  logsumexp: reduction('exp(x - y) * dy'),
+  argmax: {
+    takes: ['x', 'axis'],
+    options: ['keepDims'],
+    rules: { none: 'positions are whole numbers' },
+  },
+
+  matmul: {
+    takes: ['a', 'b'],
+    options: ['transposeA', 'transposeB'],
+    rules({ plain }) {
+      const [flipA, flipB] = [plain.transposeA === true, plain.transposeB === true];
+      return {
+        a: flipA ? product('b', 'dy', flipB, true) : product('dy', 'b', false, !flipB),
+        b: flipB ? product('dy', 'a', true, flipA) : product('a', 'dy', !flipA, false),
+      };
+    },
+  },
+  linear: {
+    takes: ['x', 'weight', 'bias?'],
+    options: ['activation'],
+    rules({ plain }) {
+      const g = plain.activation ? 'where(y > 0, dy, 0)' : 'dy';
+      return {
+        x: product(g, 'weight', false, false),
+        weight: product(g, 'x', true, false),
+        bias: g,
+      };
+    },
+  },
+
+  reshape: {
+    takes: ['x', 'shape'],
+    rules: ({ inputs: { x } }) => ({ x: `reshape(dy, ${list(x.shape)})` }),
+  },
+  transpose: {
+    takes: ['x', 'order?'],
+    rules({ inputs: { x }, plain }) {
+      const { rank, order } = { rank: x.shape.length, order: plain.order };
+      if (!Array.isArray(order)) return { x: 'transpose(dy)' };
+      const front = order.map((axis) => (axis < 0 ? axis + rank : axis));
+      return { x: `transpose(dy, ${list(front.map((_, axis) => front.indexOf(axis)))})` };
+    },
+  },
+  broadcastTo: { takes: ['x', 'shape'], rules: { x: 'dy' } },
+  slice: {
+    takes: ['x', 'axis', 'start', 'end?'],
+    rules({ inputs: { x }, y, plain }) {
+      const axis = (Number(plain.axis) + x.shape.length) % x.shape.length;
+      const start = Number(plain.start) < 0 ? Number(plain.start) + x.shape[axis] : plain.start;
+      const padding = x.shape.map((length, i) =>
+        i === axis ? [start, length - Number(start) - y.shape[i]] : [0, 0],
+      );
+      return { x: `pad(dy, ${list(padding)})` };
+    },
+  },
+  pad: {
+    takes: ['x', 'padding', 'fill?'],
+    rules({ inputs: { x }, plain }) {
+      const padding = plain.padding as readonly (readonly [number, number])[];
+      const parts = padding.flatMap(([before, after], axis) =>
+        before + after > 0 ? [`${axis}, ${before}, ${before + x.shape[axis]}`] : [],
+      );
+      return { x: parts.reduce((inner, part) => `slice(${inner}, ${part})`, 'dy') };
+    },
+  },
+  concat: {
+    takes: ['tensors', 'axis'],
+    rules({ inputs, y, plain }) {
+      const axis = (Number(plain.axis) + y.shape.length) % y.shape.length;
+      let start = 0;
+      return mapValues(inputs, ({ shape }) => {
+        const from = start;
+        start += shape[axis];
+        return `slice(dy, ${axis}, ${from}, ${start})`;
+      });
+    },
+  },
+  stack: {
+    takes: ['tensors', 'axis?'],
+    rules({ inputs, y, plain }) {
+      const axis = (Number(plain.axis ?? 0) + y.shape.length) % y.shape.length;
+      let at = 0;
+      return mapValues(inputs, ({ shape }) => {
+        const part = `slice(dy, ${axis}, ${at}, ${at + 1})`;
+        at++;
+        return `reshape(${part}, ${list(shape)})`;
+      });
+    },
+  },
+  identity: unary('dy'),
+  stopGradient: { takes: ['x'], rules: { none: 'that is its purpose' } },
+
+  gather: {
+    takes: ['table', 'indices'],
+    rules: ({ inputs: { table } }) => ({ table: `scatterAdd(dy, indices, ${table.shape[0]})` }),
+  },
+  scatterAdd: { takes: ['values', 'indices', 'rows'], rules: { values: 'gather(dy, indices)' } },
+  oneHot: { takes: ['indices', 'depth'], rules: { none: 'its input is whole numbers' } },
+
+  softmax: {
+    takes: ['x', 'axis?'],
+    rules: ({ plain }) => ({ x: `y * (dy - ${along('sum', 'dy * y', plain.axis)})` }),
+  },
+  logSoftmax: {
+    takes: ['x', 'axis?'],
+    rules: ({ plain }) => ({ x: `dy - exp(y) * ${along('sum', 'dy', plain.axis)}` }),
+  },
+  layerNorm: {
+    takes: ['x', 'weight', 'bias', 'epsilon?'],
+    rules({ plain }) {
+      const normal = [
+        `c = x - ${along('mean', 'x')}`,
+        `s = sqrt(${along('mean', 'c ** 2')} + ${plain.epsilon ?? 1e-5})`,
+        'n = c / s',
+      ];
+      const back = `(g - ${along('mean', 'g')} - n * ${along('mean', 'g * n')}) / s`;
+      return {
+        x: [...normal, 'g = weight * dy', back].join('; '),
+        weight: [...normal, 'n * dy'].join('; '),
+        bias: 'dy',
+      };
+    },
+  },
+  crossEntropy: {
+    takes: ['logits', 'targets'],
+    options: ['ignoreIndex', 'reduction'],
+    rules({ inputs: { logits, targets }, plain }) {
+      const { ignoreIndex = -100, reduction = 'mean' } = plain;
+      const classes = logits.shape.at(-1);
+      const count = targets.value.filter((target) => target !== ignoreIndex).length;
+      const difference = `softmax(logits) - oneHot(targets, ${classes})`;
+      const dy = reduction === 'none' ? `reshape(dy, ${list([...targets.shape, 1])})` : 'dy';
+      const formula = `(${difference}) * ${dy}${reduction === 'mean' && count > 1 ? ` / ${count}` : ''}`;
+      return { logits: { formula, words: `0 where the target is ${ignoreIndex}` } };
+    },
+  },
+  dropout: {
+    takes: ['x', 'rate', 'seed'],
+    options: ['residual'],
+    rules: ({ plain: { rate, seed } }) => ({
+      x: { formula: `dropout(dy, ${rate}, ${seed})`, words: 'which drops the same places' },
+      residual: 'dy',
+    }),
+  },
+  rotate: {
+    takes: ['x', 'cosine', 'sine', 'heads?'],
+    rules({ inputs: { x, cosine }, plain: { heads = 1 } }) {
+      const [, half] = cosine.shape;
+      const split = (name: string, value: string) =>
+        `${name} = reshape(${value}, ${list([...x.shape.slice(0, -1), heads, 2, half])})`;
+      const part = (name: string, i: number) => `slice(${name}, -2, ${i}, ${i + 1})`;
+      const sum = (terms: string) =>
+        [split('p', 'x'), split('g', 'dy'), `sum(${terms}, [-3, -2])`].join('; ');
+      return {
+        x: `rotate(dy, cosine, -sine, ${heads})`,
+        cosine: sum(`${part('p', 0)} * ${part('g', 0)} + ${part('p', 1)} * ${part('g', 1)}`),
+        sine: sum(`${part('p', 0)} * ${part('g', 1)} - ${part('p', 1)} * ${part('g', 0)}`),
+      };
+    },
+  },
+  attention: {
+    takes: ['q', 'k', 'v'],
+    options: ['heads', 'mask', 'bias'],
+    rules({ inputs, plain }) {
+      const { q, mask, bias } = inputs;
+      const root = Math.sqrt((q.shape.at(-1) ?? 1) / Number(plain.heads ?? 1));
+      const words = `with the weights p = softmax((q k^T${bias ? ' + bias' : ''}) / sqrt(d))${mask ? ' under the mask' : ''}${plain.heads ? ' of each head' : ''}`;
+      const rule = (formula: string): Rule =>
+        mask || bias || plain.heads ? { words: `${words}: ${formula}` } : formula;
+      const p = `p = softmax(${product('q', 'k', false, true)} / ${root})`;
+      const g = `g = ${product('dy', 'v', false, true)}`;
+      const s = `s = p * (g - ${along('sum', 'g * p')})`;
+      const back = [p, g, s];
+      return {
+        q: rule([...back, `matmul(s, k) / ${root}`].join('; ')),
+        k: rule([...back, `${product('s', 'q', true, false)} / ${root}`].join('; ')),
+        v: rule([p, product('p', 'dy', true, false)].join('; ')),
+        bias: rule([...back, `s / ${root}`].join('; ')),
+      };
+    },
+  },
+} as const satisfies Record<OperationName, Described>;
+
+function mapValues<T, U>(record: Readonly<Record<string, T>>, f: (value: T) => U) {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, f(value)]));
+}
+
+/** What is known of the operation `name`. */
+export function describe(name: OperationName): Described {
+  return described[name];
+}
+
+/** Whether `name` is an operation of memgrad. */
+export function isOperation(name: string): name is OperationName {
+  return Object.hasOwn(described, name);
+}
+
+/** The names of all operations. */
+export const explainable = Object.keys(described) as OperationName[];

@@ -1,0 +1,400 @@
+/** An expression, read as JavaScript and turned into a list of what is to be computed, in order. */
+import {
+  type AnyNode,
+  type CallExpression,
+  type Expression,
+  type Node,
+  parse as parseJavaScript,
+} from 'acorn';
+import type { Nested } from '../autograd/index.js';
+import { MemgradError } from '../errors.js';
+import type { OperationName } from '../testing/index.js';
+import { describe, explainable, isOperation, type Kind, kindOf } from './operations.js';
+
+/** How many operations and numbers an expression may have: more cannot be looked at one by one. */
+export const MOST_OPERATIONS = 200;
+/** How many numbers a value may have. */
+export const MOST_VALUES = 64;
+const LONGEST = 4000;
+/** How many axes a value may have. */
+export const MOST_AXES = 6;
+
+/** An argument of an operation: the place of what is computed, or what was written down. */
+export type Argument =
+  | { readonly computed: number }
+  | { readonly list: readonly number[] }
+  | { readonly plain: unknown };
+
+/** One thing that is computed from what stands before it. */
+export interface Instruction {
+  /** As it was assigned; undefined for what has no name. */
+  name: string | undefined;
+  readonly does:
+    | { readonly kind: 'variable'; readonly variable: string }
+    | { readonly kind: 'constant'; readonly value: Nested }
+    | {
+        readonly kind: 'operation';
+        readonly operation: OperationName;
+        /** By the names of the arguments and options. */
+        readonly arguments: ReadonlyMap<string, Argument>;
+        /** The names of the options among them. */
+        readonly options: readonly string[];
+      };
+  /** Of a variable or constant: whether it is taken as whole numbers. Undefined until it is used. */
+  whole?: boolean;
+  /** Where it stands. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** An expression, ready to be computed. */
+export interface Program {
+  readonly text: string;
+  readonly instructions: readonly Instruction[];
+  /** The place of the last statement's value. */
+  readonly result: number;
+}
+
+const binary: Readonly<Record<string, OperationName>> = {
+  '+': 'add',
+  '-': 'sub',
+  '*': 'mul',
+  '/': 'div',
+  '**': 'pow',
+  '==': 'equal',
+  '!=': 'notEqual',
+  '<': 'less',
+  '<=': 'lessEqual',
+  '>': 'greater',
+  '>=': 'greaterEqual',
+};
+
+const numbers: Readonly<Record<string, number>> = { PI: Math.PI, Infinity };
+
+const LANGUAGE =
+  'numbers, [lists], names, + - * / ** and comparisons, c ? a : b, operations of memgrad, and name = value';
+
+/**
+ * Reads `text`: statements of assignments and calls, of which the last is the result. Throws
+ * `MemgradError` with the position of whatever else there is.
+ */
+export function parse(text: string): Program {
+  if (text.trim() === '') {
+    throw new MemgradError('explain: the expression is empty; write one such as tanh(w * x + b).');
+  }
+  return new Reader(text).program();
+}
+
+/** Reads `text` such as `w=0.5, b=[1, 2]`: numbers and lists of numbers by name. Throws `MemgradError`. */
+export function parseValues(text: string): Map<string, Nested> {
+  const reader = new Reader(text);
+  const values = new Map<string, Nested>();
+  for (const statement of reader.statements()) {
+    const parts =
+      statement.type !== 'ExpressionStatement'
+        ? []
+        : statement.expression.type === 'SequenceExpression'
+          ? statement.expression.expressions
+          : [statement.expression];
+    if (parts.length === 0) throw reader.refuse(statement, 'is no value, such as w=0.5');
+    for (const part of parts) {
+      if (part.type !== 'AssignmentExpression' || part.left.type !== 'Identifier') {
+        throw reader.refuse(part, 'is no value of a variable; write name=value');
+      }
+      if (part.operator !== '=') throw reader.refuse(part, 'has to be written with =');
+      const value = reader.literal(part.right);
+      if (typeof value !== 'number' && !Array.isArray(value)) {
+        throw reader.refuse(part.right, 'is no number and no list of numbers');
+      }
+      values.set(part.left.name, value as Nested);
+    }
+  }
+  return values;
+}
+
+/** `at character 5`, with the line where there are several. */
+export function position(text: string, offset: number): string {
+  const before = text.slice(0, offset);
+  const line = before.split('\n').length;
+  const column = offset - before.lastIndexOf('\n');
+  return text.trimEnd().includes('\n')
+    ? `at line ${line}, character ${column}`
+    : `at character ${column}`;
+}
+
+class Reader {
+  readonly #instructions: Instruction[] = [];
+  readonly #names = new Map<string, number>();
+
+  constructor(readonly text: string) {
+    if (text.length > LONGEST) {
+      throw new MemgradError(
+        `explain: the text has ${text.length} characters, expected at most ${LONGEST}; explain a part of it.`,
+      );
+    }
+  }
+
+  /** The statements of the text. */
+  statements() {
+    try {
+      return parseJavaScript(this.text, { ecmaVersion: 2022, sourceType: 'script' }).body;
+    } catch (error) {
+      if (error instanceof RangeError) throw this.#tooDeep();
+      if (!(error instanceof SyntaxError) || !('pos' in error)) throw error;
+      const what = error.message.replace(/ \(\d+:\d+\)$/, '');
+      const at = Number(error.pos);
+      throw new MemgradError(
+        at >= this.text.trimEnd().length
+          ? 'explain: the text ends too early; something is missing, such as a bracket.'
+          : `explain: cannot read the text ${position(this.text, at)}: ${what[0].toLowerCase()}${what.slice(1)}.`,
+      );
+    }
+  }
+
+  program(): Program {
+    const statements = this.statements().filter(({ type }) => type !== 'EmptyStatement');
+    let result = -1;
+    try {
+      for (const statement of statements) {
+        if (statement.type !== 'ExpressionStatement') throw this.refuse(statement);
+        result = this.#statement(statement.expression);
+      }
+    } catch (error) {
+      throw error instanceof RangeError ? this.#tooDeep() : error;
+    }
+    if (result < 0) throw new MemgradError('explain: the text has no expression; write one.');
+    return { text: this.text, instructions: this.#instructions, result };
+  }
+
+  /** An error that names what stands at `node` and where. */
+  refuse(node: Node, why = `is not understood; write ${LANGUAGE}`): MemgradError {
+    const source = this.text.slice(node.start, node.end).replace(/\s+/g, ' ');
+    const short = source.length > 30 ? `${source.slice(0, 29)}…` : source;
+    return new MemgradError(`explain: '${short}' ${position(this.text, node.start)} ${why}.`);
+  }
+
+  /** What is written down: numbers, lists, words, truth values. Undefined for anything else. */
+  literal(node: AnyNode, depth = 0): unknown {
+    if (node.type === 'Literal') {
+      return ['number', 'string', 'boolean'].includes(typeof node.value) ? node.value : undefined;
+    }
+    if (node.type === 'Identifier') {
+      return Object.hasOwn(numbers, node.name) ? numbers[node.name] : undefined;
+    }
+    if (node.type === 'UnaryExpression' && (node.operator === '-' || node.operator === '+')) {
+      const value = this.literal(node.argument);
+      return typeof value === 'number' ? (node.operator === '-' ? -value : value) : undefined;
+    }
+    if (node.type !== 'ArrayExpression') return undefined;
+    if (depth === MOST_AXES) {
+      throw this.refuse(node, `is a list in more than ${MOST_AXES} others, which is the most`);
+    }
+    const values = node.elements.map((element) =>
+      element ? this.literal(element, depth + 1) : undefined,
+    );
+    return values.some((value) => typeof value !== 'number' && !Array.isArray(value))
+      ? undefined
+      : values;
+  }
+
+  #tooDeep(): MemgradError {
+    return new MemgradError(
+      'explain: the expression is nested too deeply; give names to its parts.',
+    );
+  }
+
+  #statement(node: Expression): number {
+    if (node.type !== 'AssignmentExpression') return this.#value(node);
+    if (node.operator !== '=' || node.left.type !== 'Identifier') throw this.refuse(node);
+    const { name } = node.left;
+    if (isOperation(name) || Object.hasOwn(numbers, name)) {
+      throw this.refuse(node.left, 'has a meaning already; take another name');
+    }
+    const at = this.#statement(node.right);
+    const made = this.#instructions[at];
+    // A variable keeps its name, and so does what was named before.
+    if (made.does.kind !== 'variable') made.name ??= name;
+    this.#names.set(name, at);
+    return at;
+  }
+
+  /** The place of a value that is computed. */
+  #value(node: Expression): number {
+    const value = this.literal(node);
+    if (typeof value === 'number' || Array.isArray(value)) {
+      return this.#add({ kind: 'constant', value: value as Nested }, node);
+    }
+    switch (node.type) {
+      case 'Identifier':
+        return this.#read(node.name, node);
+      case 'BinaryExpression': {
+        const operation = Object.hasOwn(binary, node.operator) && binary[node.operator];
+        if (!operation || node.left.type === 'PrivateIdentifier') {
+          throw this.refuse(
+            node,
+            `has the operator ${node.operator}, which is not one of + - * / ** == != < <= > >=`,
+          );
+        }
+        const [a, b] = [this.#use(node.left, 'tensor'), this.#use(node.right, 'tensor')];
+        return this.#operation(operation, { a, b }, node);
+      }
+      case 'UnaryExpression':
+        if (node.operator === '+') return this.#value(node.argument);
+        if (node.operator !== '-') break;
+        return this.#operation('neg', { x: this.#use(node.argument, 'tensor') }, node);
+      case 'ConditionalExpression': {
+        const condition = this.#use(node.test, 'integers');
+        const [a, b] = [node.consequent, node.alternate].map((side) => this.#use(side, 'tensor'));
+        return this.#operation('where', { condition, a, b }, node);
+      }
+      case 'CallExpression':
+        return this.#call(node);
+    }
+    throw this.refuse(node);
+  }
+
+  #read(name: string, node: Node): number {
+    const known = this.#names.get(name);
+    if (known !== undefined) return known;
+    if (isOperation(name)) {
+      throw this.refuse(node, `is an operation; call it as ${signature(name)}`);
+    }
+    if (name === 'NaN' || name === 'undefined') throw this.refuse(node, 'is no variable');
+    const at = this.#add({ kind: 'variable', variable: name }, node);
+    this.#instructions[at].name = name;
+    this.#names.set(name, at);
+    return at;
+  }
+
+  #call(node: CallExpression): number {
+    const { callee } = node;
+    if (callee.type !== 'Identifier' || !isOperation(callee.name)) {
+      throw this.refuse(callee, `is no operation; there are ${explainable.join(', ')}`);
+    }
+    const operation = callee.name;
+    const form = signature(operation);
+    const { takes, options = [] } = describe(operation);
+    const given = [...node.arguments];
+    const last = given.at(-1);
+    const named = last?.type === 'ObjectExpression' ? given.pop() : undefined;
+    const least = takes.filter((name) => !name.endsWith('?')).length;
+    if (given.length < least || given.length > takes.length) {
+      const count = least === takes.length ? `${least}` : `${least} to ${takes.length}`;
+      throw this.refuse(node, `has ${given.length} arguments, expected ${count}: ${form}`);
+    }
+    const found: Record<string, Argument> = {};
+    given.forEach((argument, i) => {
+      const name = takes[i].replace('?', '');
+      found[name] = this.#argument(argument, kindOf(name), form);
+    });
+    if (named?.type === 'ObjectExpression') {
+      for (const property of named.properties) {
+        const name =
+          property.type === 'Property' && !property.computed && property.key.type === 'Identifier'
+            ? property.key.name
+            : '';
+        if (property.type !== 'Property' || !options.includes(name)) {
+          throw this.refuse(property, `is no option here: ${form}`);
+        }
+        found[name] = this.#argument(property.value, kindOf(name), form);
+      }
+    }
+    return this.#operation(operation, found, node);
+  }
+
+  #argument(node: AnyNode, kind: Kind, expected: string): Argument {
+    if (kind === 'tensor' || kind === 'integers') return this.#use(node as Expression, kind);
+    if (kind === 'tensors') {
+      if (node.type !== 'ArrayExpression') {
+        throw this.refuse(node, `is no list: ${expected} takes [a, b, ...]`);
+      }
+      const list = node.elements.map((element) => {
+        if (!element) throw this.refuse(node, 'has a gap');
+        const used = this.#use(element as Expression, 'tensor');
+        return 'computed' in used ? used.computed : 0;
+      });
+      return { list };
+    }
+    const plain = this.literal(node);
+    if (!fits[kind](plain))
+      throw this.refuse(node, `does not fit: ${expected} takes ${says[kind]}`);
+    return { plain };
+  }
+
+  /** The place of `node` as an argument; a leaf is one kind of number or the other. */
+  #use(node: Expression, kind: 'tensor' | 'integers'): Argument & { computed: number } {
+    const computed = this.#value(node);
+    const leaf = this.#instructions[computed];
+    if (leaf.does.kind !== 'operation') {
+      const whole = kind === 'integers';
+      if (leaf.whole !== undefined && leaf.whole !== whole) {
+        throw this.refuse(
+          node,
+          'is used as whole numbers (an index, a condition) and as a value; take two names',
+        );
+      }
+      leaf.whole = whole;
+    }
+    return { computed };
+  }
+
+  #operation(operation: OperationName, args: Record<string, Argument>, node: Node): number {
+    const { options = [] } = describe(operation);
+    const does = {
+      kind: 'operation' as const,
+      operation,
+      arguments: new Map(Object.entries(args)),
+      options,
+    };
+    return this.#add(does, node);
+  }
+
+  #add(does: Instruction['does'], { start, end }: Node): number {
+    if (this.#instructions.length === MOST_OPERATIONS) {
+      throw new MemgradError(
+        `explain: the expression has more than ${MOST_OPERATIONS} operations, variables and numbers; explain a part of it.`,
+      );
+    }
+    this.#instructions.push({ name: undefined, does, start, end });
+    return this.#instructions.length - 1;
+  }
+}
+
+/** `softmax(x, axis?)`. */
+function signature(name: OperationName): string {
+  const { takes, options } = describe(name);
+  const parts = [...takes, ...(options ? [`{ ${options.map((o) => `${o}?`).join(', ')} }`] : [])];
+  return `${name}(${parts.join(', ')})`;
+}
+
+type Plain = Exclude<Kind, 'tensor' | 'integers' | 'tensors'>;
+
+const isNumber = (value: unknown): value is number => typeof value === 'number';
+const areNumbers = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every(isNumber);
+
+const fits: Record<Plain, (value: unknown) => boolean> = {
+  number: isNumber,
+  count: (value) => isNumber(value) && value <= MOST_VALUES,
+  numbers: (value) => isNumber(value) || areNumbers(value),
+  // A size is multiplied out before anything is made of it.
+  lengths: (value) =>
+    areNumbers(value) &&
+    value.length <= MOST_AXES &&
+    value.reduce((size, length) => size * Math.max(1, length), 1) <= MOST_VALUES,
+  pairs: (value) =>
+    Array.isArray(value) &&
+    value.every((pair) => areNumbers(pair) && pair.length === 2 && pair.every((n) => n <= 16)),
+  boolean: (value) => typeof value === 'boolean',
+  word: (value) => typeof value === 'string',
+};
+
+const says: Record<Plain, string> = {
+  number: 'a number',
+  count: `a number up to ${MOST_VALUES}`,
+  numbers: 'a number or a list of numbers',
+  lengths: `a list of at most ${MOST_AXES} lengths, for at most ${MOST_VALUES} values`,
+  pairs: 'a [before, after] of at most 16 for each axis',
+  boolean: 'true or false',
+  word: "a word such as 'sum'",
+};

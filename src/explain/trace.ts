@@ -1,0 +1,411 @@
+/** An expression, run forward and backward by the engine, with every number kept. */
+import * as engine from '../autograd/index.js';
+import {
+  Key,
+  type Nested,
+  ones,
+  scope,
+  type Tensor,
+  tapGradient,
+  tensor,
+  vjp,
+  watch,
+  within,
+} from '../autograd/index.js';
+import type { TypedArray } from '../backends/backend.js';
+import { createCpuBackend } from '../backends/cpu/index.js';
+import { MemgradError } from '../errors.js';
+import type { OperationName } from '../testing/index.js';
+import { describe } from './operations.js';
+import {
+  type Argument,
+  type Instruction,
+  MOST_AXES,
+  MOST_VALUES,
+  type Program,
+  parse,
+  position,
+} from './parse.js';
+
+/** A variable, a number that was written down, or an operation that ran. */
+export interface ExplainedNode {
+  /** Its place in `Explanation.nodes`, which is the order in which they were computed. */
+  readonly id: number;
+  readonly kind: 'variable' | 'constant' | 'operation';
+  /** As it was assigned; h₂ the second time, and v₁, v₂ and so on where it was not. */
+  readonly name: string;
+  /** Of an operation. */
+  readonly operation?: OperationName;
+  /** Which nodes it was computed from, one place for each argument. */
+  readonly inputs: readonly number[];
+  /** What they are called: `a` and `b` of mul. */
+  readonly inputNames: readonly string[];
+  /** The other arguments and the options. */
+  readonly plain: Readonly<Record<string, unknown>>;
+  readonly dtype: 'float32' | 'float64' | 'int32';
+  readonly shape: readonly number[];
+  /** Row-major. */
+  readonly value: readonly number[];
+  /** The derivative of the result by it; undefined where none is taken: numbers, and what no gradient reaches. */
+  readonly gradient: readonly number[] | undefined;
+  /** The operations of the engine that it ran as: for `mean` a sum and a division. */
+  readonly ranAs: readonly string[];
+  /** Where it stands in the expression. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What the gradient rule of an operation sent to one of its inputs. */
+export interface Contribution {
+  /** The node that it goes to. */
+  readonly to: number;
+  /** Which argument of the operation that is. */
+  readonly input: number;
+  readonly value: readonly number[];
+  /** The gradient that the node had before, where an operation later in the expression uses it too. */
+  readonly before: readonly number[] | undefined;
+  /** The gradient that it has now: the sum. */
+  readonly total: readonly number[];
+}
+
+/** One operation of the backward pass. */
+export interface BackwardStep {
+  readonly node: number;
+  /** The gradient of its result, complete: whatever uses it has been before. */
+  readonly incoming: readonly number[];
+  /** In the order in which the engine adds them. */
+  readonly contributions: readonly Contribution[];
+}
+
+/** An expression with all that was computed, forward and backward. */
+export interface Explanation {
+  readonly expression: string;
+  readonly nodes: readonly ExplainedNode[];
+  /** The node that is differentiated. */
+  readonly result: number;
+  /** Whether it is a sum that was added, since only of a single number there is a gradient. */
+  readonly summed: boolean;
+  /** The backward pass in the order of the engine. It begins with a gradient of 1 at the result. */
+  readonly backward: readonly BackwardStep[];
+  /** The variables to which no value was given, and which have a default. */
+  readonly defaults: readonly string[];
+}
+
+/** Options of `explain`. */
+export interface ExplainOptions {
+  /** Values of variables: numbers and nested lists. */
+  at?: Readonly<Record<string, Nested>> | ReadonlyMap<string, Nested>;
+}
+
+/** What runs. */
+const operations: Pick<typeof engine, OperationName> = engine;
+
+/** What variables without a value are, in the order in which they are first read: not 0 or 1, and log and sqrt take them. */
+const defaultValues = [0.5, 1.5, 0.25, 2, 0.75, 1.25, 1.75, 0.6];
+
+/**
+ * Runs `expression` on the cpu backend in float64, forward and backward, and gives every value and
+ * every gradient on the way. A variable that `at` doesn't name is a number: 0.5, 1.5, 0.25 and so
+ * on. A result of several numbers is summed. Throws `MemgradError` for what is not understood,
+ * with its position, and where there is more than a person can look at: 200 operations, 64 numbers
+ * in a value.
+ *
+ * @example
+ * ```js
+ * import { explain } from 'memgrad/explain';
+ *
+ * const { nodes, backward } = await explain('tanh(w * x)', { at: { w: 0.5, x: 2 } });
+ * console.log(nodes.map(({ name }) => name).join(' ')); // => w x v₁ v₂
+ * console.log(backward[0].contributions[0].value[0].toFixed(4)); // => 0.4200
+ * ```
+ */
+export async function explain(
+  expression: string,
+  { at = {} }: ExplainOptions = {},
+): Promise<Explanation> {
+  const program = parse(expression);
+  const given = at instanceof Map ? at : new Map(Object.entries(at));
+  const defaults = checkNames(program, given);
+  const recording = new Recording(program, given, defaults);
+  scope(() => {
+    watch(
+      () => recording.run(),
+      ({ operation, place, gradientOf }) => {
+        if (gradientOf === undefined) recording.ran(operation, place);
+      },
+    );
+  });
+  return recording.read();
+}
+
+/** The variables without a value. Throws for a value without a variable. */
+function checkNames(program: Program, given: ReadonlyMap<string, Nested>): string[] {
+  const variables = program.instructions.flatMap(({ does }) =>
+    does.kind === 'variable' ? [does.variable] : [],
+  );
+  const unknown = [...given.keys()].find((name) => !variables.includes(name));
+  if (unknown !== undefined) {
+    throw new MemgradError(
+      `explain: a value is given for '${unknown}', which the expression doesn't read; ${variables.length > 0 ? `it reads ${variables.join(', ')}` : 'it reads no variable'}.`,
+    );
+  }
+  return variables.filter((name) => !given.has(name));
+}
+
+type Reading = Promise<TypedArray>;
+
+/** What is noted of a node while the engine runs. Values are read at once: the cpu backend copies them before their tensors are freed. */
+interface Noted {
+  tensor: Tensor;
+  value: Reading;
+  gradient?: Reading;
+  ranAs: string[];
+}
+
+class Recording {
+  readonly #nodes: Noted[] = [];
+  readonly #instructions: Instruction[];
+  readonly #steps: {
+    node: number;
+    incoming: Reading;
+    contributions: { input: number; value: Reading }[];
+  }[] = [];
+  readonly #backend = createCpuBackend();
+  #result: number;
+
+  constructor(
+    readonly program: Program,
+    readonly given: ReadonlyMap<string, Nested>,
+    readonly defaults: readonly string[],
+  ) {
+    this.#instructions = [...program.instructions];
+    this.#result = program.result;
+  }
+
+  /** Forward and backward. */
+  run(): void {
+    const leaves = this.#instructions.map((instruction) => this.#leaf(instruction));
+    const places = this.#instructions.flatMap(({ does, whole }, id) =>
+      does.kind === 'variable' && !whole ? [id] : [],
+    );
+    const [value, pullback] = vjp(
+      (...variables) => this.#forward(leaves, new Map(places.map((id, i) => [id, variables[i]]))),
+      ...places.map((id) => leaves[id] as Tensor),
+    );
+    const gradients = pullback(ones(value.shape, value));
+    gradients.forEach((gradient, i) => {
+      this.#nodes[places[i]].gradient = gradient.data();
+    });
+  }
+
+  /** An operation of the engine ran at a place that `#compute` opened. */
+  ran(operation: string, place: string): void {
+    if (place === '' || operation === 'tapGradient') return;
+    this.#nodes[Number(place)]?.ranAs.push(operation);
+  }
+
+  #leaf({ does, whole = false, ...where }: Instruction): Tensor | undefined {
+    if (does.kind === 'operation') return undefined;
+    const value = does.kind === 'constant' ? does.value : this.#valueOf(does.variable, whole);
+    return this.#placed(where, () =>
+      tensor(value, { dtype: whole ? 'int32' : 'float64', backend: this.#backend }),
+    );
+  }
+
+  #valueOf(name: string, whole: boolean): Nested {
+    const given = this.given.get(name);
+    if (given !== undefined) return given;
+    return whole ? 0 : defaultValues[this.defaults.indexOf(name) % defaultValues.length];
+  }
+
+  #forward(
+    leaves: readonly (Tensor | undefined)[],
+    variables: ReadonlyMap<number, Tensor>,
+  ): Tensor {
+    const outputs: Tensor[] = [];
+    this.#instructions.forEach((instruction, id) => {
+      const leaf = variables.get(id) ?? leaves[id];
+      outputs.push(leaf ? this.#note(id, leaf) : this.#compute(id, instruction, outputs));
+    });
+    const output = outputs[this.#result];
+    if (output.dtype === 'int32') {
+      throw new MemgradError(
+        "explain: the result is whole numbers, which have no gradient; convert them with cast(x, 'float64').",
+      );
+    }
+    if (output.size === 1) return output;
+    const { start, end } = this.#instructions[this.#result];
+    const does = {
+      kind: 'operation',
+      operation: 'sum',
+      arguments: new Map([['x', { computed: this.#result }]]),
+      options: [],
+    } as const;
+    this.#result = this.#instructions.push({ name: undefined, does, start, end }) - 1;
+    return this.#compute(this.#result, this.#instructions[this.#result], outputs);
+  }
+
+  /** Runs one operation between taps: one on each input, in which its contribution is seen, and one on the result. */
+  #compute(id: number, instruction: Instruction, outputs: readonly Tensor[]): Tensor {
+    const { does } = instruction;
+    if (does.kind !== 'operation') throw new Error('a leaf is not computed');
+    const contributions: { input: number; value: Reading }[] = [];
+    const seeContribution = (input: number) => (gradient: Tensor) => {
+      contributions.push({ input, value: gradient.data() });
+    };
+    const places = inputsOf(instruction);
+    // From the last on, since the backward pass meets them the other way round.
+    const inputs: Tensor[] = [];
+    for (let input = places.length - 1; input >= 0; input--) {
+      inputs[input] = tapGradient(outputs[places[input].from], seeContribution(input));
+    }
+    this.#nodes[id] = { ranAs: [] } as unknown as Noted;
+    const output = this.#placed(instruction, () => within(`${id}`, () => call(does, inputs)));
+    return tapGradient(this.#note(id, output), (gradient) => {
+      const incoming = gradient.data();
+      this.#nodes[id].gradient = incoming;
+      this.#steps.push({ node: id, incoming, contributions });
+    });
+  }
+
+  #note(id: number, tensor: Tensor): Tensor {
+    if (tensor.size > MOST_VALUES || tensor.rank > MOST_AXES) {
+      const { start, end } = this.#instructions[id];
+      throw new MemgradError(
+        `explain: '${this.program.text.slice(start, end)}' has shape [${tensor.shape.join(', ')}], expected at most ${MOST_VALUES} values and ${MOST_AXES} axes, as many as can be looked at.`,
+      );
+    }
+    this.#nodes[id] = { tensor, value: tensor.data(), ranAs: this.#nodes[id]?.ranAs ?? [] };
+    return tensor;
+  }
+
+  /** Runs `f`; what it throws says where, and which variables have a default. */
+  #placed<T>({ start, end }: { start: number; end: number }, f: () => T): T {
+    try {
+      return f();
+    } catch (error) {
+      if (!(error instanceof MemgradError)) throw error;
+      const { text } = this.program;
+      const hint =
+        this.defaults.length > 0
+          ? ` No value was given for ${this.defaults.join(', ')}, so each is a number.`
+          : '';
+      throw new MemgradError(
+        `${error.message} This is '${text.slice(start, end)}' ${position(text, start)}.${hint}`,
+      );
+    }
+  }
+
+  /** All that was seen, once it is there. */
+  async read(): Promise<Explanation> {
+    const names = namesOf(this.#instructions);
+    const nodes = await Promise.all(
+      this.#nodes.map(async ({ tensor, value, gradient, ranAs }, id): Promise<ExplainedNode> => {
+        const instruction = this.#instructions[id];
+        const { does, start, end } = instruction;
+        const inputs = inputsOf(instruction);
+        return {
+          id,
+          kind: does.kind,
+          name: names[id],
+          operation: does.kind === 'operation' ? does.operation : undefined,
+          inputs: inputs.map(({ from }) => from),
+          inputNames: inputs.map(({ name }) => name),
+          plain: plainOf(does),
+          dtype: tensor.dtype,
+          shape: tensor.shape,
+          value: [...(await value)],
+          gradient: gradient && [...(await gradient)],
+          ranAs,
+          start,
+          end,
+        };
+      }),
+    );
+    return {
+      expression: this.program.text,
+      nodes,
+      result: this.#result,
+      summed: this.#instructions.length > this.program.instructions.length,
+      backward: await this.#readSteps(nodes),
+      defaults: this.defaults,
+    };
+  }
+
+  async #readSteps(nodes: readonly ExplainedNode[]): Promise<BackwardStep[]> {
+    const totals = new Map<number, readonly number[]>();
+    const steps: BackwardStep[] = [];
+    for (const { node, incoming, contributions } of this.#steps) {
+      const made: Contribution[] = [];
+      for (const { input, value } of contributions) {
+        const to = nodes[node].inputs[input];
+        const [before, came] = [totals.get(to), [...(await value)]];
+        const total = before ? came.map((x, i) => before[i] + x) : came;
+        totals.set(to, total);
+        made.push({ to, input, value: came, before, total });
+      }
+      steps.push({ node, incoming: [...(await incoming)], contributions: made });
+    }
+    return steps;
+  }
+}
+
+/** The tensors that an operation takes, by the names of its arguments; those of a list by their place. */
+function inputsOf({ does }: Instruction): { name: string; from: number }[] {
+  if (does.kind !== 'operation') return [];
+  return [...does.arguments].flatMap(([name, argument]) => {
+    if ('computed' in argument) return [{ name, from: argument.computed }];
+    return 'list' in argument ? argument.list.map((from, i) => ({ name: `${i}`, from })) : [];
+  });
+}
+
+function plainOf(does: Instruction['does']): Record<string, unknown> {
+  if (does.kind !== 'operation') return {};
+  return Object.fromEntries(
+    [...does.arguments].flatMap(([name, argument]) =>
+      'plain' in argument ? [[name, argument.plain]] : [],
+    ),
+  );
+}
+
+/** Calls the library, with `inputs` in the order of `inputsOf`. */
+function call(
+  does: Instruction['does'] & { kind: 'operation' },
+  inputs: readonly Tensor[],
+): Tensor {
+  const left = [...inputs];
+  const values = new Map<string, unknown>();
+  for (const [name, argument] of does.arguments) values.set(name, argumentOf(name, argument, left));
+  const { takes } = describe(does.operation);
+  const positional = takes.map((name) => values.get(name.replace('?', '')));
+  if (does.operation === 'oneHot') positional.push('float64');
+  const options = does.options.filter((name) => values.has(name));
+  const named = Object.fromEntries(options.map((name) => [name, values.get(name)]));
+  const operation = operations[does.operation] as (...args: unknown[]) => Tensor;
+  return operation(...positional, ...(does.options.length > 0 ? [named] : []));
+}
+
+function argumentOf(name: string, argument: Argument, inputs: Tensor[]): unknown {
+  if ('computed' in argument) return inputs.shift();
+  if ('list' in argument) return inputs.splice(0, argument.list.length);
+  return name === 'seed' ? Key.of(Number(argument.plain)) : argument.plain;
+}
+
+const subscript = (n: number) => String(n).replace(/\d/g, (digit) => '₀₁₂₃₄₅₆₇₈₉'[Number(digit)]);
+
+/** One name for each: the assigned one, with a number from the second time on; v and a number where there is none. */
+function namesOf(instructions: readonly Instruction[]): string[] {
+  const times = new Map<string, number>();
+  let unnamed = 0;
+  return instructions.map(({ name, does }) => {
+    if (name === undefined) {
+      if (does.kind === 'constant' && typeof does.value === 'number') {
+        return does.value < 0 ? `(${does.value})` : `${does.value}`;
+      }
+      return `v${subscript(++unnamed)}`;
+    }
+    const time = (times.get(name) ?? 0) + 1;
+    times.set(name, time);
+    return time === 1 ? name : `${name}${subscript(time)}`;
+  });
+}
