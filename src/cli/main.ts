@@ -4,6 +4,7 @@ import { MemgradError } from '../errors.js';
 import { MEMGRAD_VERSION } from '../runs/index.js';
 import { addDemo } from './demo.js';
 import { addEval } from './eval.js';
+import { addExplain } from './explain.js';
 import { addGradcheck } from './gradcheck.js';
 import { addInspect } from './inspect.js';
 import { Interrupted } from './interrupt.js';
@@ -32,6 +33,7 @@ Examples:
   $ memgrad train --resume runs/copy          go on where it was stopped
   $ memgrad sample runs/copy                  see what it says
   $ memgrad train --help                      all that can be chosen
+  $ memgrad explain "tanh(w*x+b)"             step through its gradients
   $ memgrad parity FILE                       compare with the published code
 `,
   )
@@ -48,6 +50,7 @@ const commands = [
   addSample,
   addInspect,
   addTasks,
+  addExplain,
   addGradcheck,
   addParity,
   addReproduce,

@@ -4,6 +4,9 @@
  *
  * @module memgrad/explain
  */
+
+export * from './examples.js';
 export { describe, explainable } from './operations.js';
 export { parseValues } from './parse.js';
+export * from './text.js';
 export * from './trace.js';

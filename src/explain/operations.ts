@@ -29,6 +29,10 @@ export interface Described {
   readonly takes: readonly string[];
   /** Options, given as an object behind the arguments. */
   readonly options?: readonly string[];
+  /** The inputs that are repeated to the shape of the result, so that their gradient is summed back. */
+  readonly repeats?: readonly string[];
+  /** Whether the result is smaller than the input, so that its gradient is repeated. */
+  readonly reduces?: true;
   /** For each input a rule, or why there is none. */
   readonly rules: Rules | ((call: RuleCall) => Rules);
 }
@@ -84,7 +88,11 @@ export function kindOf(name: string): Kind {
 }
 
 const unary = (rule: Rule): Described => ({ takes: ['x'], rules: { x: rule } });
-const binary = (a: Rule, b: Rule): Described => ({ takes: ['a', 'b'], rules: { a, b } });
+const binary = (a: Rule, b: Rule): Described => ({
+  takes: ['a', 'b'],
+  repeats: ['a', 'b'],
+  rules: { a, b },
+});
 const comparison: Described = {
   takes: ['a', 'b'],
   rules: { none: 'truth values are piecewise constant' },
@@ -92,6 +100,7 @@ const comparison: Described = {
 const reduction = (rule: Rule | ((call: RuleCall) => Rule)): Described => ({
   takes: ['x', 'axes?'],
   options: ['keepDims'],
+  reduces: true,
   rules: (call) => ({ x: typeof rule === 'function' ? rule(call) : rule }),
 });
 const chosen: Rule = {
@@ -109,6 +118,12 @@ function product(a: string, b: string, transposeA: boolean, transposeB: boolean)
   const flags = [...(transposeA ? ['transposeA: true'] : [])];
   if (transposeB) flags.push('transposeB: true');
   return `matmul(${a}, ${b}${flags.length > 0 ? `, { ${flags.join(', ')} }` : ''})`;
+}
+
+/** A rule of a product whose input may stand for many of a batch. */
+function overBatch(input: Value, y: Value, formula: string): Rule {
+  const batch = ({ shape }: Value) => sizeOf(shape.slice(0, -2));
+  return batch(input) < batch(y) ? { formula, words: 'summed over the batch' } : formula;
 }
 
 /** Sum or mean along the axis of a row, kept with length 1. */
@@ -154,6 +169,7 @@ export const described = {
   greaterEqual: comparison,
   where: {
     takes: ['condition', 'a', 'b'],
+    repeats: ['a', 'b'],
     rules: { a: 'where(condition, dy, 0)', b: 'where(condition, 0, dy)' },
   },
   cast: { takes: ['x', 'dtype'], rules: { x: { formula: 'dy', words: 'in the dtype of x' } } },
@@ -172,22 +188,31 @@ export const described = {
   matmul: {
     takes: ['a', 'b'],
     options: ['transposeA', 'transposeB'],
-    rules({ plain }) {
+    rules({ inputs: { a, b }, y, plain }) {
       const [flipA, flipB] = [plain.transposeA === true, plain.transposeB === true];
       return {
-        a: flipA ? product('b', 'dy', flipB, true) : product('dy', 'b', false, !flipB),
-        b: flipB ? product('dy', 'a', true, flipA) : product('a', 'dy', !flipA, false),
+        a: overBatch(
+          a,
+          y,
+          flipA ? product('b', 'dy', flipB, true) : product('dy', 'b', false, !flipB),
+        ),
+        b: overBatch(
+          b,
+          y,
+          flipB ? product('dy', 'a', true, flipA) : product('a', 'dy', !flipA, false),
+        ),
       };
     },
   },
   linear: {
     takes: ['x', 'weight', 'bias?'],
+    repeats: ['bias'],
     options: ['activation'],
-    rules({ plain }) {
+    rules({ inputs: { weight }, y, plain }) {
       const g = plain.activation ? 'where(y > 0, dy, 0)' : 'dy';
       return {
         x: product(g, 'weight', false, false),
-        weight: product(g, 'x', true, false),
+        weight: overBatch(weight, y, product(g, 'x', true, false)),
         bias: g,
       };
     },
@@ -206,7 +231,7 @@ export const described = {
       return { x: `transpose(dy, ${list(front.map((_, axis) => front.indexOf(axis)))})` };
     },
   },
-  broadcastTo: { takes: ['x', 'shape'], rules: { x: 'dy' } },
+  broadcastTo: { takes: ['x', 'shape'], repeats: ['x'], rules: { x: 'dy' } },
   slice: {
     takes: ['x', 'axis', 'start', 'end?'],
     rules({ inputs: { x }, y, plain }) {
@@ -272,6 +297,7 @@ export const described = {
   },
   layerNorm: {
     takes: ['x', 'weight', 'bias', 'epsilon?'],
+    repeats: ['weight', 'bias'],
     rules({ plain }) {
       const normal = [
         `c = x - ${along('mean', 'x')}`,

@@ -125,7 +125,7 @@ export async function explain(
 ): Promise<Explanation> {
   const program = parse(expression);
   const given = at instanceof Map ? at : new Map(Object.entries(at));
-  const defaults = checkNames(program, given);
+  const defaults = withoutValue(program, given);
   const recording = new Recording(program, given, defaults);
   scope(() => {
     watch(
@@ -138,11 +138,14 @@ export async function explain(
   return recording.read();
 }
 
+/** The variables of a program, in the order in which they are read. */
+function variablesOf({ instructions }: Program): string[] {
+  return instructions.flatMap(({ does }) => (does.kind === 'variable' ? [does.variable] : []));
+}
+
 /** The variables without a value. Throws for a value without a variable. */
-function checkNames(program: Program, given: ReadonlyMap<string, Nested>): string[] {
-  const variables = program.instructions.flatMap(({ does }) =>
-    does.kind === 'variable' ? [does.variable] : [],
-  );
+function withoutValue(program: Program, given: ReadonlyMap<string, Nested>): string[] {
+  const variables = variablesOf(program);
   const unknown = [...given.keys()].find((name) => !variables.includes(name));
   if (unknown !== undefined) {
     throw new MemgradError(
@@ -171,6 +174,7 @@ class Recording {
     contributions: { input: number; value: Reading }[];
   }[] = [];
   readonly #backend = createCpuBackend();
+  readonly #variables: readonly string[];
   #result: number;
 
   constructor(
@@ -179,6 +183,7 @@ class Recording {
     readonly defaults: readonly string[],
   ) {
     this.#instructions = [...program.instructions];
+    this.#variables = variablesOf(program);
     this.#result = program.result;
   }
 
@@ -215,7 +220,7 @@ class Recording {
   #valueOf(name: string, whole: boolean): Nested {
     const given = this.given.get(name);
     if (given !== undefined) return given;
-    return whole ? 0 : defaultValues[this.defaults.indexOf(name) % defaultValues.length];
+    return whole ? 0 : defaultValues[this.#variables.indexOf(name) % defaultValues.length];
   }
 
   #forward(

@@ -1,0 +1,170 @@
+/** What was explained, in words: numbers, calls, rules, and the steps one after another. */
+import { sizeOf } from '../backends/layout.js';
+import { MemgradError } from '../errors.js';
+import type { OperationName } from '../testing/index.js';
+import { describe, type Rule } from './operations.js';
+import type { BackwardStep, Contribution, ExplainedNode, Explanation } from './trace.js';
+
+/** A number in at most six digits. */
+export function showNumber(x: number): string {
+  return Object.is(x, -0) ? '0' : `${Number(x.toPrecision(6))}`;
+}
+
+/** A value as nested lists: `[[1, 2], [3, 4]]`. */
+export function showValue(value: readonly number[], shape: readonly number[]): string {
+  const build = (axis: number, start: number): string => {
+    if (axis === shape.length) return showNumber(value[start]);
+    const step = sizeOf(shape.slice(axis + 1));
+    const parts = Array.from({ length: shape[axis] }, (_, i) => build(axis + 1, start + i * step));
+    return `[${parts.join(', ')}]`;
+  };
+  return build(0, 0);
+}
+
+const signs: Partial<Record<OperationName, string>> = {
+  add: '+',
+  sub: '-',
+  mul: '*',
+  div: '/',
+  pow: '**',
+  equal: '==',
+  notEqual: '!=',
+  less: '<',
+  lessEqual: '<=',
+  greater: '>',
+  greaterEqual: '>=',
+};
+
+/** What a node was computed by, in the names of its inputs: `w * x`, `softmax(v₁, 0)`. */
+export function showCall({ nodes }: Explanation, node: ExplainedNode): string {
+  const { operation, inputs, inputNames, plain } = node;
+  if (!operation) return showValue(node.value, node.shape);
+  const names = inputs.map((id) => nodes[id].name);
+  const sign = signs[operation];
+  if (sign) return names.join(` ${sign} `);
+  if (operation === 'neg') return `-${names[0]}`;
+  const { takes, options = [] } = describe(operation);
+  const written = (name: string) => {
+    const at = inputNames.indexOf(name);
+    if (at >= 0) return names[at];
+    if (name === 'tensors') return `[${names.join(', ')}]`;
+    if (!(name in plain)) return undefined;
+    return JSON.stringify(plain[name]).replaceAll(',', ', ').replaceAll('"', "'");
+  };
+  const args = takes.map((name) => written(name.replace('?', ''))).filter((arg) => arg);
+  const named = options.flatMap((name) => (written(name) ? [`${name}: ${written(name)}`] : []));
+  return `${operation}(${[...args, ...(named.length > 0 ? [`{ ${named.join(', ')} }`] : [])].join(', ')})`;
+}
+
+/** How a contribution came about. */
+export interface AppliedRule {
+  /** The rule in the names of the expression: `x * dv₁`. Undefined where it is told in words. */
+  readonly formula?: string;
+  /** The same with the numbers, where all are single: `1.5 * 0.42`. */
+  readonly numbers?: string;
+  /** What the formula leaves out. */
+  readonly words?: string;
+}
+
+/** The rule by which `node` passes its gradient on to its input at `input`. */
+export function ruleOf(explanation: Explanation, node: ExplainedNode, input: number): AppliedRule {
+  const { nodes } = explanation;
+  if (!node.operation) throw new MemgradError(`explain: ${node.name} is no operation.`);
+  const { rules, repeats, reduces } = describe(node.operation);
+  const inputs = node.inputs.map((id) => nodes[id]);
+  const named = Object.fromEntries(node.inputNames.map((name, i) => [name, inputs[i]]));
+  const all =
+    typeof rules === 'function' ? rules({ inputs: named, y: node, plain: node.plain }) : rules;
+  const name = node.inputNames[input];
+  const rule: Rule | undefined = 'none' in all ? undefined : all[name as keyof typeof all];
+  if (rule === undefined)
+    throw new MemgradError(`explain: ${node.operation} has no rule for ${name}.`);
+  const { formula = undefined, words = undefined } =
+    typeof rule === 'string' ? { formula: rule } : rule;
+
+  const [had, gave] = [inputs[input].value.length, node.value.length];
+  const summed = repeats?.includes(name) && had < gave;
+  const said = [
+    ...(words ? [words] : []),
+    ...(summed ? ['summed over what was repeated'] : []),
+    ...(reduces && had > gave ? ['repeated over what was reduced'] : []),
+  ];
+  const [symbols, numbers] = [new Map<string, string>(), new Map<string, string>()];
+  const known = (text: string, symbol: string, value: readonly number[]) => {
+    symbols.set(text, symbol);
+    numbers.set(text, value[0] < 0 ? `(${showNumber(value[0])})` : showNumber(value[0]));
+  };
+  node.inputNames.forEach((text, i) => {
+    known(text, inputs[i].name, inputs[i].value);
+  });
+  known('y', node.name, node.value);
+  known('dy', `d${node.name}`, node.gradient ?? []);
+  const single = [...inputs, node].every(({ shape }) => shape.length === 0);
+  return {
+    formula: formula && replaceNames(formula, symbols),
+    numbers:
+      formula && single && !formula.includes(';') ? replaceNames(formula, numbers) : undefined,
+    words: said.length > 0 ? said.join('; ') : undefined,
+  };
+}
+
+function replaceNames(formula: string, names: ReadonlyMap<string, string>): string {
+  return formula.replace(/[A-Za-z_]\w*/g, (name) => names.get(name) ?? name);
+}
+
+/** One step through an explanation: all operations forward, the gradient 1 of the result, all operations backward. */
+export type Step =
+  | { readonly kind: 'start' }
+  | { readonly kind: 'forward'; readonly node: number }
+  | { readonly kind: 'seed'; readonly node: number }
+  | { readonly kind: 'backward'; readonly node: number; readonly back: BackwardStep };
+
+/** The steps in order. */
+export function stepsOf({ nodes, result, backward }: Explanation): Step[] {
+  const forward = nodes.flatMap(({ id, kind }): Step[] =>
+    kind === 'operation' ? [{ kind: 'forward', node: id }] : [],
+  );
+  return [
+    { kind: 'start' },
+    ...forward,
+    { kind: 'seed', node: result },
+    ...backward.map((back): Step => ({ kind: 'backward', node: back.node, back })),
+  ];
+}
+
+/** What is known after some steps. */
+export interface Known {
+  /** The nodes that have a value. */
+  readonly values: ReadonlySet<number>;
+  /** The gradients so far by node: sums that may still grow. */
+  readonly gradients: ReadonlyMap<number, readonly number[]>;
+}
+
+/** What is known after the step at `position` of `stepsOf`. */
+export function knownAt(explanation: Explanation, position: number): Known {
+  const { nodes } = explanation;
+  const values = new Set(nodes.filter(({ kind }) => kind !== 'operation').map(({ id }) => id));
+  const gradients = new Map<number, readonly number[]>();
+  for (const step of stepsOf(explanation).slice(0, position + 1)) {
+    if (step.kind === 'forward') values.add(step.node);
+    if (step.kind === 'seed')
+      gradients.set(
+        step.node,
+        nodes[step.node].value.map(() => 1),
+      );
+    if (step.kind !== 'backward') continue;
+    for (const { to, total } of step.back.contributions) gradients.set(to, total);
+  }
+  return { values, gradients };
+}
+
+/** What a contribution comes to: `dx = 1 + 0.5 = 1.5` where something was there before, else `dx = 0.5`. */
+export function showSum(
+  { nodes }: Explanation,
+  { to, value, before, total }: Contribution,
+): string {
+  const { name, shape } = nodes[to];
+  const parts = before ? [before, value, total] : [value];
+  const [first, ...rest] = parts.map((part) => showValue(part, shape));
+  return before ? `d${name} = ${first} + ${rest.join(' = ')}` : `d${name} = ${first}`;
+}
