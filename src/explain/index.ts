@@ -6,7 +6,18 @@
  */
 
 export * from './examples.js';
-export { describe, explainable } from './operations.js';
+export { explainable } from './operations.js';
 export { parseValues } from './parse.js';
-export * from './text.js';
+export {
+  type AppliedRule,
+  type Known,
+  knownAt,
+  ruleOf,
+  type Step,
+  showCall,
+  showNumber,
+  showSum,
+  showValue,
+  stepsOf,
+} from './text.js';
 export * from './trace.js';

@@ -48,6 +48,7 @@ export type Kind =
   | 'number'
   | 'count'
   | 'numbers'
+  | 'list'
   | 'lengths'
   | 'pairs'
   | 'boolean'
@@ -71,7 +72,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   heads: 'number',
   ignoreIndex: 'number',
   axes: 'numbers',
-  order: 'numbers',
+  order: 'list',
   shape: 'lengths',
   padding: 'pairs',
   keepDims: 'boolean',

@@ -15,7 +15,7 @@ import { describe, explainable, isOperation, type Kind, kindOf } from './operati
 export const MOST_OPERATIONS = 200;
 /** How many numbers a value may have. */
 export const MOST_VALUES = 64;
-const LONGEST = 4000;
+const LONGEST = 2000;
 /** How many axes a value may have. */
 export const MOST_AXES = 6;
 
@@ -139,7 +139,6 @@ class Reader {
     try {
       return parseJavaScript(this.text, { ecmaVersion: 2022, sourceType: 'script' }).body;
     } catch (error) {
-      if (error instanceof RangeError) throw this.#tooDeep();
       if (!(error instanceof SyntaxError) || !('pos' in error)) throw error;
       const what = error.message.replace(/ \(\d+:\d+\)$/, '');
       const at = Number(error.pos);
@@ -154,13 +153,9 @@ class Reader {
   program(): Program {
     const statements = this.statements().filter(({ type }) => type !== 'EmptyStatement');
     let result = -1;
-    try {
-      for (const statement of statements) {
-        if (statement.type !== 'ExpressionStatement') throw this.refuse(statement);
-        result = this.#statement(statement.expression);
-      }
-    } catch (error) {
-      throw error instanceof RangeError ? this.#tooDeep() : error;
+    for (const statement of statements) {
+      if (statement.type !== 'ExpressionStatement') throw this.refuse(statement);
+      result = this.#statement(statement.expression);
     }
     if (result < 0) throw new MemgradError('explain: the text has no expression; write one.');
     return { text: this.text, instructions: this.#instructions, result };
@@ -195,12 +190,6 @@ class Reader {
     return values.some((value) => typeof value !== 'number' && !Array.isArray(value))
       ? undefined
       : values;
-  }
-
-  #tooDeep(): MemgradError {
-    return new MemgradError(
-      'explain: the expression is nested too deeply; give names to its parts.',
-    );
   }
 
   #statement(node: Expression): number {
@@ -377,6 +366,7 @@ const fits: Record<Plain, (value: unknown) => boolean> = {
   number: isNumber,
   count: (value) => isNumber(value) && value <= MOST_VALUES,
   numbers: (value) => isNumber(value) || areNumbers(value),
+  list: areNumbers,
   // A size is multiplied out before anything is made of it.
   lengths: (value) =>
     areNumbers(value) &&
@@ -393,6 +383,7 @@ const says: Record<Plain, string> = {
   number: 'a number',
   count: `a number up to ${MOST_VALUES}`,
   numbers: 'a number or a list of numbers',
+  list: 'a list of numbers',
   lengths: `a list of at most ${MOST_AXES} lengths, for at most ${MOST_VALUES} values`,
   pairs: 'a [before, after] of at most 16 for each axis',
   boolean: 'true or false',

@@ -66,24 +66,31 @@ export interface AppliedRule {
   readonly words?: string;
 }
 
-/** The rule by which `node` passes its gradient on to its input at `input`. */
-export function ruleOf(explanation: Explanation, node: ExplainedNode, input: number): AppliedRule {
-  const { nodes } = explanation;
+/** The rule for one input as it stands in the table, in x, y and dy. */
+export function rawRule({ nodes }: Explanation, node: ExplainedNode, input: number) {
   if (!node.operation) throw new MemgradError(`explain: ${node.name} is no operation.`);
-  const { rules, repeats, reduces } = describe(node.operation);
-  const inputs = node.inputs.map((id) => nodes[id]);
-  const named = Object.fromEntries(node.inputNames.map((name, i) => [name, inputs[i]]));
-  const all =
-    typeof rules === 'function' ? rules({ inputs: named, y: node, plain: node.plain }) : rules;
-  const name = node.inputNames[input];
-  const rule: Rule | undefined = 'none' in all ? undefined : all[name as keyof typeof all];
-  if (rule === undefined)
-    throw new MemgradError(`explain: ${node.operation} has no rule for ${name}.`);
-  const { formula = undefined, words = undefined } =
-    typeof rule === 'string' ? { formula: rule } : rule;
+  const { rules } = describe(node.operation);
+  const inputs = Object.fromEntries(
+    node.inputNames.map((name, i) => [name, nodes[node.inputs[i]]]),
+  );
+  const all = typeof rules === 'function' ? rules({ inputs, y: node, plain: node.plain }) : rules;
+  const rule: Rule | undefined =
+    'none' in all ? undefined : all[node.inputNames[input] as keyof typeof all];
+  if (rule === undefined) {
+    throw new MemgradError(`explain: ${node.operation} has no rule for its input ${input}.`);
+  }
+  return typeof rule === 'string'
+    ? { formula: rule, words: undefined }
+    : { formula: undefined, ...rule };
+}
 
+/** The rule by which `node` passes its gradient on to its input at `input`, in the names of the expression. */
+export function ruleOf(explanation: Explanation, node: ExplainedNode, input: number): AppliedRule {
+  const { formula, words } = rawRule(explanation, node, input);
+  const { repeats, reduces } = describe(node.operation as OperationName);
+  const inputs = node.inputs.map((id) => explanation.nodes[id]);
   const [had, gave] = [inputs[input].value.length, node.value.length];
-  const summed = repeats?.includes(name) && had < gave;
+  const summed = repeats?.includes(node.inputNames[input]) && had < gave;
   const said = [
     ...(words ? [words] : []),
     ...(summed ? ['summed over what was repeated'] : []),
