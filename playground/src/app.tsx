@@ -1,6 +1,8 @@
 /** The page: lessons, tabs, and the panel that is chosen. */
 import { useEffect, useState } from 'preact/hooks';
+import { Bench } from './bench.js';
 import { Select } from './controls.js';
+import { Lens } from './lens.js';
 import { lessons } from './lessons.js';
 import { Microscope } from './microscope.js';
 import { useSession } from './session.js';
@@ -49,7 +51,9 @@ export function App() {
         )}
         <Tabs tabs={titles} chosen={state.tab} onChoose={(tab) => set({ tab })}>
           {state.tab === 'train' && <Train {...panel} session={session} />}
+          {state.tab === 'lens' && <Lens {...panel} session={session} />}
           {state.tab === 'microscope' && <Microscope {...panel} />}
+          {state.tab === 'bench' && <Bench session={session} />}
         </Tabs>
       </main>
     </ThemeContext.Provider>

@@ -36,6 +36,55 @@ export interface Erased {
   readonly token: number;
 }
 
+/** Numbers in rows. */
+export interface Matrix {
+  readonly rows: number;
+  readonly columns: number;
+  readonly values: Float32Array;
+}
+
+/** What is seen of one segment. */
+export interface SegmentLook {
+  /** Its inputs, token by token. */
+  readonly tokens: readonly string[];
+  /** How many keys are rows of the cache and of read memory, and how many rows write memory. */
+  readonly cached: number;
+  readonly read: number;
+  readonly written: number;
+  /** Queries by keys, for each layer and head. */
+  readonly attention: readonly (readonly Matrix[])[];
+}
+
+/** What is seen of a model while it reads a held-out sample, the right answer included, with memory tokens erased. */
+export interface Look {
+  readonly segments: readonly SegmentLook[];
+  /** Token by component: what each segment reads, and what the last one writes. Empty where there is no memory. */
+  readonly memory: readonly Matrix[];
+  /** Segment by memory token: the norm of the derivative of the loss by what is read there. Nothing where nothing is carried with a gradient. */
+  readonly gradients: Matrix | undefined;
+  /** Loss and free answer, with all memory and with the erased tokens gone. */
+  readonly whole: Judged;
+  readonly erased: Judged;
+}
+
+/** How a sample went. */
+export interface Judged {
+  readonly loss: number;
+  readonly sample: Sample;
+}
+
+/** How long the steps of the benchmark took. */
+export interface Timed {
+  readonly backend: string;
+  /** Of the first step, and of those that count, in ms. */
+  readonly first: number;
+  readonly milliseconds: readonly number[];
+  /** In a step. */
+  readonly tokens: number;
+  /** Of the last step: backends should agree on it. */
+  readonly loss: number;
+}
+
 /** What the Worker can be asked for: the question, and its answer. */
 export interface Requests {
   /** Which backends there seem to be. */
@@ -54,6 +103,10 @@ export interface Requests {
   step: [question: undefined, answer: undefined];
   /** The held-out sample with this number, answered by each model. */
   sample: [question: { index: number }, answer: Sample[]];
+  /** Looks inside a model while it reads a sample. */
+  look: [question: { model: number; index: number; erased: readonly Erased[] }, answer: Look];
+  /** Times so many training steps on a backend. */
+  bench: [question: { backend: BackendName; steps: number }, answer: Timed];
   /** The run of a model, packed as one file. */
   save: [question: { model: number }, answer: Uint8Array<ArrayBuffer>];
 }

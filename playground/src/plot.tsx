@@ -39,7 +39,7 @@ export function Plot({
     const element = holder.current as HTMLDivElement;
     const axis = {
       stroke: colour('--muted'),
-      grid: { stroke: colour('--line'), width: 1 },
+      grid: { stroke: colour('--line'), width: 1, filter: log ? powersOfTen : undefined },
       ticks: { show: false },
     };
     plot.current = new uPlot(
@@ -49,7 +49,10 @@ export function Plot({
         legend: { show: false },
         cursor: { show: false },
         scales: { x: { time: false }, y: log ? { distr: 3 } : range ? { range: [...range] } : {} },
-        axes: [axis, { ...axis, size: 48 }],
+        axes: [
+          { ...axis, size: 32 },
+          { ...axis, size: 60, ...(log && decades) },
+        ],
         series: [
           {},
           ...curves.map(({ label, colour: name, dashed }) => ({
@@ -93,6 +96,16 @@ export function Plot({
     </figure>
   );
 }
+
+/** Of a logarithmic axis only the powers of ten are drawn. */
+const powersOfTen = (_: uPlot, splits: number[]) =>
+  splits.map((value) =>
+    Number.isInteger(Math.round(1e6 * Math.log10(value)) / 1e6) ? value : null,
+  );
+const decades: uPlot.Axis = {
+  filter: powersOfTen,
+  values: (_, splits) => splits.map((value) => (value === null ? '' : String(value))),
+};
 
 /** The curves over one axis, which is made of the points of all of them. */
 function dataOf(curves: readonly Curve[]): uPlot.AlignedData {

@@ -73,7 +73,14 @@ export function useSession(state: State): Session {
     change({ models, file, error: '' });
   };
   const open = (configs: RunConfig[]) => {
-    ask('open', { configs }).then((opened) => show(opened, ''), fail);
+    const opening = ask('open', { configs });
+    opening.then(
+      (opened) => show(opened, ''),
+      (error) => {
+        change({ models: [] }); // those before are not what the controls say
+        fail(error);
+      },
+    );
   };
 
   const wanted = JSON.stringify(configsOf(state));

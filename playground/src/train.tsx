@@ -1,5 +1,6 @@
 /** The tab that trains: controls, curves, a sample answered live. */
 import { GivenAnswer, Tokens } from './answers.js';
+import { Checkpoints } from './checkpoints.js';
 import { type Curve, Plot } from './plot.js';
 import { type Session, type Trained, useLatest } from './session.js';
 import { Setup } from './setup.js';
@@ -74,6 +75,7 @@ export function Train({ session, state, set }: PanelProps & { session: Session }
             From the first symbol of the answer on a model reads nothing but what it said itself.
           </p>
         </section>
+        <Checkpoints session={session} />
       </div>
     </div>
   );

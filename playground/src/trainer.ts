@@ -1,5 +1,5 @@
 /** One model in the Worker: trained step by step, asked, saved. */
-import { type Backend, Key } from 'memgrad';
+import type { Backend } from 'memgrad';
 import {
   METRICS_FILE,
   MemoryStorage,
@@ -8,28 +8,26 @@ import {
   readMetrics,
   TrainingRun,
 } from 'memgrad/runs';
-import { type Batch, IGNORED, type Task } from 'memgrad/tasks';
-import { answer } from 'memgrad/training';
 import { STEPS, timeOf } from './configs.js';
-import type { Opened, Point, Sample } from './messages.js';
+import { look } from './look.js';
+import type { Erased, Look, Opened, Point, Sample } from './messages.js';
+import { answerFreely, heldOut } from './samples.js';
 
 export class Trainer {
   readonly #run: TrainingRun;
   readonly #steps: AsyncGenerator<Point, void, void>;
-  readonly #backend: Backend;
   readonly #history: readonly Point[];
 
-  private constructor(run: TrainingRun, backend: Backend, history: readonly Point[]) {
+  private constructor(run: TrainingRun, history: readonly Point[]) {
     this.#run = run;
     this.#steps = run.train();
-    this.#backend = backend;
     this.#history = history;
   }
 
   /** A new model, untrained. */
   static async start(config: RunConfig, backend: Backend): Promise<Trainer> {
     const storage = new MemoryStorage();
-    return new Trainer(await TrainingRun.start(config, { storage, backend }), backend, []);
+    return new Trainer(await TrainingRun.start(config, { storage, backend }), []);
   }
 
   /** Goes on with a saved run; one that has taken all its steps gets more of them. */
@@ -48,7 +46,7 @@ export class Trainer {
       tokensPerSecond: line.tokensPerSecond ?? Number.NaN,
       segmentGradientNorms: line.segmentGradientNorms.map((norm) => norm ?? Number.NaN),
     }));
-    return new Trainer(run, backend, history.map(pointOf));
+    return new Trainer(run, history.map(pointOf));
   }
 
   get opened(): Opened {
@@ -77,12 +75,13 @@ export class Trainer {
   }
 
   /** What the model says to a held-out sample when it reads nothing but its own answer. */
-  async sample(index: number): Promise<Sample> {
-    const { model, task, config } = this.#run;
-    const batch = heldOut(this.#run, index);
-    const how = { backend: this.#backend };
-    const given = await answer(model, batch, config.training.segmentLength, how);
-    return sampleOf(task, batch, given);
+  sample(index: number): Promise<Sample> {
+    return answerFreely(this.#run.model, heldOut(this.#run, index), this.#run);
+  }
+
+  /** What is to be seen of the model while it reads a held-out sample. */
+  look(index: number, erased: readonly Erased[]): Promise<Look> {
+    return look(this.#run, heldOut(this.#run, index), erased);
   }
 
   /** The run as one file. */
@@ -95,25 +94,6 @@ export class Trainer {
     await this.#steps.return();
     this.#run.dispose();
   }
-}
-
-/** The held-out sample with this number: `memgrad sample` with the seed of the run shows the same. */
-export function heldOut({ task, config }: TrainingRun, index: number): Batch {
-  return task.batch(Key.of(config.seed).fold(2).fold(index), 1, 'test');
-}
-
-/** Each token as text. */
-export function textOf(task: Task, tokens: ArrayLike<number>): string[] {
-  return Array.from(tokens, (token) => task.show([token]));
-}
-
-export function sampleOf(task: Task, batch: Batch, given: Int32Array): Sample {
-  const counted = (_: number, column: number) => batch.targets[column] !== IGNORED;
-  return {
-    prompt: textOf(task, batch.inputs.subarray(0, batch.promptLength)),
-    answer: textOf(task, batch.targets.filter(counted)),
-    given: textOf(task, given.filter(counted)),
-  };
 }
 
 function pointOf({ step, loss, accuracy, tokensPerSecond, segmentGradientNorms }: Point): Point {

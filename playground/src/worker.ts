@@ -1,7 +1,8 @@
 /** The Worker: trains and computes, so that the page never waits. */
-import { type BackendName, loadBackend, setDefaultBackend } from 'memgrad';
+import { type Backend, type BackendName, loadBackend } from 'memgrad';
 import { MemoryStorage, unpackRun } from 'memgrad/runs';
 import type { Answer, FromWorker, Point, Question, RequestName, ToWorker } from './messages.js';
+import { timeSteps } from './step-bench.js';
 import { Trainer } from './trainer.js';
 
 /** The types of the DOM have no worker's side; this one has what both sides share. */
@@ -17,12 +18,12 @@ let sent = 0;
 const handlers: { [Name in RequestName]: (question: Question<Name>) => Promise<Answer<Name>> } = {
   backends: async () => availableBackends(),
   open: async ({ configs }) => {
-    const backend = await use(configs[0].backend);
+    const backend = await load(configs[0].backend);
     const made = await Promise.all(configs.map((config) => Trainer.start(config, backend)));
     return replace(made);
   },
   load: async ({ files, backend: name }) => {
-    const backend = await use(name);
+    const backend = await load(name);
     const storage = new MemoryStorage(files instanceof Uint8Array ? [] : files);
     if (files instanceof Uint8Array) await unpackRun(storage, files);
     return replace([await Trainer.resume(storage, backend)]);
@@ -41,7 +42,9 @@ const handlers: { [Name in RequestName]: (question: Question<Name>) => Promise<A
     send();
   },
   sample: ({ index }) => Promise.all(trainers.map((trainer) => trainer.sample(index))),
-  save: async ({ model }) => trainers[model].save(),
+  look: ({ model, index, erased }) => trainers[model].look(index, erased),
+  save: ({ model }) => trainers[model].save(),
+  bench: async ({ backend, steps }) => timeSteps(await load(backend), steps),
 };
 
 /** Steps and answers wait for each other: what is asked is answered between two steps. */
@@ -100,18 +103,12 @@ async function replace(made: Trainer[]) {
   return made.map(({ opened }) => opened);
 }
 
-const loaded = new Map<BackendName, ReturnType<typeof loadBackend>>();
+const loaded = new Map<BackendName, Backend>();
 
-async function use(name: BackendName) {
-  if (!loaded.has(name)) loaded.set(name, loadBackend(name));
-  try {
-    const backend = await (loaded.get(name) as ReturnType<typeof loadBackend>);
-    setDefaultBackend(backend);
-    return backend;
-  } catch (error) {
-    loaded.delete(name);
-    throw error;
-  }
+async function load(name: BackendName): Promise<Backend> {
+  const backend = loaded.get(name) ?? (await loadBackend(name));
+  loaded.set(name, backend);
+  return backend;
 }
 
 /** Those that the browser seems to have; whether they compute rightly shows when one is loaded. */
