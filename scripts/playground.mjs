@@ -1,0 +1,52 @@
+// Builds the playground into build/playground, a folder for any static host, and serves it here.
+//   node scripts/playground.mjs          builds and serves
+//   node scripts/playground.mjs --build  builds only
+import { copyFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { wasmKernels } from './kernels.mjs';
+import { serveFiles } from './serve.mjs';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const folder = join(root, 'build', 'playground');
+const FIRST_PORT = 8080;
+
+await rm(folder, { recursive: true, force: true });
+await build({
+  absWorkingDir: root,
+  // tsconfig.json says where 'memgrad' is: the sources.
+  entryPoints: ['main.tsx', 'worker.ts'].map((name) => `playground/src/${name}`),
+  outdir: folder,
+  bundle: true,
+  splitting: true,
+  minify: true,
+  format: 'esm',
+  target: 'es2022',
+  platform: 'browser',
+  chunkNames: 'chunks/[name]-[hash]',
+  plugins: [wasmKernels],
+  logLevel: 'warning',
+});
+await build({
+  absWorkingDir: root,
+  entryPoints: ['playground/style.css'],
+  outdir: folder,
+  bundle: true,
+  minify: true,
+  logLevel: 'warning',
+});
+await copyFile(join(root, 'playground', 'index.html'), join(folder, 'index.html'));
+
+if (process.argv.includes('--build')) console.log(folder);
+else {
+  const fileOf = (path) => join(folder, path === '/' ? 'index.html' : path);
+  const server = createServer(serveFiles(fileOf));
+  server.on('listening', () => console.log(`http://localhost:${server.address().port}/`));
+  server.on('error', (error) => {
+    if (error.code !== 'EADDRINUSE') throw error;
+    server.listen(0, '127.0.0.1'); // any that is free
+  });
+  server.listen(FIRST_PORT, '127.0.0.1');
+}
