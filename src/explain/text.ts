@@ -96,16 +96,16 @@ export function ruleOf(explanation: Explanation, node: ExplainedNode, input: num
     ...(summed ? ['summed over what was repeated'] : []),
     ...(reduces && had > gave ? ['repeated over what was reduced'] : []),
   ];
-  const [symbols, numbers] = [new Map<string, string>(), new Map<string, string>()];
-  const known = (text: string, symbol: string, value: readonly number[]) => {
-    symbols.set(text, symbol);
-    numbers.set(text, value[0] < 0 ? `(${showNumber(value[0])})` : showNumber(value[0]));
-  };
-  node.inputNames.forEach((text, i) => {
-    known(text, inputs[i].name, inputs[i].value);
-  });
-  known('y', node.name, node.value);
-  known('dy', `d${node.name}`, node.gradient ?? []);
+  const symbols = new Map([
+    ...node.inputNames.map((text, i) => [text, inputs[i].name] as const),
+    ['y', node.name],
+    ['dy', `d${node.name}`],
+  ]);
+  const numbers = new Map([
+    ...node.inputNames.map((text, i) => [text, showFactor(inputs[i].value)] as const),
+    ['y', showFactor(node.value)],
+    ['dy', showFactor(node.gradient)],
+  ]);
   const single = [...inputs, node].every(({ shape }) => shape.length === 0);
   return {
     formula: formula && replaceNames(formula, symbols),
@@ -113,6 +113,11 @@ export function ruleOf(explanation: Explanation, node: ExplainedNode, input: num
       formula && single && !formula.includes(';') ? replaceNames(formula, numbers) : undefined,
     words: said.length > 0 ? said.join('; ') : undefined,
   };
+}
+
+/** A single number as it stands in a product. */
+function showFactor([x = Number.NaN]: readonly number[] = []): string {
+  return x < 0 ? `(${showNumber(x)})` : showNumber(x);
 }
 
 function replaceNames(formula: string, names: ReadonlyMap<string, string>): string {
@@ -134,7 +139,7 @@ export function stepsOf({ nodes, result, backward }: Explanation): Step[] {
   return [
     { kind: 'start' },
     ...forward,
-    { kind: 'seed', node: result },
+    ...(nodes[result].gradient ? [{ kind: 'seed', node: result } as const] : []),
     ...backward.map((back): Step => ({ kind: 'backward', node: back.node, back })),
   ];
 }

@@ -12,8 +12,8 @@ import {
   watch,
   within,
 } from '../autograd/index.js';
-import type { TypedArray } from '../backends/backend.js';
-import { createCpuBackend } from '../backends/cpu/index.js';
+import type { Backend, DType, TypedArray } from '../backends/backend.js';
+import { loadBackend } from '../backends/index.js';
 import { MemgradError } from '../errors.js';
 import type { OperationName } from '../testing/index.js';
 import { describe } from './operations.js';
@@ -95,6 +95,8 @@ export interface Explanation {
 export interface ExplainOptions {
   /** Values of variables: numbers and nested lists. */
   at?: Readonly<Record<string, Nested>> | ReadonlyMap<string, Nested>;
+  /** What computes: cpu, the default, in float64, or wasm, in float32. On a page with a strict policy cpu cannot run. */
+  backend?: Backend;
 }
 
 /** What runs. */
@@ -104,8 +106,8 @@ const operations: Pick<typeof engine, OperationName> = engine;
 const defaultValues = [0.5, 1.5, 0.25, 2, 0.75, 1.25, 1.75, 0.6];
 
 /**
- * Runs `expression` on the cpu backend in float64, forward and backward, and gives every value and
- * every gradient on the way. A variable that `at` doesn't name is a number: 0.5, 1.5, 0.25 and so
+ * Runs `expression` forward and backward, in float64 where the backend has it, and gives every value
+ * and every gradient on the way. A variable that `at` doesn't name is a number: 0.5, 1.5, 0.25 and so
  * on. A result of several numbers is summed. Throws `MemgradError` for what is not understood,
  * with its position, and where there is more than a person can look at: 200 operations, 64 numbers
  * in a value.
@@ -121,12 +123,12 @@ const defaultValues = [0.5, 1.5, 0.25, 2, 0.75, 1.25, 1.75, 0.6];
  */
 export async function explain(
   expression: string,
-  { at = {} }: ExplainOptions = {},
+  { at = {}, backend }: ExplainOptions = {},
 ): Promise<Explanation> {
   const program = parse(expression);
   const given = at instanceof Map ? at : new Map(Object.entries(at));
   const defaults = withoutValue(program, given);
-  const recording = new Recording(program, given, defaults);
+  const recording = new Recording(program, given, defaults, backend ?? (await loadBackend('cpu')));
   scope(() => {
     watch(
       () => recording.run(),
@@ -157,7 +159,7 @@ function withoutValue(program: Program, given: ReadonlyMap<string, Nested>): str
 
 type Reading = Promise<TypedArray>;
 
-/** What is noted of a node while the engine runs. Values are read at once: the cpu backend copies them before their tensors are freed. */
+/** What is noted of a node while the engine runs. Values are read at once: cpu and wasm copy them before their tensors are freed. */
 interface Noted {
   tensor: Tensor;
   value: Reading;
@@ -173,7 +175,7 @@ class Recording {
     incoming: Reading;
     contributions: { input: number; value: Reading }[];
   }[] = [];
-  readonly #backend = createCpuBackend();
+  readonly #dtype: DType;
   readonly #variables: readonly string[];
   #result: number;
 
@@ -181,7 +183,9 @@ class Recording {
     readonly program: Program,
     readonly given: ReadonlyMap<string, Nested>,
     readonly defaults: readonly string[],
+    readonly backend: Backend,
   ) {
+    this.#dtype = backend.dtypes.includes('float64') ? 'float64' : 'float32';
     this.#instructions = [...program.instructions];
     this.#variables = variablesOf(program);
     this.#result = program.result;
@@ -213,7 +217,7 @@ class Recording {
     if (does.kind === 'operation') return undefined;
     const value = does.kind === 'constant' ? does.value : this.#valueOf(does.variable, whole);
     return this.#placed(where, () =>
-      tensor(value, { dtype: whole ? 'int32' : 'float64', backend: this.#backend }),
+      tensor(value, { dtype: whole ? 'int32' : this.#dtype, backend: this.backend }),
     );
   }
 
@@ -235,7 +239,7 @@ class Recording {
     const output = outputs[this.#result];
     if (output.dtype === 'int32') {
       throw new MemgradError(
-        "explain: the result is whole numbers, which have no gradient; convert them with cast(x, 'float64').",
+        `explain: the result is whole numbers, which have no gradient; convert them with cast(x, '${this.#dtype}').`,
       );
     }
     if (output.size === 1) return output;
@@ -265,7 +269,9 @@ class Recording {
       inputs[input] = tapGradient(outputs[places[input].from], seeContribution(input));
     }
     this.#nodes[id] = { ranAs: [] } as unknown as Noted;
-    const output = this.#placed(instruction, () => within(`${id}`, () => call(does, inputs)));
+    const output = this.#placed(instruction, () =>
+      within(`${id}`, () => call(does, inputs, this.#dtype)),
+    );
     return tapGradient(this.#note(id, output), (gradient) => {
       const incoming = gradient.data();
       this.#nodes[id].gradient = incoming;
@@ -373,17 +379,18 @@ function plainOf(does: Instruction['does']): Record<string, unknown> {
   );
 }
 
-/** Calls the library, with `inputs` in the order of `inputsOf`. */
+/** Calls the library, with `inputs` in the order of `inputsOf`; `dtype` is that of all floats. */
 function call(
   does: Instruction['does'] & { kind: 'operation' },
   inputs: readonly Tensor[],
+  dtype: DType,
 ): Tensor {
   const left = [...inputs];
   const values = new Map<string, unknown>();
   for (const [name, argument] of does.arguments) values.set(name, argumentOf(name, argument, left));
   const { takes } = describe(does.operation);
   const positional = takes.map((name) => values.get(name.replace('?', '')));
-  if (does.operation === 'oneHot') positional.push('float64');
+  if (does.operation === 'oneHot') positional.push(dtype);
   const options = does.options.filter((name) => values.has(name));
   const named = Object.fromEntries(options.map((name) => [name, values.get(name)]));
   const operation = operations[does.operation] as (...args: unknown[]) => Tensor;
