@@ -82,8 +82,8 @@ export const defaults: State = {
   head: 1,
   segment: 1,
   erase: '',
-  expression: '',
-  at: '',
+  expression: 'tanh(w * x + b)',
+  at: 'w=0.5, x=2, b=-0.25',
 };
 
 /** The smallest and largest values of the fields that are whole numbers. */

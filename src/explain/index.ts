@@ -7,7 +7,7 @@
 
 export * from './examples.js';
 export { explainable } from './operations.js';
-export { parseValues } from './parse.js';
+export { parseValues, variablesOf, writeValues } from './parse.js';
 export {
   type AppliedRule,
   type Known,

@@ -51,6 +51,8 @@ export interface Instruction {
 export interface Program {
   readonly text: string;
   readonly instructions: readonly Instruction[];
+  /** The variables, in the order in which they are first read. */
+  readonly variables: readonly string[];
   /** The place of the last statement's value. */
   readonly result: number;
 }
@@ -112,6 +114,16 @@ export function parseValues(text: string): Map<string, Nested> {
   return values;
 }
 
+/** Values as `parseValues` reads them: `w=0.5, b=[1,2]`. */
+export function writeValues(values: Iterable<readonly [name: string, value: Nested]>): string {
+  return [...values].map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(', ');
+}
+
+/** The variables of an expression, in the order in which they are read. Throws as `explain` does. */
+export function variablesOf(expression: string): readonly string[] {
+  return parse(expression).variables;
+}
+
 /** `at character 5`, with the line where there are several. */
 export function position(text: string, offset: number): string {
   const before = text.slice(0, offset);
@@ -158,7 +170,11 @@ class Reader {
       result = this.#statement(statement.expression);
     }
     if (result < 0) throw new MemgradError('explain: the text has no expression; write one.');
-    return { text: this.text, instructions: this.#instructions, result };
+    const instructions = this.#instructions;
+    const variables = instructions.flatMap(({ does }) =>
+      does.kind === 'variable' ? [does.variable] : [],
+    );
+    return { text: this.text, instructions, variables, result };
   }
 
   /** An error that names what stands at `node` and where. */

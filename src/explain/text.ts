@@ -176,7 +176,8 @@ export function showSum(
   { to, value, before, total }: Contribution,
 ): string {
   const { name, shape } = nodes[to];
-  const parts = before ? [before, value, total] : [value];
-  const [first, ...rest] = parts.map((part) => showValue(part, shape));
-  return before ? `d${name} = ${first} + ${rest.join(' = ')}` : `d${name} = ${first}`;
+  if (!before) return `d${name} = ${showValue(value, shape)}`;
+  const added = showValue(value, shape);
+  const second = added.startsWith('-') ? `(${added})` : added;
+  return `d${name} = ${showValue(before, shape)} + ${second} = ${showValue(total, shape)}`;
 }

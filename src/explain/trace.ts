@@ -140,14 +140,9 @@ export async function explain(
   return recording.read();
 }
 
-/** The variables of a program, in the order in which they are read. */
-function variablesOf({ instructions }: Program): string[] {
-  return instructions.flatMap(({ does }) => (does.kind === 'variable' ? [does.variable] : []));
-}
-
 /** The variables without a value. Throws for a value without a variable. */
 function withoutValue(program: Program, given: ReadonlyMap<string, Nested>): string[] {
-  const variables = variablesOf(program);
+  const { variables } = program;
   const unknown = [...given.keys()].find((name) => !variables.includes(name));
   if (unknown !== undefined) {
     throw new MemgradError(
@@ -176,7 +171,6 @@ class Recording {
     contributions: { input: number; value: Reading }[];
   }[] = [];
   readonly #dtype: DType;
-  readonly #variables: readonly string[];
   #result: number;
 
   constructor(
@@ -187,7 +181,6 @@ class Recording {
   ) {
     this.#dtype = backend.dtypes.includes('float64') ? 'float64' : 'float32';
     this.#instructions = [...program.instructions];
-    this.#variables = variablesOf(program);
     this.#result = program.result;
   }
 
@@ -224,7 +217,7 @@ class Recording {
   #valueOf(name: string, whole: boolean): Nested {
     const given = this.given.get(name);
     if (given !== undefined) return given;
-    return whole ? 0 : defaultValues[this.#variables.indexOf(name) % defaultValues.length];
+    return whole ? 0 : defaultValues[this.program.variables.indexOf(name) % defaultValues.length];
   }
 
   #forward(
