@@ -6,7 +6,14 @@ import { Lens } from './lens.js';
 import { lessons } from './lessons.js';
 import { Microscope } from './microscope.js';
 import { useSession } from './session.js';
-import { readState, type State, startLesson, themes, writeState } from './state.js';
+import {
+  type PanelProps,
+  readState,
+  type State,
+  startLesson,
+  themes,
+  writeState,
+} from './state.js';
 import { Tabs } from './tabs.js';
 import { ThemeContext, useChosenTheme } from './theme.js';
 import { Train } from './train.js';
@@ -25,51 +32,66 @@ export function App() {
   const panel = { state, set };
   return (
     <ThemeContext.Provider value={theme}>
-      <header class="top">
-        <h1>memgrad playground</h1>
-        <div class="choices">
-          <Select
-            label="Lesson"
-            value={state.lesson}
-            options={[['', 'none'], ...lessons.map(({ id, title }) => [id, title] as const)]}
-            onChange={(lesson) => set(startLesson(lesson, state))}
-          />
-          <Select
-            label="Theme"
-            value={state.theme}
-            options={themes.map((theme) => [theme, theme] as const)}
-            onChange={(theme) => set({ theme })}
-          />
-        </div>
-      </header>
-      <main>
-        <LessonText id={state.lesson} />
-        {session.error && (
-          <p class="error" role="alert">
-            {session.error}
-          </p>
-        )}
-        <Tabs tabs={titles} chosen={state.tab} onChoose={(tab) => set({ tab })}>
-          {state.tab === 'train' && <Train {...panel} session={session} />}
-          {state.tab === 'lens' && <Lens {...panel} session={session} />}
-          {state.tab === 'microscope' && <Microscope {...panel} />}
-          {state.tab === 'bench' && <Bench session={session} />}
-        </Tabs>
-      </main>
+      <div class={`page ${state.lesson && 'with-lesson'}`}>
+        <header class="top">
+          <h1>memgrad playground</h1>
+          <div class="choices">
+            <Select
+              label="Lesson"
+              value={state.lesson}
+              options={[['', 'none'], ...lessons.map(({ id, title }) => [id, title] as const)]}
+              onChange={(lesson) => set(startLesson(lesson, state))}
+            />
+            <Select
+              label="Theme"
+              value={state.theme}
+              options={themes.map((theme) => [theme, theme] as const)}
+              onChange={(theme) => set({ theme })}
+            />
+          </div>
+        </header>
+        <main>
+          <LessonText {...panel} />
+          <div>
+            {session.error && (
+              <p class="error" role="alert">
+                {session.error}
+              </p>
+            )}
+            <Tabs tabs={titles} chosen={state.tab} onChoose={(tab) => set({ tab })}>
+              {state.tab === 'train' && <Train {...panel} session={session} />}
+              {state.tab === 'lens' && <Lens {...panel} session={session} />}
+              {state.tab === 'microscope' && <Microscope {...panel} />}
+              {state.tab === 'bench' && <Bench session={session} />}
+            </Tabs>
+          </div>
+        </main>
+      </div>
     </ThemeContext.Provider>
   );
 }
 
-function LessonText({ id }: { id: string }) {
-  const lesson = lessons.find((lesson) => lesson.id === id);
+function LessonText({ state, set }: PanelProps) {
+  const lesson = lessons.find(({ id }) => id === state.lesson);
   if (!lesson) return null;
   return (
-    <section class="card lesson" aria-label="Lesson">
-      <h2>{lesson.title}</h2>
-      {lesson.text.map((paragraph) => (
-        <p key={paragraph}>{paragraph}</p>
-      ))}
-    </section>
+    <aside class="card lesson" aria-label="Lesson">
+      <details open>
+        <summary>
+          <h2>{lesson.title}</h2>
+        </summary>
+        {lesson.text.map((paragraph) => (
+          <p key={paragraph}>{paragraph}</p>
+        ))}
+      </details>
+      <div class="transport">
+        {lesson.changes?.map(({ label, state }) => (
+          <button key={label} type="button" onClick={() => set(state)}>
+            {label}
+          </button>
+        ))}
+      </div>
+    </aside>
   );
 }
 

@@ -24,16 +24,19 @@ const head = [
 export function Bench({ session }: { session: Session }) {
   const { ask, backends, fail } = session;
   const [steps, setSteps] = useState(5);
+  const [left, setLeft] = useState<readonly BackendName[]>([]);
   const [rows, setRows] = useState<Row[]>([]);
   const [running, setRunning] = useState('');
   const [copied, setCopied] = useState(false);
+
+  const chosen = backends.filter((name) => !left.includes(name));
 
   const measure = async () => {
     setCopied(false);
     setRows([]);
     try {
       await ask('pause');
-      for (const backend of backends) {
+      for (const backend of chosen) {
         setRunning(backend);
         const row = await ask('bench', { backend, steps }).then(
           (timed) => ({ backend, timed }),
@@ -59,8 +62,30 @@ export function Bench({ session }: { session: Session }) {
         <code>npm run bench</code>. Close what else is busy on this machine; training on this page
         pauses.
       </p>
+      <fieldset>
+        <legend>Backends</legend>
+        {backends.map((name) => (
+          <label key={name}>
+            <input
+              type="checkbox"
+              checked={!left.includes(name)}
+              onChange={() =>
+                setLeft(
+                  left.includes(name) ? left.filter((other) => other !== name) : [...left, name],
+                )
+              }
+            />{' '}
+            {name}
+          </label>
+        ))}
+      </fieldset>
       <div class="transport">
-        <button type="button" class="main" disabled={running !== ''} onClick={measure}>
+        <button
+          type="button"
+          class="main"
+          disabled={running !== '' || chosen.length === 0}
+          onClick={measure}
+        >
           Measure
         </button>
         <button type="button" disabled={rows.length === 0 || running !== ''} onClick={copy}>

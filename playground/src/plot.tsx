@@ -39,7 +39,7 @@ export function Plot({
     const element = holder.current as HTMLDivElement;
     const axis = {
       stroke: colour('--muted'),
-      grid: { stroke: colour('--line'), width: 1, filter: log ? powersOfTen : undefined },
+      grid: { stroke: colour('--line'), width: 1 },
       ticks: { show: false },
     };
     plot.current = new uPlot(
@@ -51,7 +51,11 @@ export function Plot({
         scales: { x: { time: false }, y: log ? { distr: 3 } : range ? { range: [...range] } : {} },
         axes: [
           { ...axis, size: 32 },
-          { ...axis, size: 60, ...(log && decades) },
+          {
+            ...axis,
+            size: 60,
+            ...(log && { ...decades, grid: { ...axis.grid, filter: powersOfTen } }),
+          },
         ],
         series: [
           {},
