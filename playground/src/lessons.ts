@@ -69,4 +69,54 @@ export const lessons: readonly Lesson[] = [
       { label: 'Six memory tokens', state: { memory: 6, erase: '', tab: 'train' } },
     ],
   },
+  {
+    id: 'gradient',
+    title: 'A first gradient',
+    text: [
+      'One neuron: a weight w, an input x, a bias b. Press Forward three times. Each press runs one operation, and the tape keeps it with its value.',
+      'Press again: backward begins with 1, the derivative of the result by itself. From here on every step takes one operation, the last one first, and passes its gradient on to what it was computed from. tanh multiplies it by its slope, + hands it on as it is, * gives w the value of x and x the value of w.',
+      'At the end dw is 1.19317. It says: make w larger by 0.01, and the result grows by about 0.0119. Try it. The result was 0.635149.',
+      'Make b 4. The result is almost 1 whatever w is; the slope of tanh is almost 0, and so is all that comes behind it. Such a neuron does not learn.',
+      'What is used more than once gets a gradient from every use, and they add up: x * x + x at 3 gives 1 + 3 + 3.',
+    ],
+    state: { tab: 'microscope', expression: 'tanh(w * x + b)', at: 'w=0.5, x=2, b=-0.25' },
+    changes: [
+      { label: 'w = 0.51', state: { expression: 'tanh(w * x + b)', at: 'w=0.51, x=2, b=-0.25' } },
+      { label: 'b = 4', state: { expression: 'tanh(w * x + b)', at: 'w=0.5, x=2, b=4' } },
+      { label: 'x used three times', state: { expression: 'x * x + x', at: 'x=3' } },
+    ],
+  },
+  {
+    id: 'softmax',
+    title: 'A softmax and its gradient',
+    text: [
+      'Softmax makes a distribution p of any numbers z: their powers, divided by the sum of the powers. The loss is minus the logarithm of what p gives to the right answer, here the first of three.',
+      'Press Last. dz is p minus the target, [1, 0, 0]. No rule on the way says so; it is what is left when those of log, /, sum and exp have all been applied. Go back step by step and see it come about.',
+      'e is used twice: it is divided, and it is summed. Its gradient is the sum of what both send back, and that sum makes the difference: raise one number of z, and all of p change.',
+      'The library has all of this as one operation, with one rule. It gives the same dz.',
+      'It also gives it where the long way fails. Make the first number of z 1000: its power is too large for any number, infinity divided by infinity is nothing, and the gradient is lost. crossEntropy takes out the largest number first, which changes nothing of p.',
+    ],
+    state: {
+      tab: 'microscope',
+      expression: 'e = exp(z);\np = e / sum(e);\nloss = -sum([1, 0, 0] * log(p))',
+      at: 'z=[1,2,-0.5]',
+    },
+    changes: [
+      {
+        label: 'As one operation',
+        state: { expression: 'crossEntropy(z, 0)', at: 'z=[1,2,-0.5]' },
+      },
+      {
+        label: '1000, the long way',
+        state: {
+          expression: 'e = exp(z);\np = e / sum(e);\nloss = -sum([1, 0, 0] * log(p))',
+          at: 'z=[1000,2,-0.5]',
+        },
+      },
+      {
+        label: '1000, as one operation',
+        state: { expression: 'crossEntropy(z, 0)', at: 'z=[1000,2,-0.5]' },
+      },
+    ],
+  },
 ];

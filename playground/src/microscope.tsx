@@ -1,5 +1,5 @@
 /** The autodiff microscope: an expression forward and backward, one operation at a time. */
-import { defaultBackend } from 'memgrad';
+import { defaultBackend, type Nested } from 'memgrad';
 import {
   type Explanation,
   examples,
@@ -18,14 +18,17 @@ import { StepText } from './step-text.js';
 import { Stepper } from './stepper.js';
 import { isDrawn, showNode, TapeGraph } from './tape-graph.js';
 
-/** What was explained last, and why what is written now cannot be. */
+type Given = ReadonlyMap<string, Nested>;
+
+/** What was explained last, with which values, and why what is written now cannot be. */
 interface Shown {
   explanation?: Explanation;
+  given?: Given;
   error?: string;
 }
 
 export function Microscope({ state, set }: PanelProps) {
-  const { explanation, error } = useExplanation(state.expression, state.at);
+  const { explanation, given, error } = useExplanation(state.expression, state.at);
   const [wanted, setPosition] = useState(0);
   const last = explanation ? stepsOf(explanation).length - 1 : 0;
   const position = Math.min(wanted, last);
@@ -37,7 +40,7 @@ export function Microscope({ state, set }: PanelProps) {
   const textId = useId();
   return (
     <div class="results">
-      <section class="card microscope-input" aria-label="Expression">
+      <section class="card microscope-input" aria-label="What is looked at">
         <Select
           label="Begin with"
           value={examples.find(({ expression }) => expression === state.expression)?.name ?? ''}
@@ -67,7 +70,7 @@ export function Microscope({ state, set }: PanelProps) {
             last line is differentiated.
           </p>
         </div>
-        {explanation && <Values explanation={explanation} state={state} set={set} />}
+        {explanation && given && <Values explanation={explanation} given={given} set={set} />}
         {error && (
           <p class="error" role="alert">
             {error}
@@ -75,15 +78,13 @@ export function Microscope({ state, set }: PanelProps) {
         )}
       </section>
       {explanation && (
-        <>
-          <Stepper position={position} last={last} onMove={move}>
-            <TapeGraph explanation={explanation} position={position} onMove={move} />
-            <div class="step-and-tape">
-              <StepText explanation={explanation} position={position} />
-              <Tape explanation={explanation} position={position} />
-            </div>
-          </Stepper>
-        </>
+        <Stepper position={position} last={last} onMove={move}>
+          <TapeGraph explanation={explanation} position={position} onMove={move} />
+          <div class="step-and-tape">
+            <StepText explanation={explanation} position={position} />
+            <Tape explanation={explanation} position={position} />
+          </div>
+        </Stepper>
       )}
     </div>
   );
@@ -95,7 +96,7 @@ function useExplanation(expression: string, at: string): Shown {
   useEffect(() => {
     let current = true;
     run(expression, at).then(
-      (explanation) => current && setShown({ explanation }),
+      (explained) => current && setShown(explained),
       ({ message }: Error) => current && setShown((before) => ({ ...before, error: message })),
     );
     return () => {
@@ -106,19 +107,26 @@ function useExplanation(expression: string, at: string): Shown {
 }
 
 /** On the default backend, in float32: cpu, which has float64, needs a looser policy than this page has. */
-async function run(expression: string, at: string): Promise<Explanation> {
+async function run(expression: string, at: string): Promise<Shown> {
   const read = variablesOf(expression);
-  const given = [...parseValues(at)].filter(([name]) => read.includes(name));
-  return explain(expression, { at: new Map(given), backend: defaultBackend() });
+  const given = new Map([...parseValues(at)].filter(([name]) => read.includes(name)));
+  const backend = defaultBackend();
+  return { given, explanation: await explain(expression, { at: given, backend }) };
 }
 
 /** An input for each variable. */
-function Values({ explanation, state, set }: PanelProps & { explanation: Explanation }) {
+function Values({
+  explanation,
+  given,
+  set,
+}: {
+  explanation: Explanation;
+  given: Given;
+  set: PanelProps['set'];
+}) {
   const change = (name: string, text: string) => {
-    const others = known(state.at).filter(([other]) => other !== name);
-    set({
-      at: [...(others.length > 0 ? [writeValues(others)] : []), `${name}=${text}`].join(', '),
-    });
+    const others = writeValues([...given].filter(([other]) => other !== name));
+    set({ at: [...(others ? [others] : []), `${name}=${text}`].join(', ') });
   };
   return (
     <fieldset class="values">
@@ -136,15 +144,6 @@ function Values({ explanation, state, set }: PanelProps & { explanation: Explana
         ))}
     </fieldset>
   );
-}
-
-/** The values of a text that was understood when it was written. */
-function known(at: string) {
-  try {
-    return [...parseValues(at)];
-  } catch {
-    return [];
-  }
 }
 
 /** The input of one variable, which keeps what is typed while it is no value yet. */

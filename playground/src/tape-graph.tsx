@@ -13,6 +13,7 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 const LETTER = 7.3; // of the monospaced font at 12 px
 const LONGEST = 24;
 const HEIGHT = 58;
+const lineClasses = ['title', 'value', 'slope'];
 
 /** Whether a node has a box: a number stands in the operation that it belongs to. */
 export function isDrawn({ kind, shape }: ExplainedNode): boolean {
@@ -117,8 +118,8 @@ export function TapeGraph({
           const { id, value, shape, name, kind } = node;
           const shown = values.has(id) ? showValue(value, shape) : '';
           const sum = gradients.get(id);
-          const slope = sum ? showValue(sum, shape) : '';
-          const label = `${title}${shown && `, value ${shown}`}${slope && `, gradient ${slope}`}`;
+          const slope = sum ? `d${name} = ${showValue(sum, shape)}` : '';
+          const lines = [title, shown, slope].map(cut);
           return (
             // biome-ignore lint/a11y/useSemanticElements: there is no button in SVG
             <g
@@ -126,8 +127,8 @@ export function TapeGraph({
               class={`box ${kind} ${id === current ? direction : ''}`}
               transform={`translate(${x - width / 2} ${y - HEIGHT / 2})`}
               role="button"
-              tabIndex={0}
-              aria-label={label}
+              tabindex={0} // SVG knows no tabIndex
+              aria-label={lines.join(' ')}
               aria-current={id === current ? 'step' : undefined}
               onClick={() => onMove(stepOf(id))}
               onKeyDown={(event) => {
@@ -136,17 +137,12 @@ export function TapeGraph({
                 onMove(stepOf(id));
               }}
             >
-              <title>{label}</title>
               <rect width={width} height={HEIGHT} rx="6" />
-              <text x="8" y="16" class="title">
-                {cut(title)}
-              </text>
-              <text x="8" y="33">
-                {cut(shown)}
-              </text>
-              <text x="8" y="49" class="slope">
-                {slope && cut(`d${name} = ${slope}`)}
-              </text>
+              {lines.map((line, i) => (
+                <text key={lineClasses[i]} x="8" y={16 + 16.5 * i} class={lineClasses[i]}>
+                  {`${line} `}
+                </text>
+              ))}
             </g>
           );
         })}

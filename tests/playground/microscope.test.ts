@@ -1,0 +1,260 @@
+/** The autodiff microscope as it is used: its numbers, its keys, and what a screen reader is told. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import type { RequestListener } from 'node:http';
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
+import type { Page } from 'playwright-core';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { lessons } from '../../playground/src/lessons.js';
+import { serveFiles } from '../../scripts/serve.mjs';
+import { add, grad, mul, type Tensor, tanh, tensor } from '../../src/autograd/index.js';
+import { examples, explain, parseValues, stepsOf, writeValues } from '../../src/explain/index.js';
+import { open, STRICT } from '../browser/browser.js';
+
+const test = suite('microscope');
+
+interface Row {
+  computed: string;
+  value: string;
+  gradient: string;
+}
+
+/** Opens the page at the microscope, as `about` describes it. */
+async function microscope<T>(
+  about: Record<string, string>,
+  use: (page: Page) => Promise<T>,
+): Promise<T> {
+  const policy = `${STRICT}; style-src 'self'; img-src 'self' data:; worker-src 'self'`;
+  const files = serveFiles((path) => join(resolve('build/playground'), path), {
+    'content-security-policy': policy,
+  });
+  const address = new URLSearchParams({ tab: 'microscope', ...about });
+  const answer: RequestListener = (request, response) => {
+    if (request.url !== '/') return files(request, response);
+    response.writeHead(302, { location: `/index.html?${address}` }).end();
+  };
+  const { result, problems } = await open(answer, async (page) => {
+    await page.waitForSelector('.tape');
+    return use(page);
+  });
+  assert.equal(problems, []);
+  return result;
+}
+
+test.before(() => {
+  const { status, stderr } = spawnSync(process.execPath, ['scripts/playground.mjs', '--build'], {
+    encoding: 'utf8',
+  });
+  assert.is(status, 0, stderr);
+});
+
+const rows = (page: Page): Promise<Row[]> =>
+  page.locator('.tape tbody tr').evaluateAll((found) =>
+    found.map(({ children: [computed, value, gradient] }) => ({
+      computed: computed.textContent ?? '',
+      value: value.textContent ?? '',
+      gradient: gradient.textContent ?? '',
+    })),
+  );
+const press = (page: Page, name: string) => page.getByRole('button', { name, exact: true }).click();
+const said = async (page: Page) => (await page.locator('.step-text').textContent()) ?? '';
+const stepNow = async (page: Page) => (await page.locator('.slider label').textContent()) ?? '';
+const alarm = async (page: Page) => (await page.getByRole('alert').textContent()) ?? '';
+
+/** The numbers of a value, nested or not. */
+const numbersOf = (text: string) => (text.match(/-?[\d.]+(e[+-]?\d+)?/g) ?? []).map(Number);
+
+function close(came: readonly number[], expected: readonly number[], what: string) {
+  assert.is(came.length, expected.length, what);
+  came.forEach((value, i) => {
+    const error = Math.abs(value - expected[i]) / Math.max(1e-3, Math.abs(expected[i]));
+    assert.ok(error < 2e-5, `${what}: ${came}, expected ${expected}`);
+  });
+}
+
+for (const { name, expression, at } of examples) {
+  test(`${name}: every number is that of the library in float64`, async () => {
+    const shown = await microscope(
+      { expression, at: writeValues(Object.entries(at)) },
+      async (page) => {
+        await press(page, 'Last');
+        return rows(page);
+      },
+    );
+    const { nodes } = await explain(expression, { at });
+    const drawn = nodes.filter(({ kind, shape }) => kind !== 'constant' || shape.length > 0);
+    assert.is(shown.length, drawn.length);
+    drawn.forEach(({ value, gradient = [], name }, i) => {
+      close(numbersOf(shown[i].value), value, `${name} in ${expression}`);
+      close(numbersOf(shown[i].gradient), gradient, `d${name} in ${expression}`);
+    });
+  });
+}
+
+test('one neuron: the gradients are those of grad', async () => {
+  const shown = await microscope(
+    { expression: 'tanh(w * x + b)', at: 'w=0.7, x=-1.1, b=0.3' },
+    async (page) => {
+      await press(page, 'Last');
+      return rows(page);
+    },
+  );
+  const neuron = ([w, x, b]: Tensor[]) => tanh(add(mul(w, x), b));
+  const gradients = grad(neuron)([0.7, -1.1, 0.3].map((value) => tensor(value)));
+  for (const [i, name] of ['w', 'x', 'b'].entries()) {
+    const row = shown.find(({ computed }) => computed === name);
+    close(numbersOf(row?.gradient ?? ''), [await gradients[i].item()], name);
+  }
+});
+
+test('keys step forward and backward; what happens is said', () =>
+  microscope({ expression: 'x * x + x', at: 'x=3' }, async (page) => {
+    await page.getByText('Step 0 of 5').waitFor();
+    await page.getByRole('button', { name: 'Forward', exact: true }).focus();
+    await page.keyboard.press('ArrowRight');
+    assert.match(await said(page), /Forward: v₁ = x \* x= 9/);
+    for (let i = 0; i < 3; i++) await page.keyboard.press('ArrowRight');
+    assert.match(await said(page), /Backward: v₂ = v₁ \+ x/);
+    await page.keyboard.press('End');
+    assert.match(await said(page), 'dx = 1 + 3 = 4');
+    assert.match(await said(page), 'dx = 4 + 3 = 7');
+    await page.keyboard.press('ArrowLeft');
+    await page.getByText('Step 4 of 5').waitFor();
+    await page.keyboard.press('Home');
+    await page.getByText('Step 0 of 5').waitFor();
+    await page.getByRole('textbox', { name: 'Expression' }).focus();
+    await page.keyboard.press('ArrowRight');
+    await page.getByText('Step 0 of 5').waitFor();
+    await page.getByRole('button', { name: /^v₂ = v₁ \+ x/ }).focus();
+    await page.keyboard.press('Enter');
+    await page.getByText('Step 2 of 5').waitFor();
+    await page.getByRole('button', { name: /^v₂ = v₁ \+ x 12/ }).waitFor();
+    await page.getByLabel('Step 2 of 5').focus();
+    await page.keyboard.press('ArrowRight');
+    await page.getByText('Step 3 of 5').waitFor();
+    assert.is(await page.locator('.tape tr[aria-current=step]').count(), 1);
+  }));
+
+test('a value that is changed runs at once, and stands in the address', () =>
+  microscope({ expression: 'w * sum(x)', at: 'w=2, x=[1, 2]' }, async (page) => {
+    await press(page, 'Last');
+    await page.getByLabel('w', { exact: true }).fill('-0.5');
+    await page.locator('.tape tr', { hasText: 'v₂ = w * v₁' }).getByText('-1.5').waitFor();
+    await page.getByLabel('x', { exact: true }).fill('[1, 2, 4');
+    await page.getByRole('alert').filter({ hasText: 'ends too early' }).waitFor();
+    await page.getByLabel('x', { exact: true }).fill('[1, 2, 4]');
+    await page.locator('.tape tr', { hasText: 'v₂ = w * v₁' }).getByText('-3.5').waitFor();
+    assert.is(await page.getByRole('alert').count(), 0);
+    assert.is(new URL(page.url()).searchParams.get('at'), 'w=-0.5, x=[1, 2, 4]');
+  }));
+
+test('what is not understood is said, and what was shown stays', () =>
+  microscope({}, async (page) => {
+    await page.getByRole('textbox', { name: 'Expression' }).fill('tanh(w * x + foo(b))');
+    assert.match(await alarm(page), "'foo' at character 14 is no operation");
+    assert.match((await rows(page)).map(({ computed }) => computed).join(), 'v₃ = tanh(v₂)');
+    await page.getByRole('textbox', { name: 'Expression' }).fill('');
+    await page.getByRole('alert').filter({ hasText: 'is empty' }).waitFor();
+    await page.getByRole('textbox', { name: 'Expression' }).fill('a / b');
+    await page.locator('.tape tr', { hasText: 'v₁ = a / b' }).waitFor();
+    assert.match(await said(page), 'No value was written for a, so');
+  }));
+
+test('it plays to the end, and can be paused', () =>
+  microscope({ expression: 'exp(x)' }, async (page) => {
+    await press(page, 'Play');
+    await page.getByText('Step 1 of 3').waitFor();
+    await press(page, 'Pause');
+    const at = await stepNow(page);
+    await page.waitForTimeout(1200);
+    assert.is(await stepNow(page), at);
+    await press(page, 'Play');
+    await page.getByText('Step 3 of 3').waitFor();
+    await page.getByRole('button', { name: 'Play', exact: true }).waitFor();
+  }));
+
+for (const [theme, width] of [
+  ['light', 1200],
+  ['dark', 1200],
+  ['light', 360],
+  ['dark', 360],
+] as const) {
+  test(`accessible: axe finds nothing, ${theme}, ${width} pixels wide`, () =>
+    microscope(
+      {
+        expression: examples[1].expression,
+        at: writeValues(Object.entries(examples[1].at)),
+        theme,
+      },
+      async (page) => {
+        await page.setViewportSize({ width, height: 800 });
+        const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
+        await page.evaluate(readFileSync(axe, 'utf8'));
+        const check = () =>
+          page.evaluate(async () => {
+            const { axe } = globalThis as unknown as { axe: typeof import('axe-core') };
+            const { violations } = await axe.run();
+            return violations.map(
+              ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`,
+            );
+          });
+        for (const to of ['Forward', 'Last', 'First']) {
+          await press(page, to);
+          assert.equal((await check()).join('\n'), '');
+        }
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+        assert.ok(wide <= width, `the page is ${wide} pixels wide`);
+      },
+    ));
+}
+
+const ofLesson = async (id: string, change = -1) => {
+  const lesson = lessons.find((each) => each.id === id);
+  assert.ok(lesson);
+  const { expression = '', at = '' } = { ...lesson.state, ...lesson.changes?.[change]?.state };
+  const explanation = await explain(expression, { at: parseValues(at) });
+  const find = (wanted: string) => explanation.nodes.find(({ name }) => name === wanted);
+  return { ...explanation, find, value: explanation.nodes[explanation.result].value[0] };
+};
+
+test('the lesson of a first gradient says what is so', async () => {
+  const first = await ofLesson('gradient');
+  close([first.value, ...(first.find('w')?.gradient ?? [])], [0.635149, 1.19317], 'as told');
+  assert.equal(
+    stepsOf(first)
+      .slice(0, 5)
+      .map(({ kind }) => kind),
+    ['start', 'forward', 'forward', 'forward', 'seed'],
+  );
+  const larger = await ofLesson('gradient', 0);
+  assert.ok(Math.abs(larger.value - first.value - 0.0119) < 2e-4);
+  const flat = await ofLesson('gradient', 1);
+  assert.ok(Math.abs(flat.find('w')?.gradient?.[0] ?? 1) < 1e-3);
+  assert.equal((await ofLesson('gradient', 2)).find('x')?.gradient, [7]);
+});
+
+test('the lesson of softmax says what is so', async () => {
+  const long = await ofLesson('softmax');
+  const expected = long.find('p')?.value.map((p, i) => p - [1, 0, 0][i]) ?? [];
+  close(long.find('z')?.gradient ?? [], expected, 'p minus the target');
+  const short = await ofLesson('softmax', 0);
+  close(short.find('z')?.gradient ?? [], expected, 'as one operation');
+  const lost = await ofLesson('softmax', 1);
+  assert.ok(lost.find('z')?.gradient?.some(Number.isNaN));
+  const kept = await ofLesson('softmax', 2);
+  assert.ok(kept.find('z')?.gradient?.every(Number.isFinite));
+});
+
+test('a lesson opens the microscope with its expression', () =>
+  microscope({ lesson: 'softmax' }, async (page) => {
+    assert.match(
+      await page.getByRole('textbox', { name: 'Expression' }).inputValue(),
+      'p = e / sum(e)',
+    );
+    await press(page, 'As one operation');
+    await page.locator('.tape tr', { hasText: 'crossEntropy' }).waitFor();
+  }));
+
+test.run();
