@@ -1,0 +1,73 @@
+/** `memgrad explain` as a user calls it. */
+import { readFile } from 'node:fs/promises';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { explain } from '../../src/explain/index.js';
+import { events, memgrad, refused } from './spawn.js';
+
+const test = suite('memgrad explain');
+
+const neuron = ['explain', 'tanh(w * x + b)', '--at', 'w=0.5, x=2, b=-0.25'];
+
+test('prints values, rules and gradients, as docs/explain.md shows them', async () => {
+  const { code, stdout, stderr } = await memgrad(neuron);
+  assert.is(code, 0, stderr);
+  const [, shown] = /```\n(Forward\n.*?)```/s.exec(await readFile('docs/explain.md', 'utf8')) ?? [];
+  assert.is(stdout, `tanh(w * x + b)\n\n${shown}`);
+});
+
+test('says which values it chose, and that a result was summed', async () => {
+  const { stdout } = await memgrad(['explain', 'x * [1, 2] + y']);
+  assert.match(stdout, 'Without a value of yours: x=0.5, y=1.5. Choose with --at "x=0.5".');
+  assert.match(stdout, 'so they are summed');
+  assert.match(stdout, '(summed over what was repeated)');
+});
+
+test('fits 80 columns, whatever there is to say', async () => {
+  const { code, stdout } = await memgrad([
+    'explain',
+    'layerNorm(reshape(x, [2, 3]), [1, 2, 3], b) * attention(q, q, q)',
+    '--at',
+    'x=[1,2,3,4,5,-6], b=[0.123456, 0.2, 0.3], q=[[1, 2, 3], [-0.123456, 5, 6]]',
+  ]);
+  assert.is(code, 0);
+  const long = stdout.split('\n').filter((line) => line.length > 80);
+  assert.equal(long, []);
+});
+
+test('--json is what the library gives, with the rules', async () => {
+  const { stdout, stderr } = await memgrad([...neuron, '--json']);
+  assert.is(stderr, '');
+  const all = events(stdout);
+  const { nodes, backward } = await explain('tanh(w * x + b)', { at: { w: 0.5, x: 2, b: -0.25 } });
+  const forward = all.filter(({ event }) => event === 'forward');
+  assert.equal(
+    forward.map(({ value, gradient }) => [value, gradient]),
+    nodes.map(({ value, gradient }) => [value, gradient]),
+  );
+  const steps = all.filter(({ event }) => event === 'backward');
+  assert.equal(
+    steps.map(({ incoming }) => incoming),
+    backward.map(({ incoming }) => incoming),
+  );
+  const [{ contributions }] = steps as unknown as [
+    { contributions: { rule: { formula: string } }[] },
+  ];
+  assert.is(contributions[0].rule.formula, '(1 - v₃ ** 2) * dv₃');
+});
+
+test('what is not understood is one line with its position', async () => {
+  assert.match(refused(await memgrad(['explain', 'tanh(w *'])), 'ends too early');
+  assert.match(refused(await memgrad(['explain', 'w * foo(x)'])), "'foo' at character 5");
+  assert.match(refused(await memgrad(['explain', 'w', '--at', 'w'])), 'write name=value');
+  assert.match(refused(await memgrad(['explain', 'w', '--at', 'z=1'])), 'it reads w');
+  assert.match(refused(await memgrad(['explain'])), 'missing required argument');
+});
+
+test('--help has examples in 80 columns', async () => {
+  const { stdout } = await memgrad(['explain', '--help']);
+  assert.match(stdout, '$ memgrad explain "tanh(w * x + b)"');
+  assert.ok(stdout.split('\n').every((line) => line.length <= 80));
+});
+
+test.run();
