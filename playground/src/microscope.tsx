@@ -4,11 +4,13 @@ import {
   type Explanation,
   examples,
   explain,
+  isWrittenDown,
   knownAt,
   parseValues,
   showValue,
   stepsOf,
   variablesOf,
+  writeValue,
   writeValues,
 } from 'memgrad/explain';
 import { useEffect, useId, useState } from 'preact/hooks';
@@ -16,7 +18,7 @@ import { Select } from './controls.js';
 import type { PanelProps } from './state.js';
 import { StepText } from './step-text.js';
 import { Stepper } from './stepper.js';
-import { isDrawn, showNode, TapeGraph } from './tape-graph.js';
+import { showNode, TapeGraph } from './tape-graph.js';
 
 type Given = ReadonlyMap<string, Nested>;
 
@@ -138,7 +140,7 @@ function Values({
             key={name}
             name={name}
             single={shape.length === 0}
-            text={showValue(value, shape)}
+            text={given.has(name) ? writeValue(given.get(name) ?? 0) : showValue(value, shape)}
             onChange={(text) => change(name, text)}
           />
         ))}
@@ -184,18 +186,18 @@ function Tape({ explanation, position }: { explanation: Explanation; position: n
   return (
     <section class="card" aria-label="Tape">
       <h2>The tape</h2>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keys */}
-      <section class="scroll" tabIndex={0} aria-label="Tape, as a table">
-        <table class="tape">
-          <thead>
-            <tr>
-              <th scope="col">computed</th>
-              <th scope="col">value</th>
-              <th scope="col">gradient so far</th>
-            </tr>
-          </thead>
-          <tbody>
-            {explanation.nodes.filter(isDrawn).map((node) => {
+      <table class="tape">
+        <thead>
+          <tr>
+            <th scope="col">computed</th>
+            <th scope="col">value</th>
+            <th scope="col">gradient so far</th>
+          </tr>
+        </thead>
+        <tbody>
+          {explanation.nodes
+            .filter((node) => !isWrittenDown(node))
+            .map((node) => {
               const { id, value, shape } = node;
               const sum = gradients.get(id);
               const isCurrent = step.kind !== 'start' && step.node === id;
@@ -209,9 +211,8 @@ function Tape({ explanation, position }: { explanation: Explanation; position: n
                 </tr>
               );
             })}
-          </tbody>
-        </table>
-      </section>
+        </tbody>
+      </table>
     </section>
   );
 }

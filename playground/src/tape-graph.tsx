@@ -3,6 +3,7 @@ import { Graph, layout } from '@dagrejs/dagre';
 import {
   type ExplainedNode,
   type Explanation,
+  isWrittenDown,
   knownAt,
   showCall,
   showValue,
@@ -14,11 +15,6 @@ const LETTER = 7.3; // of the monospaced font at 12 px
 const LONGEST = 24;
 const HEIGHT = 58;
 const lineClasses = ['title', 'value', 'slope'];
-
-/** Whether a node has a box: a number stands in the operation that it belongs to. */
-export function isDrawn({ kind, shape }: ExplainedNode): boolean {
-  return kind !== 'constant' || shape.length > 0;
-}
 
 /** `v₁ = w * x`, or the name of what was not computed. */
 export function showNode(explanation: Explanation, node: ExplainedNode): string {
@@ -162,7 +158,7 @@ function draw(explanation: Explanation, narrow: boolean): Drawn {
     marginy: 8,
   });
   graph.setDefaultEdgeLabel(() => ({}));
-  const nodes = explanation.nodes.filter(isDrawn);
+  const nodes = explanation.nodes.filter((node) => !isWrittenDown(node));
   for (const node of nodes) {
     const { id, name, value, shape, gradient } = node;
     const texts = [
@@ -173,7 +169,8 @@ function draw(explanation: Explanation, narrow: boolean): Drawn {
     const letters = Math.max(...texts.map((text) => Math.min(LONGEST, text.length)));
     graph.setNode(`${id}`, { width: Math.ceil(letters * LETTER) + 16, height: HEIGHT });
     node.inputs.forEach((from, input) => {
-      if (isDrawn(explanation.nodes[from])) graph.setEdge(`${from}`, `${id}`, {}, `${input}`);
+      if (!isWrittenDown(explanation.nodes[from]))
+        graph.setEdge(`${from}`, `${id}`, {}, `${input}`);
     });
   }
   layout(graph);

@@ -7,9 +7,10 @@
 
 export * from './examples.js';
 export { explainable } from './operations.js';
-export { parseValues, variablesOf, writeValues } from './parse.js';
+export { parseValues, variablesOf, writeValue, writeValues } from './parse.js';
 export {
   type AppliedRule,
+  isWrittenDown,
   type Known,
   knownAt,
   ruleOf,

@@ -114,9 +114,14 @@ export function parseValues(text: string): Map<string, Nested> {
   return values;
 }
 
-/** Values as `parseValues` reads them: `w=0.5, b=[1,2]`. */
+/** A value as it is written: `[1, 2]`. */
+export function writeValue(value: Nested): string {
+  return typeof value === 'number' ? `${value}` : `[${value.map(writeValue).join(', ')}]`;
+}
+
+/** Values as `parseValues` reads them: `w=0.5, b=[1, 2]`. */
 export function writeValues(values: Iterable<readonly [name: string, value: Nested]>): string {
-  return [...values].map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(', ');
+  return [...values].map(([name, value]) => `${name}=${writeValue(value)}`).join(', ');
 }
 
 /** The variables of an expression, in the order in which they are read. Throws as `explain` does. */

@@ -21,6 +21,11 @@ export function showValue(value: readonly number[], shape: readonly number[]): s
   return build(0, 0);
 }
 
+/** Whether a node is a number that stands in the operation it belongs to, and needs no place of its own. */
+export function isWrittenDown({ kind, shape }: ExplainedNode): boolean {
+  return kind === 'constant' && shape.length === 0;
+}
+
 const signs: Partial<Record<OperationName, string>> = {
   add: '+',
   sub: '-',

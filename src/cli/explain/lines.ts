@@ -3,6 +3,7 @@ import {
   type BackwardStep,
   type ExplainedNode,
   type Explanation,
+  isWrittenDown,
   ruleOf,
   showCall,
   showSum,
@@ -28,23 +29,24 @@ export function notes({ nodes, defaults, summed }: Explanation): string[] {
 
 /** `v₁ = w * x`, or the name alone of what was not computed. */
 export function showNode(explanation: Explanation, node: ExplainedNode): string {
-  if (node.kind === 'operation') return `${node.name} = ${showCall(explanation, node)}`;
-  const written = showValue(node.value, node.shape);
-  return node.name === written || node.name === `(${written})` ? 'a number' : node.name;
+  return node.kind === 'operation' ? `${node.name} = ${showCall(explanation, node)}` : node.name;
 }
 
-/** The text of each node, padded to one width, and that width. */
-export function nodeColumn(explanation: Explanation, widest: number): [string[], number] {
-  const texts = explanation.nodes.map((node) => showNode(explanation, node));
-  const width = Math.min(widest, Math.max(...texts.map(({ length }) => length)));
-  return [texts.map((text) => fit(text, width).padEnd(width)), width];
+/** The nodes that get a line, each with its text, of one width and at most `widest`. */
+export function tapeOf(
+  explanation: Explanation,
+  widest: number,
+): { node: ExplainedNode; text: string }[] {
+  const shown = explanation.nodes.filter((node) => !isWrittenDown(node));
+  const texts = shown.map((node) => fit(showNode(explanation, node), widest));
+  const width = Math.max(...texts.map(({ length }) => length));
+  return shown.map((node, i) => ({ node, text: texts[i].padEnd(width) }));
 }
 
 /** Every node with its value, in the order in which they were computed. */
 export function forwardLines(explanation: Explanation, columns: number): string[] {
-  const [texts] = nodeColumn(explanation, Math.floor(columns / 2));
-  return explanation.nodes.map(({ id, value, shape }) =>
-    fit(`  ${texts[id]}  ${showValue(value, shape)}`, columns),
+  return tapeOf(explanation, Math.floor(columns / 2)).map(({ node, text }) =>
+    fit(`  ${text}  ${showValue(node.value, node.shape)}`, columns),
   );
 }
 
@@ -62,23 +64,21 @@ export function backwardLines(explanation: Explanation, output: Output): string[
 export function stepLines(explanation: Explanation, step: BackwardStep, output: Output): string[] {
   const node = explanation.nodes[step.node];
   const lines = [`  ${output.colour('cyan', showNode(explanation, node))}`];
+  const add = (text: string, indent: number) => {
+    for (const line of wrap(text, output.columns - indent).split('\n')) {
+      lines.push(`${' '.repeat(indent)}${line}`);
+    }
+  };
   for (const contribution of step.contributions) {
     const { name, shape } = explanation.nodes[contribution.to];
     const { formula, numbers, words } = ruleOf(explanation, node, contribution.input);
-    const indented = (text: string, by: number) =>
-      wrap(text, output.columns - by)
-        .split('\n')
-        .map((line) => `${' '.repeat(by)}${line}`);
-    const [first, ...rest] = [...(formula?.split('; ') ?? []), ...(words ? [`(${words})`] : [])];
-    const gets = `d${name} += `;
-    // Of several statements only the last is what flows; those before it are parts.
-    const parts = formula ? formula.split('; ').slice(0, -1) : [];
-    for (const part of parts) lines.push(...indented(part, 6));
-    const sent = [first, ...rest].slice(parts.length).join(' ');
-    lines.push(...indented(`${gets}${sent}`, 4));
+    const parts = formula?.split('; ') ?? []; // the last one is what flows, from those before it
+    for (const part of parts.slice(0, -1)) add(part, 6);
+    const sent = [...parts.slice(-1), ...(words ? [`(${words})`] : [])].join(' ');
+    add(`d${name} += ${sent}`, 4);
     const value = showValue(contribution.value, shape);
-    const came = `= ${numbers && numbers !== value ? `${numbers} = ${value}` : value}`;
-    lines.push(fit(`${' '.repeat(4 + name.length + 3)}${came}`, output.columns));
+    const came = numbers && numbers !== value ? `${numbers} = ${value}` : value;
+    lines.push(fit(`${' '.repeat(name.length + 7)}= ${came}`, output.columns));
     if (contribution.before) {
       lines.push(fit(`    ${showSum(explanation, contribution)}`, output.columns));
     }

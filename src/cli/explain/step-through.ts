@@ -14,7 +14,7 @@ import {
 } from '../../explain/index.js';
 import { fit, wrap } from '../format.js';
 import type { Output } from '../output.js';
-import { nodeColumn, notes, showNode, stepLines } from './lines.js';
+import { notes, showNode, stepLines, tapeOf } from './lines.js';
 
 const HELP = '→ forward  ← back  home first  end last  v change a value  q leave';
 
@@ -84,22 +84,21 @@ function asked(question: string): Promise<string> {
 }
 
 function view(explanation: Explanation, position: number, output: Output): string[] {
-  const { nodes } = explanation;
   const steps = stepsOf(explanation);
   const step = steps[position];
   const { values, gradients } = knownAt(explanation, position);
   const below = stepText(explanation, step, output);
-  const [texts, width] = nodeColumn(explanation, Math.floor(output.columns * 0.4));
+  const tape = tapeOf(explanation, Math.floor(output.columns * 0.4));
+  const width = tape[0]?.text.length ?? 0;
   const half = Math.max(8, Math.floor((output.columns - width - 6) / 2));
-  const rows = nodes.map(({ id, value, gradient, shape }) => {
+  const rows = tape.map(({ node: { id, value, shape }, text }) => {
     const known = values.has(id) ? showValue(value, shape) : '';
     const sum = gradients.get(id);
-    const slope = sum ? showValue(sum, shape) : gradient ? '' : values.has(id) ? '-' : '';
-    const row = `${texts[id]}  ${fit(known, half).padEnd(half)}  ${fit(slope, half)}`;
+    const row = `${text}  ${fit(known, half).padEnd(half)}  ${sum ? fit(showValue(sum, shape), half) : ''}`;
     const isCurrent = step.kind !== 'start' && step.node === id;
     return isCurrent ? output.colour('bold', `▸ ${row}`) : `  ${row}`;
   });
-  const current = step.kind === 'start' ? 0 : step.node;
+  const current = tape.findIndex(({ node }) => step.kind !== 'start' && step.node === node.id);
   const room = Math.max(5, (process.stdout.rows || 24) - below.length - 9);
   const from = Math.max(0, Math.min(current - Math.floor(room / 2), rows.length - room));
   const title = `  ${'tape'.padEnd(width)}  ${'value'.padEnd(half)}  gradient`;
