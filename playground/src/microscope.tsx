@@ -4,9 +4,9 @@ import {
   type Explanation,
   examples,
   explain,
-  isWrittenDown,
   knownAt,
   parseValues,
+  shownNodes,
   showValue,
   stepsOf,
   variablesOf,
@@ -195,22 +195,20 @@ function Tape({ explanation, position }: { explanation: Explanation; position: n
           </tr>
         </thead>
         <tbody>
-          {explanation.nodes
-            .filter((node) => !isWrittenDown(node))
-            .map((node) => {
-              const { id, value, shape } = node;
-              const sum = gradients.get(id);
-              const isCurrent = step.kind !== 'start' && step.node === id;
-              return (
-                <tr key={id} aria-current={isCurrent ? 'step' : undefined}>
-                  <th scope="row">
-                    <code>{showNode(explanation, node)}</code>
-                  </th>
-                  <td>{values.has(id) ? showValue(value, shape) : ''}</td>
-                  <td>{sum ? showValue(sum, shape) : ''}</td>
-                </tr>
-              );
-            })}
+          {shownNodes(explanation).map((node) => {
+            const { id, value, shape } = node;
+            const sum = gradients.get(id);
+            const isCurrent = step.kind !== 'start' && step.node === id;
+            return (
+              <tr key={id} aria-current={isCurrent ? 'step' : undefined}>
+                <th scope="row">
+                  <code>{showNode(explanation, node)}</code>
+                </th>
+                <td>{values.has(id) ? showValue(value, shape) : ''}</td>
+                <td>{sum ? showValue(sum, shape) : ''}</td>
+              </tr>
+            );
+          })}
         </tbody>
       </table>
     </section>

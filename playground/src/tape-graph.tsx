@@ -3,9 +3,9 @@ import { Graph, layout } from '@dagrejs/dagre';
 import {
   type ExplainedNode,
   type Explanation,
-  isWrittenDown,
   knownAt,
   showCall,
+  shownNodes,
   showValue,
   stepsOf,
 } from 'memgrad/explain';
@@ -158,7 +158,7 @@ function draw(explanation: Explanation, narrow: boolean): Drawn {
     marginy: 8,
   });
   graph.setDefaultEdgeLabel(() => ({}));
-  const nodes = explanation.nodes.filter((node) => !isWrittenDown(node));
+  const nodes = shownNodes(explanation);
   for (const node of nodes) {
     const { id, name, value, shape, gradient } = node;
     const texts = [
@@ -169,8 +169,7 @@ function draw(explanation: Explanation, narrow: boolean): Drawn {
     const letters = Math.max(...texts.map((text) => Math.min(LONGEST, text.length)));
     graph.setNode(`${id}`, { width: Math.ceil(letters * LETTER) + 16, height: HEIGHT });
     node.inputs.forEach((from, input) => {
-      if (!isWrittenDown(explanation.nodes[from]))
-        graph.setEdge(`${from}`, `${id}`, {}, `${input}`);
+      if (nodes.some(({ id }) => id === from)) graph.setEdge(`${from}`, `${id}`, {}, `${input}`);
     });
   }
   layout(graph);

@@ -6,19 +6,21 @@
  */
 
 export * from './examples.js';
+export * from './explain.js';
+export * from './explanation.js';
 export { explainable } from './operations.js';
-export { parseValues, variablesOf, writeValue, writeValues } from './parse.js';
+export { variablesOf } from './parse.js';
 export {
   type AppliedRule,
-  isWrittenDown,
   type Known,
   knownAt,
   ruleOf,
   type Step,
   showCall,
   showNumber,
+  shownNodes,
   showSum,
   showValue,
   stepsOf,
 } from './text.js';
-export * from './trace.js';
+export { parseValues, writeValue, writeValues } from './values.js';

@@ -25,7 +25,7 @@ export type Rule = string | { readonly formula?: string; readonly words: string 
 
 /** An operation as an expression calls it. */
 export interface Described {
-  /** Its arguments by name; `?`: may be left out. `kindOf` says what a name stands for. */
+  /** Its arguments by name; `?`: may be left out. `kindOf` of kinds.ts says what a name stands for. */
   readonly takes: readonly string[];
   /** Options, given as an object behind the arguments. */
   readonly options?: readonly string[];
@@ -39,54 +39,6 @@ export interface Described {
 
 /** A rule for each input by name; that of a list of inputs is given by place. */
 export type Rules = Readonly<Record<string, Rule>> | { readonly none: string };
-
-/** What an argument is: something that is computed, or written down. */
-export type Kind =
-  | 'tensor'
-  | 'integers'
-  | 'tensors'
-  | 'number'
-  | 'count'
-  | 'numbers'
-  | 'list'
-  | 'lengths'
-  | 'pairs'
-  | 'boolean'
-  | 'word';
-
-const kinds: Readonly<Record<string, Kind>> = {
-  condition: 'integers',
-  indices: 'integers',
-  targets: 'integers',
-  mask: 'integers',
-  tensors: 'tensors',
-  axis: 'number',
-  start: 'number',
-  end: 'number',
-  fill: 'number',
-  rows: 'count',
-  depth: 'count',
-  epsilon: 'number',
-  rate: 'number',
-  seed: 'number',
-  heads: 'number',
-  ignoreIndex: 'number',
-  axes: 'numbers',
-  order: 'list',
-  shape: 'lengths',
-  padding: 'pairs',
-  keepDims: 'boolean',
-  transposeA: 'boolean',
-  transposeB: 'boolean',
-  dtype: 'word',
-  activation: 'word',
-  reduction: 'word',
-};
-
-/** What an argument of this name is; `tensor` unless said otherwise. */
-export function kindOf(name: string): Kind {
-  return Object.hasOwn(kinds, name) ? kinds[name] : 'tensor';
-}
 
 const unary = (rule: Rule): Described => ({ takes: ['x'], rules: { x: rule } });
 const binary = (a: Rule, b: Rule): Described => ({

@@ -1,23 +1,12 @@
 /** An expression, read as JavaScript and turned into a list of what is to be computed, in order. */
-import {
-  type AnyNode,
-  type CallExpression,
-  type Expression,
-  type Node,
-  parse as parseJavaScript,
-} from 'acorn';
+import type { AnyNode, CallExpression, Expression, Node } from 'acorn';
 import type { Nested } from '../autograd/index.js';
 import { MemgradError } from '../errors.js';
 import type { OperationName } from '../testing/index.js';
-import { describe, explainable, isOperation, type Kind, kindOf } from './operations.js';
-
-/** How many operations and numbers an expression may have: more cannot be looked at one by one. */
-export const MOST_OPERATIONS = 200;
-/** How many numbers a value may have. */
-export const MOST_VALUES = 64;
-const LONGEST = 2000;
-/** How many axes a value may have. */
-export const MOST_AXES = 6;
+import { fits, type Kind, kindOf, says } from './kinds.js';
+import { MOST_OPERATIONS } from './limits.js';
+import { describe, explainable, isOperation } from './operations.js';
+import { numbers, Source } from './source.js';
 
 /** An argument of an operation: the place of what is computed, or what was written down. */
 export type Argument =
@@ -71,11 +60,6 @@ const binary: Readonly<Record<string, OperationName>> = {
   '>=': 'greaterEqual',
 };
 
-const numbers: Readonly<Record<string, number>> = { PI: Math.PI, Infinity };
-
-const LANGUAGE =
-  'numbers, [lists], names, + - * / ** and comparisons, c ? a : b, operations of memgrad, and name = value';
-
 /**
  * Reads `text`: statements of assignments and calls, of which the last is the result. Throws
  * `MemgradError` with the position of whatever else there is.
@@ -87,85 +71,14 @@ export function parse(text: string): Program {
   return new Reader(text).program();
 }
 
-/** Reads `text` such as `w=0.5, b=[1, 2]`: numbers and lists of numbers by name. Throws `MemgradError`. */
-export function parseValues(text: string): Map<string, Nested> {
-  const reader = new Reader(text);
-  const values = new Map<string, Nested>();
-  for (const statement of reader.statements()) {
-    const parts =
-      statement.type !== 'ExpressionStatement'
-        ? []
-        : statement.expression.type === 'SequenceExpression'
-          ? statement.expression.expressions
-          : [statement.expression];
-    if (parts.length === 0) throw reader.refuse(statement, 'is no value, such as w=0.5');
-    for (const part of parts) {
-      if (part.type !== 'AssignmentExpression' || part.left.type !== 'Identifier') {
-        throw reader.refuse(part, 'is no value of a variable; write name=value');
-      }
-      if (part.operator !== '=') throw reader.refuse(part, 'has to be written with =');
-      const value = reader.literal(part.right);
-      if (typeof value !== 'number' && !Array.isArray(value)) {
-        throw reader.refuse(part.right, 'is no number and no list of numbers');
-      }
-      values.set(part.left.name, value as Nested);
-    }
-  }
-  return values;
-}
-
-/** A value as it is written: `[1, 2]`. */
-export function writeValue(value: Nested): string {
-  return typeof value === 'number' ? `${value}` : `[${value.map(writeValue).join(', ')}]`;
-}
-
-/** Values as `parseValues` reads them: `w=0.5, b=[1, 2]`. */
-export function writeValues(values: Iterable<readonly [name: string, value: Nested]>): string {
-  return [...values].map(([name, value]) => `${name}=${writeValue(value)}`).join(', ');
-}
-
 /** The variables of an expression, in the order in which they are read. Throws as `explain` does. */
 export function variablesOf(expression: string): readonly string[] {
   return parse(expression).variables;
 }
 
-/** `at character 5`, with the line where there are several. */
-export function position(text: string, offset: number): string {
-  const before = text.slice(0, offset);
-  const line = before.split('\n').length;
-  const column = offset - before.lastIndexOf('\n');
-  return text.trimEnd().includes('\n')
-    ? `at line ${line}, character ${column}`
-    : `at character ${column}`;
-}
-
-class Reader {
+class Reader extends Source {
   readonly #instructions: Instruction[] = [];
   readonly #names = new Map<string, number>();
-
-  constructor(readonly text: string) {
-    if (text.length > LONGEST) {
-      throw new MemgradError(
-        `explain: the text has ${text.length} characters, expected at most ${LONGEST}; explain a part of it.`,
-      );
-    }
-  }
-
-  /** The statements of the text. */
-  statements() {
-    try {
-      return parseJavaScript(this.text, { ecmaVersion: 2022, sourceType: 'script' }).body;
-    } catch (error) {
-      if (!(error instanceof SyntaxError) || !('pos' in error)) throw error;
-      const what = error.message.replace(/ \(\d+:\d+\)$/, '');
-      const at = Number(error.pos);
-      throw new MemgradError(
-        at >= this.text.trimEnd().length
-          ? 'explain: the text ends too early; something is missing, such as a bracket.'
-          : `explain: cannot read the text ${position(this.text, at)}: ${what[0].toLowerCase()}${what.slice(1)}.`,
-      );
-    }
-  }
 
   program(): Program {
     const statements = this.statements().filter(({ type }) => type !== 'EmptyStatement');
@@ -180,37 +93,6 @@ class Reader {
       does.kind === 'variable' ? [does.variable] : [],
     );
     return { text: this.text, instructions, variables, result };
-  }
-
-  /** An error that names what stands at `node` and where. */
-  refuse(node: Node, why = `is not understood; write ${LANGUAGE}`): MemgradError {
-    const source = this.text.slice(node.start, node.end).replace(/\s+/g, ' ');
-    const short = source.length > 30 ? `${source.slice(0, 29)}…` : source;
-    return new MemgradError(`explain: '${short}' ${position(this.text, node.start)} ${why}.`);
-  }
-
-  /** What is written down: numbers, lists, words, truth values. Undefined for anything else. */
-  literal(node: AnyNode, depth = 0): unknown {
-    if (node.type === 'Literal') {
-      return ['number', 'string', 'boolean'].includes(typeof node.value) ? node.value : undefined;
-    }
-    if (node.type === 'Identifier') {
-      return Object.hasOwn(numbers, node.name) ? numbers[node.name] : undefined;
-    }
-    if (node.type === 'UnaryExpression' && (node.operator === '-' || node.operator === '+')) {
-      const value = this.literal(node.argument);
-      return typeof value === 'number' ? (node.operator === '-' ? -value : value) : undefined;
-    }
-    if (node.type !== 'ArrayExpression') return undefined;
-    if (depth === MOST_AXES) {
-      throw this.refuse(node, `is a list in more than ${MOST_AXES} others, which is the most`);
-    }
-    const values = node.elements.map((element) =>
-      element ? this.literal(element, depth + 1) : undefined,
-    );
-    return values.some((value) => typeof value !== 'number' && !Array.isArray(value))
-      ? undefined
-      : values;
   }
 
   #statement(node: Expression): number {
@@ -376,37 +258,3 @@ function signature(name: OperationName): string {
   const parts = [...takes, ...(options ? [`{ ${options.map((o) => `${o}?`).join(', ')} }`] : [])];
   return `${name}(${parts.join(', ')})`;
 }
-
-type Plain = Exclude<Kind, 'tensor' | 'integers' | 'tensors'>;
-
-const isNumber = (value: unknown): value is number => typeof value === 'number';
-const areNumbers = (value: unknown): value is number[] =>
-  Array.isArray(value) && value.every(isNumber);
-
-const fits: Record<Plain, (value: unknown) => boolean> = {
-  number: isNumber,
-  count: (value) => isNumber(value) && value <= MOST_VALUES,
-  numbers: (value) => isNumber(value) || areNumbers(value),
-  list: areNumbers,
-  // A size is multiplied out before anything is made of it.
-  lengths: (value) =>
-    areNumbers(value) &&
-    value.length <= MOST_AXES &&
-    value.reduce((size, length) => size * Math.max(1, length), 1) <= MOST_VALUES,
-  pairs: (value) =>
-    Array.isArray(value) &&
-    value.every((pair) => areNumbers(pair) && pair.length === 2 && pair.every((n) => n <= 16)),
-  boolean: (value) => typeof value === 'boolean',
-  word: (value) => typeof value === 'string',
-};
-
-const says: Record<Plain, string> = {
-  number: 'a number',
-  count: `a number up to ${MOST_VALUES}`,
-  numbers: 'a number or a list of numbers',
-  list: 'a list of numbers',
-  lengths: `a list of at most ${MOST_AXES} lengths, for at most ${MOST_VALUES} values`,
-  pairs: 'a [before, after] of at most 16 for each axis',
-  boolean: 'true or false',
-  word: "a word such as 'sum'",
-};

@@ -2,8 +2,8 @@
 import { sizeOf } from '../backends/layout.js';
 import { MemgradError } from '../errors.js';
 import type { OperationName } from '../testing/index.js';
+import type { BackwardStep, Contribution, ExplainedNode, Explanation } from './explanation.js';
 import { describe, type Rule } from './operations.js';
-import type { BackwardStep, Contribution, ExplainedNode, Explanation } from './trace.js';
 
 /** A number in at most six digits. */
 export function showNumber(x: number): string {
@@ -21,9 +21,11 @@ export function showValue(value: readonly number[], shape: readonly number[]): s
   return build(0, 0);
 }
 
-/** Whether a node is a number that stands in the operation it belongs to, and needs no place of its own. */
-export function isWrittenDown({ kind, shape }: ExplainedNode): boolean {
-  return kind === 'constant' && shape.length === 0;
+/** The nodes to show: numbers stand in the operations that they belong to, and need no place of their own. */
+export function shownNodes({ nodes, result }: Explanation): ExplainedNode[] {
+  return nodes.filter(
+    ({ id, kind, shape }) => kind !== 'constant' || shape.length > 0 || id === result,
+  );
 }
 
 const signs: Partial<Record<OperationName, string>> = {

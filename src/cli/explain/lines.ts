@@ -3,9 +3,9 @@ import {
   type BackwardStep,
   type ExplainedNode,
   type Explanation,
-  isWrittenDown,
   ruleOf,
   showCall,
+  shownNodes,
   showSum,
   showValue,
 } from '../../explain/index.js';
@@ -37,7 +37,7 @@ export function tapeOf(
   explanation: Explanation,
   widest: number,
 ): { node: ExplainedNode; text: string }[] {
-  const shown = explanation.nodes.filter((node) => !isWrittenDown(node));
+  const shown = shownNodes(explanation);
   const texts = shown.map((node) => fit(showNode(explanation, node), widest));
   const width = Math.max(...texts.map(({ length }) => length));
   return shown.map((node, i) => ({ node, text: texts[i].padEnd(width) }));
@@ -53,7 +53,7 @@ export function forwardLines(explanation: Explanation, columns: number): string[
 /** Every step of the backward pass. */
 export function backwardLines(explanation: Explanation, output: Output): string[] {
   const { nodes, result, backward } = explanation;
-  if (backward.length === 0) return ['  Nothing flows back: no variable leads to the result.'];
+  if (!nodes[result].gradient) return ['  Nothing flows back: no variable leads to the result.'];
   return [
     `  d${nodes[result].name} = 1`,
     ...backward.flatMap((step) => stepLines(explanation, step, output)),

@@ -1,156 +1,29 @@
-/** An expression, run forward and backward by the engine, with every number kept. */
+/** A program run by the engine, forward and backward, with every number kept. */
 import * as engine from '../autograd/index.js';
 import {
   Key,
   type Nested,
   ones,
-  scope,
   type Tensor,
   tapGradient,
   tensor,
   vjp,
-  watch,
   within,
 } from '../autograd/index.js';
 import type { Backend, DType, TypedArray } from '../backends/backend.js';
-import { loadBackend } from '../backends/index.js';
 import { MemgradError } from '../errors.js';
 import type { OperationName } from '../testing/index.js';
+import type { BackwardStep, Contribution, ExplainedNode, Explanation } from './explanation.js';
+import { MOST_AXES, MOST_VALUES } from './limits.js';
 import { describe } from './operations.js';
-import {
-  type Argument,
-  type Instruction,
-  MOST_AXES,
-  MOST_VALUES,
-  type Program,
-  parse,
-  position,
-} from './parse.js';
-
-/** A variable, a number that was written down, or an operation that ran. */
-export interface ExplainedNode {
-  /** Its place in `Explanation.nodes`, which is the order in which they were computed. */
-  readonly id: number;
-  readonly kind: 'variable' | 'constant' | 'operation';
-  /** As it was assigned; h₂ the second time, and v₁, v₂ and so on where it was not. */
-  readonly name: string;
-  /** Of an operation. */
-  readonly operation?: OperationName;
-  /** Which nodes it was computed from, one place for each argument. */
-  readonly inputs: readonly number[];
-  /** What they are called: `a` and `b` of mul. */
-  readonly inputNames: readonly string[];
-  /** The other arguments and the options. */
-  readonly plain: Readonly<Record<string, unknown>>;
-  readonly dtype: 'float32' | 'float64' | 'int32';
-  readonly shape: readonly number[];
-  /** Row-major. */
-  readonly value: readonly number[];
-  /** The derivative of the result by it; undefined where none is taken: numbers, and what no gradient reaches. */
-  readonly gradient: readonly number[] | undefined;
-  /** The operations of the engine that it ran as: for `mean` a sum and a division. */
-  readonly ranAs: readonly string[];
-  /** Where it stands in the expression. */
-  readonly start: number;
-  readonly end: number;
-}
-
-/** What the gradient rule of an operation sent to one of its inputs. */
-export interface Contribution {
-  /** The node that it goes to. */
-  readonly to: number;
-  /** Which argument of the operation that is. */
-  readonly input: number;
-  readonly value: readonly number[];
-  /** The gradient that the node had before, where an operation later in the expression uses it too. */
-  readonly before: readonly number[] | undefined;
-  /** The gradient that it has now: the sum. */
-  readonly total: readonly number[];
-}
-
-/** One operation of the backward pass. */
-export interface BackwardStep {
-  readonly node: number;
-  /** The gradient of its result, complete: whatever uses it has been before. */
-  readonly incoming: readonly number[];
-  /** In the order in which the engine adds them. */
-  readonly contributions: readonly Contribution[];
-}
-
-/** An expression with all that was computed, forward and backward. */
-export interface Explanation {
-  readonly expression: string;
-  readonly nodes: readonly ExplainedNode[];
-  /** The node that is differentiated. */
-  readonly result: number;
-  /** Whether it is a sum that was added, since only of a single number there is a gradient. */
-  readonly summed: boolean;
-  /** The backward pass in the order of the engine. It begins with a gradient of 1 at the result. */
-  readonly backward: readonly BackwardStep[];
-  /** The variables to which no value was given, and which have a default. */
-  readonly defaults: readonly string[];
-}
-
-/** Options of `explain`. */
-export interface ExplainOptions {
-  /** Values of variables: numbers and nested lists. */
-  at?: Readonly<Record<string, Nested>> | ReadonlyMap<string, Nested>;
-  /** What computes: cpu, the default, in float64, or wasm, in float32. On a page with a strict policy cpu cannot run. */
-  backend?: Backend;
-}
+import type { Argument, Instruction, Program } from './parse.js';
+import { position } from './source.js';
 
 /** What runs. */
 const operations: Pick<typeof engine, OperationName> = engine;
 
 /** What variables without a value are, in the order in which they are first read: not 0 or 1, and log and sqrt take them. */
 const defaultValues = [0.5, 1.5, 0.25, 2, 0.75, 1.25, 1.75, 0.6];
-
-/**
- * Runs `expression` forward and backward, in float64 where the backend has it, and gives every value
- * and every gradient on the way. A variable that `at` doesn't name is a number: 0.5, 1.5, 0.25 and so
- * on. A result of several numbers is summed. Throws `MemgradError` for what is not understood,
- * with its position, and where there is more than a person can look at: 200 operations, 64 numbers
- * in a value.
- *
- * @example
- * ```js
- * import { explain } from 'memgrad/explain';
- *
- * const { nodes, backward } = await explain('tanh(w * x)', { at: { w: 0.5, x: 2 } });
- * console.log(nodes.map(({ name }) => name).join(' ')); // => w x v₁ v₂
- * console.log(backward[0].contributions[0].value[0].toFixed(4)); // => 0.4200
- * ```
- */
-export async function explain(
-  expression: string,
-  { at = {}, backend }: ExplainOptions = {},
-): Promise<Explanation> {
-  const program = parse(expression);
-  const given = at instanceof Map ? at : new Map(Object.entries(at));
-  const defaults = withoutValue(program, given);
-  const recording = new Recording(program, given, defaults, backend ?? (await loadBackend('cpu')));
-  scope(() => {
-    watch(
-      () => recording.run(),
-      ({ operation, place, gradientOf }) => {
-        if (gradientOf === undefined) recording.ran(operation, place);
-      },
-    );
-  });
-  return recording.read();
-}
-
-/** The variables without a value. Throws for a value without a variable. */
-function withoutValue(program: Program, given: ReadonlyMap<string, Nested>): string[] {
-  const { variables } = program;
-  const unknown = [...given.keys()].find((name) => !variables.includes(name));
-  if (unknown !== undefined) {
-    throw new MemgradError(
-      `explain: a value is given for '${unknown}', which the expression doesn't read; ${variables.length > 0 ? `it reads ${variables.join(', ')}` : 'it reads no variable'}.`,
-    );
-  }
-  return variables.filter((name) => !given.has(name));
-}
 
 type Reading = Promise<TypedArray>;
 
@@ -159,11 +32,13 @@ interface Noted {
   tensor: Tensor;
   value: Reading;
   gradient?: Reading;
-  ranAs: string[];
 }
 
-class Recording {
+/** One run of a program. */
+export class Recording {
   readonly #nodes: Noted[] = [];
+  /** For each node, what the engine ran. */
+  readonly #ranAs: string[][];
   readonly #instructions: Instruction[];
   readonly #steps: {
     node: number;
@@ -181,6 +56,7 @@ class Recording {
   ) {
     this.#dtype = backend.dtypes.includes('float64') ? 'float64' : 'float32';
     this.#instructions = [...program.instructions];
+    this.#ranAs = program.instructions.map(() => []);
     this.#result = program.result;
   }
 
@@ -203,7 +79,7 @@ class Recording {
   /** An operation of the engine ran at a place that `#compute` opened. */
   ran(operation: string, place: string): void {
     if (place === '' || operation === 'tapGradient') return;
-    this.#nodes[Number(place)]?.ranAs.push(operation);
+    this.#ranAs[Number(place)].push(operation);
   }
 
   #leaf({ does, whole = false, ...where }: Instruction): Tensor | undefined {
@@ -244,6 +120,7 @@ class Recording {
       options: [],
     } as const;
     this.#result = this.#instructions.push({ name: undefined, does, start, end }) - 1;
+    this.#ranAs.push([]);
     return this.#compute(this.#result, this.#instructions[this.#result], outputs);
   }
 
@@ -261,7 +138,6 @@ class Recording {
     for (let input = places.length - 1; input >= 0; input--) {
       inputs[input] = tapGradient(outputs[places[input].from], seeContribution(input));
     }
-    this.#nodes[id] = { ranAs: [] } as unknown as Noted;
     const output = this.#placed(instruction, () =>
       within(`${id}`, () => call(does, inputs, this.#dtype)),
     );
@@ -279,7 +155,7 @@ class Recording {
         `explain: '${this.program.text.slice(start, end)}' has shape [${tensor.shape.join(', ')}], expected at most ${MOST_VALUES} values and ${MOST_AXES} axes, as many as can be looked at.`,
       );
     }
-    this.#nodes[id] = { tensor, value: tensor.data(), ranAs: this.#nodes[id]?.ranAs ?? [] };
+    this.#nodes[id] = { tensor, value: tensor.data() };
     return tensor;
   }
 
@@ -304,7 +180,7 @@ class Recording {
   async read(): Promise<Explanation> {
     const names = namesOf(this.#instructions);
     const nodes = await Promise.all(
-      this.#nodes.map(async ({ tensor, value, gradient, ranAs }, id): Promise<ExplainedNode> => {
+      this.#nodes.map(async ({ tensor, value, gradient }, id): Promise<ExplainedNode> => {
         const instruction = this.#instructions[id];
         const { does, start, end } = instruction;
         const inputs = inputsOf(instruction);
@@ -320,7 +196,7 @@ class Recording {
           shape: tensor.shape,
           value: [...(await value)],
           gradient: gradient && [...(await gradient)],
-          ranAs,
+          ranAs: this.#ranAs[id],
           start,
           end,
         };
@@ -344,7 +220,8 @@ class Recording {
       for (const { input, value } of contributions) {
         const to = nodes[node].inputs[input];
         const [before, came] = [totals.get(to), [...(await value)]];
-        const total = before ? came.map((x, i) => before[i] + x) : came;
+        const round = nodes[to].dtype === 'float32' ? Math.fround : Number; // as the engine adds
+        const total = before ? came.map((x, i) => round(before[i] + x)) : came;
         totals.set(to, total);
         made.push({ to, input, value: came, before, total });
       }

@@ -1,0 +1,63 @@
+/** `explain`: from a text to everything that was computed. */
+import { type Nested, scope, watch } from '../autograd/index.js';
+import type { Backend } from '../backends/backend.js';
+import { loadBackend } from '../backends/index.js';
+import { MemgradError } from '../errors.js';
+import type { Explanation } from './explanation.js';
+import { type Program, parse } from './parse.js';
+import { Recording } from './recording.js';
+
+/** Options of `explain`. */
+export interface ExplainOptions {
+  /** Values of variables: numbers and nested lists. */
+  at?: Readonly<Record<string, Nested>> | ReadonlyMap<string, Nested>;
+  /** What computes: cpu, the default, in float64, or wasm, in float32. On a page with a strict policy cpu cannot run. */
+  backend?: Backend;
+}
+
+/**
+ * Runs `expression` forward and backward, in float64 where the backend has it, and gives every value
+ * and every gradient on the way. A variable that `at` doesn't name is a number: 0.5, 1.5, 0.25 and so
+ * on. A result of several numbers is summed. Throws `MemgradError` for what is not understood,
+ * with its position, and where there is more than a person can look at: 200 operations, 64 numbers
+ * in a value.
+ *
+ * @example
+ * ```js
+ * import { explain } from 'memgrad/explain';
+ *
+ * const { nodes, backward } = await explain('tanh(w * x)', { at: { w: 0.5, x: 2 } });
+ * console.log(nodes.map(({ name }) => name).join(' ')); // => w x v₁ v₂
+ * console.log(backward[0].contributions[0].value[0].toFixed(4)); // => 0.4200
+ * ```
+ */
+export async function explain(
+  expression: string,
+  { at = {}, backend }: ExplainOptions = {},
+): Promise<Explanation> {
+  const program = parse(expression);
+  const given = at instanceof Map ? at : new Map(Object.entries(at));
+  const defaults = withoutValue(program, given);
+  const recording = new Recording(program, given, defaults, backend ?? (await loadBackend('cpu')));
+  scope(() => {
+    watch(
+      () => recording.run(),
+      ({ operation, place, gradientOf }) => {
+        if (gradientOf === undefined) recording.ran(operation, place);
+      },
+    );
+  });
+  return recording.read();
+}
+
+/** The variables without a value. Throws for a value without a variable. */
+function withoutValue(program: Program, given: ReadonlyMap<string, Nested>): string[] {
+  const { variables } = program;
+  const unknown = [...given.keys()].find((name) => !variables.includes(name));
+  if (unknown !== undefined) {
+    throw new MemgradError(
+      `explain: a value is given for '${unknown}', which the expression doesn't read; ${variables.length > 0 ? `it reads ${variables.join(', ')}` : 'it reads no variable'}.`,
+    );
+  }
+  return variables.filter((name) => !given.has(name));
+}

@@ -1,0 +1,86 @@
+/** What the arguments of operations are, by their names. */
+import { MOST_AXES, MOST_VALUES } from './limits.js';
+
+/** What an argument is: something that is computed, or written down. */
+export type Kind =
+  | 'tensor'
+  | 'integers'
+  | 'tensors'
+  | 'number'
+  | 'count'
+  | 'numbers'
+  | 'list'
+  | 'lengths'
+  | 'pairs'
+  | 'boolean'
+  | 'word';
+
+const kinds: Readonly<Record<string, Kind>> = {
+  condition: 'integers',
+  indices: 'integers',
+  targets: 'integers',
+  mask: 'integers',
+  tensors: 'tensors',
+  axis: 'number',
+  start: 'number',
+  end: 'number',
+  fill: 'number',
+  rows: 'count',
+  depth: 'count',
+  epsilon: 'number',
+  rate: 'number',
+  seed: 'number',
+  heads: 'number',
+  ignoreIndex: 'number',
+  axes: 'numbers',
+  order: 'list',
+  shape: 'lengths',
+  padding: 'pairs',
+  keepDims: 'boolean',
+  transposeA: 'boolean',
+  transposeB: 'boolean',
+  dtype: 'word',
+  activation: 'word',
+  reduction: 'word',
+};
+
+/** What an argument of this name is; `tensor` unless said otherwise. */
+export function kindOf(name: string): Kind {
+  return Object.hasOwn(kinds, name) ? kinds[name] : 'tensor';
+}
+
+/** What is written down. */
+export type Plain = Exclude<Kind, 'tensor' | 'integers' | 'tensors'>;
+
+const isNumber = (value: unknown): value is number => typeof value === 'number';
+const areNumbers = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every(isNumber);
+
+/** Whether a value that was written down may stand there. Sizes are multiplied out before anything is made of them. */
+export const fits: Record<Plain, (value: unknown) => boolean> = {
+  number: isNumber,
+  count: (value) => isNumber(value) && value <= MOST_VALUES,
+  numbers: (value) => isNumber(value) || areNumbers(value),
+  list: areNumbers,
+  lengths: (value) =>
+    areNumbers(value) &&
+    value.length <= MOST_AXES &&
+    value.reduce((size, length) => size * Math.max(1, length), 1) <= MOST_VALUES,
+  pairs: (value) =>
+    Array.isArray(value) &&
+    value.every((pair) => areNumbers(pair) && pair.length === 2 && pair.every((n) => n <= 16)),
+  boolean: (value) => typeof value === 'boolean',
+  word: (value) => typeof value === 'string',
+};
+
+/** How an error says what may stand there. */
+export const says: Record<Plain, string> = {
+  number: 'a number',
+  count: `a number up to ${MOST_VALUES}`,
+  numbers: 'a number or a list of numbers',
+  list: 'a list of numbers',
+  lengths: `a list of at most ${MOST_AXES} lengths, for at most ${MOST_VALUES} values`,
+  pairs: 'a [before, after] of at most 16 for each axis',
+  boolean: 'true or false',
+  word: "a word such as 'sum'",
+};
