@@ -50,7 +50,7 @@ export function App() {
             />
           </div>
         </header>
-        <main>
+        <main aria-busy={session.models.length === 0 && !session.error}>
           <LessonText {...panel} />
           <div>
             {session.error && (
