@@ -1,4 +1,4 @@
-/** What a page loads of each engine before it can train on WebAssembly: minified, gzipped. */
+/** What a page loads of each engine before it can train: minified, gzipped. */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { gzipSync } from 'node:zlib';
@@ -26,9 +26,8 @@ const apps = [
     beside: tfjsKernels,
   },
   {
-    name: 'TensorFlow.js as it comes, wasm',
-    source: "import '@tensorflow/tfjs-backend-wasm'; export * from '@tensorflow/tfjs';",
-    beside: tfjsKernels,
+    name: 'TensorFlow.js as it comes: layers, WebGL, processor',
+    source: "export * from '@tensorflow/tfjs';",
   },
   {
     name: 'jax-js',

@@ -4,7 +4,8 @@
  * that names a source file is an excerpt of it.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 
@@ -80,6 +81,11 @@ for (const [name, code] of examples) {
 }
 
 for (const page of pages) {
+  test(`${page}: links within the repository lead somewhere`, () => {
+    const links = [...readFileSync(page, 'utf8').matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)];
+    const dead = links.map(([, link]) => link).filter((to) => !existsSync(join(dirname(page), to)));
+    assert.equal(dead, []);
+  });
   for (const { file, code } of excerpts(page)) {
     const [first] = code.split('\n');
     test(`${page}: '${first}' stands in ${file}`, () => {
