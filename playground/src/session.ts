@@ -1,7 +1,7 @@
 /** The page's side of the Worker: questions with answers, and what training has come to. */
 import type { BackendName } from 'memgrad';
 import type { RunConfig } from 'memgrad/runs';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { configsOf } from './configs.js';
 import type {
   Answer,
@@ -83,7 +83,7 @@ export function useSession(state: State): Session {
     );
   };
 
-  const wanted = JSON.stringify(configsOf(state));
+  const wanted = useMemo(() => JSON.stringify(configsOf(state)), [state]);
   useEffect(() => open(JSON.parse(wanted)), [wanted]);
   useEffect(() => {
     ask('backends').then((backends) => change({ backends }), fail);
@@ -93,7 +93,7 @@ export function useSession(state: State): Session {
     ...view,
     ask,
     fail,
-    reset: () => open(configsOf(state)),
+    reset: () => open(JSON.parse(wanted)),
     load: (files, name) => {
       const loading = ask('load', { files, backend: state.backend });
       loading.then((opened) => show(opened, name), fail);

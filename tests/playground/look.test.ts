@@ -80,7 +80,13 @@ test('attention of every model comes with its cache and memory rows, and sums to
 
 test('an erased token is zeros for the segment that reads it; without any memory nothing of the prompt is left', async () => {
   const run = await runOf({ memory: 3, second: 'none' });
-  const one = await look(run, heldOut(run, 0), [{ segment: 1, token: 2 }]);
+  const one = await look(run, heldOut(run, 0), [
+    { segment: 1, token: 2 },
+    { segment: 9, token: 0 },
+    { segment: 1, token: 3 },
+  ]);
+  assert.equal(one.gone, [{ segment: 1, token: 2 }]);
+  assert.ok(one.without.loss !== one.whole.loss);
   assert.ok(one.memory[1].values.subarray(64).every((value) => value === 0));
   assert.ok(one.memory[1].values.subarray(0, 64).every((value) => value !== 0));
   assert.ok(one.memory[2].values.some((value) => value !== 0));
@@ -98,8 +104,9 @@ test('an erased token is zeros for the segment that reads it; without any memory
 
 test('erasing leaves models alone that carry no memory', async () => {
   const run = await runOf({ model: 'transformer-xl' });
-  const { whole, erased } = await look(run, heldOut(run, 0), [{ segment: 1, token: 0 }]);
-  assert.equal(whole, erased);
+  const { whole, gone, without } = await look(run, heldOut(run, 0), [{ segment: 1, token: 0 }]);
+  assert.equal(gone, []);
+  assert.equal(without, whole);
 });
 
 test.run();

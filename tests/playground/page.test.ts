@@ -45,6 +45,9 @@ function watchFrames(page: Page, milliseconds: number) {
   }, milliseconds);
 }
 
+/** Nothing of the page or of the wasm path builds code from text. */
+const policy = `${STRICT}; style-src 'self'; worker-src 'self'; img-src data:`;
+
 test('RMT learns to copy beside a Transformer that cannot, while the page draws 60 frames a second', async () => {
   const { result, problems } = await openPlayground(
     async (page) => {
@@ -66,8 +69,7 @@ test('RMT learns to copy beside a Transformer that cannot, while the page draws 
       await region(page, 'RMT').filter({ hasText: 'Step0' }).waitFor();
       return { rmt, transformer, frames, plots, reset: await readout(page, 'Transformer') };
     },
-    // Nothing of the page or of the wasm path builds code from text.
-    { 'content-security-policy': `${STRICT}; style-src 'self'; worker-src 'self'; img-src data:` },
+    { headers: { 'content-security-policy': policy } },
   );
   assert.equal(problems, []);
   const { rmt, transformer, frames, plots, reset } = result;
@@ -207,10 +209,11 @@ test('the lesson on memory: RMT learns, an erased token costs the same symbol in
     await field(page, 'Erase memory token 3 before segment 2').check();
     const lost: string[] = [];
     for (const sample of [0, 1, 2]) {
+      const before = await answer.locator('dd').first().innerText();
       await field(page, 'Sample').fill(String(sample));
       await field(page, 'Sample').blur();
-      await page.waitForTimeout(1200); // for the answer to this sample
-      lost.push(await answer.innerText());
+      if (sample > 0) await answer.locator('dd').first().filter({ hasNotText: before }).waitFor();
+      lost.push(await answer.filter({ hasText: 'With less memory' }).innerText());
     }
     const address = addressOf(page);
     await button(page, 'Bring all back').click();
@@ -254,6 +257,29 @@ test('every lesson opens by its link, and its buttons change the state', async (
     lessons.map(({ title }) => title),
   );
   assert.equal(result.address, { lesson: lessons[0].id });
+});
+
+test('the GPU backends take the step that wasm takes', async () => {
+  const { result, problems } = await openPlayground(
+    async (page) => {
+      await page.getByLabel('Backend').getByText('webgpu').waitFor({ state: 'attached' });
+      const offered = await field(page, 'Backend').locator('option').allTextContents();
+      const losses: string[] = [];
+      for (const backend of offered) {
+        await show(page, `?layers=1&heads=1&width=16&length=2&batch=2&backend=${backend}`);
+        await button(page, 'Step').click();
+        const box = region(page, 'RMT').filter({ hasText: 'Step1' });
+        await box.waitFor({ timeout: 120_000 });
+        losses.push(/Loss\s+([\d.]+)/.exec(await box.innerText())?.[1] ?? '');
+      }
+      return { offered, losses };
+    },
+    { gpu: true },
+  );
+  assert.equal(problems, []);
+  assert.equal(result.offered, ['wasm', 'webgl', 'webgpu']);
+  const [wasm, ...others] = result.losses.map(Number);
+  for (const loss of others) assert.ok(Math.abs(loss - wasm) < 2e-3, result.losses.join());
 });
 
 test('the bench measures a step and copies its table', async () => {

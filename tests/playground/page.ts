@@ -20,17 +20,18 @@ function built(): string {
   return shared.playgroundBuilt;
 }
 
-/** Opens the playground, served with `headers`, and does with it what `use` says. */
+/** Opens the playground, served with `headers`, and does with it what `use` says; with `gpu` the browser has WebGL and WebGPU. */
 export function openPlayground<T>(
   use: (page: Page) => Promise<T>,
-  headers: Record<string, string> = {},
+  { headers = {}, gpu = false }: { headers?: Record<string, string>; gpu?: boolean } = {},
 ): Promise<Visit<T>> {
   const folder = built();
   const fileOf = (path: string) => join(folder, path === '/' ? 'index.html' : path);
-  return open(serveFiles(fileOf, headers), async (page) => {
+  const started = async (page: Page) => {
     await ready(page);
     return use(page);
-  });
+  };
+  return open(serveFiles(fileOf, headers), started, gpu);
 }
 
 /** Goes to an address of the playground, and waits for its models. */
