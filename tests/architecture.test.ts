@@ -56,4 +56,20 @@ for (const file of files) {
   });
 }
 
+const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));
+const libraries = ['preact', 'preact/hooks', 'uplot'];
+const page = readdirSync('playground/src').filter((file) => /\.tsx?$/.test(file));
+
+for (const file of page) {
+  test(`playground/src/${file} imports what users of memgrad can`, () => {
+    const source = readFileSync(`playground/src/${file}`, 'utf8');
+    for (const [, name] of source.matchAll(/from '([^']+)'/g)) {
+      const own = /^\.\/[\w-]+\.js$/.test(name);
+      const exported =
+        name.startsWith('memgrad') && Object.hasOwn(exports, name.replace('memgrad', '.'));
+      assert.ok(own || exported || libraries.includes(name), name);
+    }
+  });
+}
+
 test.run();

@@ -223,11 +223,12 @@ test('the lesson on memory: RMT learns, an erased token costs the same symbol in
   });
   assert.equal(problems, []);
   for (const text of result.lost) {
-    assert.match(text, /wrong at 3, 9|loses [12] of its|loses no/, text);
+    const wrong = /wrong at ([\d, ]+)/.exec(text.slice(text.indexOf('With less memory')));
+    assert.is(wrong?.[1], '3, 9', text);
     const [, all, less] = /Loss ([\d.]+); ([\d.]+) without 1 memory token/.exec(text) ?? [];
     assert.ok(Number(less) > Number(all), text);
   }
-  assert.match(result.lost.join(), 'The answer loses 2 of its 12 right symbols.');
+  assert.match(result.lost[0], 'The answer loses 2 of its 12 right symbols.');
   assert.is(result.address.erase, '2.3');
   assert.match(result.back, /12 of 12 right/);
   assert.is(result.gradient, 1);
