@@ -13,6 +13,8 @@ export interface Opened {
   readonly segments: number;
   /** The accuracy of guessing. */
   readonly chance: number;
+  /** Whether there is nothing left to train. */
+  readonly finished: boolean;
   /** The steps taken before it was opened here. */
   readonly history: readonly Point[];
 }

@@ -54,7 +54,9 @@ test('RMT learns to copy beside a Transformer that cannot, while the page draws 
       await show(page, '?second=transformer');
       await button(page, 'Start').click();
       const frames = await watchFrames(page, 3000);
-      await region(page, 'RMT').filter({ hasText: '99.8%' }).waitFor({ timeout: 60_000 });
+      await region(page, 'RMT')
+        .filter({ hasText: /99\.[89]%|100\.0%/ })
+        .waitFor({ timeout: 60_000 });
       await region(page, 'Held-out sample').filter({ hasText: '12 of 12 right' }).waitFor();
       await button(page, 'Pause').click();
       await page.getByText('Not training.').waitFor();
@@ -73,10 +75,13 @@ test('RMT learns to copy beside a Transformer that cannot, while the page draws 
   );
   assert.equal(problems, []);
   const { rmt, transformer, frames, plots, reset } = result;
-  assert.ok(rmt.step < 1000, `${rmt.step} steps`);
+  assert.ok(rmt.accuracy >= 99.8 && rmt.step < 1000, `${rmt.accuracy}%, ${rmt.step} steps`);
   assert.ok(transformer.step >= rmt.step, 'they take their steps in turn');
   assert.ok(transformer.accuracy < 40, `the Transformer got ${transformer.accuracy}%`);
-  assert.match(plots.join(), /Accuracy. RMT went from \d+.\d% to 99.8% in \d+ steps; Transformer/);
+  assert.match(
+    plots.join(),
+    /Accuracy. RMT went from \d+.\d% to [\d.]+% in \d+ steps; Transformer/,
+  );
   assert.is(reset.step, 0);
   // A frame in the middle came in time. Of long tasks, which the machine may stretch when it is
   // busy with something else, there is at most one: those of the page itself would come with each
