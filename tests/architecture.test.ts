@@ -56,8 +56,7 @@ for (const file of files) {
   });
 }
 
-const { exports } = JSON.parse(readFileSync('package.json', 'utf8'));
-const libraries = ['preact', 'preact/hooks', 'uplot'];
+const { exports, devDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
 const page = readdirSync('playground/src').filter((file) => /\.tsx?$/.test(file));
 
 for (const file of page) {
@@ -67,9 +66,14 @@ for (const file of page) {
       const own = /^\.\/[\w-]+\.js$/.test(name);
       const exported =
         name.startsWith('memgrad') && Object.hasOwn(exports, name.replace('memgrad', '.'));
-      assert.ok(own || exported || libraries.includes(name), name);
+      assert.ok(own || exported || isLibrary(name), name);
     }
   });
+}
+
+function isLibrary(name: string): boolean {
+  const [, packageName] = /^(@[^/]+\/[^/]+|[^/]+)/.exec(name) ?? [];
+  return Object.hasOwn(devDependencies, packageName);
 }
 
 test.run();
