@@ -1,5 +1,5 @@
 /**
- * The benchmarks: npm run bench -- [matmul] [step] [memory] [profile] [browser] [bptt] [options]
+ * The benchmarks: npm run bench -- [matmul] [step] [memory] [profile] [browser] [size] [bptt] [options]
  * Without a name it runs matmul, step and memory. See docs/benchmarks.md.
  */
 import { spawnSync } from 'node:child_process';
@@ -18,6 +18,7 @@ const benches = {
   step: (options) => import('./step.mjs').then(({ step }) => step(options)),
   memory: (options) => import('./memory.mjs').then(({ memory }) => memory(options)),
   browser: (options) => import('./browser.mjs').then(({ browser }) => browser(options)),
+  size: () => import('./size.mjs').then(({ size }) => size()),
   bptt: (options) => import('./bptt.mjs').then(({ bptt }) => bptt(options)),
   profile: (options) => import('./profile.mjs').then(({ profileAll }) => profileAll(options)),
   /** Not a benchmark: takes the losses of bench/reference.json anew, with memgrad's cpu. */
@@ -77,7 +78,7 @@ function npm(args, cwd) {
   }
 }
 
-const needsPeers = names.some((name) => ['matmul', 'step', 'browser'].includes(name));
+const needsPeers = names.some((name) => ['matmul', 'step', 'browser', 'size'].includes(name));
 if (needsPeers && !existsSync(join(here, 'node_modules'))) {
   console.log('bench: installing the engines to compare with (once, into bench/node_modules).');
   npm(['ci', '--ignore-scripts', '--no-audit', '--no-fund'], here);

@@ -1,12 +1,13 @@
 // Builds the playground into build/playground, a folder for any static host, and serves it here.
 //   node scripts/playground.mjs          builds and serves
 //   node scripts/playground.mjs --build  builds only
-import { copyFile, rm } from 'node:fs/promises';
+import { copyFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { wasmKernels } from './kernels.mjs';
+import { bundledLicences } from './licences.mjs';
 import { serveFiles } from './serve.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -14,10 +15,14 @@ const folder = join(root, 'build', 'playground');
 const FIRST_PORT = 8080;
 
 await rm(folder, { recursive: true, force: true });
-await build({
+const { metafile } = await build({
   absWorkingDir: root,
   // tsconfig.json says where 'memgrad' is: the sources.
-  entryPoints: ['main.tsx', 'worker.ts'].map((name) => `playground/src/${name}`),
+  entryPoints: {
+    main: 'playground/src/main.tsx',
+    worker: 'playground/src/worker.ts',
+    style: 'playground/style.css',
+  },
   outdir: folder,
   bundle: true,
   splitting: true,
@@ -27,16 +32,13 @@ await build({
   platform: 'browser',
   chunkNames: 'chunks/[name]-[hash]',
   plugins: [wasmKernels],
+  metafile: true,
   logLevel: 'warning',
 });
-await build({
-  absWorkingDir: root,
-  entryPoints: ['playground/style.css'],
-  outdir: folder,
-  bundle: true,
-  minify: true,
-  logLevel: 'warning',
-});
+await writeFile(
+  join(folder, 'THIRD_PARTY_LICENSES.txt'),
+  await bundledLicences(root, Object.keys(metafile.inputs)),
+);
 await copyFile(join(root, 'playground', 'index.html'), join(folder, 'index.html'));
 
 if (process.argv.includes('--build')) console.log(folder);

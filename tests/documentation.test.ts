@@ -1,19 +1,31 @@
 /**
  * Every example of the README, of docs/ and of the docstrings, run as it would be pasted: as a
- * module that imports the built package. What stands behind `// =>` is a line that it prints.
+ * module that imports the built package. What stands behind `// =>` is a line that it prints. A block
+ * that names a source file is an excerpt of it.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 
 const test = suite('documentation');
 
-/** The blocks of JavaScript in a page. */
+/** The blocks of JavaScript in a page. One marked `continues` goes on where the one before it ended. */
 function inPage(file: string): string[] {
-  return [...readFileSync(file, 'utf8').matchAll(/```(?:js|ts)\n(.*?)```/gs)].map(
-    ([, code]) => code,
-  );
+  const blocks: string[] = [];
+  for (const [, continues, code] of readFileSync(file, 'utf8').matchAll(
+    /```(?:js|ts)( continues)?\n(.*?)```/gs,
+  )) {
+    blocks.push(continues ? blocks.at(-1) + code : code);
+  }
+  return blocks;
+}
+
+/** The blocks of a page that are said to stand in a source file, and which one. */
+function excerpts(page: string): { file: string; code: string }[] {
+  const found = readFileSync(page, 'utf8').matchAll(/```ts (src\/\S+)\n(.*?)```/gs);
+  return [...found].map(([, file, code]) => ({ file, code }));
 }
 
 /** The blocks after an `@example`, without the stars. */
@@ -66,6 +78,20 @@ for (const [name, code] of examples) {
       from = at + 1;
     }
   });
+}
+
+for (const page of pages) {
+  test(`${page}: links within the repository lead somewhere`, () => {
+    const links = [...readFileSync(page, 'utf8').matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)];
+    const dead = links.map(([, link]) => link).filter((to) => !existsSync(join(dirname(page), to)));
+    assert.equal(dead, []);
+  });
+  for (const { file, code } of excerpts(page)) {
+    const [first] = code.split('\n');
+    test(`${page}: '${first}' stands in ${file}`, () => {
+      assert.ok(readFileSync(file, 'utf8').includes(code), code);
+    });
+  }
 }
 
 test('examples are found where there are some', () => {

@@ -50,7 +50,7 @@ export function App() {
             />
           </div>
         </header>
-        <main>
+        <main aria-busy={session.models.length === 0 && !session.error}>
           <LessonText {...panel} />
           <div>
             {session.error && (
@@ -97,13 +97,7 @@ function LessonText({ state, set }: PanelProps) {
 
 /** The state, which the address holds. */
 function useAddress(): [State, (change: Partial<State>) => void] {
-  const read = () => readState(new URLSearchParams(location.search));
-  const [state, setState] = useState(read);
-  useEffect(() => {
-    const follow = () => setState(read());
-    addEventListener('popstate', follow);
-    return () => removeEventListener('popstate', follow);
-  }, []);
+  const [state, setState] = useState(() => readState(new URLSearchParams(location.search)));
   useEffect(() => {
     const address = String(writeState(state));
     history.replaceState(null, '', address ? `?${address}` : location.pathname);

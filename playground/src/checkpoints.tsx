@@ -36,7 +36,7 @@ export function Checkpoints({ session }: { session: Session }) {
       {file && (
         <p class="hint" role="status">
           {file} is open: {models.map(({ name }) => modelTitles[name]).join()}, trained for{' '}
-          {models[0].points.at(-1)?.step ?? 0} steps. Reset, or a change of the controls, makes the
+          {models[0].history.at(-1)?.step ?? 0} steps. Reset, or a change of the controls, makes the
           model that these describe.
         </p>
       )}
@@ -90,12 +90,14 @@ function FileButton({
   );
 }
 
-/** The files by the names that they have in their folder. */
+/** The files of a run by the names that they have in its folder; what else there is stays unread. */
 async function filesOfRun(files: readonly File[]): Promise<Map<string, Uint8Array>> {
-  const read = files.map(async (file) => {
-    const name = file.webkitRelativePath.split('/').slice(1).join('/');
-    return [name, new Uint8Array(await file.arrayBuffer())] as const;
-  });
+  const named = files.map(
+    (file) => [file.webkitRelativePath.replace(/^[^/]*\//, ''), file] as const,
+  );
+  const read = named
+    .filter(([name]) => /^(config\.json|metrics\.jsonl|step-\d+\/[^/]+)$/.test(name))
+    .map(async ([name, file]) => [name, new Uint8Array(await file.arrayBuffer())] as const);
   return new Map(await Promise.all(read));
 }
 

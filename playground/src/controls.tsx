@@ -1,6 +1,6 @@
 /** Labelled inputs. */
 import type { ComponentChildren } from 'preact';
-import { useId } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef } from 'preact/hooks';
 
 interface FieldProps<T> {
   label: string;
@@ -79,12 +79,17 @@ export function NumberField({
   step?: number | 'any';
 }) {
   const id = useId();
+  const input = useRef<HTMLInputElement>(null);
+  // Set only when it has changed: each step draws the page anew, which must not undo what is being typed.
+  useLayoutEffect(() => {
+    (input.current as HTMLInputElement).value = String(value);
+  }, [value]);
   return (
     <Field label={label} id={id} hint={hint}>
       <input
         id={id}
+        ref={input}
         type="number"
-        value={value}
         min={least}
         max={most}
         step={step}

@@ -3,11 +3,11 @@ import { GivenAnswer, Tokens } from './answers.js';
 import { Attention } from './attention.js';
 import { NumberField, Select } from './controls.js';
 import { Memory } from './memory.js';
-import type { Erased, Look } from './messages.js';
+import type { Erased, Look, Point } from './messages.js';
 import { Plot } from './plot.js';
 import { type Session, useLatest } from './session.js';
 import type { PanelProps } from './state.js';
-import { modelColours, namesOf } from './titles.js';
+import { namesOf, plural } from './titles.js';
 import { Transport } from './transport.js';
 
 export function Lens({ session, state, set }: PanelProps & { session: Session }) {
@@ -36,7 +36,7 @@ export function Lens({ session, state, set }: PanelProps & { session: Session })
       )}
       {model && seen && (
         <>
-          <Answers name={names[index]} look={seen} erased={erased} />
+          <Answers name={names[index]} look={seen} training={session.playing} />
           <Memory
             look={seen}
             erased={erased}
@@ -66,7 +66,7 @@ export function Lens({ session, state, set }: PanelProps & { session: Session })
             </div>
             <Attention look={seen} segment={state.segment} layer={state.layer} head={state.head} />
           </section>
-          <Gradients model={model} colour={modelColours[index]} />
+          <Gradients points={model.points} />
         </>
       )}
     </div>
@@ -88,12 +88,12 @@ function Choice({
 /** What is said with all memory, and without what is erased. */
 function Answers({
   name,
-  look: { whole, erased: without },
-  erased,
+  look: { whole, gone, without },
+  training,
 }: {
   name: string;
   look: Look;
-  erased: readonly Erased[];
+  training: boolean;
 }) {
   const right = ({ sample: { answer, given } }: Look['whole']) =>
     given.filter((token, i) => token === answer[i]).length;
@@ -105,12 +105,12 @@ function Answers({
         <Tokens name="Prompt" tokens={whole.sample.prompt} />
         <Tokens name="Right answer" tokens={whole.sample.answer} />
         <GivenAnswer name="Answer" sample={whole.sample} />
-        {erased.length > 0 && <GivenAnswer name="With less memory" sample={without.sample} />}
+        {gone.length > 0 && <GivenAnswer name="With less memory" sample={without.sample} />}
       </dl>
-      <p class="loss" role="status">
+      <p role={training ? undefined : 'status'}>
         Loss {whole.loss.toFixed(3)}
-        {erased.length > 0 &&
-          `; ${without.loss.toFixed(3)} without ${erased.length} memory ${erased.length === 1 ? 'token' : 'tokens'}. ` +
+        {gone.length > 0 &&
+          `; ${without.loss.toFixed(3)} without ${plural(gone.length, 'memory token')}. ` +
             (lost > 0
               ? `The answer loses ${lost} of its ${right(whole)} right symbols.`
               : 'The answer loses no right symbol.')}
@@ -119,9 +119,11 @@ function Answers({
   );
 }
 
+/** So many segments have a colour of their own in style.css; the next ones are dashed. */
+const SHADES = 6;
+
 /** How much gradient comes back into the memory that each segment reads, step by step. */
-function Gradients({ model, colour }: { model: Session['models'][number]; colour: string }) {
-  const { points } = model;
+function Gradients({ points }: { points: readonly Point[] }) {
   const count = points[0]?.segmentGradientNorms.length ?? 0;
   const norms = (segment: number) => points.map((point) => point.segmentGradientNorms[segment]);
   if (
@@ -139,11 +141,10 @@ function Gradients({ model, colour }: { model: Session['models'][number]; colour
       </section>
     );
   }
-  const shades = ['--first', '--second', '--right', '--muted'];
   const curves = Array.from({ length: count }, (_, segment) => ({
     label: `into segment ${segment + 1}`,
-    colour: count <= shades.length ? shades[segment] : colour,
-    dashed: segment % 2 === 1,
+    colour: `--segment-${1 + (segment % SHADES)}`,
+    dashed: segment >= SHADES,
     xs: points.map(({ step }) => step),
     ys: norms(segment).map((norm) => (norm > 0 ? norm : Number.NaN)),
   }));
@@ -151,7 +152,7 @@ function Gradients({ model, colour }: { model: Session['models'][number]; colour
   return (
     <Plot
       title="Norm of the gradient by the memory that a segment reads"
-      summary={`At step ${points.length}: ${last.map((norm, i) => `${norm.toPrecision(2)} into segment ${i + 1}`).join(', ')}`}
+      summary={`At step ${points[points.length - 1].step}: ${last.map((norm, i) => `${norm.toPrecision(2)} into segment ${i + 1}`).join(', ')}`}
       curves={curves}
       log
     />

@@ -57,7 +57,7 @@ export const lessons: readonly Lesson[] = [
       'RMT puts six memory tokens before the segment, to be read, and the same six behind it, to be written. What is written goes to the next segment, with its gradient.',
       'Press Start. For some sixty steps nothing happens. Then the loss falls, and within some 140 steps the task is learnt. Under the lens watch the curves at the bottom: the gradient that comes back into segments 2 and 3 grows by ten times and more just before the loss falls. That is when segment 1 is told what to write. In a model where these curves stay low, recurrence never begins to learn.',
       'The attention of the write rows in segment 1 shows what was learnt: each of them picks tokens of the sample. In segment 2 the tokens look back at the read rows.',
-      'Now erase: tick a token in the row “read by segment 2”. Some symbols of the answer are lost, and always the same ones, whichever sample you take: the model has given them their place. Tokens with a large derivative cost most.',
+      'Now erase: tick token 3 in the row “read by segment 2”. The third symbol is lost, in both copies, and in another sample again the third (unless the guess in its place happens to be right). Token 4 costs the fourth. Nobody told the model to give each symbol a token; the gradient did.',
       'Fewer memory tokens than symbols are enough too, if slower to learn: a vector of 32 numbers has room for more than one of eight symbols. Try two.',
     ],
     state: { model: 'rmt', second: 'none', segments: 3, memory: 6 },

@@ -15,17 +15,18 @@ export async function look(
   erased: readonly Erased[],
 ): Promise<Look> {
   const whole = await read(run, run.model, batch);
-  const changed =
-    erased.length > 0 ? await read(run, new ErasingModel(run.model, erased), batch) : whole;
-  const { segments, memory, gradients } = changed;
-  return { segments, memory, gradients, whole: whole.judged, erased: changed.judged };
+  const { rows = 0, columns = 0 } = whole.gradients ?? {};
+  const gone = erased.filter(({ segment, token }) => segment < rows && token < columns);
+  const left = gone.length > 0 ? await read(run, new ErasingModel(run.model, gone), batch) : whole;
+  const { judged, ...shown } = left;
+  return { ...shown, whole: whole.judged, gone, without: judged };
 }
 
 async function read(
   run: TrainingRun,
   model: SegmentModel,
   batch: Batch,
-): Promise<Omit<Look, 'whole' | 'erased'> & { judged: Judged }> {
+): Promise<Omit<Look, 'whole' | 'gone' | 'without'> & { judged: Judged }> {
   const segments = cutSegments(batch, run.config.training.segmentLength);
   const norms: Parameter[] = []; // by segment; from the last to the first, as the gradient comes
   const lossOf = () =>

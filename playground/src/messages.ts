@@ -13,6 +13,8 @@ export interface Opened {
   readonly segments: number;
   /** The accuracy of guessing. */
   readonly chance: number;
+  /** Whether there is nothing left to train. */
+  readonly finished: boolean;
   /** The steps taken before it was opened here. */
   readonly history: readonly Point[];
 }
@@ -62,9 +64,11 @@ export interface Look {
   readonly memory: readonly Matrix[];
   /** Segment by memory token: the norm of the derivative of the loss by what is read there. Nothing where nothing is carried with a gradient. */
   readonly gradients: Matrix | undefined;
-  /** Loss and free answer, with all memory and with the erased tokens gone. */
+  /** Loss and free answer with all memory. */
   readonly whole: Judged;
-  readonly erased: Judged;
+  /** The erased tokens, as far as there are such, and loss and answer without them. */
+  readonly gone: readonly Erased[];
+  readonly without: Judged;
 }
 
 /** How a sample went. */

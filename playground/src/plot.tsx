@@ -65,7 +65,7 @@ export function Plot({
             width: 2,
             dash: dashed ? [6, 4] : undefined,
             spanGaps: true,
-            points: { show: false },
+            points: { show: ({ data }: uPlot) => data[0].length === 1 },
           })),
         ],
       },

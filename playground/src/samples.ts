@@ -27,9 +27,9 @@ export async function answerFreely(
   };
 }
 
-/** Each token as text. */
+/** Each token as text; a dot where a task shows nothing, as for padding. */
 export function textOf(task: Task, tokens: ArrayLike<number>): string[] {
-  return Array.from(tokens, (token) => task.show([token]));
+  return Array.from(tokens, (token) => task.show([token]) || '·');
 }
 
 /** Where a model computes. */

@@ -1,7 +1,7 @@
 /** The page's side of the Worker: questions with answers, and what training has come to. */
 import type { BackendName } from 'memgrad';
 import type { RunConfig } from 'memgrad/runs';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { configsOf } from './configs.js';
 import type {
   Answer,
@@ -25,9 +25,9 @@ export type Ask = <Name extends RequestName>(
 export interface Trained extends Opened {
   /** All steps so far; it grows in place. */
   readonly points: Point[];
-  readonly finished: boolean;
 }
 
+/** What the panels share: the models in the Worker, and what can be done with them. */
 export interface Session {
   readonly ask: Ask;
   readonly backends: readonly BackendName[];
@@ -60,7 +60,7 @@ export function useSession(state: State): Session {
   const change = (next: Partial<View>) =>
     setView((view) => ({ ...view, ...next, version: view.version + 1 }));
   const fail = (error: unknown) =>
-    change({ error: error instanceof Error ? error.message : String(error) });
+    setView((view) => ({ ...view, error: error instanceof Error ? error.message : `${error}` }));
 
   const worker = useRef<Ask | undefined>(undefined);
   worker.current ??= connect({
@@ -69,7 +69,7 @@ export function useSession(state: State): Session {
   });
   const ask = worker.current;
   const show = (opened: readonly Opened[], file: string) => {
-    const models = opened.map((one) => ({ ...one, points: [...one.history], finished: false }));
+    const models = opened.map((one) => ({ ...one, points: [...one.history] }));
     change({ models, file, error: '' });
   };
   const open = (configs: RunConfig[]) => {
@@ -83,7 +83,7 @@ export function useSession(state: State): Session {
     );
   };
 
-  const wanted = JSON.stringify(configsOf(state));
+  const wanted = useMemo(() => JSON.stringify(configsOf(state)), [state]);
   useEffect(() => open(JSON.parse(wanted)), [wanted]);
   useEffect(() => {
     ask('backends').then((backends) => change({ backends }), fail);
@@ -93,7 +93,7 @@ export function useSession(state: State): Session {
     ...view,
     ask,
     fail,
-    reset: () => open(configsOf(state)),
+    reset: () => open(JSON.parse(wanted)),
     load: (files, name) => {
       const loading = ask('load', { files, backend: state.backend });
       loading.then((opened) => show(opened, name), fail);

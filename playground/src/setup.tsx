@@ -16,7 +16,7 @@ import { modelTitles, taskTitles } from './titles.js';
 
 const titles = <T extends string>(record: Record<T, string>) =>
   Object.entries(record) as [T, string][];
-const asThey = <T extends string>(values: readonly T[]) =>
+const sameText = <T extends string>(values: readonly T[]) =>
   values.map((value) => [value, value] as const);
 
 const withMemory: readonly string[] = ['rmt', 'mem-transformer', 'transformer-xl-rmt'];
@@ -59,7 +59,7 @@ export function Setup({ state, set, session }: PanelProps & { session: Session }
       />
       <NumberField
         label={label}
-        value={state.length}
+        value={Math.min(most, Math.max(least, state.length))}
         range={[least, most]}
         onChange={(length) => set({ length })}
       />
@@ -75,7 +75,7 @@ export function Setup({ state, set, session }: PanelProps & { session: Session }
       <Select
         label="Backend"
         value={state.backend}
-        options={asThey(
+        options={sameText(
           backendChoices.filter(
             (name) => name === state.backend || session.backends.includes(name),
           ),
@@ -89,13 +89,13 @@ export function Setup({ state, set, session }: PanelProps & { session: Session }
           <Select
             label="Heads"
             value={state.heads}
-            options={asThey(headCounts)}
+            options={sameText(headCounts)}
             onChange={(heads) => set({ heads })}
           />
           <Select
             label="Width"
             value={state.width}
-            options={asThey(widths)}
+            options={sameText(widths)}
             onChange={(width) => set({ width })}
           />
           {whole('symbols', 'Different symbols', !hasSymbols(state.task))}

@@ -60,7 +60,7 @@ export function Train({ session, state, set }: PanelProps & { session: Session }
             curves={curves('loss')}
           />
         </div>
-        <section class="card" aria-label="Sample">
+        <section class="card" aria-label="Held-out sample">
           <h2>Held-out sample {state.sample}</h2>
           {samples.length > 0 && (
             <dl class="answers">

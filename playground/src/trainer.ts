@@ -59,6 +59,7 @@ export class Trainer {
       time,
       segments: Math.ceil(time / config.training.segmentLength),
       chance: task.chance,
+      finished: this.finished,
       history: this.#history,
     };
   }

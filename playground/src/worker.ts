@@ -42,10 +42,15 @@ const handlers: { [Name in RequestName]: (question: Question<Name>) => Promise<A
     send();
   },
   sample: ({ index }) => Promise.all(trainers.map((trainer) => trainer.sample(index))),
-  look: ({ model, index, erased }) => trainers[model].look(index, erased),
-  save: ({ model }) => trainers[model].save(),
+  look: ({ model, index, erased }) => trainerAt(model).look(index, erased),
+  save: ({ model }) => trainerAt(model).save(),
   bench: async ({ backend, steps }) => timeSteps(await load(backend), steps),
 };
+
+/** The page may ask before it has heard that there is one model less. */
+function trainerAt(model: number): Trainer {
+  return trainers[Math.min(model, trainers.length - 1)];
+}
 
 /** Steps and answers wait for each other: what is asked is answered between two steps. */
 let last: Promise<unknown> = Promise.resolve();

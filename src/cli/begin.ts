@@ -20,6 +20,7 @@ export interface BeginOptions extends CommonOptions {
   resume?: string;
   out?: string;
   steps: number;
+  stopAt?: number;
 }
 
 /** What may stand beside --config, and beside --resume: all else is settled by the file. */
@@ -35,7 +36,7 @@ const beside = {
     'samples',
     'checkFinite',
   ],
-  resume: ['resume', 'steps', 'backend', 'threads', 'json', 'samples', 'checkFinite'],
+  resume: ['resume', 'steps', 'stopAt', 'backend', 'threads', 'json', 'samples', 'checkFinite'],
 } as const;
 
 /** A run that is ready to train. */
@@ -85,6 +86,7 @@ async function resume(
   const run = await TrainingRun.resume(storage, {
     backend,
     steps: given('steps') ? options.steps : undefined,
+    stopAt: options.stopAt,
   });
   const others = [
     ...(backend.name === saved.backend ? [] : [`on ${saved.backend}`]),

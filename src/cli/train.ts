@@ -191,7 +191,10 @@ export function addTrain(program: Command): void {
     .optionsGroup('Run:')
     .option('--out <folder>', 'save the run in this folder, which must not hold one yet')
     .option('--config <file>', 'train as this config.json says, instead of the options')
-    .option('--resume <folder>', 'go on with the run in this folder; --steps gives it more steps')
+    .option(
+      '--resume <folder>',
+      'go on with the run in this folder; --steps and --stop-at give it more',
+    )
     .option('--save-every <n>', 'steps from one checkpoint to the next', size(limits.steps), 100)
     .addOption(
       new Option(
@@ -234,7 +237,7 @@ async function runTrain(options: TrainCommandOptions, command: Command): Promise
   const { model, task, step, loss, accuracy, seconds, interrupted } = trained;
   output.settle(
     trained.accuracies.length === 0
-      ? `${interrupted ? 'Stopped before the first step' : 'Nothing is left to train; --steps gives it more'}.`
+      ? `${interrupted ? 'Stopped before the first step' : nothingLeft(run)}.`
       : `${interrupted ? 'Stopped after' : 'Trained for'} ${plural(step, 'step')} in ${clock(seconds)}: loss ${loss.toFixed(3)}, accuracy ${percent(accuracy)}.`,
   );
   const parameters = model.parameterCount();
@@ -251,6 +254,13 @@ async function runTrain(options: TrainCommandOptions, command: Command): Promise
   const evaluation = await runEvaluation({ model, task, config, samples, seed, backend }, context);
   output.event('evaluation', { chance: task.chance, ...evaluation });
   output.print(describeEvaluation(evaluation, task, output));
+}
+
+/** Why a run had no step to take, and what would give it some. */
+function nothingLeft({ step, config: { training } }: TrainingRun): string {
+  return step < training.steps && training.stopAt !== null
+    ? `Nothing is left to train: the accuracy has reached ${percent(training.stopAt)}; a higher --stop-at asks for more`
+    : 'Nothing is left to train; --steps gives it more';
 }
 
 function configOf(options: TrainCommandOptions): unknown {

@@ -76,16 +76,17 @@ export class TrainingRun {
 
   /**
    * Goes on with a saved run after its last whole checkpoint, or from its start when there is none;
-   * `steps` replaces the number of steps that it was to take. What a crash left behind is removed:
+   * `steps` and `stopAt` replace those of its configuration. What a crash left behind is removed:
    * metrics of later steps, and checkpoints half written. Throws `MemgradError` for files that
    * don't belong together; they and memory are then as before.
    */
   static async resume(
     storage: RunStorage,
-    { backend, steps }: { backend?: Backend; steps?: number } = {},
+    { backend, ...end }: { backend?: Backend; steps?: number; stopAt?: number } = {},
   ): Promise<TrainingRun> {
     const saved = await readConfig(storage);
-    const training = { ...saved.training, steps: steps ?? saved.training.steps };
+    const { steps = saved.training.steps, stopAt = saved.training.stopAt } = end;
+    const training = { ...saved.training, steps, stopAt };
     const config = checkRunConfig({ ...saved, training }, 'the configuration');
     const names = await storage.list();
     const step = wholeCheckpoints(names).at(-1);
@@ -101,7 +102,9 @@ export class TrainingRun {
         await storage.append(METRICS_FILE, new Uint8Array(), run.#metricsBytes);
       }
       await removeOthers(storage, { step: run.step, best: run.#best });
-      if (training.steps !== saved.training.steps) await writeJson(storage, CONFIG_FILE, config);
+      if (steps !== saved.training.steps || stopAt !== saved.training.stopAt) {
+        await writeJson(storage, CONFIG_FILE, config);
+      }
     } catch (error) {
       run.dispose();
       throw error;

@@ -1,0 +1,91 @@
+/** What a page loads of each engine before it can train: minified, gzipped. */
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
+import { printTable } from './lib/table.mjs';
+
+const here = new URL('.', import.meta.url).pathname;
+const tfjsKernels = '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm';
+
+/** What an app imports, and the file that it has to serve beside its JavaScript, if any. */
+const apps = [
+  { name: 'memgrad', source: "export * from '../dist/index.js';" },
+  {
+    name: 'memgrad with models, tasks and training',
+    source: `export { tensor, valueAndGrad } from '../dist/index.js';
+      export { createModel, generate, presets } from '../dist/models/index.js';
+      export { createTask } from '../dist/tasks/index.js';
+      export { AdamW, evaluate, train } from '../dist/training/index.js';`,
+  },
+  {
+    name: 'TensorFlow.js: core, all gradients, wasm',
+    source: `import '@tensorflow/tfjs-core/dist/register_all_gradients';
+      import '@tensorflow/tfjs-backend-wasm';
+      export { matMul, tensor, tidy, train, valueAndGrads, variable } from '@tensorflow/tfjs-core';`,
+    beside: tfjsKernels,
+  },
+  {
+    name: 'TensorFlow.js as it comes: layers, WebGL, processor',
+    source: "export * from '@tensorflow/tfjs';",
+  },
+  {
+    name: 'jax-js',
+    source: "export { grad, init, jit, nn, numpy, random, valueAndGrad } from '@jax-js/jax';",
+  },
+];
+
+/** Measures all of them; gives the bytes. */
+export async function size() {
+  const results = [];
+  for (const { name, source, beside } of apps) {
+    const file = beside && (await readFile(createRequire(import.meta.url).resolve(beside)));
+    const besides = file ? gzipped(file) : 0;
+    results.push({ name, script: await scripts(source), beside: besides });
+  }
+  const kilobytes = (bytes) => (bytes ? (bytes / 1000).toFixed(1) : '-');
+  printTable(
+    'What a page loads before it can train, kB gzipped',
+    ['engine', 'JavaScript', '.wasm beside it', 'together'],
+    results.map(({ name, script, beside }) => [
+      name,
+      ...[script, beside, script + beside].map(kilobytes),
+    ]),
+  );
+  return results;
+}
+
+/** Bytes of the entry and of all that it imports statically; what a dynamic import asks for comes later. */
+async function scripts(source) {
+  const { metafile, outputFiles } = await build({
+    stdin: { contents: source, resolveDir: here, sourcefile: 'app.js' },
+    absWorkingDir: here,
+    outdir: 'app',
+    entryNames: 'app',
+    bundle: true,
+    splitting: true,
+    minify: true,
+    format: 'esm',
+    platform: 'browser',
+    external: ['fs', 'path', 'os', 'perf_hooks', 'worker_threads', 'crypto', 'util'],
+    metafile: true,
+    write: false,
+    logLevel: 'error',
+  });
+  const first = new Set();
+  const add = (name) => {
+    if (first.has(name)) return;
+    first.add(name);
+    for (const { path, kind } of metafile.outputs[name]?.imports ?? []) {
+      if (kind === 'import-statement') add(path);
+    }
+  };
+  add('app/app.js');
+  return outputFiles
+    .filter(({ path }) => first.has(`app/${path.split(/[\\/]/).at(-1)}`))
+    .reduce((sum, { contents }) => sum + gzipped(contents), 0);
+}
+
+function gzipped(bytes) {
+  return gzipSync(bytes, { level: 9 }).length;
+}
