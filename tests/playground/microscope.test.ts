@@ -1,17 +1,13 @@
 /** The autodiff microscope as it is used: its numbers, its keys, and what a screen reader is told. */
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import type { RequestListener } from 'node:http';
-import { createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
 import type { Page } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { lessons } from '../../playground/src/lessons.js';
-import { serveFiles } from '../../scripts/serve.mjs';
 import { add, grad, mul, type Tensor, tanh, tensor } from '../../src/autograd/index.js';
 import { examples, explain, parseValues, stepsOf, writeValues } from '../../src/explain/index.js';
-import { open, STRICT } from '../browser/browser.js';
+import { STRICT } from '../browser/browser.js';
+import { openPlayground, settled, show } from './page.js';
 
 const test = suite('microscope');
 
@@ -21,34 +17,23 @@ interface Row {
   gradient: string;
 }
 
-/** Opens the page at the microscope, as `about` describes it. */
+/** Opens the microscope, as `about` describes it. */
 async function microscope<T>(
   about: Record<string, string>,
   use: (page: Page) => Promise<T>,
 ): Promise<T> {
   const policy = `${STRICT}; style-src 'self'; img-src 'self' data:; worker-src 'self'`;
-  const files = serveFiles((path) => join(resolve('build/playground'), path), {
-    'content-security-policy': policy,
-  });
-  const address = new URLSearchParams({ tab: 'microscope', ...about });
-  const answer: RequestListener = (request, response) => {
-    if (request.url !== '/') return files(request, response);
-    response.writeHead(302, { location: `/index.html?${address}` }).end();
-  };
-  const { result, problems } = await open(answer, async (page) => {
-    await page.waitForSelector('.tape');
-    return use(page);
-  });
+  const { result, problems } = await openPlayground(
+    async (page) => {
+      await show(page, `?${new URLSearchParams({ tab: 'microscope', ...about })}`);
+      await page.waitForSelector('.tape');
+      return use(page);
+    },
+    { headers: { 'content-security-policy': policy } },
+  );
   assert.equal(problems, []);
   return result;
 }
-
-test.before(() => {
-  const { status, stderr } = spawnSync(process.execPath, ['scripts/playground.mjs', '--build'], {
-    encoding: 'utf8',
-  });
-  assert.is(status, 0, stderr);
-});
 
 const rows = (page: Page): Promise<Row[]> =>
   page.locator('.tape tbody tr').evaluateAll((found) =>
@@ -147,7 +132,7 @@ test('a value that is changed runs at once, and stands in the address', () =>
     await page.getByLabel('x', { exact: true }).fill('[1, 2, 4]');
     await page.locator('.tape tr', { hasText: 'v₂ = w * v₁' }).getByText('-3.5').waitFor();
     assert.is(await page.getByRole('alert').count(), 0);
-    assert.is(new URL(page.url()).searchParams.get('at'), 'w=-0.5, x=[1, 2, 4]');
+    await settled(page, ({ at }) => at === 'w=-0.5, x=[1, 2, 4]');
   }));
 
 test('what is not understood is said, and what was shown stays', () =>
@@ -175,40 +160,25 @@ test('it plays to the end, and can be paused', () =>
     await page.getByRole('button', { name: 'Play', exact: true }).waitFor();
   }));
 
-for (const [theme, width] of [
-  ['light', 1200],
-  ['dark', 1200],
-  ['light', 360],
-  ['dark', 360],
-] as const) {
-  test(`accessible: axe finds nothing, ${theme}, ${width} pixels wide`, () =>
-    microscope(
-      {
-        expression: examples[1].expression,
-        at: writeValues(Object.entries(examples[1].at)),
-        theme,
-      },
-      async (page) => {
-        await page.setViewportSize({ width, height: 800 });
-        const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
-        await page.evaluate(readFileSync(axe, 'utf8'));
-        const check = () =>
-          page.evaluate(async () => {
-            const { axe } = globalThis as unknown as { axe: typeof import('axe-core') };
-            const { violations } = await axe.run();
-            return violations.map(
-              ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`,
-            );
-          });
-        for (const to of ['Forward', 'Last', 'First']) {
-          await press(page, to);
-          assert.equal((await check()).join('\n'), '');
-        }
-        const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-        assert.ok(wide <= width, `the page is ${wide} pixels wide`);
-      },
-    ));
-}
+test('axe finds nothing while it steps', () => {
+  const { expression, at } = examples[1];
+  const about = { expression, at: writeValues(Object.entries(at)) };
+  return microscope(about, async (page) => {
+    await page.evaluate(readFileSync('node_modules/axe-core/axe.min.js', 'utf8'));
+    for (const width of [1200, 360]) {
+      await page.setViewportSize({ width, height: 800 });
+      for (const to of ['Forward', 'Last', 'Back', 'First']) {
+        await press(page, to);
+        const found = await page.evaluate(async () => {
+          const { axe } = globalThis as unknown as { axe: typeof import('axe-core') };
+          const { violations } = await axe.run();
+          return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html)}`);
+        });
+        assert.equal(found, [], `${to}, ${width} pixels wide`);
+      }
+    }
+  });
+});
 
 const ofLesson = async (id: string, change = -1) => {
   const lesson = lessons.find((each) => each.id === id);
