@@ -94,7 +94,7 @@ export const lessons: readonly Lesson[] = [
       'Press Last. dz is p minus the target, [1, 0, 0]. No rule on the way says so; it is what is left when those of log, /, sum and exp have all been applied. Go back step by step and see it come about.',
       'e is used twice: it is divided, and it is summed. Its gradient is the sum of what both send back, and that sum makes the difference: raise one number of z, and all of p change.',
       'The library has all of this as one operation, with one rule. It gives the same dz.',
-      'It also gives it where the long way fails. Make the first number of z 1000: its power is too large for any number, infinity divided by infinity is nothing, and the gradient is lost. crossEntropy takes out the largest number first, which changes nothing of p.',
+      'It also gives it where the long way fails. Make the first number of z 1000: its power is too large for any number, infinity divided by infinity is no number (NaN), and the gradient is lost. crossEntropy takes out the largest number first, which changes nothing of p.',
     ],
     state: {
       tab: 'microscope',
