@@ -4,7 +4,7 @@ import {
   type ExplainedNode,
   type Explanation,
   ruleOf,
-  showCall,
+  showNode,
   showSum,
   showValue,
   stepsOf,
@@ -51,7 +51,7 @@ function Said({ explanation, position }: { explanation: Explanation; position: n
       </>
     );
   }
-  const computed = `${node.name} = ${showCall(explanation, node)}`;
+  const computed = showNode(explanation, node);
   if (step.kind === 'forward') {
     return (
       <>

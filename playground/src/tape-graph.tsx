@@ -4,7 +4,7 @@ import {
   type ExplainedNode,
   type Explanation,
   knownAt,
-  showCall,
+  showNode,
   shownNodes,
   showValue,
   stepsOf,
@@ -15,12 +15,6 @@ const LETTER = 7.3; // of the monospaced font at 12 px
 const LONGEST = 24;
 const HEIGHT = 58;
 const lineClasses = ['title', 'value', 'slope'];
-
-/** `v₁ = w * x`, or the name of what was not computed. */
-export function showNode(explanation: Explanation, node: ExplainedNode): string {
-  const { kind, name } = node;
-  return kind === 'operation' ? `${name} = ${showCall(explanation, node)}` : name;
-}
 
 const cut = (text: string) => (text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text);
 

@@ -17,6 +17,7 @@ export {
   ruleOf,
   type Step,
   showCall,
+  showNode,
   showNumber,
   shownNodes,
   showSum,

@@ -202,19 +202,19 @@ class Reader extends Source {
       }
       const list = node.elements.map((element) => {
         if (!element) throw this.refuse(node, 'has a gap');
-        const used = this.#use(element as Expression, 'tensor');
-        return 'computed' in used ? used.computed : 0;
+        return this.#use(element as Expression, 'tensor').computed;
       });
       return { list };
     }
     const plain = this.literal(node);
-    if (!fits[kind](plain))
+    if (!fits[kind](plain)) {
       throw this.refuse(node, `does not fit: ${expected} takes ${says[kind]}`);
+    }
     return { plain };
   }
 
   /** The place of `node` as an argument; a leaf is one kind of number or the other. */
-  #use(node: Expression, kind: 'tensor' | 'integers'): Argument & { computed: number } {
+  #use(node: Expression, kind: 'tensor' | 'integers'): { readonly computed: number } {
     const computed = this.#value(node);
     const leaf = this.#instructions[computed];
     if (leaf.does.kind !== 'operation') {

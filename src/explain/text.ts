@@ -1,9 +1,11 @@
 /** What was explained, in words: numbers, calls, rules, and the steps one after another. */
+import type { Nested } from '../autograd/index.js';
 import { sizeOf } from '../backends/layout.js';
 import { MemgradError } from '../errors.js';
 import type { OperationName } from '../testing/index.js';
 import type { BackwardStep, Contribution, ExplainedNode, Explanation } from './explanation.js';
 import { describe, type Rule } from './operations.js';
+import { writeValue } from './values.js';
 
 /** A number in at most six digits. */
 export function showNumber(x: number): string {
@@ -56,11 +58,18 @@ export function showCall({ nodes }: Explanation, node: ExplainedNode): string {
     if (at >= 0) return names[at];
     if (name === 'tensors') return `[${names.join(', ')}]`;
     if (!(name in plain)) return undefined;
-    return JSON.stringify(plain[name]).replaceAll(',', ', ').replaceAll('"', "'");
+    const value = plain[name];
+    if (typeof value === 'string') return `'${value}'`;
+    return typeof value === 'boolean' ? `${value}` : writeValue(value as Nested);
   };
   const args = takes.map((name) => written(name.replace('?', ''))).filter((arg) => arg);
   const named = options.flatMap((name) => (written(name) ? [`${name}: ${written(name)}`] : []));
   return `${operation}(${[...args, ...(named.length > 0 ? [`{ ${named.join(', ')} }`] : [])].join(', ')})`;
+}
+
+/** `v₁ = w * x`, or the name alone of what was not computed. */
+export function showNode(explanation: Explanation, node: ExplainedNode): string {
+  return node.kind === 'operation' ? `${node.name} = ${showCall(explanation, node)}` : node.name;
 }
 
 /** How a contribution came about. */
@@ -166,11 +175,10 @@ export function knownAt(explanation: Explanation, position: number): Known {
   const gradients = new Map<number, readonly number[]>();
   for (const step of stepsOf(explanation).slice(0, position + 1)) {
     if (step.kind === 'forward') values.add(step.node);
-    if (step.kind === 'seed')
-      gradients.set(
-        step.node,
-        nodes[step.node].value.map(() => 1),
-      );
+    if (step.kind === 'seed') {
+      const ones = nodes[step.node].value.map(() => 1);
+      gradients.set(step.node, ones);
+    }
     if (step.kind !== 'backward') continue;
     for (const { to, total } of step.back.contributions) gradients.set(to, total);
   }

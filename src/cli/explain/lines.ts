@@ -4,7 +4,7 @@ import {
   type ExplainedNode,
   type Explanation,
   ruleOf,
-  showCall,
+  showNode,
   shownNodes,
   showSum,
   showValue,
@@ -25,11 +25,6 @@ export function notes({ nodes, defaults, summed }: Explanation): string[] {
       ? ['The result is several numbers. A gradient is that of one, so they are summed.']
       : []),
   ];
-}
-
-/** `v₁ = w * x`, or the name alone of what was not computed. */
-export function showNode(explanation: Explanation, node: ExplainedNode): string {
-  return node.kind === 'operation' ? `${node.name} = ${showCall(explanation, node)}` : node.name;
 }
 
 /** The nodes that get a line, each with its text, of one width and at most `widest`. */

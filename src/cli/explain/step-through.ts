@@ -9,12 +9,13 @@ import {
   knownAt,
   parseValues,
   type Step,
+  showNode,
   showValue,
   stepsOf,
 } from '../../explain/index.js';
 import { fit, wrap } from '../format.js';
 import type { Output } from '../output.js';
-import { notes, showNode, stepLines, tapeOf } from './lines.js';
+import { notes, stepLines, tapeOf } from './lines.js';
 
 const HELP = '→ forward  ← back  home first  end last  v change a value  q leave';
 
@@ -37,7 +38,7 @@ export async function stepThrough(
       show([...view(shown, position, output), '', foot].join('\n'));
       message = '';
       const key = await pressed();
-      if (key === 'q' || key === 'escape' || key === 'c') break;
+      if (key === 'q' || key === 'escape') break;
       if (key === 'left') position = Math.max(0, position - 1);
       else if (key === 'home') position = 0;
       else if (key === 'end') position = last;
@@ -68,7 +69,10 @@ function pressed(): Promise<string> {
   stdin.setRawMode(true);
   stdin.resume();
   return new Promise((resolve) => {
-    stdin.once('keypress', (_, { name = '' }: { name?: string }) => resolve(name));
+    // In this mode Ctrl-C is a key like any other.
+    stdin.once('keypress', (_, { name = '', ctrl }: { name?: string; ctrl?: boolean }) =>
+      resolve(ctrl && name === 'c' ? 'q' : name),
+    );
   });
 }
 
