@@ -1,5 +1,6 @@
 /** The paper's tables and figures: what each compares, and the numbers that the paper has. */
 import type { TaskConfig } from '../../runs/index.js';
+import { ablationCells } from './ablation.js';
 import type { Experiment } from './experiment.js';
 import type { Scale } from './scales.js';
 import { type Row, type TaskModel, taskCells } from './task-cells.js';
@@ -13,8 +14,7 @@ const BITS =
   'bits per character on held-out text, the state carried along the streams; lower is better';
 const BYTE_ROW = 'segments of 128';
 
-const ALL: readonly TaskModel[] = ['transformer', 'mem-transformer', 'transformer-xl', 'rmt'];
-const RECURRENT: readonly TaskModel[] = ['transformer', 'transformer-xl', 'rmt'];
+const MODELS: readonly TaskModel[] = ['transformer', 'transformer-xl', 'rmt'];
 
 const COPY_SIZES = { layers: 4, heads: 4, dModel: 128, dHead: 64, dInner: 256 };
 const RETRIEVAL_SIZES = { layers: 6, heads: 4, dModel: 64, dHead: 32, dInner: 128 };
@@ -75,11 +75,14 @@ export const experiments = {
     cells: (scale) =>
       taskCells(
         [
-          row(3, 24, 1000, { transformer: 0.118, 'transformer-xl': 1, rmt: 1 }),
-          row(6, 12, 3000, { transformer: 0.102, 'transformer-xl': 0.967, rmt: 1 }),
-          row(9, 8, 5000, { transformer: 0.102, 'transformer-xl': 0.278, rmt: 1 }),
+          {
+            ...row(3, 24, 1000, { transformer: 0.118, 'transformer-xl': 1, rmt: 1 }),
+            also: ['mem-transformer'] as const,
+          },
+          row(6, 12, 1500, { transformer: 0.102, 'transformer-xl': 0.967, rmt: 1 }),
+          row(9, 8, 2000, { transformer: 0.102, 'transformer-xl': 0.278, rmt: 1 }),
         ].map((cut) => ({ ...cut, task: copyOf(24, 10) })),
-        ALL,
+        MODELS,
         { sizes: COPY_SIZES, steps: 900_000, batchSize: 32 },
         scale,
       ),
@@ -92,11 +95,14 @@ export const experiments = {
     cells: (scale) =>
       taskCells(
         [
-          row(2, 24, 2000, { transformer: 0.102, 'transformer-xl': 0.783, rmt: 1 }),
-          row(4, 12, 6000, { transformer: 0.101, 'transformer-xl': 0.861, rmt: 1 }),
-          row(6, 8, 10_000, { transformer: 0.102, 'transformer-xl': 0.666, rmt: 0.9 }),
+          {
+            ...row(2, 24, 1000, { transformer: 0.102, 'transformer-xl': 0.783, rmt: 1 }),
+            also: ['mem-transformer'] as const,
+          },
+          row(4, 12, 2000, { transformer: 0.101, 'transformer-xl': 0.861, rmt: 1 }),
+          row(6, 8, 3000, { transformer: 0.102, 'transformer-xl': 0.666, rmt: 0.9 }),
         ].map((cut) => ({ ...cut, task: reverse24 })),
-        ALL,
+        MODELS,
         { sizes: COPY_SIZES, steps: 1_000_000, batchSize: 32 },
         scale,
       ),
@@ -114,7 +120,7 @@ export const experiments = {
           row(4, 3, 8000, {}),
           row(5, 2, 8000, { transformer: 0.099, 'transformer-xl': 0.988, rmt: 0.965 }),
         ].map((cut) => ({ ...cut, task: retrieval })),
-        RECURRENT,
+        MODELS,
         { sizes: RETRIEVAL_SIZES, steps: 1_000_000, batchSize: 32 },
         scale,
       ),
@@ -138,7 +144,7 @@ export const experiments = {
             task: copyOf(120, 8),
             curriculum: { start: cut.segmentLength, by: cut.segmentLength, at: 0.99 },
           })),
-        RECURRENT,
+        MODELS,
         { sizes: COPY_SIZES, steps: 600_000, batchSize: 128 },
         scale,
       ),
@@ -270,6 +276,34 @@ export const experiments = {
         ROBERTA_SIZES,
         scale,
       ),
+  },
+  generalisation: {
+    title: 'Eight symbols kept through more and more segments of 8',
+    score: 'accuracy',
+    says: TOKENS,
+    cells: (scale) =>
+      taskCells(
+        [
+          {
+            ...row(9, 8, scale === 'small' ? 1500 : 5000, {}),
+            task: { name: 'memorize', options: { length: 64, kept: 8, symbols: 10 } },
+            curriculum: { start: 8, by: 8, at: 0.99 },
+            further: [10, 12, 15, 20, 30, 50, 100, 200, 500, 1000].map((segments) => ({
+              row: String(segments),
+              length: 8 * segments - 8,
+            })),
+          },
+        ],
+        ['rmt'],
+        { sizes: COPY_SIZES, steps: 600_000, batchSize: 32 },
+        scale,
+      ),
+  },
+  ablation: {
+    title: 'Which settings matter: RMT in segments of 12',
+    score: 'accuracy',
+    says: TOKENS,
+    cells: (scale) => ablationCells({ sizes: COPY_SIZES, steps: 900_000, batchSize: 32 }, scale),
   },
 } satisfies Record<string, Experiment>;
 
