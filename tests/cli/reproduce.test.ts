@@ -12,7 +12,7 @@ import { figure } from '../../src/cli/reproduce/figure.js';
 import type { Measured } from '../../src/cli/reproduce/measured.js';
 import { measuredIn, trainInto } from '../../src/cli/reproduce/run-folder.js';
 import { type Scale, scales } from '../../src/cli/reproduce/scales.js';
-import { type Filled, showScore, summaryPage } from '../../src/cli/reproduce/summary.js';
+import { type Filled, rowsOf, showScore, summaryPage } from '../../src/cli/reproduce/summary.js';
 import type { TextConfig } from '../../src/cli/reproduce/text-run.js';
 import { createModel } from '../../src/models/index.js';
 import { loadRun, type RunConfig, TrainingRun } from '../../src/runs/index.js';
@@ -28,7 +28,8 @@ const cellOf = (name: keyof typeof experiments, scale: Scale, model: Cell['model
 
 test('every cell at every scale has a configuration of its own, and RMT three seeds', () => {
   for (const name of experimentNames) {
-    for (const scale of scales) {
+    const { source }: Experiment = experiments[name];
+    for (const scale of scales.filter((scale) => source || scale !== 'paper')) {
       const cells = cellsOf(name, scale);
       const configs = cells.flatMap(({ seeds, config }) => seeds.map((seed) => config(seed)));
       assert.is(new Set(configs.map((config) => JSON.stringify(config))).size, configs.length);
@@ -37,7 +38,7 @@ test('every cell at every scale has a configuration of its own, and RMT three se
       for (const { seeds } of memory) assert.is(seeds.length, 3);
       for (const config of configs) {
         const { norm } = 'corpus' in config ? config.model.preset : config.model.config;
-        assert.is(norm, scale === 'paper' ? 'post' : 'pre');
+        if (name !== 'ablation') assert.is(norm, scale === 'paper' ? 'post' : 'pre');
       }
     }
   }
@@ -117,6 +118,37 @@ test('a run is trained once: its folder holds model, configuration and what was 
       (error) => assert.match(error.message, /is not valid JSON; delete it/),
     );
   }));
+
+test('what was trained is evaluated at other lengths too, each a row of its own', () =>
+  inFolder(async (folder) => {
+    const [cell] = cellsOf('generalisation', 'small');
+    const config = cell.config(0) as RunConfig;
+    const two: RunConfig = { ...config, training: { ...config.training, steps: 2, batchSize: 2 } };
+    const options = { context: await openContext(), label: '', lengths: [80, 120] };
+    const measured = await quietly(() => trainInto(join(folder, 'run'), two, options));
+    assert.equal(
+      measured.further?.map(({ length }) => length),
+      [80, 120],
+    );
+    const further = [10, 11].map((segments) => ({
+      row: `${segments} segments`,
+      length: 8 * segments - 8,
+    }));
+    const rows = rowsOf({ cell: { ...cell, further }, runs: [measured] });
+    assert.equal(
+      rows.map(({ cell, runs }) => [cell.row, runs.map(({ scores }) => scores.accuracy)]),
+      [
+        ['9 segments', [measured.scores.accuracy]],
+        ['10 segments', []],
+        ['11 segments', [measured.further?.[0].scores.accuracy]],
+      ],
+    );
+  }));
+
+test('what is not of the paper has no scale of the paper', async () => {
+  const message = refused(await memgrad(['reproduce', 'ablation', '--scale', 'paper']));
+  assert.match(message, /'ablation' is not of the paper and has no scale 'paper'; choose small/);
+});
 
 const sizes = { layers: 1, heads: 2, dModel: 8, dHead: 4, dInner: 8 };
 const text = (name: 'lm-bytes' | 'classification', model: Cell['model']): TextConfig => {

@@ -49,8 +49,6 @@ export interface PaperTraining {
 export type TaskModel = Exclude<Contender, 'encoder-rmt'>;
 
 const BATCH = 32;
-/** At our own scales. Twice the preset's, which heads of 32 stand: RMT then copies over nine segments in a quarter of the steps. */
-const LEARNING_RATE = 2e-3;
 /** Share of answer tokens, over ten batches, that is enough. */
 const STOP_AT = 0.999;
 const SAVE_EVERY = 250;
@@ -84,10 +82,8 @@ function configOf(
   const { task, segmentLength, memoryTokens = segmentLength } = row;
   const own = scale !== 'paper';
   const { layers, heads, dModel, dHead, dInner } = own ? ownSizes[scale] : paper.sizes;
-  const { optimizer, betas, schedule, clip, ...preset } = trainingPresets[own ? 'fast' : 'paper'];
-  const { learningRate, warmUp, batchSize, bpttDepth } = {
-    learningRate: own ? LEARNING_RATE : preset.learningRate,
-    warmUp: preset.warmUp,
+  const { optimizer, learningRate, betas, schedule, warmUp, clip, batchSize, bpttDepth } = {
+    ...trainingPresets[own ? 'fast' : 'paper'],
     batchSize: own ? BATCH : paper.batchSize,
     bpttDepth: null,
     ...row.training,
