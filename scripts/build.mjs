@@ -5,11 +5,12 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { builtinModules, createRequire } from 'node:module';
-import { dirname, join, relative, resolve, sep } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { entryPoints as library } from './entry-points.mjs';
 import { wasmKernels } from './kernels.mjs';
+import { bundledLicences } from './licences.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
@@ -46,25 +47,6 @@ async function filesBelow(folder) {
   return entries.filter((e) => e.isFile()).map((e) => join(e.parentPath ?? e.path, e.name));
 }
 
-/** The licence texts of the packages that ended up inside the bundles. */
-async function bundledLicences(inputs) {
-  const folders = new Set();
-  for (const input of inputs) {
-    const found = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input.split(sep).join('/'));
-    if (found) folders.add(found[1]);
-  }
-  const sections = [];
-  for (const folder of [...folders].sort()) {
-    const { name, version, license } = JSON.parse(
-      await readFile(join(root, folder, 'package.json'), 'utf8'),
-    );
-    const file = (await readdir(join(root, folder))).find((f) => /^licen[cs]e/i.test(f));
-    const text = file ? await readFile(join(root, folder, file), 'utf8') : '';
-    sections.push(`${name} ${version} (${license})\n\n${text.trim()}\n`);
-  }
-  return sections.join(`\n${'-'.repeat(80)}\n\n`);
-}
-
 if (types) await rm(dist, { recursive: true, force: true });
 
 const { metafile } = await build({
@@ -96,7 +78,7 @@ if (!source.startsWith('#!')) await writeFile(command, `#!/usr/bin/env node\n${s
 await chmod(command, 0o755);
 await writeFile(
   join(dist, 'THIRD_PARTY_LICENSES.txt'),
-  await bundledLicences(Object.keys(metafile.inputs)),
+  await bundledLicences(root, Object.keys(metafile.inputs)),
 );
 
 if (types) {

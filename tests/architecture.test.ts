@@ -56,4 +56,24 @@ for (const file of files) {
   });
 }
 
+const { exports, devDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
+const page = readdirSync('playground/src').filter((file) => /\.tsx?$/.test(file));
+
+for (const file of page) {
+  test(`playground/src/${file} imports what users of memgrad can`, () => {
+    const source = readFileSync(`playground/src/${file}`, 'utf8');
+    for (const [, name] of source.matchAll(/from '([^']+)'/g)) {
+      const own = /^\.\/[\w-]+\.js$/.test(name);
+      const exported =
+        name.startsWith('memgrad') && Object.hasOwn(exports, name.replace('memgrad', '.'));
+      assert.ok(own || exported || isLibrary(name), name);
+    }
+  });
+}
+
+function isLibrary(name: string): boolean {
+  const [, packageName] = /^(@[^/]+\/[^/]+|[^/]+)/.exec(name) ?? [];
+  return Object.hasOwn(devDependencies, packageName);
+}
+
 test.run();

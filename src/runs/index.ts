@@ -27,6 +27,7 @@ export {
   STATE_FILE,
   type TrainerState,
 } from './files.js';
+export { MemoryStorage } from './memory-storage.js';
 export { type Metrics, readMetrics } from './metrics.js';
 export { type LoadOptions, loadRun, type Run } from './run.js';
 export * from './safetensors.js';

@@ -1,30 +1,21 @@
 /** The examples, as whoever copies one has it: beside the package installed from its tarball. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
-import { extname, join, normalize, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Page } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { serveFiles } from '../../scripts/serve.mjs';
 import { open } from '../browser/browser.js';
 import { example, install, node } from './installed.js';
 
 const test = suite('examples');
 
-const types: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript' };
-
 /** Serves a folder, and the installed packages as its node_modules. */
 function serve(folder: string, page = 'index.html', policy?: string): RequestListener {
-  return ({ url = '/' }, response) => {
-    const path = normalize(new URL(url, 'http://localhost').pathname);
-    const root = path.startsWith('/node_modules/') ? install().folder : folder;
-    const file = join(root, path === '/' ? page : path);
-    const found = existsSync(file);
-    response.writeHead(found || path === '/favicon.ico' ? 200 : 404, {
-      'content-type': types[extname(file)] ?? 'text/plain',
-      ...(policy && { 'content-security-policy': policy }),
-    });
-    response.end(found ? readFileSync(file) : undefined);
-  };
+  const fileOf = (path: string) =>
+    join(path.startsWith('/node_modules/') ? install().folder : folder, path === '/' ? page : path);
+  return serveFiles(fileOf, policy ? { 'content-security-policy': policy } : {});
 }
 
 /** What stands in the output of the page, once it matches. */

@@ -11,13 +11,13 @@ import {
   checkpointFile,
   decodeSafetensors,
   encodeSafetensors,
+  MemoryStorage as InMemory,
   MEMGRAD_VERSION,
   METRICS_FILE,
   MODEL_FILE,
   OPTIMIZER_FILE,
   RUN_VERSION,
   type RunConfig,
-  type RunStorage,
   type StoredTensor,
   TrainingRun,
 } from '../../src/runs/index.js';
@@ -66,38 +66,8 @@ export function configOf(
   };
 }
 
-/** A storage in memory. */
-export class MemoryStorage implements RunStorage {
-  readonly files: Map<string, Uint8Array>;
-
-  constructor(files: Iterable<readonly [string, Uint8Array]> = []) {
-    this.files = new Map(files);
-  }
-
-  async list(): Promise<string[]> {
-    return [...this.files.keys()].sort();
-  }
-
-  async read(name: string): Promise<Uint8Array> {
-    const bytes = this.files.get(name);
-    if (!bytes) throw new MemgradError(`no file '${name}'`);
-    return bytes;
-  }
-
-  async write(name: string, bytes: Uint8Array): Promise<void> {
-    this.files.set(name, bytes);
-  }
-
-  async append(name: string, bytes: Uint8Array, start: number): Promise<void> {
-    const before = this.files.get(name) ?? new Uint8Array();
-    assert.ok(before.length >= start, `${name} has ${before.length} bytes, not ${start}`);
-    this.files.set(name, Uint8Array.from([...before.subarray(0, start), ...bytes]));
-  }
-
-  async remove(name: string): Promise<void> {
-    this.files.delete(name);
-  }
-
+/** A storage in memory whose files can be tampered with. */
+export class MemoryStorage extends InMemory {
   /** Replaces the text of a file by what `change` makes of it. */
   changeText(name: string, change: (text: string) => string): void {
     const text = new TextDecoder().decode(this.files.get(name));

@@ -134,7 +134,7 @@ test('killed before or within any write of a run, it resumes and ends with the s
     );
     const left = new MemoryStorage(storage.files);
     if (!left.files.has(CONFIG_FILE)) {
-      assert.match(await failure(TrainingRun.resume(left)), /no file 'config.json'/);
+      assert.match(await failure(TrainingRun.resume(left)), /Cannot read 'config.json'/);
       continue;
     }
     const run = await TrainingRun.resume(left);
@@ -204,7 +204,7 @@ test('more steps can be asked for, and a run that has taken them all is finished
 const STATE = checkpointFile(2, STATE_FILE);
 const OPTIMIZER = checkpointFile(2, OPTIMIZER_FILE);
 const damaged: [what: string, damage: (storage: MemoryStorage) => void, message: RegExp][] = [
-  ['no metrics', (s) => s.files.delete(METRICS_FILE), /no file 'metrics.jsonl'/],
+  ['no metrics', (s) => s.files.delete(METRICS_FILE), /Cannot read 'metrics.jsonl'/],
   [
     'metrics cut short',
     (s) => s.changeText(METRICS_FILE, (text) => text.slice(0, -2)),

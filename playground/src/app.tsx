@@ -1,0 +1,106 @@
+/** The page: lessons, tabs, and the panel that is chosen. */
+import { useEffect, useState } from 'preact/hooks';
+import { Bench } from './bench.js';
+import { Select } from './controls.js';
+import { Lens } from './lens.js';
+import { lessons } from './lessons.js';
+import { Microscope } from './microscope.js';
+import { useSession } from './session.js';
+import {
+  type PanelProps,
+  readState,
+  type State,
+  startLesson,
+  themes,
+  writeState,
+} from './state.js';
+import { Tabs } from './tabs.js';
+import { ThemeContext, useChosenTheme } from './theme.js';
+import { Train } from './train.js';
+
+const titles = [
+  ['train', 'Train'],
+  ['lens', 'Recurrence lens'],
+  ['microscope', 'Autodiff microscope'],
+  ['bench', 'Bench'],
+] as const satisfies readonly (readonly [State['tab'], string])[];
+
+export function App() {
+  const [state, set] = useAddress();
+  const theme = useChosenTheme(state.theme);
+  const session = useSession(state);
+  const panel = { state, set };
+  return (
+    <ThemeContext.Provider value={theme}>
+      <div class={`page ${state.lesson && 'with-lesson'}`}>
+        <header class="top">
+          <h1>memgrad playground</h1>
+          <div class="choices">
+            <Select
+              label="Lesson"
+              value={state.lesson}
+              options={[['', 'none'], ...lessons.map(({ id, title }) => [id, title] as const)]}
+              onChange={(lesson) => set(startLesson(lesson, state))}
+            />
+            <Select
+              label="Theme"
+              value={state.theme}
+              options={themes.map((theme) => [theme, theme] as const)}
+              onChange={(theme) => set({ theme })}
+            />
+          </div>
+        </header>
+        <main aria-busy={session.models.length === 0 && !session.error}>
+          <LessonText {...panel} />
+          <div>
+            {session.error && (
+              <p class="error" role="alert">
+                {session.error}
+              </p>
+            )}
+            <Tabs tabs={titles} chosen={state.tab} onChoose={(tab) => set({ tab })}>
+              {state.tab === 'train' && <Train {...panel} session={session} />}
+              {state.tab === 'lens' && <Lens {...panel} session={session} />}
+              {state.tab === 'microscope' && <Microscope {...panel} />}
+              {state.tab === 'bench' && <Bench session={session} />}
+            </Tabs>
+          </div>
+        </main>
+      </div>
+    </ThemeContext.Provider>
+  );
+}
+
+function LessonText({ state, set }: PanelProps) {
+  const lesson = lessons.find(({ id }) => id === state.lesson);
+  if (!lesson) return null;
+  return (
+    <aside class="card lesson" aria-label="Lesson">
+      <details open>
+        <summary>
+          <h2>{lesson.title}</h2>
+        </summary>
+        {lesson.text.map((paragraph) => (
+          <p key={paragraph}>{paragraph}</p>
+        ))}
+      </details>
+      <div class="transport">
+        {lesson.changes?.map(({ label, state }) => (
+          <button key={label} type="button" onClick={() => set(state)}>
+            {label}
+          </button>
+        ))}
+      </div>
+    </aside>
+  );
+}
+
+/** The state, which the address holds. */
+function useAddress(): [State, (change: Partial<State>) => void] {
+  const [state, setState] = useState(() => readState(new URLSearchParams(location.search)));
+  useEffect(() => {
+    const address = String(writeState(state));
+    history.replaceState(null, '', address ? `?${address}` : location.pathname);
+  }, [state]);
+  return [state, (change) => setState((state) => ({ ...state, ...change }))];
+}

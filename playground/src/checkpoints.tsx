@@ -1,0 +1,113 @@
+/** Runs as files: from this page to the command line, and back. */
+import type { Session } from './session.js';
+import { modelTitles, namesOf } from './titles.js';
+
+export function Checkpoints({ session }: { session: Session }) {
+  const { models, ask, fail, load, file } = session;
+  const names = namesOf(models);
+  const save = async (model: number) => {
+    const archive = await ask('save', { model });
+    const { name, points } = models[model];
+    download(archive, `memgrad-${name}-step-${points.at(-1)?.step ?? 0}.tar`);
+  };
+  return (
+    <section class="card" aria-label="Checkpoint">
+      <h2>Checkpoint</h2>
+      <div class="transport">
+        {models.map((_, i) => (
+          <button key={names[i]} type="button" onClick={() => save(i).catch(fail)}>
+            Save {names[i]}
+          </button>
+        ))}
+        <FileButton
+          text="Open an archive"
+          onChoose={async ([archive]) =>
+            load(new Uint8Array(await archive.arrayBuffer()), archive.name)
+          }
+          fail={fail}
+        />
+        <FileButton
+          text="Open a folder"
+          folder
+          onChoose={async (files) => load(await filesOfRun(files), folderOf(files[0]))}
+          fail={fail}
+        />
+      </div>
+      {file && (
+        <p class="hint" role="status">
+          {file} is open: {models.map(({ name }) => modelTitles[name]).join()}, trained for{' '}
+          {models[0].history.at(-1)?.step ?? 0} steps. Reset, or a change of the controls, makes the
+          model that these describe.
+        </p>
+      )}
+      <details>
+        <summary>With the command line</summary>
+        <pre>
+          <code>
+            {[
+              'mkdir -p runs/page && tar -xf memgrad-rmt-step-200.tar -C runs/page',
+              'npx memgrad eval runs/page',
+              'npx memgrad sample runs/page',
+              'npx memgrad train --resume runs/page',
+            ].join('\n')}
+          </code>
+        </pre>
+        <p class="hint">
+          A folder that <code>memgrad train --out</code> wrote opens here as it is, or as an archive
+          that <code>tar -cf run.tar -C runs/first .</code> makes of it.
+        </p>
+      </details>
+    </section>
+  );
+}
+
+/** A button that asks for a file, or for a folder with all its files. */
+function FileButton({
+  text,
+  folder = false,
+  onChoose,
+  fail,
+}: {
+  text: string;
+  folder?: boolean;
+  onChoose: (files: File[]) => Promise<void>;
+  fail: (error: unknown) => void;
+}) {
+  return (
+    <label class="button">
+      {text}
+      <input
+        type="file"
+        class="visually-hidden"
+        {...(folder ? { webkitdirectory: true } : { accept: '.tar' })}
+        onChange={({ currentTarget }) => {
+          const files = [...(currentTarget.files ?? [])];
+          currentTarget.value = ''; // so that the same can be chosen again
+          if (files.length > 0) onChoose(files).catch(fail);
+        }}
+      />
+    </label>
+  );
+}
+
+/** The files of a run by the names that they have in its folder; what else there is stays unread. */
+async function filesOfRun(files: readonly File[]): Promise<Map<string, Uint8Array>> {
+  const named = files.map(
+    (file) => [file.webkitRelativePath.replace(/^[^/]*\//, ''), file] as const,
+  );
+  const read = named
+    .filter(([name]) => /^(config\.json|metrics\.jsonl|step-\d+\/[^/]+)$/.test(name))
+    .map(async ([name, file]) => [name, new Uint8Array(await file.arrayBuffer())] as const);
+  return new Map(await Promise.all(read));
+}
+
+function folderOf({ webkitRelativePath }: File): string {
+  return webkitRelativePath.split('/')[0];
+}
+
+function download(bytes: Uint8Array<ArrayBuffer>, name: string): void {
+  const url = URL.createObjectURL(new Blob([bytes], { type: 'application/x-tar' }));
+  const link = Object.assign(document.createElement('a'), { href: url, download: name });
+  link.click();
+  URL.revokeObjectURL(url);
+}

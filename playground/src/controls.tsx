@@ -1,0 +1,108 @@
+/** Labelled inputs. */
+import type { ComponentChildren } from 'preact';
+import { useId, useLayoutEffect, useRef } from 'preact/hooks';
+
+interface FieldProps<T> {
+  label: string;
+  value: T;
+  onChange: (value: T) => void;
+  hint?: string;
+  disabled?: boolean;
+}
+
+function Field({
+  label,
+  id,
+  hint,
+  children,
+}: {
+  label: string;
+  id: string;
+  hint?: string;
+  children: ComponentChildren;
+}) {
+  return (
+    <div class="field">
+      <label for={id}>{label}</label>
+      {children}
+      {hint && (
+        <p class="hint" id={`${id}-hint`}>
+          {hint}
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** One of a few; `options` has the text of each. */
+export function Select<T extends string>({
+  label,
+  value,
+  options,
+  onChange,
+  hint,
+  disabled,
+}: FieldProps<T> & {
+  options: readonly (readonly [value: T, text: string])[];
+}) {
+  const id = useId();
+  return (
+    <Field label={label} id={id} hint={hint}>
+      <select
+        id={id}
+        value={value}
+        disabled={disabled}
+        aria-describedby={hint && `${id}-hint`}
+        onChange={({ currentTarget }) => onChange(currentTarget.value as T)}
+      >
+        {options.map(([option, text]) => (
+          <option key={option} value={option}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </Field>
+  );
+}
+
+/** A number from `least` to `most`; what is typed counts once it is one. */
+export function NumberField({
+  label,
+  value,
+  onChange,
+  hint,
+  disabled,
+  range: [least, most],
+  step = 1,
+}: FieldProps<number> & {
+  range: readonly [least: number, most: number];
+  step?: number | 'any';
+}) {
+  const id = useId();
+  const input = useRef<HTMLInputElement>(null);
+  // Set only when it has changed: each step draws the page anew, which must not undo what is being typed.
+  useLayoutEffect(() => {
+    (input.current as HTMLInputElement).value = String(value);
+  }, [value]);
+  return (
+    <Field label={label} id={id} hint={hint}>
+      <input
+        id={id}
+        ref={input}
+        type="number"
+        min={least}
+        max={most}
+        step={step}
+        disabled={disabled}
+        aria-describedby={hint && `${id}-hint`}
+        onChange={({ currentTarget }) => {
+          const number = currentTarget.valueAsNumber;
+          const whole = step === 'any' ? number : Math.round(number);
+          const fitting = Number.isFinite(whole) ? Math.min(most, Math.max(least, whole)) : value;
+          currentTarget.value = String(fitting);
+          onChange(fitting);
+        }}
+      />
+    </Field>
+  );
+}

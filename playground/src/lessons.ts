@@ -1,0 +1,73 @@
+/** Prepared lessons: a text to read beside the controls, and the settings that go with it. */
+import type { State } from './state.js';
+
+export interface Lesson {
+  /** Names it in the address, `?lesson=id`. */
+  readonly id: string;
+  readonly title: string;
+  /** Paragraphs; what to do comes as it is to be done. */
+  readonly text: readonly string[];
+  /** The settings that it begins with. */
+  readonly state: Partial<State>;
+  /** What the text says to change, as buttons. */
+  readonly changes?: readonly { readonly label: string; readonly state: Partial<State> }[];
+}
+
+export const lessons: readonly Lesson[] = [
+  {
+    id: 'segment',
+    title: 'Why a Transformer cannot see past its segment',
+    text: [
+      'The task is to read six symbols and a “>”, and to say the symbols twice. The 18 tokens are cut into three segments of six, and the Transformer reads each by itself: while it reads the symbols it says nothing, and when it has to say them they are gone.',
+      'Press Start. The accuracy stays near 20%, although guessing one of eight symbols gets 12.5%. The difference is one symbol in twelve: the last symbol of the first copy is the first token of the third segment, so that the last symbol of the second copy stands where the model can see it. The sample shows what it says when it answers by itself: always the same.',
+      'Now take one segment in place of three and start again. The same model learns the task within some 150 steps. It was not too small; it could not see.',
+      'In the recurrence lens the attention of each segment is a triangle of its own, and no gradient flows from one segment to another. A loss in segment 2 tells segment 1 nothing.',
+    ],
+    state: { model: 'transformer', second: 'none', segments: 3 },
+    changes: [
+      { label: 'One segment', state: { segments: 1, tab: 'train' } },
+      { label: 'Three segments', state: { segments: 3, tab: 'train' } },
+      { label: 'Look at attention', state: { tab: 'lens', segment: 2 } },
+    ],
+  },
+  {
+    id: 'cache',
+    title: 'How Transformer-XL’s cache helps, and where it stops',
+    text: [
+      'Transformer-XL keeps the last rows of every layer and looks at them from the next segment. With six rows, a whole segment, it learns to copy in a few hundred steps: start it with the button “Six rows”.',
+      'Here it begins with two rows. Start: the accuracy stops near 60%. Only the last symbols of what was read are within reach; the others it has to guess. (Somewhat more than two come through: in the second layer a cached row has itself looked at rows before it.)',
+      'Why does it not learn to put all six symbols into two rows? Because no gradient flows through the cache. Its rows are taught to help in their own segment, never to carry what a later one needs. The lens says so: there is no gradient between segments.',
+      'A longer cache reaches farther, until the sequence grows again: six segments of three tokens with four rows stop near 75%. RMT beside it learns the same sequences to the end with six memory tokens, since these do have a gradient.',
+    ],
+    state: { model: 'transformer-xl', second: 'none', segments: 3, cache: 2 },
+    changes: [
+      { label: 'Two rows', state: { cache: 2, segments: 3, second: 'none', tab: 'train' } },
+      { label: 'Six rows', state: { cache: 6, segments: 3, second: 'none', tab: 'train' } },
+      {
+        label: 'Six segments, four rows, RMT beside it',
+        state: { cache: 4, segments: 6, second: 'rmt', tab: 'train' },
+      },
+      { label: 'Look at attention', state: { tab: 'lens', segment: 2 } },
+    ],
+  },
+  {
+    id: 'memory',
+    title: 'How RMT’s memory learns',
+    text: [
+      'RMT puts six memory tokens before the segment, to be read, and the same six behind it, to be written. What is written goes to the next segment, with its gradient.',
+      'Press Start. For some sixty steps nothing happens. Then the loss falls, and within some 140 steps the task is learnt. Under the lens watch the curves at the bottom: the gradient that comes back into segments 2 and 3 grows by ten times and more just before the loss falls. That is when segment 1 is told what to write. In a model where these curves stay low, recurrence never begins to learn.',
+      'The attention of the write rows in segment 1 shows what was learnt: each of them picks a token of the sample. In segment 2, in the second layer, each token looks back at the one read row that it needs.',
+      'Now erase: tick token 3 in the row “read by segment 2”. The third symbol is lost, in both copies, and in another sample again the third (unless the guess in its place happens to be right). Token 4 costs the fourth. Nobody told the model to give each symbol a token; the gradient did.',
+      'Fewer memory tokens than symbols are enough too, if slower to learn: a vector of 32 numbers has room for more than one of eight symbols. Try two.',
+    ],
+    state: { model: 'rmt', second: 'none', segments: 3, memory: 6 },
+    changes: [
+      { label: 'Watch the gradient', state: { tab: 'lens' } },
+      { label: 'What segment 1 writes', state: { tab: 'lens', segment: 1, layer: 1 } },
+      { label: 'What segment 2 reads', state: { tab: 'lens', segment: 2, layer: 2 } },
+      { label: 'Erase token 3', state: { tab: 'lens', erase: '2.3' } },
+      { label: 'Two memory tokens', state: { memory: 2, erase: '', tab: 'train' } },
+      { label: 'Six memory tokens', state: { memory: 6, erase: '', tab: 'train' } },
+    ],
+  },
+];

@@ -1,0 +1,140 @@
+/** Memory over segments: its vectors, what the loss makes of them, and what to erase. */
+import { HeatMap } from './heatmap.js';
+import type { Erased, Look, Matrix } from './messages.js';
+
+export function Memory({
+  look,
+  erased,
+  onErase,
+}: {
+  look: Look;
+  erased: readonly Erased[];
+  onErase: (erased: Erased[]) => void;
+}) {
+  const { memory, gradients, segments } = look;
+  if (memory.length === 0) {
+    return (
+      <section class="card" aria-label="Memory">
+        <h2>Memory</h2>
+        <p class="hint">This model has no memory tokens.</p>
+      </section>
+    );
+  }
+  const most = Math.max(...memory.map(largest));
+  return (
+    <section class="card" aria-label="Memory">
+      <h2>Memory</h2>
+      <p class="hint">
+        One row to a memory token, one column to a component, from below zero to above. Point at a
+        cell, or go to it with the arrow keys.
+      </p>
+      <div class="memories">
+        {memory.map((matrix, i) => (
+          <figure key={i}>
+            <figcaption>
+              {i < segments.length ? `Read by segment ${i + 1}` : `Written by segment ${i}`}
+            </figcaption>
+            <HeatMap
+              title={`Memory vectors ${i < segments.length ? `read by segment ${i + 1}` : `written by segment ${i}`}`}
+              summary={`${matrix.rows} memory tokens of ${matrix.columns} numbers; their lengths are ${lengthsOf(matrix).join(', ')}`}
+              matrix={matrix}
+              most={most}
+              cell={[8, 14]}
+              rows={matrix.rows < 10 ? numbers(matrix.rows) : undefined}
+              describe={(row, column, value) =>
+                `Token ${row + 1}, component ${column + 1}: ${value.toFixed(2)}`
+              }
+            />
+          </figure>
+        ))}
+      </div>
+      {gradients && <Derivatives matrix={gradients} erased={erased} onErase={onErase} />}
+    </section>
+  );
+}
+
+/** A table of derivatives; each cell can be erased. */
+function Derivatives({
+  matrix,
+  erased,
+  onErase,
+}: {
+  matrix: Matrix;
+  erased: readonly Erased[];
+  onErase: (erased: Erased[]) => void;
+}) {
+  const most = largest(matrix);
+  const isErased = (segment: number, token: number) =>
+    erased.some((one) => one.segment === segment && one.token === token);
+  const toggle = (segment: number, token: number) =>
+    onErase(
+      isErased(segment, token)
+        ? erased.filter((one) => one.segment !== segment || one.token !== token)
+        : [...erased, { segment, token }],
+    );
+  return (
+    <>
+      <h3 id="derivatives">Derivative of the loss by memory token</h3>
+      <p class="hint">
+        The norm of ∂loss/∂m: how much the loss would change with this token. Tick a token to erase
+        it: the segment then reads zeros in its place.
+      </p>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls */}
+      <section class="scroll" tabIndex={0} aria-labelledby="derivatives">
+        <table class="derivatives">
+          <thead>
+            <tr>
+              <td />
+              {numbers(matrix.columns).map((token) => (
+                <th key={token} scope="col">
+                  m{token}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {Array.from({ length: matrix.rows }, (_, segment) => (
+              <tr key={segment}>
+                <th scope="row">read by segment {segment + 1}</th>
+                {Array.from({ length: matrix.columns }, (_, token) => {
+                  const norm = matrix.values[segment * matrix.columns + token];
+                  return (
+                    <td key={token} class={isErased(segment, token) ? 'erased' : ''}>
+                      <label>
+                        <input
+                          type="checkbox"
+                          checked={isErased(segment, token)}
+                          aria-label={`Erase memory token ${token + 1} before segment ${segment + 1}`}
+                          onChange={() => toggle(segment, token)}
+                        />{' '}
+                        {norm === 0 ? '0' : norm.toPrecision(2)}
+                        <i style={{ width: `${most > 0 ? (100 * norm) / most : 0}%` }} />
+                      </label>
+                    </td>
+                  );
+                })}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </section>
+      <button type="button" disabled={erased.length === 0} onClick={() => onErase([])}>
+        Bring all back
+      </button>
+    </>
+  );
+}
+
+function numbers(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => String(i + 1));
+}
+
+function largest({ values }: Matrix): number {
+  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+}
+
+function lengthsOf({ rows, columns, values }: Matrix): string[] {
+  return Array.from({ length: rows }, (_, row) =>
+    Math.hypot(...values.subarray(row * columns, (row + 1) * columns)).toFixed(1),
+  );
+}

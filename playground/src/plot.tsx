@@ -1,0 +1,125 @@
+/** Curves by uPlot, in the colours of the page. */
+import { useEffect, useRef } from 'preact/hooks';
+import uPlot from 'uplot';
+import { colour, useTheme } from './theme.js';
+
+export interface Curve {
+  readonly label: string;
+  /** The name of a colour of the page, `--first`. */
+  readonly colour: string;
+  readonly dashed?: boolean;
+  readonly xs: readonly number[];
+  readonly ys: readonly number[];
+}
+
+const HEIGHT = 220;
+/** No curve is drawn with more points than this; a screen has no more. */
+const MOST_POINTS = 1500;
+
+/** `summary` says in a sentence what there is to see. */
+export function Plot({
+  title,
+  summary,
+  curves,
+  range,
+  log = false,
+}: {
+  title: string;
+  summary: string;
+  curves: readonly Curve[];
+  range?: readonly [least: number, most: number];
+  log?: boolean;
+}) {
+  const holder = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | undefined>(undefined);
+  const theme = useTheme();
+  const shape = curves.map(({ label, colour, dashed }) => [label, colour, dashed].join()).join(';');
+
+  useEffect(() => {
+    const element = holder.current as HTMLDivElement;
+    const axis = {
+      stroke: colour('--muted'),
+      grid: { stroke: colour('--line'), width: 1 },
+      ticks: { show: false },
+    };
+    plot.current = new uPlot(
+      {
+        width: element.clientWidth,
+        height: HEIGHT,
+        legend: { show: false },
+        cursor: { show: false },
+        scales: { x: { time: false }, y: log ? { distr: 3 } : range ? { range: [...range] } : {} },
+        axes: [
+          { ...axis, size: 32 },
+          {
+            ...axis,
+            size: 60,
+            ...(log && { ...decades, grid: { ...axis.grid, filter: powersOfTen } }),
+          },
+        ],
+        series: [
+          {},
+          ...curves.map(({ label, colour: name, dashed }) => ({
+            label,
+            stroke: colour(name),
+            width: 2,
+            dash: dashed ? [6, 4] : undefined,
+            spanGaps: true,
+            points: { show: ({ data }: uPlot) => data[0].length === 1 },
+          })),
+        ],
+      },
+      dataOf(curves),
+      element,
+    );
+    const observer = new ResizeObserver(() =>
+      plot.current?.setSize({ width: element.clientWidth, height: HEIGHT }),
+    );
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      plot.current?.destroy();
+    };
+  }, [theme, shape, log, range?.join()]);
+
+  useEffect(() => plot.current?.setData(dataOf(curves)));
+
+  return (
+    <figure class="plot">
+      <figcaption>
+        <span class="title">{title}</span>
+        <span class="legend">
+          {curves.map(({ label, colour, dashed }) => (
+            <span key={label}>
+              <i class={dashed ? 'dashed' : ''} style={{ borderColor: `var(${colour})` }} /> {label}
+            </span>
+          ))}
+        </span>
+      </figcaption>
+      <div ref={holder} role="img" aria-label={`${title}. ${summary}`} />
+    </figure>
+  );
+}
+
+/** Of a logarithmic axis only the powers of ten are drawn. */
+const powersOfTen = (_: uPlot, splits: number[]) =>
+  splits.map((value) =>
+    Number.isInteger(Math.round(1e6 * Math.log10(value)) / 1e6) ? value : null,
+  );
+const decades: uPlot.Axis = {
+  filter: powersOfTen,
+  values: (_, splits) => splits.map((value) => (value === null ? '' : String(value))),
+};
+
+/** The curves over one axis, which is made of the points of all of them. */
+function dataOf(curves: readonly Curve[]): uPlot.AlignedData {
+  if (curves.length === 0) return [[]];
+  return uPlot.join(
+    curves.map(({ xs, ys }) => {
+      const every = Math.ceil(xs.length / MOST_POINTS);
+      const kept = (values: readonly number[]) =>
+        every > 1 ? values.filter((_, i) => i % every === 0) : [...values];
+      return [kept(xs), kept(ys)];
+    }),
+  );
+}

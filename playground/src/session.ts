@@ -1,0 +1,174 @@
+/** The page's side of the Worker: questions with answers, and what training has come to. */
+import type { BackendName } from 'memgrad';
+import type { RunConfig } from 'memgrad/runs';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { configsOf } from './configs.js';
+import type {
+  Answer,
+  FromWorker,
+  Opened,
+  Point,
+  Progress,
+  Question,
+  RequestName,
+  ToWorker,
+} from './messages.js';
+import type { State } from './state.js';
+
+/** Asks the Worker; rejects with its message when it cannot answer. */
+export type Ask = <Name extends RequestName>(
+  name: Name,
+  ...question: Question<Name> extends undefined ? [] : [Question<Name>]
+) => Promise<Answer<Name>>;
+
+/** A model that is being trained. */
+export interface Trained extends Opened {
+  /** All steps so far; it grows in place. */
+  readonly points: Point[];
+}
+
+/** What the panels share: the models in the Worker, and what can be done with them. */
+export interface Session {
+  readonly ask: Ask;
+  readonly backends: readonly BackendName[];
+  readonly models: readonly Trained[];
+  readonly playing: boolean;
+  /** What went wrong last. */
+  readonly error: string;
+  /** Grows with everything that changes what the models would say. */
+  readonly version: number;
+  /** The name of the file that the models come from, if they don't come from the controls. */
+  readonly file: string;
+  reset(): void;
+  load(files: Uint8Array | ReadonlyMap<string, Uint8Array>, name: string): void;
+  /** Shows what went wrong. */
+  fail(error: unknown): void;
+}
+
+type View = Pick<Session, 'backends' | 'models' | 'playing' | 'error' | 'version' | 'file'>;
+
+/** The Worker with the models that `state` asks for; they are made anew when it asks for others. */
+export function useSession(state: State): Session {
+  const [view, setView] = useState<View>({
+    backends: ['wasm'],
+    models: [],
+    playing: false,
+    error: '',
+    version: 0,
+    file: '',
+  });
+  const change = (next: Partial<View>) =>
+    setView((view) => ({ ...view, ...next, version: view.version + 1 }));
+  const fail = (error: unknown) =>
+    setView((view) => ({ ...view, error: error instanceof Error ? error.message : `${error}` }));
+
+  const worker = useRef<Ask | undefined>(undefined);
+  worker.current ??= connect({
+    progress: (progress) => setView((view) => advanced(view, progress)),
+    fail,
+  });
+  const ask = worker.current;
+  const show = (opened: readonly Opened[], file: string) => {
+    const models = opened.map((one) => ({ ...one, points: [...one.history] }));
+    change({ models, file, error: '' });
+  };
+  const open = (configs: RunConfig[]) => {
+    const opening = ask('open', { configs });
+    opening.then(
+      (opened) => show(opened, ''),
+      (error) => {
+        change({ models: [] }); // those before are not what the controls say
+        fail(error);
+      },
+    );
+  };
+
+  const wanted = useMemo(() => JSON.stringify(configsOf(state)), [state]);
+  useEffect(() => open(JSON.parse(wanted)), [wanted]);
+  useEffect(() => {
+    ask('backends').then((backends) => change({ backends }), fail);
+  }, []);
+
+  return {
+    ...view,
+    ask,
+    fail,
+    reset: () => open(JSON.parse(wanted)),
+    load: (files, name) => {
+      const loading = ask('load', { files, backend: state.backend });
+      loading.then((opened) => show(opened, name), fail);
+    },
+  };
+}
+
+function advanced(view: View, { playing, steps, finished }: Progress): View {
+  if (steps.length !== view.models.length) return { ...view, playing };
+  const models = view.models.map((model, i) => {
+    model.points.push(...steps[i]);
+    return { ...model, finished: finished[i] };
+  });
+  return { ...view, models, playing, version: view.version + 1 };
+}
+
+function connect(on: {
+  progress: (progress: Progress) => void;
+  fail: (error: unknown) => void;
+}): Ask {
+  const worker = new Worker('worker.js', { type: 'module' });
+  const waiting = new Map<number, Waiting>();
+  let asked = 0;
+  worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+    if ('progress' in data) return on.progress(data.progress);
+    if (!('id' in data)) return on.fail(data.error);
+    const answer = waiting.get(data.id);
+    waiting.delete(data.id);
+    if ('error' in data) answer?.reject(new Error(data.error));
+    else answer?.resolve(data.answer);
+  };
+  worker.onerror = ({ message }) => on.fail(`The Worker stopped: ${message}`);
+  return ((name, question) => {
+    const id = asked++;
+    worker.postMessage({ id, name, question } satisfies ToWorker);
+    return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }));
+  }) as Ask;
+}
+
+/** Who waits for an answer. */
+interface Waiting {
+  resolve(answer: unknown): void;
+  reject(error: Error): void;
+}
+
+/** At least so long after an answer the same question is not asked again, in ms. */
+const PAUSE = 500;
+
+/**
+ * The latest answer to a question `about` something, which is asked again whenever that or the
+ * models change: one at a time, and not too often.
+ */
+export function useLatest<T>(
+  { models, version, fail }: Session,
+  ask: () => Promise<T>,
+  about: string,
+): T | undefined {
+  const [latest, setLatest] = useState<T>();
+  const current = useRef({ ask, key: '', asking: false });
+  current.current.ask = ask;
+  const key = `${version} ${about}`;
+  useEffect(() => {
+    const now = current.current;
+    now.key = key;
+    if (now.asking || models.length === 0) return;
+    now.asking = true;
+    const follow = async () => {
+      for (let asked = ''; asked !== now.key; ) {
+        asked = now.key;
+        await now.ask().then(setLatest, fail);
+        await new Promise((resolve) => setTimeout(resolve, PAUSE));
+      }
+      now.asking = false;
+    };
+    follow();
+  }, [key]);
+  return latest;
+}

@@ -1,0 +1,115 @@
+/** What is to be trained. */
+import type { ModelName } from 'memgrad/models';
+import type { TaskName } from 'memgrad/tasks';
+import { hasSymbols, lengths } from './configs.js';
+import { NumberField, Select } from './controls.js';
+import type { Session } from './session.js';
+import {
+  backendChoices,
+  headCounts,
+  type PanelProps,
+  ranges,
+  type State,
+  widths,
+} from './state.js';
+import { modelTitles, taskTitles } from './titles.js';
+
+const titles = <T extends string>(record: Record<T, string>) =>
+  Object.entries(record) as [T, string][];
+const sameText = <T extends string>(values: readonly T[]) =>
+  values.map((value) => [value, value] as const);
+
+const withMemory: readonly string[] = ['rmt', 'mem-transformer', 'transformer-xl-rmt'];
+const withCache: readonly string[] = ['transformer-xl', 'transformer-xl-rmt'];
+
+export function Setup({ state, set, session }: PanelProps & { session: Session }) {
+  const chosen = [state.model, state.second];
+  const whole = (name: keyof typeof ranges & keyof State, label: string, disabled = false) => (
+    <NumberField
+      label={label}
+      value={state[name] as number}
+      range={ranges[name]}
+      disabled={disabled}
+      onChange={(value) => set({ [name]: value })}
+    />
+  );
+  const { label, least, most } = lengths[state.task];
+  const [model] = session.models;
+  const cut =
+    model && `${model.time} tokens in ${model.segments} of ${model.config.training.segmentLength}`;
+  return (
+    <form class="setup" aria-label="What is trained" onSubmit={(event) => event.preventDefault()}>
+      <Select<ModelName>
+        label="Model"
+        value={state.model}
+        options={titles(modelTitles)}
+        onChange={(model) => set({ model })}
+      />
+      <Select<ModelName | 'none'>
+        label="Beside it"
+        value={state.second}
+        options={[['none', 'no other'], ...titles(modelTitles)]}
+        onChange={(second) => set({ second })}
+      />
+      <Select<TaskName>
+        label="Task"
+        value={state.task}
+        options={titles(taskTitles)}
+        onChange={(task) => set({ task, length: lengths[task].usual })}
+      />
+      <NumberField
+        label={label}
+        value={Math.min(most, Math.max(least, state.length))}
+        range={[least, most]}
+        onChange={(length) => set({ length })}
+      />
+      <NumberField
+        label="Segments"
+        value={state.segments}
+        range={ranges.segments}
+        hint={cut}
+        onChange={(segments) => set({ segments, segment: 1, erase: '' })}
+      />
+      {whole('memory', 'Memory tokens', !chosen.some((name) => withMemory.includes(name)))}
+      {whole('cache', 'Rows of cache', !chosen.some((name) => withCache.includes(name)))}
+      <Select
+        label="Backend"
+        value={state.backend}
+        options={sameText(
+          backendChoices.filter(
+            (name) => name === state.backend || session.backends.includes(name),
+          ),
+        )}
+        onChange={(backend) => set({ backend })}
+      />
+      <details>
+        <summary>Sizes and seed</summary>
+        <div class="setup">
+          {whole('layers', 'Layers')}
+          <Select
+            label="Heads"
+            value={state.heads}
+            options={sameText(headCounts)}
+            onChange={(heads) => set({ heads })}
+          />
+          <Select
+            label="Width"
+            value={state.width}
+            options={sameText(widths)}
+            onChange={(width) => set({ width })}
+          />
+          {whole('symbols', 'Different symbols', !hasSymbols(state.task))}
+          {whole('batch', 'Sequences a step')}
+          <NumberField
+            label="Learning rate"
+            value={state.rate}
+            range={[0.00001, 1]}
+            step="any"
+            onChange={(rate) => set({ rate })}
+          />
+          {whole('seed', 'Seed')}
+        </div>
+      </details>
+    </form>
+  );
+}

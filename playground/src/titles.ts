@@ -1,0 +1,42 @@
+/** What things are called on the page. */
+import type { ModelName } from 'memgrad/models';
+import type { TaskName } from 'memgrad/tasks';
+
+export const modelTitles: Record<ModelName, string> = {
+  transformer: 'Transformer',
+  'transformer-xl': 'Transformer-XL',
+  rmt: 'RMT',
+  'mem-transformer': 'MemTransformer',
+  'transformer-xl-rmt': 'Transformer-XL + RMT',
+};
+
+export const taskTitles: Record<TaskName, string> = {
+  copy: 'Copy (twice)',
+  reverse: 'Reverse',
+  retrieval: 'Associative retrieval',
+  quadratic: 'Quadratic equations',
+};
+
+/** The colours of the two models. */
+export const modelColours = ['--first', '--second'] as const;
+
+/** `models` by name; where both are the same kind, numbered. */
+export function namesOf(models: readonly { name: ModelName }[]): string[] {
+  const titles = models.map(({ name }) => modelTitles[name]);
+  const same = titles.length === 2 && titles[0] === titles[1];
+  return same ? titles.map((title, i) => `${title} (${i + 1})`) : titles;
+}
+
+export function percent(share: number): string {
+  return Number.isFinite(share) ? `${(100 * share).toFixed(1)}%` : '–';
+}
+
+export function plural(count: number, what: string): string {
+  return `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`;
+}
+
+/** The mean of the last ten. */
+export function recent(values: readonly number[]): number {
+  const last = values.slice(-10);
+  return last.reduce((sum, value) => sum + value, 0) / last.length;
+}

@@ -1,0 +1,135 @@
+/** The Worker: trains and computes, so that the page never waits. */
+import { type Backend, type BackendName, loadBackend } from 'memgrad';
+import { MemoryStorage, unpackRun } from 'memgrad/runs';
+import type { Answer, FromWorker, Point, Question, RequestName, ToWorker } from './messages.js';
+import { timeSteps } from './step-bench.js';
+import { Trainer } from './trainer.js';
+
+/** The types of the DOM have no worker's side; this one has what both sides share. */
+const scope = self as unknown as Worker;
+/** How often the page hears of steps, in ms. */
+const PROGRESS = 100;
+
+let trainers: Trainer[] = [];
+let playing = false;
+let unsent: Point[][] = [];
+let sent = 0;
+
+const handlers: { [Name in RequestName]: (question: Question<Name>) => Promise<Answer<Name>> } = {
+  backends: async () => availableBackends(),
+  open: async ({ configs }) => {
+    const backend = await load(configs[0].backend);
+    const made = await Promise.all(configs.map((config) => Trainer.start(config, backend)));
+    return replace(made);
+  },
+  load: async ({ files, backend: name }) => {
+    const backend = await load(name);
+    const storage = new MemoryStorage(files instanceof Uint8Array ? [] : files);
+    if (files instanceof Uint8Array) await unpackRun(storage, files);
+    return replace([await Trainer.resume(storage, backend)]);
+  },
+  play: async () => {
+    if (playing) return;
+    playing = true;
+    inTurn(round);
+  },
+  pause: async () => {
+    playing = false;
+    send();
+  },
+  step: async () => {
+    await stepAll();
+    send();
+  },
+  sample: ({ index }) => Promise.all(trainers.map((trainer) => trainer.sample(index))),
+  look: ({ model, index, erased }) => trainerAt(model).look(index, erased),
+  save: ({ model }) => trainerAt(model).save(),
+  bench: async ({ backend, steps }) => timeSteps(await load(backend), steps),
+};
+
+/** The page may ask before it has heard that there is one model less. */
+function trainerAt(model: number): Trainer {
+  return trainers[Math.min(model, trainers.length - 1)];
+}
+
+/** Steps and answers wait for each other: what is asked is answered between two steps. */
+let last: Promise<unknown> = Promise.resolve();
+function inTurn<T>(f: () => Promise<T>): Promise<T> {
+  const result = last.then(f);
+  last = result.catch(() => {});
+  return result;
+}
+
+scope.onmessage = async ({ data: { id, name, question } }: MessageEvent<ToWorker>) => {
+  try {
+    const handler = handlers[name] as (question: unknown) => Promise<unknown>;
+    post({ id, answer: await inTurn(() => handler(question)) });
+  } catch (error) {
+    post({ id, error: messageOf(error) });
+  }
+};
+
+/** One step of each model, and then the next round. */
+async function round(): Promise<void> {
+  if (!playing) return;
+  try {
+    await stepAll();
+    if (trainers.every(({ finished }) => finished)) playing = false;
+  } catch (error) {
+    playing = false;
+    post({ error: messageOf(error) });
+  }
+  if (!playing || performance.now() - sent > PROGRESS) send();
+  if (playing) inTurn(round);
+}
+
+async function stepAll(): Promise<void> {
+  for (const [i, trainer] of trainers.entries()) {
+    const point = await trainer.step();
+    if (point) unsent[i].push(point);
+  }
+}
+
+function send(): void {
+  post({
+    progress: { playing, steps: unsent, finished: trainers.map(({ finished }) => finished) },
+  });
+  unsent = trainers.map(() => []);
+  sent = performance.now();
+}
+
+async function replace(made: Trainer[]) {
+  playing = false;
+  const before = trainers;
+  trainers = made;
+  unsent = trainers.map(() => []);
+  send();
+  for (const trainer of before) await trainer.dispose();
+  return made.map(({ opened }) => opened);
+}
+
+const loaded = new Map<BackendName, Backend>();
+
+async function load(name: BackendName): Promise<Backend> {
+  const backend = loaded.get(name) ?? (await loadBackend(name));
+  loaded.set(name, backend);
+  return backend;
+}
+
+/** Those that the browser seems to have; whether they compute rightly shows when one is loaded. */
+async function availableBackends(): Promise<BackendName[]> {
+  const names: BackendName[] = ['wasm'];
+  if (typeof OffscreenCanvas !== 'undefined' && new OffscreenCanvas(1, 1).getContext('webgl2')) {
+    names.push('webgl');
+  }
+  if (await navigator.gpu?.requestAdapter().catch(() => null)) names.push('webgpu');
+  return names;
+}
+
+function post(message: FromWorker): void {
+  scope.postMessage(message);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

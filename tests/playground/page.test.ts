@@ -1,0 +1,324 @@
+/** The playground as somebody uses it. */
+import type { Page } from 'playwright-core';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { lessons } from '../../playground/src/lessons.js';
+import { defaults } from '../../playground/src/state.js';
+import { STRICT } from '../browser/browser.js';
+import { addressOf, openPlayground, settled, show } from './page.js';
+
+const test = suite('the playground');
+
+const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
+const region = (page: Page, name: string) => page.getByRole('region', { name, exact: true });
+const field = (page: Page, label: string) => page.getByLabel(label, { exact: true });
+
+/** The numbers that stand in the box of a model. */
+async function readout(page: Page, name: string): Promise<{ step: number; accuracy: number }> {
+  const box = region(page, name);
+  const text = async (what: string) => (await box.locator(what).textContent()) ?? '';
+  return {
+    step: Number((await text('.step')).replace(',', '')),
+    accuracy: Number.parseFloat(await text('.accuracy')),
+  };
+}
+
+/** For so long: the tasks of the main thread over 50 ms, and the time from frame to frame, in ms. */
+function watchFrames(page: Page, milliseconds: number) {
+  return page.evaluate(async (duration) => {
+    const longTasks: number[] = [];
+    const observer = new PerformanceObserver((list) => {
+      longTasks.push(...list.getEntries().map((entry) => entry.duration));
+    });
+    observer.observe({ type: 'longtask' });
+    const frames: number[] = [];
+    await new Promise<void>((resolve) => {
+      requestAnimationFrame(function draw(now) {
+        frames.push(now);
+        if (now - frames[0] > duration) resolve();
+        else requestAnimationFrame(draw);
+      });
+    });
+    observer.disconnect();
+    const gaps = frames.slice(1).map((now, i) => now - frames[i]);
+    return { longTasks, median: gaps.sort((a, b) => a - b)[gaps.length >> 1] };
+  }, milliseconds);
+}
+
+/** Nothing of the page or of the wasm path builds code from text. */
+const policy = `${STRICT}; style-src 'self'; worker-src 'self'; img-src data:`;
+
+test('RMT learns to copy beside a Transformer that cannot, while the page draws 60 frames a second', async () => {
+  const { result, problems } = await openPlayground(
+    async (page) => {
+      await show(page, '?second=transformer');
+      await button(page, 'Start').click();
+      const windows: Awaited<ReturnType<typeof watchFrames>>[] = [];
+      while (windows.length < 4) windows.push(await watchFrames(page, 1000));
+      await region(page, 'RMT')
+        .filter({ hasText: /99\.[89]%|100\.0%/ })
+        .waitFor({ timeout: 60_000 });
+      await region(page, 'Held-out sample').filter({ hasText: '12 of 12 right' }).waitFor();
+      await button(page, 'Pause').click();
+      await page.getByText('Not training.').waitFor();
+      const [rmt, transformer] = [await readout(page, 'RMT'), await readout(page, 'Transformer')];
+      await button(page, 'Step').click();
+      const stepped = String(transformer.step + 1);
+      await region(page, 'Transformer').filter({ hasText: stepped }).waitFor();
+      const plots = await page
+        .getByRole('img')
+        .evaluateAll((images) => images.map((image) => image.getAttribute('aria-label')));
+      await button(page, 'Reset').click();
+      await region(page, 'RMT').filter({ hasText: 'Step0' }).waitFor();
+      return { rmt, transformer, windows, plots, reset: await readout(page, 'Transformer') };
+    },
+    { headers: { 'content-security-policy': policy } },
+  );
+  assert.equal(problems, []);
+  const { rmt, transformer, windows, plots, reset } = result;
+  assert.ok(rmt.accuracy >= 99.8 && rmt.step < 1000, `${rmt.accuracy}%, ${rmt.step} steps`);
+  assert.ok(transformer.step >= rmt.step, 'they take their steps in turn');
+  assert.ok(transformer.accuracy < 40, `the Transformer got ${transformer.accuracy}%`);
+  assert.match(
+    plots.join(),
+    /Accuracy. RMT went from \d+.\d% to [\d.]+% in \d+ steps; Transformer/,
+  );
+  assert.is(reset.step, 0);
+  // A machine that is busy with something else stretches frames and tasks of some seconds. The
+  // page's own work comes ten times in each, with every message of the Worker: if it were too
+  // long, no second would be without a long task.
+  const seen = JSON.stringify(windows);
+  assert.ok(
+    windows.some(({ longTasks, median }) => longTasks.length === 0 && median < 20),
+    seen,
+  );
+});
+
+test('every control changes the address, and the address brings it back', async () => {
+  const controls: [tab: string, label: string, value: string, name: string][] = [
+    ['train', 'Model', 'transformer-xl', 'model'],
+    ['train', 'Beside it', 'rmt', 'second'],
+    ['train', 'Task', 'reverse', 'task'],
+    ['train', 'Symbols to reverse', '7', 'length'],
+    ['train', 'Segments', '2', 'segments'],
+    ['train', 'Memory tokens', '3', 'memory'],
+    ['train', 'Rows of cache', '5', 'cache'],
+    ['train', 'Backend', 'wasm', ''],
+    ['train', 'Layers', '1', 'layers'],
+    ['train', 'Heads', '4', 'heads'],
+    ['train', 'Width', '16', 'width'],
+    ['train', 'Different symbols', '5', 'symbols'],
+    ['train', 'Sequences a step', '4', 'batch'],
+    ['train', 'Learning rate', '0.01', 'rate'],
+    ['train', 'Seed', '9', 'seed'],
+    ['train', 'Sample', '3', 'sample'],
+    ['train', 'Theme', 'dark', 'theme'],
+    ['lens', 'Model', '2', 'shown'],
+    ['lens', 'Segment', '2', 'segment'],
+    ['lens', 'Layer', '1', ''],
+    ['lens', 'Head', '3', 'head'],
+  ];
+  const { result, problems } = await openPlayground(async (page) => {
+    const set = async (label: string, value: string) => {
+      const input = field(page, label);
+      if ((await input.evaluate(({ tagName }) => tagName)) === 'SELECT') {
+        await input.selectOption(value);
+      } else {
+        await input.fill(value);
+        await input.blur();
+      }
+    };
+    const openTab = async (tab: string) => {
+      await page.locator(`#tab-${tab}`).click();
+      if (tab === 'train') await page.getByText('Sizes and seed').click();
+      else await region(page, 'Attention').waitFor();
+    };
+    for (const tab of ['train', 'lens']) {
+      await openTab(tab);
+      for (const [, label, value] of controls.filter(([where]) => where === tab)) {
+        await set(label, value);
+      }
+    }
+    await settled(page, ({ head }) => head === '3');
+    const address = addressOf(page);
+    await show(page, `?${new URLSearchParams(address)}`);
+    const again: string[] = [];
+    for (const tab of ['train', 'lens']) {
+      await openTab(tab);
+      for (const [, label] of controls.filter(([where]) => where === tab)) {
+        again.push(await field(page, label).inputValue());
+      }
+    }
+    const dark = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    await set('Theme', 'light');
+    const light = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    return { address, again, dark, light };
+  });
+  assert.equal(problems, []);
+  const { address, again, dark, light } = result;
+  for (const [, label, value, name] of controls) {
+    if (name) assert.is(address[name], value, label);
+  }
+  assert.equal(
+    again,
+    controls.map(([, , value]) => value),
+  );
+  assert.is.not(dark, light);
+});
+
+test('a number, the tabs and a heat map by keyboard', async () => {
+  const { result, problems } = await openPlayground(async (page) => {
+    // What is typed stays, though training draws the page anew ten times a second.
+    await button(page, 'Start').click();
+    await field(page, 'Sample').fill('');
+    await field(page, 'Sample').pressSequentially('12', { delay: 300 });
+    await page.keyboard.press('Enter');
+    await settled(page, ({ sample }) => sample === '12');
+    await page.locator('#tab-train').focus();
+    const visited: (string | undefined)[] = [];
+    for (const key of [
+      'ArrowRight',
+      'ArrowRight',
+      'ArrowRight',
+      'ArrowRight',
+      'ArrowLeft',
+      'Home',
+    ]) {
+      await page.keyboard.press(key);
+      visited.push(await page.evaluate(() => document.activeElement?.id));
+    }
+    await show(page, '?tab=lens&segment=2');
+    const map = page.getByRole('img', { name: /^Attention/ });
+    await map.focus();
+    for (const key of ['ArrowDown', 'ArrowDown', 'ArrowRight']) await page.keyboard.press(key);
+    const cell = await region(page, 'Attention').locator('output').textContent();
+    const shares = await region(page, 'Where attention goes').getByRole('row').allTextContents();
+    return { visited, cell, shares };
+  });
+  assert.equal(problems, []);
+  assert.equal(
+    result.visited,
+    ['lens', 'microscope', 'bench', 'train', 'bench', 'train'].map((tab) => `tab-${tab}`),
+  );
+  assert.match(result.cell ?? '', /^read memory 2 looks at read memory 2: [\d.]+%$/);
+  assert.is(result.shares.length, 4);
+  for (const row of result.shares.slice(1)) {
+    const sum = row.match(/[\d.]+(?=%)/g)?.reduce((total, share) => total + Number(share), 0);
+    assert.ok(Math.abs((sum ?? 0) - 100) < 0.2, row);
+  }
+});
+
+test('the lesson on memory: RMT learns, an erased token costs the same symbol in every sample', async () => {
+  const { result, problems } = await openPlayground(async (page) => {
+    await show(page, '?lesson=memory&tab=lens');
+    await button(page, 'Start').click();
+    await page.getByText('All is learnt.').waitFor({ timeout: 60_000 });
+    const answer = region(page, 'Answer');
+    await answer.filter({ hasText: '12 of 12 right' }).waitFor();
+    await field(page, 'Erase memory token 3 before segment 2').check();
+    const lost: string[] = [];
+    for (const sample of [0, 1, 2]) {
+      const before = await answer.locator('dd').first().innerText();
+      await field(page, 'Sample').fill(String(sample));
+      await field(page, 'Sample').blur();
+      if (sample > 0) await answer.locator('dd').first().filter({ hasNotText: before }).waitFor();
+      lost.push(await answer.filter({ hasText: 'With less memory' }).innerText());
+    }
+    const address = addressOf(page);
+    await button(page, 'Bring all back').click();
+    const back = await answer.filter({ hasNotText: 'With less memory' }).innerText();
+    const gradient = await page.getByRole('img', { name: /^Norm of the gradient/ }).count();
+    return { lost, address, back, gradient };
+  });
+  assert.equal(problems, []);
+  for (const text of result.lost) {
+    const wrong = /wrong at ([\d, ]+)/.exec(text.slice(text.indexOf('With less memory')));
+    assert.is(wrong?.[1], '3, 9', text);
+    const [, all, less] = /Loss ([\d.]+); ([\d.]+) without 1 memory token/.exec(text) ?? [];
+    assert.ok(Number(less) > Number(all), text);
+  }
+  assert.match(result.lost[0], 'The answer loses 2 of its 12 right symbols.');
+  assert.is(result.address.erase, '2.3');
+  assert.match(result.back, /12 of 12 right/);
+  assert.is(result.gradient, 1);
+});
+
+test('every lesson opens by its link, and its buttons change the state', async () => {
+  const { result, problems } = await openPlayground(async (page) => {
+    const seen: string[] = [];
+    for (const { id, state: start, changes = [] } of lessons) {
+      await show(page, `?lesson=${id}`);
+      seen.push(await page.getByRole('complementary').getByRole('heading').innerText());
+      for (const { label, state } of changes) {
+        await button(page, label).click();
+        await settled(page, (address) => {
+          const shown: Partial<Record<string, unknown>> = { ...defaults, ...start, ...address };
+          return Object.entries(state).every(([name, value]) => `${shown[name]}` === `${value}`);
+        });
+      }
+    }
+    await page.getByRole('combobox', { name: 'Lesson' }).selectOption(lessons[0].id);
+    await settled(page, ({ lesson }) => lesson === lessons[0].id);
+    return { seen, address: addressOf(page) };
+  });
+  assert.equal(problems, []);
+  assert.equal(
+    result.seen,
+    lessons.map(({ title }) => title),
+  );
+  assert.equal(result.address, { lesson: lessons[0].id });
+});
+
+test('the GPU backends take the step that wasm takes', async () => {
+  const { result, problems } = await openPlayground(
+    async (page) => {
+      await page.getByLabel('Backend').getByText('webgpu').waitFor({ state: 'attached' });
+      const offered = await field(page, 'Backend').locator('option').allTextContents();
+      const losses: string[] = [];
+      for (const backend of offered) {
+        await show(page, `?layers=1&heads=1&width=16&length=2&batch=2&backend=${backend}`);
+        await button(page, 'Step').click();
+        const box = region(page, 'RMT').filter({ hasText: 'Step1' });
+        await box.waitFor({ timeout: 120_000 });
+        losses.push(/Loss\s+([\d.]+)/.exec(await box.innerText())?.[1] ?? '');
+      }
+      return { offered, losses };
+    },
+    { gpu: true },
+  );
+  assert.equal(problems, []);
+  assert.equal(result.offered, ['wasm', 'webgl', 'webgpu']);
+  const [wasm, ...others] = result.losses.map(Number);
+  for (const loss of others) assert.ok(Math.abs(loss - wasm) < 2e-3, result.losses.join());
+});
+
+test('the bench measures a step and copies its table', async () => {
+  const { result, problems } = await openPlayground(async (page) => {
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    await show(page, '?tab=bench');
+    for (const gpu of ['webgl', 'webgpu']) {
+      // Here they run on the processor, and take a minute.
+      const box = field(page, gpu);
+      if ((await box.count()) > 0) await box.uncheck();
+    }
+    await field(page, 'Timed steps').fill('2');
+    await field(page, 'Timed steps').blur();
+    await button(page, 'Measure').click();
+    await page.getByText('Done.').waitFor({ timeout: 60_000 });
+    await button(page, 'Copy as Markdown').click();
+    await page.getByText('Copied.').waitFor();
+    return page.evaluate(() => navigator.clipboard.readText());
+  });
+  assert.equal(problems, []);
+  const [head, rule, row] = result.split('\n');
+  assert.match(head, /^\| backend \| ms a step: median \|/);
+  assert.match(rule, /^\| --- \| ---: \|/);
+  const [name, median, , first] = row
+    .split('|')
+    .slice(1)
+    .map((cell) => cell.trim());
+  assert.is(name, 'wasm');
+  assert.ok(Number(median) > 1 && Number(first) > 1, row);
+});
+
+test.run();

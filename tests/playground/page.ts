@@ -1,0 +1,59 @@
+/** The built playground in a headless browser. */
+import { spawnSync } from 'node:child_process';
+import { join, resolve } from 'node:path';
+import type { Page } from 'playwright-core';
+import { serveFiles } from '../../scripts/serve.mjs';
+import { open, type Visit } from '../browser/browser.js';
+
+/** The folder of the page, built when it is first asked for. */
+function built(): string {
+  // Test files are bundles of their own, which share no module.
+  const shared = globalThis as { playgroundBuilt?: string };
+  if (shared.playgroundBuilt) return shared.playgroundBuilt;
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [resolve('scripts/playground.mjs'), '--build'],
+    { encoding: 'utf8' },
+  );
+  if (status !== 0) throw new Error(`the playground was not built:\n${stderr}`);
+  shared.playgroundBuilt = resolve('build/playground');
+  return shared.playgroundBuilt;
+}
+
+/** Opens the playground, served with `headers`, and does with it what `use` says; with `gpu` the browser has WebGL and WebGPU. */
+export function openPlayground<T>(
+  use: (page: Page) => Promise<T>,
+  { headers = {}, gpu = false }: { headers?: Record<string, string>; gpu?: boolean } = {},
+): Promise<Visit<T>> {
+  const folder = built();
+  const fileOf = (path: string) => join(folder, path === '/' ? 'index.html' : path);
+  const started = async (page: Page) => {
+    await ready(page);
+    return use(page);
+  };
+  return open(serveFiles(fileOf, headers), started, gpu);
+}
+
+/** Goes to an address of the playground, and waits for its models. */
+export async function show(page: Page, address: string): Promise<void> {
+  await page.goto(new URL(`/${address}`, page.url()).href);
+  await ready(page);
+}
+
+/** The Worker has made the models: training can start. */
+async function ready(page: Page): Promise<void> {
+  await page.locator('main[aria-busy="false"]').waitFor();
+}
+
+/** What the address says. */
+export function addressOf(page: Page): Record<string, string> {
+  return Object.fromEntries(new URL(page.url()).searchParams);
+}
+
+/** Waits until the address says so: it follows the page at the next frame. */
+export async function settled(page: Page, says: (address: Record<string, string>) => boolean) {
+  for (let tries = 0; !says(addressOf(page)); tries++) {
+    if (tries > 100) throw new Error(`the address stayed ${page.url()}`);
+    await page.waitForTimeout(50);
+  }
+}
