@@ -157,15 +157,26 @@ test('more steps can be asked for, and a run that has taken them all is finished
   const storage = await savedRun(config);
   const done = await TrainingRun.resume(storage);
   assert.ok(done.finished);
+  const { seconds } = done;
+  assert.ok(seconds > 0, 'those of the steps before');
   await train(done);
-  assert.is(done.step, 2);
+  assert.equal([done.step, done.seconds], [2, seconds]);
   done.dispose();
   const more = await TrainingRun.resume(storage, { steps: 5 });
   await train(more);
+  assert.ok(more.seconds > seconds);
   more.dispose();
   const longer = { ...config, training: { ...config.training, steps: 5 } };
   assert.equal(contents(storage, 5), contents(await savedRun(longer), 5));
   assert.match(await failure(TrainingRun.start(config, { storage })), /a run already/);
+});
+
+test('a run from before seconds were noted is resumed, and counts from 0', async () => {
+  const storage = await savedRun();
+  storage.changeText(STATE, (text) => text.replace(/ *"seconds": .*\n/, ''));
+  const run = await TrainingRun.resume(storage);
+  assert.equal([run.step, run.seconds], [2, 0]);
+  run.dispose();
 });
 
 const STATE = checkpointFile(2, STATE_FILE);
