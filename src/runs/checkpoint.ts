@@ -2,7 +2,7 @@
 import { type Parameter, scope, type Tensor, tensor } from '../autograd/index.js';
 import { MemgradError } from '../errors.js';
 import { readArrays } from '../models/index.js';
-import type { Named, TrainOptions } from '../training/index.js';
+import { type Named, namedCarry, restoredCarry, type TrainOptions } from '../training/index.js';
 import { leastParameters, RUN_VERSION, type RunConfig } from './config.js';
 import {
   CARRIED_FILE,
@@ -42,7 +42,7 @@ export async function saveCheckpoint(
   };
   await save(MODEL_FILE, model.parameters());
   await save(OPTIMIZER_FILE, optimizer.state());
-  if (carried) await save(CARRIED_FILE, carried.state());
+  if (carried) await save(CARRIED_FILE, namedCarry(carried.carry));
   const state: TrainerState = {
     version: RUN_VERSION,
     step,
@@ -74,7 +74,7 @@ export async function restoreCheckpoint(
   assignAll(moments, await readTensors(storage, step, OPTIMIZER_FILE));
   if (carried) {
     const { tensors } = await readTensors(storage, step, CARRIED_FILE);
-    carried.restore(Object.fromEntries(tensors), training);
+    carried.keep(restoredCarry(Object.fromEntries(tensors), training));
   }
   if (state.schedule) schedule?.restore?.(state.schedule);
   if (state.curriculum) curriculum?.restore(state.curriculum);

@@ -23,7 +23,7 @@ import {
   unpackRun,
 } from '../../src/runs/index.js';
 import { ByteTokenizer, Language } from '../../src/tasks/index.js';
-import { AdamW, Carried, train } from '../../src/training/index.js';
+import { AdamW, Carried, restoredCarry, train } from '../../src/training/index.js';
 import { configOf, MemoryStorage, savedRun } from './helpers.js';
 
 const test = suite('hostile files');
@@ -51,7 +51,9 @@ const kinds: Record<string, { valid: Uint8Array; read: (bytes: Uint8Array) => un
   carried: {
     valid: streamStorage.files.get(checkpointFile(3, CARRIED_FILE)) as Uint8Array,
     read: (bytes) =>
-      stream.carried.restore(Object.fromEntries(decodeSafetensors(bytes).tensors), stream),
+      stream.carried.keep(
+        restoredCarry(Object.fromEntries(decodeSafetensors(bytes).tensors), stream),
+      ),
   },
   configuration: {
     valid: bytesOf(CONFIG_FILE),
