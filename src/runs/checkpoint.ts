@@ -28,13 +28,16 @@ export interface Progress extends Partial<Pick<TrainerState, 'seconds' | 'best'>
 /**
  * Saves what `training` has come to beside the checkpoints that are there, and removes all others
  * but the best afterwards. The trainer's state comes last: a checkpoint without it was not finished
- * and counts for nothing. `resumeTraining` goes on from it.
+ * and counts for nothing. `resumeTraining` goes on from it. Throws `MemgradError` along a stream
+ * without `carried`, and what the storage throws.
  */
 export async function saveCheckpoint(
   storage: RunStorage,
-  { model, optimizer, carried, schedule, curriculum }: TrainOptions,
+  training: TrainOptions,
   { step, seconds = 0, best = null }: Progress,
 ): Promise<void> {
+  requireCarried(training);
+  const { model, optimizer, carried, schedule, curriculum } = training;
   const save = async (file: string, tensors: Named<Tensor>) => {
     const arrays = Object.entries(await readArrays(tensors));
     const metadata = { format: 'memgrad', version: String(RUN_VERSION), step: String(step) };
@@ -91,6 +94,7 @@ export async function resumeTraining(
   storage: RunStorage,
   training: TrainOptions,
 ): Promise<Required<Pick<Progress, 'step' | 'seconds'>>> {
+  requireCarried(training);
   const step = wholeCheckpoints(await storage.list()).at(-1) ?? 0;
   let seconds = 0;
   if (step > 0) {
@@ -99,6 +103,14 @@ export async function resumeTraining(
   }
   await removeOthers(storage, { step, best: null });
   return { step, seconds };
+}
+
+/** What nobody holds would be missing when training goes on, and nobody would see it. */
+function requireCarried({ task, carried }: TrainOptions): void {
+  if (!('segment' in task) || carried) return;
+  throw new MemgradError(
+    `'${task.name}' is a stream, and what it carries from step to step is held by nobody; give the training 'carried: new Carried()'.`,
+  );
 }
 
 /** Removes all checkpoints but those that `state` names, whole or half written. */

@@ -257,6 +257,15 @@ test('a checkpoint without what was carried, or of another step, is refused', as
   assert.match(await failure(part(make, storage)), /no file 'step-12\/carried.safetensors'/);
 });
 
+test('along a stream nothing is saved or resumed where nobody holds what is carried', async () => {
+  const training = { ...reader('rmt', await loadBackend('wasm'))(), carried: undefined };
+  const storage = new MemoryStorage();
+  const message = /'language' is a stream, .*give the training 'carried: new Carried\(\)'\.$/;
+  assert.match(await failure(saveCheckpoint(storage, training, { step: 1 })), message);
+  assert.match(await failure(resumeTraining(storage, training)), message);
+  assert.is(storage.files.size, 0);
+});
+
 test('the file of what is carried has the states before the last segments, and these', async () => {
   const storage = new MemoryStorage();
   await part(reader('rmt', await loadBackend('wasm')), storage);

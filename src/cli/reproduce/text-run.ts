@@ -54,9 +54,9 @@ const documents = {
   speeches: (_: string, seed: number) => speeches(seed),
   hyperpartisan,
 };
-const SAVE_EVERY = 100; // steps
-
 const published: readonly string[] = ['wikitext-103', 'enwik8', 'hyperpartisan'];
+
+const SAVE_EVERY = 100; // steps
 
 /** What makes a run on text. */
 export interface TextConfig {
@@ -199,7 +199,7 @@ async function trainOn(
         const left = (seconds / step) * (steps - step);
         return `${label}step ${step}/${steps}  loss ${recentMean(losses).toFixed(3)}  ${clock(left)} left`;
       });
-      started = performance.now(); // as in `TrainingRun`
+      started = performance.now(); // saving and showing take time that is not the step's
     }
   } finally {
     await save();
