@@ -14,6 +14,9 @@ import type { State } from './state.js';
 /** More than anybody waits for. */
 export const STEPS = 20_000;
 
+/** How many symbols memorize asks for. */
+const KEPT = 4;
+
 /** How the length of a sample is called in each task, its range, and what a small model learns soon. */
 export const lengths: Record<
   TaskName,
@@ -23,11 +26,12 @@ export const lengths: Record<
   reverse: { label: 'Symbols to reverse', least: 1, most: 60, usual: 6 },
   retrieval: { label: 'Pairs of key and value', least: 1, most: 26, usual: 4 },
   quadratic: { label: 'Roots up to', least: 2, most: 60, usual: 10 },
+  memorize: { label: 'Symbols to read', least: KEPT, most: 60, usual: 12 },
 };
 
 /** The tasks whose number of symbols can be chosen. */
 export function hasSymbols(task: TaskName): boolean {
-  return task === 'copy' || task === 'reverse';
+  return task === 'copy' || task === 'reverse' || task === 'memorize';
 }
 
 function taskOf({ task, length, symbols }: State): TaskConfig {
@@ -42,6 +46,8 @@ function taskOf({ task, length, symbols }: State): TaskConfig {
       return { name: task, options: { pairs: fitting } };
     case 'quadratic':
       return { name: task, options: { range: fitting } };
+    case 'memorize':
+      return { name: task, options: { length: fitting, kept: KEPT, symbols } };
   }
 }
 

@@ -56,14 +56,15 @@ export const lessons: readonly Lesson[] = [
     text: [
       'RMT puts six memory tokens before the segment, to be read, and the same six behind it, to be written. What is written goes to the next segment, with its gradient.',
       'Press Start. For some sixty steps nothing happens. Then the loss falls, and within some 140 steps the task is learnt. Under the lens watch the curves at the bottom: the gradient that comes back into segments 2 and 3 grows by ten times and more just before the loss falls. That is when segment 1 is told what to write. In a model where these curves stay low, recurrence never begins to learn.',
-      'The attention of the write rows in segment 1 shows what was learnt: each of them picks tokens of the sample. In segment 2 the tokens look back at the read rows.',
+      'The attention of the write rows in segment 1 shows what was learnt: each of them picks a token of the sample. In segment 2, in the second layer, each token looks back at the one read row that it needs.',
       'Now erase: tick token 3 in the row “read by segment 2”. The third symbol is lost, in both copies, and in another sample again the third (unless the guess in its place happens to be right). Token 4 costs the fourth. Nobody told the model to give each symbol a token; the gradient did.',
       'Fewer memory tokens than symbols are enough too, if slower to learn: a vector of 32 numbers has room for more than one of eight symbols. Try two.',
     ],
     state: { model: 'rmt', second: 'none', segments: 3, memory: 6 },
     changes: [
       { label: 'Watch the gradient', state: { tab: 'lens' } },
-      { label: 'What segment 1 writes', state: { tab: 'lens', segment: 1, layer: 2 } },
+      { label: 'What segment 1 writes', state: { tab: 'lens', segment: 1, layer: 1 } },
+      { label: 'What segment 2 reads', state: { tab: 'lens', segment: 2, layer: 2 } },
       { label: 'Erase token 3', state: { tab: 'lens', erase: '2.3' } },
       { label: 'Two memory tokens', state: { memory: 2, erase: '', tab: 'train' } },
       { label: 'Six memory tokens', state: { memory: 6, erase: '', tab: 'train' } },

@@ -15,6 +15,7 @@ export const taskTitles: Record<TaskName, string> = {
   reverse: 'Reverse',
   retrieval: 'Associative retrieval',
   quadratic: 'Quadratic equations',
+  memorize: 'Memorize the first four',
 };
 
 /** The colours of the two models. */

@@ -23,7 +23,7 @@ export const DEMO = {
   task: { length: 24, symbols: 10, copies: 2 },
   model: {
     nLayer: 2,
-    nHead: 2,
+    nHead: 4,
     dModel: 64,
     dHead: 32,
     dInner: 128,

@@ -5,7 +5,7 @@ import { presets } from '../models/index.js';
 export const trainingPresets = {
   fast: {
     optimizer: 'adamw',
-    learningRate: 1e-3,
+    learningRate: 2e-3,
     betas: [0.9, 0.98],
     schedule: 'constant',
     warmUp: 100,

@@ -12,6 +12,7 @@ import { measuredIn, trainInto } from './reproduce/run-folder.js';
 import { type Scale, scales } from './reproduce/scales.js';
 import {
   type Filled,
+  rowsOf,
   scoreOf,
   showScore,
   summaryPage,
@@ -96,6 +97,11 @@ async function runReproduce(name: ExperimentName, options: ReproduceOptions): Pr
   const { output } = context;
   const { scale, shard } = options;
   const experiment: Experiment = experiments[name];
+  if (scale === 'paper' && !experiment.source) {
+    throw new MemgradError(
+      `reproduce: '${name}' is not of the paper and has no scale 'paper'; choose small or medium.`,
+    );
+  }
   const cells = experiment.cells(scale);
   const planned = cells.flatMap((cell) =>
     cell.seeds.map((seed): Planned => {
@@ -107,7 +113,7 @@ async function runReproduce(name: ExperimentName, options: ReproduceOptions): Pr
   output.event('start', { name, scale, shard, runs: share.length, of: planned.length });
   output.print(
     wrap(
-      `${experiment.title} (the paper's ${experiment.source}) at the scale '${scale}': ${plural(share.length, 'run')} of ${planned.length}, each in a folder below ${options.runs}.`,
+      `${experiment.title} (${experiment.source ? `the paper's ${experiment.source}` : 'not of the paper'}) at the scale '${scale}': ${plural(share.length, 'run')} of ${planned.length}, each in a folder below ${options.runs}.`,
       output.columns,
     ),
   );
@@ -123,14 +129,15 @@ async function runReproduce(name: ExperimentName, options: ReproduceOptions): Pr
     }),
   );
   const missing = planned.length - filled.reduce((sum, { runs }) => sum + runs.length, 0);
-  output.print(`\n${summaryTable(experiment, filled)}`);
+  const rows = filled.flatMap(rowsOf);
+  output.print(`\n${summaryTable(experiment, rows)}`);
   if (missing > 0) {
     output.event('missing', { runs: missing });
     output.print(`Not done yet: ${plural(missing, 'run')} of other shares.`);
   }
   const files = {
-    [`${name}-${scale}.md`]: summaryPage(experiment, name, scale, filled),
-    [`${name}-${scale}.svg`]: figure(experiment, filled),
+    [`${name}-${scale}.md`]: summaryPage(experiment, name, scale, rows),
+    [`${name}-${scale}.svg`]: figure(experiment, rows),
     [`${name}-${scale}.json`]: `${JSON.stringify(filled, null, 2)}\n`,
   };
   await writeAll(options.out, files);
@@ -151,7 +158,9 @@ async function takeUp(
 ): Promise<void> {
   const { output } = context;
   const label = `${`${cell.row}, ${titles[cell.model]}, seed ${seed}`.padEnd(36)} `;
-  const measured = await trainInto(folder, cell.config(seed), { context, label, corpora });
+  const lengths = cell.further?.map(({ length }) => length);
+  const options = { context, label, lengths, corpora };
+  const measured = await trainInto(folder, cell.config(seed), options);
   const { steps, seconds, scores } = measured;
   output.event('run', { folder, row: cell.row, model: cell.model, seed, steps, seconds, scores });
   const score = scoreOf(experiment, measured);

@@ -30,6 +30,7 @@ interface TrainCommandOptions extends BeginOptions {
   copies?: number;
   pairs?: number;
   range?: number;
+  kept?: number;
   segmentLength: number;
   memoryTokens: number;
   cache: number;
@@ -128,12 +129,12 @@ export function addTrain(program: Command): void {
     )
     .option(
       '--length <n>',
-      `copy, reverse: symbols to remember (default: ${DEMO.task.length})`,
+      `copy, reverse: symbols to remember (default: ${DEMO.task.length}); memorize: symbols to read (default: 64)`,
       size(limits.length),
     )
     .option(
       '--symbols <n>',
-      `copy, reverse: different symbols (default: ${DEMO.task.symbols})`,
+      `copy, reverse, memorize: different symbols (default: ${DEMO.task.symbols})`,
       read.whole(2, limits.symbols),
     )
     .option(
@@ -143,6 +144,7 @@ export function addTrain(program: Command): void {
     )
     .option('--pairs <n>', 'retrieval: pairs to remember (default: 4)', size(limits.pairs))
     .option('--range <n>', 'quadratic: largest root (default: 100)', read.whole(2, limits.range))
+    .option('--kept <n>', 'memorize: symbols to remember (default: 8)', size(limits.length))
     .option(
       '--segment-length <n>',
       'tokens read at a time',
@@ -327,10 +329,19 @@ const taskDefaults = {
   reverse: { length: DEMO.task.length, symbols: DEMO.task.symbols },
   retrieval: { pairs: 4 },
   quadratic: { range: 100 },
+  memorize: { length: 64, kept: 8, symbols: DEMO.task.symbols },
 } satisfies Record<TaskName, object>;
 
-function taskOf({ task, length, symbols, copies, pairs, range }: TrainCommandOptions): unknown {
-  const given = Object.entries({ length, symbols, copies, pairs, range });
+function taskOf({
+  task,
+  length,
+  symbols,
+  copies,
+  pairs,
+  range,
+  kept,
+}: TrainCommandOptions): unknown {
+  const given = Object.entries({ length, symbols, copies, pairs, range, kept });
   const options = given.filter(([, value]) => value !== undefined);
   return { name: task, options: { ...taskDefaults[task], ...Object.fromEntries(options) } };
 }

@@ -19,6 +19,7 @@ export interface Trained {
   /** Of the last ten steps. */
   readonly loss: number;
   readonly accuracy: number;
+  /** That they took. */
   readonly seconds: number;
   /** Of every step, since it was resumed. */
   readonly accuracies: readonly number[];
@@ -51,7 +52,7 @@ export async function runTraining(
     step: run.step,
     loss: mean('loss'),
     accuracy: mean('accuracy'),
-    seconds: (performance.now() - started) / 1000,
+    seconds: run.seconds,
     accuracies: seen.map(({ accuracy }) => accuracy),
     interrupted: signal.aborted,
   };

@@ -12,6 +12,7 @@ import {
 } from '../autograd/index.js';
 import { MemgradError } from '../errors.js';
 import { type HostArray, readArrays } from './arrays.js';
+import { namedState, restoredState } from './saved-state.js';
 import type { SegmentModel } from './segment-model.js';
 
 /** A stream as plain arrays by name, as safetensors files hold them. */
@@ -81,10 +82,9 @@ export class Stream {
   /** All that is needed to go on from here in another process. */
   async save(): Promise<SavedStream> {
     const data = this.#segment.slice(0, this.#filled);
-    const leaves = treeLeaves(this.#state).map((part, i) => [`state.${i}`, part]);
     return {
       tokens: { dtype: 'int32', shape: [data.length], data },
-      ...(await readArrays(Object.fromEntries(leaves))),
+      ...(await readArrays(namedState('state', this.#state))),
     };
   }
 
@@ -108,7 +108,7 @@ export class Stream {
     return this.#model.forward(tokens, this.#state);
   }
 
-  /** The tree of `start` with the saved values. Only the number of cached rows may be another. */
+  /** The state of `start` with the saved values. */
   #restored(start: Tree, saved: SavedStream): Tree {
     const refuse = (what: string): never => {
       throw new MemgradError(
@@ -121,22 +121,7 @@ export class Stream {
     }
     this.#segment.set(tokens.data);
     this.#filled = tokens.data.length;
-    let next = 0;
-    return treeMap(start, ({ shape, dtype, backend }) => {
-      const name = `state.${next++}`;
-      const found = saved[name];
-      const fits =
-        found?.dtype === dtype &&
-        found.shape.length === shape.length &&
-        found.shape.every(
-          (length, axis) => length === shape[axis] || (axis === 1 && shape[1] === 0),
-        );
-      if (!fits) {
-        const came = found ? `${found.dtype} [${found.shape.join(', ')}]` : 'nothing';
-        refuse(`has ${came} as '${name}', expected ${dtype} [${shape.join(', ')}]`);
-      }
-      return tensor(found.data, { shape: found.shape, backend });
-    });
+    return restoredState('state', start, saved, refuse);
   }
 }
 

@@ -77,6 +77,11 @@ const taskOptions = {
   reverse: object({ length: whole(1, limits.length), symbols: whole(2, limits.symbols) }),
   retrieval: object({ pairs: whole(1, limits.pairs) }),
   quadratic: object({ range: whole(2, limits.range) }),
+  memorize: object({
+    length: whole(1, limits.length),
+    kept: whole(1, limits.length),
+    symbols: whole(2, limits.symbols),
+  }),
 } satisfies Record<TaskName, Check<object>>;
 
 /** A task by name, with its options, all of them settled. */

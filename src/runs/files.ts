@@ -1,6 +1,6 @@
 /** The files of a run, and what is in the small ones. */
 import { MemgradError } from '../errors.js';
-import { type Check, list, object, orNull, real, whole } from './check.js';
+import { type Check, list, object, orDefault, orNull, real, whole } from './check.js';
 import { checkRunConfig, limits, RUN_VERSION, type RunConfig } from './config.js';
 import type { RunStorage } from './storage.js';
 
@@ -12,6 +12,8 @@ export const METRICS_FILE = 'metrics.jsonl';
 export const MODEL_FILE = 'model.safetensors';
 /** The file of a checkpoint that holds the optimiser's moments. */
 export const OPTIMIZER_FILE = 'optimizer.safetensors';
+/** The file of a checkpoint that holds what is carried along a stream; there is none for other tasks. */
+export const CARRIED_FILE = 'carried.safetensors';
 /** The file of a checkpoint that is written last: with it the checkpoint is whole. */
 export const STATE_FILE = 'trainer-state.json';
 
@@ -34,6 +36,8 @@ const trainerState = object({
   version: whole(RUN_VERSION, RUN_VERSION),
   /** Steps taken. With the seed this is the state of all random numbers, and the place in the data. */
   step: whole(1, limits.steps),
+  /** What the steps took, without those that a crash undid; runs from before this was noted count from 0. */
+  seconds: orDefault(real(0, Number.MAX_VALUE), 0),
   /** Steps that the optimiser took: fewer where some were skipped. */
   optimizerSteps: whole(0, limits.steps),
   schedule: orNull(

@@ -6,6 +6,7 @@
 export { packRun, unpackRun } from './archive.js';
 export { OriginStorage } from './browser-storage.js';
 export { buildModel, buildTask, buildTraining } from './build.js';
+export { type Progress, resumeTraining, saveCheckpoint } from './checkpoint.js';
 export {
   checkRunConfig,
   checkTaskConfig,
@@ -16,6 +17,7 @@ export {
   type TrainingConfig,
 } from './config.js';
 export {
+  CARRIED_FILE,
   CONFIG_FILE,
   checkpointFile,
   METRICS_FILE,
@@ -26,6 +28,7 @@ export {
   readConfig,
   STATE_FILE,
   type TrainerState,
+  writeJson,
 } from './files.js';
 export { MemoryStorage } from './memory-storage.js';
 export { type Metrics, readMetrics } from './metrics.js';

@@ -5,15 +5,20 @@ import type { SegmentModel } from '../models/index.js';
 import type { Task } from '../tasks/index.js';
 import { type TrainOptions, type TrainStep, train } from '../training/index.js';
 import { buildModel, buildTask, buildTraining } from './build.js';
-import { assignAll, checkSize, readTensors, removeOthers, saveCheckpoint } from './checkpoint.js';
-import { checkRunConfig, RUN_VERSION, type RunConfig } from './config.js';
+import {
+  assignAll,
+  checkSize,
+  readTensors,
+  removeOthers,
+  restoreCheckpoint,
+  saveCheckpoint,
+} from './checkpoint.js';
+import { checkRunConfig, type RunConfig } from './config.js';
 import {
   CONFIG_FILE,
   METRICS_FILE,
   MODEL_FILE,
-  OPTIMIZER_FILE,
   readConfig,
-  readState,
   type TrainerState,
   wholeCheckpoints,
   writeJson,
@@ -39,6 +44,8 @@ export class TrainingRun {
   readonly task: Task;
   /** Steps taken. */
   step = 0;
+  /** What they took, those before it was resumed too. */
+  seconds = 0;
   readonly #training: TrainOptions;
   #recent: Recent[] = [];
   #best: TrainerState['best'] = null;
@@ -114,24 +121,15 @@ export class TrainingRun {
 
   async #restore(step: number): Promise<void> {
     const storage = this.storage as RunStorage;
-    const state = await readState(storage, step);
-    const { optimizer, schedule, curriculum } = this.#training;
-    if (!state.schedule !== !schedule?.state?.() || !state.curriculum !== !curriculum) {
-      throw new MemgradError(
-        `The state after step ${step} has another schedule or curriculum than ${CONFIG_FILE}; both must come from the same run.`,
-      );
-    }
-    const moments = optimizer.resume(this.model.parameters(), state.optimizerSteps);
-    assignAll(moments, await readTensors(storage, step, OPTIMIZER_FILE));
-    if (state.schedule) schedule?.restore?.(state.schedule);
-    if (state.curriculum) curriculum?.restore(state.curriculum);
+    const { seconds, best } = await restoreCheckpoint(storage, this.#training, step);
     const { last, bytes } = readMetrics(await storage.read(METRICS_FILE), step, WINDOW);
     for (const { loss, accuracy, length } of last) {
       this.#note({ loss: loss ?? NaN, accuracy: accuracy ?? NaN, length });
     }
     this.step = step;
+    this.seconds = seconds;
     this.#saved = step;
-    this.#best = state.best;
+    this.#best = best;
     this.#metricsBytes = bytes;
   }
 
@@ -151,14 +149,17 @@ export class TrainingRun {
   async *train(options: TrainingRunOptions = {}): AsyncGenerator<TrainStep, void, void> {
     const { saveEvery } = this.config.training;
     if (this.finished) return;
+    let started = performance.now();
     try {
       for await (const step of train({ ...this.#training, ...options, stepsTaken: this.step })) {
         this.step = step.step;
+        this.seconds += (performance.now() - started) / 1000;
         this.#note(step);
         if (this.storage) this.#unsaved += metricsLine(step);
         if (step.step % saveEvery === 0) await this.save();
         yield step;
         if (this.finished) break;
+        started = performance.now(); // saving and the caller take time that is not the step's
       }
     } finally {
       await this.save();
@@ -167,21 +168,12 @@ export class TrainingRun {
 
   /** Saves the run as it is now, unless it is saved already or is kept nowhere. */
   async save(): Promise<void> {
-    const { storage, model, step } = this;
+    const { storage, step, seconds } = this;
     if (!storage || step === this.#saved) return;
-    const { optimizer, schedule, curriculum } = this.#training;
     const best = this.#judged();
     const lines = new TextEncoder().encode(this.#unsaved);
     await storage.append(METRICS_FILE, lines, this.#metricsBytes);
-    const state: TrainerState = {
-      version: RUN_VERSION,
-      step,
-      optimizerSteps: optimizer.steps,
-      schedule: schedule?.state?.() ?? null,
-      curriculum: curriculum?.state() ?? null,
-      best,
-    };
-    await saveCheckpoint(storage, { model, optimizer, state });
+    await saveCheckpoint(storage, this.#training, { step, seconds, best });
     this.#best = best;
     this.#saved = step;
     this.#metricsBytes += lines.length;

@@ -6,6 +6,7 @@
 import { MemgradError } from '../errors.js';
 import { Copy, type CopyOptions } from './copy.js';
 import type { DocumentTask } from './documents.js';
+import { Memorize, type MemorizeOptions } from './memorize.js';
 import { Quadratic, type QuadraticOptions } from './quadratic.js';
 import { Retrieval, type RetrievalOptions } from './retrieval.js';
 import { Reverse, type ReverseOptions } from './reverse.js';
@@ -15,6 +16,7 @@ import type { Task } from './task.js';
 export { Copy, type CopyOptions } from './copy.js';
 export * from './documents.js';
 export { cutText, Language, type TextParts } from './language.js';
+export { Memorize, type MemorizeOptions } from './memorize.js';
 export { Quadratic, type QuadraticOptions } from './quadratic.js';
 export { Retrieval, type RetrievalOptions } from './retrieval.js';
 export { Reverse, type ReverseOptions } from './reverse.js';
@@ -41,6 +43,10 @@ const tasks = {
   quadratic: {
     summary: 'solve a quadratic equation step by step',
     create: (options: QuadraticOptions) => new Quadratic(options),
+  },
+  memorize: {
+    summary: 'read symbols, then say the first ones, however much came after them',
+    create: (options: MemorizeOptions) => new Memorize(options),
   },
 } satisfies Record<string, { summary: string; create: (options: never) => Task }>;
 

@@ -1,11 +1,12 @@
 /** How well a language model predicts a part of a text that it has not been trained on. */
-import { scope, treeLeaves } from '../autograd/index.js';
+import { scope } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { requireWhole } from '../errors.js';
 import type { SegmentModel } from '../models/segment-model.js';
 import type { Part, StreamTask } from '../tasks/stream.js';
+import { Carried } from './carried.js';
 import { cutSegments } from './segments.js';
-import { type Carry, streamLoss } from './stream-loss.js';
+import { streamLoss } from './stream-loss.js';
 
 /** Options of `evaluateStream`. */
 export interface EvaluateStreamOptions {
@@ -42,11 +43,7 @@ export async function evaluateStream(options: EvaluateStreamOptions): Promise<St
   requireWhole('evaluateStream', 'segments', options.segments ?? 1);
   const there = task.segments(part, batchSize, segmentLength);
   const segments = Math.min(there, options.segments ?? there);
-  let carried: Carry | undefined;
-  const carryOn = (carry?: Carry) => {
-    for (const part of treeLeaves(carried ?? null)) part.dispose();
-    carried = carry;
-  };
+  const carried = new Carried();
   let total = 0;
   let tokens = 0;
   try {
@@ -56,16 +53,16 @@ export async function evaluateStream(options: EvaluateStreamOptions): Promise<St
         segmentLength,
       );
       const { loss, carry } = scope(() =>
-        streamLoss(model, segment, batchSize, carried, { backend }),
+        streamLoss(model, segment, batchSize, carried.carry, { backend }),
       );
-      carryOn(carry);
+      carried.keep(carry);
       total += (await loss.item()) * segment.counted;
       tokens += segment.counted;
       loss.dispose();
       await options.onProgress?.((index + 1) / segments);
     }
   } finally {
-    carryOn();
+    carried.dispose();
   }
   const loss = total / tokens;
   return { loss, bits: loss / Math.LN2, perplexity: Math.exp(loss), tokens };

@@ -3,6 +3,7 @@
  *
  * @module memgrad/training
  */
+export * from './carried.js';
 export { Curriculum, type CurriculumOptions, type CurriculumState } from './curriculum.js';
 export * from './evaluate.js';
 export * from './evaluate-documents.js';

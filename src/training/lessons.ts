@@ -1,18 +1,12 @@
 /** What a step learns from: whole samples, the next segment of a stream, or documents. */
-import {
-  argmax,
-  crossEntropy,
-  type Key,
-  type Tensor,
-  tensor,
-  treeLeaves,
-} from '../autograd/index.js';
+import { argmax, crossEntropy, type Key, type Tensor, tensor } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
 import { EncoderRMT, type SegmentClasses } from '../models/encoder-rmt.js';
 import type { SegmentModel } from '../models/segment-model.js';
 import type { AnyTask, DocumentTask, StreamTask, Task } from '../tasks/index.js';
 import { IGNORED } from '../tasks/task.js';
+import type { Carried } from './carried.js';
 import { cutSegments, type ReadOptions, type Segment, sequenceLoss } from './segments.js';
 import { type Carry, streamLoss } from './stream-loss.js';
 
@@ -23,6 +17,8 @@ export interface LessonOptions {
   batchSize: number;
   bpttDepth?: number;
   checkpointSegments?: boolean;
+  /** What a stream carries between lessons. */
+  carried: Carried;
   backend?: Backend;
 }
 
@@ -52,22 +48,14 @@ export interface Lesson {
   readonly length: number;
 }
 
-/** The lessons of one training; between them it keeps what a stream carries along. */
+/** The lessons of one training. */
 export class Lessons {
-  #carry: Carry | undefined;
-
   constructor(readonly options: LessonOptions) {}
 
   /** The lesson of `step`, counted from 1. Throws `MemgradError` for a model that can't learn the task. */
   of(task: AnyTask, step: number, keys: StepKeys): Lesson {
     if ('documents' in task) return this.#documents(task, keys);
     return 'segment' in task ? this.#stream(task, step, keys) : this.#samples(task, keys);
-  }
-
-  /** Keeps what a lesson of a stream handed on, for the next one. */
-  carry(carry: Carry | undefined): void {
-    for (const part of treeLeaves(this.#carry ?? null)) part.dispose();
-    this.#carry = carry;
   }
 
   #samples(task: Task, { data, dropout }: StepKeys): Lesson {
@@ -89,16 +77,16 @@ export class Lessons {
 
   /** Step after step the next segment; behind the last one the streams begin again, with nothing carried. */
   #stream(task: StreamTask, step: number, { dropout }: StepKeys): Lesson {
-    const { segmentLength, batchSize, bpttDepth, backend } = this.options;
+    const { segmentLength, batchSize, bpttDepth, carried, backend } = this.options;
     const model = this.#languageModel(task);
     const index = (step - 1) % task.segments('train', batchSize, segmentLength);
-    if (index === 0) this.carry(undefined);
+    if (index === 0) carried.keep(undefined);
     const batch = task.segment('train', batchSize, segmentLength, index);
     const [segment] = cutSegments(batch, segmentLength);
     return {
       loss: () => {
         const how = { key: dropout, bpttDepth, backend };
-        return { ...streamLoss(model, segment, batchSize, this.#carry, how), predictions: [] };
+        return { ...streamLoss(model, segment, batchSize, carried.carry, how), predictions: [] };
       },
       segments: 0,
       accuracy: () => Number.NaN,

@@ -5,6 +5,7 @@ import { MemgradError, requireWhole } from '../errors.js';
 import type { EncoderRMT } from '../models/encoder-rmt.js';
 import type { SegmentModel } from '../models/segment-model.js';
 import type { AnyTask } from '../tasks/index.js';
+import { Carried } from './carried.js';
 import type { Curriculum } from './curriculum.js';
 import { type Lesson, Lessons } from './lessons.js';
 import { watchFinite } from './non-finite.js';
@@ -23,11 +24,17 @@ export interface TrainOptions {
   /** After how many steps to stop. */
   steps: number;
   /**
-   * Steps already taken, to go on after them; the model, optimizer, schedule and curriculum must be
-   * as they were then. What is drawn depends on seed and step alone; along a stream nothing is
-   * carried into the first of them. Default 0.
+   * Steps already taken, to go on after them; the model, optimizer, schedule, curriculum and, along
+   * a stream, `carried` must be as they were then. What is drawn depends on seed and step alone.
+   * Default 0.
    */
   stepsTaken?: number;
+  /**
+   * Holds what a stream carries from step to step, for whoever saves it or trains on later; it is
+   * the caller's, who disposes of it. Without it the first segment is read with nothing carried
+   * into it, and all is freed at the end.
+   */
+  carried?: Carried;
   /** Sequences to a step. Default 32. */
   batchSize?: number;
   /** Draws batches and dropout. Default 0. */
@@ -88,21 +95,21 @@ export interface TrainStep extends GradientNorms {
  */
 export async function* train(options: TrainOptions): AsyncGenerator<TrainStep, void, void> {
   checkOptions(options);
-  const lessons = new Lessons({ ...options, batchSize: options.batchSize ?? 32 });
+  const { carried = new Carried() } = options;
   try {
-    yield* takeSteps(options, lessons);
+    yield* takeSteps({ ...options, carried });
   } finally {
-    lessons.carry(undefined);
+    if (!options.carried) carried.dispose();
   }
 }
 
 async function* takeSteps(
-  options: TrainOptions,
-  lessons: Lessons,
+  options: TrainOptions & { carried: Carried },
 ): AsyncGenerator<TrainStep, void, void> {
   const { model, optimizer, steps, stepsTaken = 0, signal, curriculum } = options;
   const { seed = 0, clip, schedule = constant() } = options;
-  const { nonFinite = 'stop', checkFinite = false } = options;
+  const { nonFinite = 'stop', checkFinite = false, batchSize = 32, carried } = options;
+  const lessons = new Lessons({ ...options, batchSize });
   const parameters = model.parameters();
   const dataKey = Key.of(seed).fold(0);
   const dropoutKey = Key.of(seed).fold(1);
@@ -136,8 +143,8 @@ async function* takeSteps(
       } else {
         const gradientScale = clip === undefined ? 1 : clipScale(gradientNorm, clip);
         optimizer.step(parameters, pass.gradients, { rate: learningRate, gradientScale });
-        lessons.carry(pass.carry);
-        pass.carry = undefined; // now theirs
+        carried.keep(pass.carry);
+        pass.carry = undefined; // now its own
       }
     } finally {
       freePass(pass);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { loadBackend } from '../../src/backends/index.js';
-import { Interrupt } from '../../src/cli/interrupt.js';
+import { Interrupt, Interrupted } from '../../src/cli/interrupt.js';
 import { Output } from '../../src/cli/output.js';
 import type { Cell, Experiment } from '../../src/cli/reproduce/experiment.js';
 import { experimentNames, experiments } from '../../src/cli/reproduce/experiments.js';
@@ -12,11 +12,21 @@ import { figure } from '../../src/cli/reproduce/figure.js';
 import type { Measured } from '../../src/cli/reproduce/measured.js';
 import { measuredIn, trainInto } from '../../src/cli/reproduce/run-folder.js';
 import { type Scale, scales } from '../../src/cli/reproduce/scales.js';
-import { type Filled, showScore, summaryPage } from '../../src/cli/reproduce/summary.js';
-import type { TextConfig } from '../../src/cli/reproduce/text-run.js';
+import { type Filled, rowsOf, showScore, summaryPage } from '../../src/cli/reproduce/summary.js';
+import { runText, type TextConfig } from '../../src/cli/reproduce/text-run.js';
 import { createModel } from '../../src/models/index.js';
-import { loadRun, type RunConfig, TrainingRun } from '../../src/runs/index.js';
+import {
+  CARRIED_FILE,
+  checkpointFile,
+  loadRun,
+  MODEL_FILE,
+  OPTIMIZER_FILE,
+  type RunConfig,
+  type RunStorage,
+  TrainingRun,
+} from '../../src/runs/index.js';
 import { FolderStorage } from '../../src/runs/node-storage.js';
+import { isKilled, MemoryStorage, Mortal } from '../runs/helpers.js';
 import { events, inFolder, memgrad, refused } from './spawn.js';
 
 const cellsOf = (name: keyof typeof experiments, scale: Scale): Cell[] => {
@@ -28,7 +38,8 @@ const cellOf = (name: keyof typeof experiments, scale: Scale, model: Cell['model
 
 test('every cell at every scale has a configuration of its own, and RMT three seeds', () => {
   for (const name of experimentNames) {
-    for (const scale of scales) {
+    const { source }: Experiment = experiments[name];
+    for (const scale of scales.filter((scale) => source || scale !== 'paper')) {
       const cells = cellsOf(name, scale);
       const configs = cells.flatMap(({ seeds, config }) => seeds.map((seed) => config(seed)));
       assert.is(new Set(configs.map((config) => JSON.stringify(config))).size, configs.length);
@@ -37,7 +48,7 @@ test('every cell at every scale has a configuration of its own, and RMT three se
       for (const { seeds } of memory) assert.is(seeds.length, 3);
       for (const config of configs) {
         const { norm } = 'corpus' in config ? config.model.preset : config.model.config;
-        assert.is(norm, scale === 'paper' ? 'post' : 'pre');
+        if (name !== 'ablation') assert.is(norm, scale === 'paper' ? 'post' : 'pre');
       }
     }
   }
@@ -118,6 +129,37 @@ test('a run is trained once: its folder holds model, configuration and what was 
     );
   }));
 
+test('what was trained is evaluated at other lengths too, each a row of its own', () =>
+  inFolder(async (folder) => {
+    const [cell] = cellsOf('generalisation', 'small');
+    const config = cell.config(0) as RunConfig;
+    const two: RunConfig = { ...config, training: { ...config.training, steps: 2, batchSize: 2 } };
+    const options = { context: await openContext(), label: '', lengths: [80, 120] };
+    const measured = await quietly(() => trainInto(join(folder, 'run'), two, options));
+    assert.equal(
+      measured.further?.map(({ length }) => length),
+      [80, 120],
+    );
+    const further = [10, 11].map((segments) => ({
+      row: `${segments} segments`,
+      length: 8 * segments - 8,
+    }));
+    const rows = rowsOf({ cell: { ...cell, further }, runs: [measured] });
+    assert.equal(
+      rows.map(({ cell, runs }) => [cell.row, runs.map(({ scores }) => scores.accuracy)]),
+      [
+        ['9 segments', [measured.scores.accuracy]],
+        ['10 segments', []],
+        ['11 segments', [measured.further?.[0].scores.accuracy]],
+      ],
+    );
+  }));
+
+test('what is not of the paper has no scale of the paper', async () => {
+  const message = refused(await memgrad(['reproduce', 'ablation', '--scale', 'paper']));
+  assert.match(message, /'ablation' is not of the paper and has no scale 'paper'; choose small/);
+});
+
 const sizes = { layers: 1, heads: 2, dModel: 8, dHead: 4, dInner: 8 };
 const text = (name: 'lm-bytes' | 'classification', model: Cell['model']): TextConfig => {
   const config = cellOf(name, 'small', model).config(1) as TextConfig;
@@ -134,8 +176,7 @@ test('a run on text is measured in bits and perplexity', () =>
     assert.equal([steps, samples], [2, 2 * 3 * 9]);
     assert.ok(Math.abs(2 ** (scores.bits ?? 0) - (scores.perplexity ?? 0)) < 1e-6);
     assert.ok((scores.bits ?? 0) > 1 && (scores.bits ?? 9) < 4);
-    const names = ['config.json', 'model.safetensors', 'result.json'];
-    assert.equal((await readdir(path)).sort(), names);
+    assert.equal((await readdir(path)).sort(), ['config.json', 'result.json', 'step-2']);
     await trainInto(join(folder, 'other'), config, { ...options, corpora: undefined }).then(
       () => assert.unreachable(),
       (error) =>
@@ -143,19 +184,24 @@ test('a run on text is measured in bits and perplexity', () =>
     );
   }));
 
+/** Documents as Hyperpartisan has them. */
+async function writeDocuments(folder: string): Promise<void> {
+  const write = (name: string, lines: string[]) =>
+    writeFile(join(folder, `${name}-training-byarticle-20181122.xml`), lines.join('\n'));
+  const ids = Array.from({ length: 20 }, (_, i) => i);
+  await write(
+    'articles',
+    ids.map((i) => `<article id="${i}" title="T"><p>word ${i}</p></article>`),
+  );
+  await write(
+    'ground-truth',
+    ids.map((i) => `<article id="${i}" hyperpartisan="${i % 2 === 0}"/>`),
+  );
+}
+
 test('a run on documents is measured in accuracy and F1', () =>
   inFolder(async (folder) => {
-    const write = (name: string, lines: string[]) =>
-      writeFile(join(folder, `${name}-training-byarticle-20181122.xml`), lines.join('\n'));
-    const ids = Array.from({ length: 20 }, (_, i) => i);
-    await write(
-      'articles',
-      ids.map((i) => `<article id="${i}" title="T"><p>word ${i}</p></article>`),
-    );
-    await write(
-      'ground-truth',
-      ids.map((i) => `<article id="${i}" hyperpartisan="${i % 2 === 0}"/>`),
-    );
+    await writeDocuments(folder);
     const options = { context: await openContext(), label: '', corpora: folder };
     const config: TextConfig = {
       ...text('classification', 'encoder-rmt'),
@@ -168,6 +214,120 @@ test('a run on documents is measured in accuracy and F1', () =>
     assert.ok([0, 0.5, 1].includes(scores.accuracy ?? -1));
     assert.ok((scores.f1 ?? -1) >= 0 && (scores.f1 ?? 2) <= 1);
   }));
+
+/** A run on text of some hundred steps, in a folder with its corpus. */
+async function onText(
+  name: 'lm-bytes' | 'classification',
+  use: (config: TextConfig, corpora: string) => Promise<void>,
+): Promise<void> {
+  await inFolder(async (folder) => {
+    const rest = { segmentLength: 4, steps: 120 };
+    if (name === 'lm-bytes') {
+      await writeFile(join(folder, 'enwik8'), 'a few words '.repeat(300));
+      await use({ ...text(name, 'rmt'), ...rest, corpus: 'enwik8', bpttDepth: 1 }, folder);
+    } else {
+      await writeDocuments(folder);
+      await use({ ...text(name, 'encoder-rmt'), ...rest, corpus: 'hyperpartisan' }, folder);
+    }
+  });
+}
+
+/** Tells the steps that it is told of, and raises a signal in the course of one, as a terminal does. */
+class Watched extends Output {
+  readonly steps: number[] = [];
+
+  constructor(
+    readonly at: number | 'evaluation',
+    readonly raise: () => void,
+  ) {
+    super(true);
+  }
+
+  override event(_: string, { step }: { step: number }): void {
+    this.steps.push(step);
+    if (step === this.at) this.raise();
+  }
+
+  override live(line: () => string): void {
+    if (this.at === 'evaluation' && line() === 'evaluating') this.raise();
+  }
+}
+
+/** Does a run on text, until a signal comes where it is asked for; gives the steps that it took. */
+async function runWatched(
+  config: TextConfig,
+  storage: RunStorage,
+  corpora: string,
+  [signal, at]: ['SIGINT' | 'SIGTERM', number | 'evaluation'] = ['SIGINT', Infinity],
+) {
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  const others = signals.flatMap((name) => process.listeners(name));
+  const own = (name: NodeJS.Signals) =>
+    process.listeners(name).filter((listener) => !others.includes(listener));
+  const context = await openContext();
+  const output = new Watched(at, () => own(signal)[0](signal));
+  const options = { context: { ...context, output }, label: '', corpora };
+  const ended = runText(config, storage, options);
+  const { measured, error } = await ended.then(
+    (measured) => ({ measured, error: undefined }),
+    (error: unknown) => ({ measured: undefined, error }),
+  );
+  for (const name of signals) for (const listener of own(name)) process.off(name, listener);
+  return { measured, error, steps: output.steps };
+}
+
+const bitsAfter = (step: number, { files }: MemoryStorage) =>
+  [MODEL_FILE, OPTIMIZER_FILE, CARRIED_FILE].map((file) =>
+    Buffer.from(files.get(checkpointFile(step, file)) ?? []).toString('hex'),
+  );
+
+for (const name of ['lm-bytes', 'classification'] as const) {
+  test(`${name}: stopped by signals, in training and in evaluation, a run goes on to the same bits`, () =>
+    onText(name, async (config, corpora) => {
+      const whole = new MemoryStorage();
+      const { measured: expected } = await runWatched(config, whole, corpora);
+      const storage = new MemoryStorage();
+      const steps: number[] = [];
+      for (const [signal, at, code] of [
+        ['SIGINT', 7, 130],
+        ['SIGTERM', 110, 143],
+        ['SIGINT', 'evaluation', 130],
+      ] as const) {
+        const part = await runWatched(config, storage, corpora, [signal, at]);
+        assert.instance(part.error, Interrupted, String(part.error));
+        assert.is((part.error as Interrupted).exitCode, code);
+        steps.push(...part.steps);
+      }
+      const state = () => storage.files.get(checkpointFile(120, 'trainer-state.json'));
+      const { seconds } = JSON.parse(new TextDecoder().decode(state()));
+      const last = await runWatched(config, storage, corpora);
+      assert.equal(last.steps, [], 'nothing was left to train');
+      assert.equal(
+        steps,
+        Array.from({ length: 120 }, (_, i) => i + 1),
+      );
+      assert.equal(bitsAfter(120, storage), bitsAfter(120, whole));
+      assert.equal(last.measured?.scores, expected?.scores);
+      assert.is(last.measured?.seconds, seconds, 'those of all parts');
+      assert.ok(seconds > 0);
+    }));
+
+  test(`${name}: killed while it is saved, a run goes on after the checkpoint before`, () =>
+    onText(name, async (config, corpora) => {
+      const whole = new MemoryStorage();
+      await runWatched(config, whole, corpora);
+      const files = name === 'lm-bytes' ? 4 : 3;
+      const storage = new Mortal(new Map(), 2 + 2 * files + 3); // config.json, step 100, half of step 120
+      isKilled((await runWatched(config, storage, corpora)).error);
+      const left = new MemoryStorage(storage.files);
+      const { steps } = await runWatched(config, left, corpora);
+      assert.equal([steps.length, steps[0]], [20, 101]);
+      assert.equal(bitsAfter(120, left), bitsAfter(120, whole));
+      assert.is(left.files.size, 1 + files, 'nothing else is left');
+      const { error } = await runWatched({ ...config, seed: 9 }, left, corpora);
+      assert.match((error as Error).message, /holds a run of another configuration/);
+    }));
+}
 
 /** Numbers that no run gave, to see how they are shown. */
 function madeUp(cell: Cell, seed: number, accuracy: number): Measured {

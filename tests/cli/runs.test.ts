@@ -24,7 +24,7 @@ async function bits(out: string): Promise<Record<string, string>> {
   return {
     model: (await file(MODEL_FILE)).toString('hex'),
     optimizer: (await file(OPTIMIZER_FILE)).toString('hex'),
-    state: (await file(STATE_FILE)).toString(),
+    state: (await file(STATE_FILE)).toString().replace(/"seconds": .*/, ''),
     metrics: withoutSpeed(await readFile(join(out, 'metrics.jsonl'))),
   };
 }

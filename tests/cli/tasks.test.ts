@@ -14,6 +14,7 @@ const options = {
   reverse: { length: 24, symbols: 10 },
   retrieval: { pairs: 4 },
   quadratic: { range: 100 },
+  memorize: { length: 64, kept: 8, symbols: 10 },
 };
 
 for (const name of taskNames) {
@@ -45,6 +46,7 @@ test('tasks lists every one, with its metric', async () => {
       ['reverse', 'tokens'],
       ['retrieval', 'tokens'],
       ['quadratic', 'answers'],
+      ['memorize', 'tokens'],
     ],
   );
 });
@@ -56,6 +58,10 @@ const badCalls: [args: string, message: RegExp][] = [
   ],
   ['train --task retrieval --length 3', /has the field "length", which is not known.*pairs/],
   ['train --task retrieval --pairs 27', /--pairs.*'27'.*from 1 to 26/],
+  [
+    'train --task memorize --length 4 --kept 5',
+    /memorize: length must be a whole number >= 5, got 4/,
+  ],
   ['train --task quadratic --range 1', /--range.*'1'.*from 2 to 100/],
 ];
 for (const [args, message] of badCalls) {

@@ -4,8 +4,10 @@ import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { MemgradError } from '../../src/errors.js';
+import { createModel } from '../../src/models/index.js';
 import { parseFixture } from '../../src/parity/index.js';
 import {
+  CARRIED_FILE,
   CONFIG_FILE,
   checkpointFile,
   checkRunConfig,
@@ -17,9 +19,12 @@ import {
   parseState,
   readMetrics,
   STATE_FILE,
+  saveCheckpoint,
   unpackRun,
 } from '../../src/runs/index.js';
-import { MemoryStorage, savedRun } from './helpers.js';
+import { ByteTokenizer, Language } from '../../src/tasks/index.js';
+import { AdamW, Carried, restoredCarry, train } from '../../src/training/index.js';
+import { configOf, MemoryStorage, savedRun } from './helpers.js';
 
 const test = suite('hostile files');
 const FILES = process.env.MEMGRAD_LONG ? 100_000 : 5_000;
@@ -28,9 +33,28 @@ const MIB = 2 ** 20;
 const storage = await savedRun();
 const bytesOf = (name: string) => storage.files.get(name) as Uint8Array;
 
+const verse = new TextEncoder().encode('abcab'.repeat(9));
+const stream = {
+  task: new Language({ train: verse, validation: verse, test: verse }, new ByteTokenizer(verse)),
+  model: createModel('transformer-xl-rmt', { ...configOf().model.config, nToken: 3 }),
+  ...{ segmentLength: 2, batchSize: 2, bpttDepth: 2, steps: 3 },
+  optimizer: new AdamW(),
+  carried: new Carried(),
+};
+for await (const _ of train(stream));
+const streamStorage = new MemoryStorage();
+await saveCheckpoint(streamStorage, stream, { step: 3 });
+
 /** What a valid file of each kind is, and how it is read. */
 const kinds: Record<string, { valid: Uint8Array; read: (bytes: Uint8Array) => unknown }> = {
   safetensors: { valid: bytesOf(checkpointFile(2, MODEL_FILE)), read: decodeSafetensors },
+  carried: {
+    valid: streamStorage.files.get(checkpointFile(3, CARRIED_FILE)) as Uint8Array,
+    read: (bytes) =>
+      stream.carried.keep(
+        restoredCarry(Object.fromEntries(decodeSafetensors(bytes).tensors), stream),
+      ),
+  },
   configuration: {
     valid: bytesOf(CONFIG_FILE),
     read: (bytes) => checkRunConfig(parseJson(bytes, CONFIG_FILE), CONFIG_FILE),

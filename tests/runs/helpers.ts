@@ -85,6 +85,49 @@ export class MemoryStorage extends InMemory {
   }
 }
 
+/** A storage that dies at its n-th write, append or removal: before it, or with half of an append done. */
+export class Mortal extends MemoryStorage {
+  #left: number;
+
+  constructor(files: MemoryStorage['files'], left: number) {
+    super(files);
+    this.#left = left;
+  }
+
+  override async write(name: string, bytes: Uint8Array): Promise<void> {
+    this.#live();
+    // A process may also die with the new file beside the old one.
+    await super.write(`${name}.tmp`, bytes.subarray(0, bytes.length / 2));
+    this.#live();
+    this.files.delete(`${name}.tmp`);
+    await super.write(name, bytes);
+  }
+
+  override async append(name: string, bytes: Uint8Array, start: number): Promise<void> {
+    this.#live();
+    await super.append(name, bytes.subarray(0, bytes.length / 2), start);
+    this.#live();
+    await super.append(name, bytes, start);
+  }
+
+  override async remove(name: string): Promise<void> {
+    this.#live();
+    await super.remove(name);
+  }
+
+  #live(): void {
+    if (this.#left-- <= 0) throw new Killed();
+  }
+}
+
+class Killed extends Error {}
+
+/** Expects the error of a `Mortal`. */
+export function isKilled(error: unknown): true {
+  assert.instance(error, Killed, String(error));
+  return true;
+}
+
 /** Trains `run`, all of it or `count` steps. */
 export async function train(run: TrainingRun, count = Infinity): Promise<void> {
   const controller = new AbortController();

@@ -16,7 +16,16 @@ import {
   type StoredTensor,
   TrainingRun,
 } from '../../src/runs/index.js';
-import { configOf, contents, failure, MemoryStorage, savedRun, train } from './helpers.js';
+import {
+  configOf,
+  contents,
+  failure,
+  isKilled,
+  MemoryStorage,
+  Mortal,
+  savedRun,
+  train,
+} from './helpers.js';
 
 const test = suite('resume');
 const STEPS = 24;
@@ -82,43 +91,6 @@ test('the state of every schedule and optimiser is carried over', async () => {
   }
 });
 
-/** A storage that dies at its n-th write, append or removal: before it, or with half of an append done. */
-class Mortal extends MemoryStorage {
-  #left: number;
-
-  constructor(files: MemoryStorage['files'], left: number) {
-    super(files);
-    this.#left = left;
-  }
-
-  override async write(name: string, bytes: Uint8Array): Promise<void> {
-    this.#live();
-    // A process may also die with the new file beside the old one.
-    await super.write(`${name}.tmp`, bytes.subarray(0, bytes.length / 2));
-    this.#live();
-    this.files.delete(`${name}.tmp`);
-    await super.write(name, bytes);
-  }
-
-  override async append(name: string, bytes: Uint8Array, start: number): Promise<void> {
-    this.#live();
-    await super.append(name, bytes.subarray(0, bytes.length / 2), start);
-    this.#live();
-    await super.append(name, bytes, start);
-  }
-
-  override async remove(name: string): Promise<void> {
-    this.#live();
-    await super.remove(name);
-  }
-
-  #live(): void {
-    if (this.#left-- <= 0) throw new Killed();
-  }
-}
-
-class Killed extends Error {}
-
 test('killed before or within any write of a run, it resumes and ends with the same bits', async () => {
   const config = configOf('rmt', { steps: 6, saveEvery: 2 });
   const whole = contents(await savedRun(config), 6);
@@ -153,11 +125,6 @@ test('killed before or within any write of a run, it resumes and ends with the s
   assert.ok(kills > 25, `${kills} moments`);
 });
 
-function isKilled(error: unknown): true {
-  assert.instance(error, Killed, String(error));
-  return true;
-}
-
 test('the best checkpoint is kept beside the last one, and can be loaded', async () => {
   const storage = await savedRun(
     configOf('rmt', {
@@ -190,15 +157,26 @@ test('more steps can be asked for, and a run that has taken them all is finished
   const storage = await savedRun(config);
   const done = await TrainingRun.resume(storage);
   assert.ok(done.finished);
+  const { seconds } = done;
+  assert.ok(seconds > 0, 'those of the steps before');
   await train(done);
-  assert.is(done.step, 2);
+  assert.equal([done.step, done.seconds], [2, seconds]);
   done.dispose();
   const more = await TrainingRun.resume(storage, { steps: 5 });
   await train(more);
+  assert.ok(more.seconds > seconds);
   more.dispose();
   const longer = { ...config, training: { ...config.training, steps: 5 } };
   assert.equal(contents(storage, 5), contents(await savedRun(longer), 5));
   assert.match(await failure(TrainingRun.start(config, { storage })), /a run already/);
+});
+
+test('a run from before seconds were noted is resumed, and counts from 0', async () => {
+  const storage = await savedRun();
+  storage.changeText(STATE, (text) => text.replace(/ *"seconds": .*\n/, ''));
+  const run = await TrainingRun.resume(storage);
+  assert.equal([run.step, run.seconds], [2, 0]);
+  run.dispose();
 });
 
 const STATE = checkpointFile(2, STATE_FILE);

@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Key } from '../../src/autograd/index.js';
 import { isHeldOut } from '../../src/tasks/held-out.js';
-import { Copy, createTask, IGNORED } from '../../src/tasks/index.js';
+import { Copy, createTask, IGNORED, Memorize } from '../../src/tasks/index.js';
 import { readGolden } from '../models/golden.js';
 
 test('the format is that of the published generator', () => {
@@ -22,6 +22,24 @@ test('the format is that of the published generator', () => {
   assert.equal([...batch.inputs], [...source, 1, ...source, ...source.slice(0, -1)]);
   assert.equal([...batch.targets], [...Array(length).fill(IGNORED), ...source, ...source]);
   assert.is(batch.promptLength, length + 1);
+});
+
+test('memorize: the first symbols are the answer, however much is read after them', () => {
+  const task = new Memorize({ length: 20, kept: 3, symbols: 4 });
+  for (const { name, length, vocabulary } of [task, createTask('memorize', { length: 20 })]) {
+    assert.equal([name, length, vocabulary > 5], ['memorize', 20, true]);
+  }
+  const { inputs, targets, promptLength, time } = task.withLength(40).batch(Key.of(4), 5, 'test');
+  assert.equal([promptLength, time], [41, 43]);
+  for (let row = 0; row < 5; row++) {
+    const [read, said] = [inputs, targets].map((all) => [
+      ...all.slice(row * time, (row + 1) * time),
+    ]);
+    assert.is(read[40], 1);
+    assert.equal(said, [...Array(40).fill(IGNORED), ...read.slice(0, 3)]);
+    assert.equal(read.slice(41), read.slice(0, 2));
+  }
+  assert.throws(() => new Memorize({ length: 2, kept: 3 }), /length must be a whole number >= 3/);
 });
 
 test('batches follow from the key, and symbols are spread evenly', () => {

@@ -19,6 +19,8 @@ export interface Cell {
   /** The paper's number: a mean over its runs. */
   readonly paper?: number;
   readonly seeds: readonly number[];
+  /** Rows of their own: what was trained, evaluated on the same task at other lengths. */
+  readonly further?: readonly { readonly row: string; readonly length: number }[];
   /** What makes the run of a seed. */
   config(seed: number): Measured['config'];
 }
@@ -26,8 +28,8 @@ export interface Cell {
 /** A table or figure. */
 export interface Experiment {
   readonly title: string;
-  /** Of the paper. */
-  readonly source: string;
+  /** Of the paper; without it the experiment is our own, and has no `paper` scale. */
+  readonly source?: string;
   readonly score: Score;
   /** What the score is, in a sentence that begins with it. */
   readonly says: string;

@@ -17,6 +17,8 @@ export interface Measured {
   readonly scores: Readonly<Partial<Record<Score, number>>>;
   /** How many samples, tokens or documents these are. */
   readonly samples: number;
+  /** On as many samples of other lengths. */
+  readonly further?: readonly { readonly length: number; readonly scores: Measured['scores'] }[];
 }
 
 /** What is said of a run that is not the one to be trained. */

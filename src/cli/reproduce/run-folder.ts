@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly context: Context;
   /** What stands before the line that shows how it goes. */
   readonly label: string;
+  /** Lengths of the task, besides its own, to evaluate on. */
+  readonly lengths?: readonly number[];
   /** Where corpora are that come as published files. */
   readonly corpora?: string;
 }

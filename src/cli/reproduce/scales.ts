@@ -14,7 +14,7 @@ export interface ModelSizes {
 
 /** The sizes of our own scales. */
 export const ownSizes = {
-  small: { layers: 2, heads: 4, dModel: 64, dHead: 16, dInner: 128 },
+  small: { layers: 2, heads: 4, dModel: 64, dHead: 32, dInner: 128 },
   medium: { layers: 4, heads: 4, dModel: 128, dHead: 32, dInner: 256 },
 } satisfies Record<Exclude<Scale, 'paper'>, ModelSizes>;
 

@@ -29,6 +29,18 @@ export interface Filled {
   readonly runs: readonly Measured[];
 }
 
+/** The rows that a cell comes to: its own, and one for each other length that it was evaluated on. */
+export function rowsOf({ cell, runs }: Filled): Filled[] {
+  const further = (cell.further ?? []).map(({ row, length }) => ({
+    cell: { ...cell, row, paper: undefined },
+    runs: runs.flatMap((run) => {
+      const found = run.further?.find((other) => other.length === length);
+      return found ? [{ ...run, scores: found.scores }] : [];
+    }),
+  }));
+  return [{ cell, runs }, ...further];
+}
+
 /** The score of a run that its experiment is about. */
 export function scoreOf({ score }: Pick<Experiment, 'score'>, { scores }: Measured): number {
   return scores[score] ?? Number.NaN;
@@ -90,13 +102,13 @@ export function summaryPage(
   return [
     `# ${experiment.title}`,
     '',
-    `The paper's ${experiment.source}, run by \`memgrad reproduce ${name} --scale ${scale}\`.`,
+    `${experiment.source ? `The paper's ${experiment.source}` : 'Not of the paper'}, run by \`memgrad reproduce ${name} --scale ${scale}\`.`,
     '',
     line(shown.map(([title]) => title)),
     line(shown.map((_, i) => (i < 2 ? '---' : '---:'))),
     ...cells.map((cell) => line(shown.map(([, show]) => show(cell)))),
     '',
-    `Here: ${experiment.says}; measured on ${count(samples)} ${measuredOn[experiment.score]}, the mean over the seeds. Steps: those taken by each seed; at our own scales a run on an algorithmic task ends after ten batches in a row without an error. Seconds: of training, on the machine that ran it. Paper: its mean on its own data after hundreds of thousands of steps, judged by its own scripts.`,
+    `Here: ${experiment.says}; measured on ${count(samples)} ${measuredOn[experiment.score]}, the mean over the seeds. Steps: those taken by each seed; at our own scales a run on an algorithmic task ends when 99.9% of the answer tokens of ten batches in a row are right. Seconds: of training, on the machine that ran it. Paper: its mean on its own data after hundreds of thousands of steps, judged by its own scripts.`,
     '',
     ...(missing > 0 ? [`Not done yet: ${plural(missing, 'run')}.`, ''] : []),
     `![${experiment.title}](${name}-${scale}.svg)`,

@@ -20,11 +20,23 @@ export interface Row {
   readonly segmentLength: number;
   /** Default: as many as a segment has tokens. */
   readonly memoryTokens?: number;
-  /** At our own scales, at most: ten batches in a row without an error end training. */
+  /** At our own scales, at most: `STOP_AT` ends training. */
   readonly steps: number;
   /** At our own scales. */
   readonly curriculum?: NonNullable<RunConfig['training']['curriculum']>;
   readonly paper: Partial<Record<TaskModel, number>>;
+  /** Models that are shown in this row only. */
+  readonly also?: readonly TaskModel[];
+  readonly further?: Cell['further'];
+  /** Settings of the model other than the usual ones. */
+  readonly model?: Partial<RunConfig['model']['config']>;
+  /** Settings of the training other than the usual ones. */
+  readonly training?: Partial<
+    Pick<RunConfig['training'], 'batchSize' | 'bpttDepth'> & {
+      learningRate: number;
+      warmUp: number;
+    }
+  >;
 }
 
 /** How the paper trains. */
@@ -37,6 +49,8 @@ export interface PaperTraining {
 export type TaskModel = Exclude<Contender, 'encoder-rmt'>;
 
 const BATCH = 32;
+/** Share of answer tokens, over ten batches, that is enough. */
+const STOP_AT = 0.999;
 const SAVE_EVERY = 250;
 
 /** A cell for each of `models` in each of `rows`. */
@@ -47,11 +61,12 @@ export function taskCells(
   scale: Scale,
 ): Cell[] {
   return rows.flatMap((row) =>
-    models.map((model) => ({
+    [...models, ...(row.also ?? [])].map((model) => ({
       row: row.row,
       model,
       paper: row.paper[model],
       seeds: seedsOf(model === 'rmt', scale),
+      further: row.further,
       config: (seed: number) => configOf(row, model, paper, scale, seed),
     })),
   );
@@ -67,8 +82,12 @@ function configOf(
   const { task, segmentLength, memoryTokens = segmentLength } = row;
   const own = scale !== 'paper';
   const { layers, heads, dModel, dHead, dInner } = own ? ownSizes[scale] : paper.sizes;
-  const { optimizer, learningRate, betas, schedule, warmUp, clip } =
-    trainingPresets[own ? 'fast' : 'paper'];
+  const { optimizer, learningRate, betas, schedule, warmUp, clip, batchSize, bpttDepth } = {
+    ...trainingPresets[own ? 'fast' : 'paper'],
+    batchSize: own ? BATCH : paper.batchSize,
+    bpttDepth: null,
+    ...row.training,
+  };
   const config = {
     version: RUN_VERSION,
     memgrad: MEMGRAD_VERSION,
@@ -87,19 +106,20 @@ function configOf(
         dtype: 'float32',
         memLen: segmentLength,
         numMemTokens: memoryTokens,
+        ...row.model,
       },
     },
     task,
     training: {
       segmentLength,
       steps: own ? row.steps : paper.steps,
-      batchSize: own ? BATCH : paper.batchSize,
+      batchSize,
       optimizer: { name: optimizer, learningRate, betas, weightDecay: 0 },
       schedule: { name: schedule, warmUp },
       clip,
-      bpttDepth: null,
+      bpttDepth,
       curriculum: own ? (row.curriculum ?? null) : null,
-      stopAt: own ? 1 : null,
+      stopAt: own ? STOP_AT : null,
       checkpointSegments: false,
       nonFinite: 'stop',
       saveEvery: SAVE_EVERY,

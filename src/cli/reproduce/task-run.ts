@@ -10,7 +10,7 @@ const SAMPLES = 256; // held-out samples to answer
 export async function runTask(
   config: RunConfig,
   storage: RunStorage,
-  { context, label }: RunOptions,
+  { context, label, lengths = [] }: RunOptions,
 ): Promise<Measured> {
   const { backend, interrupt } = context;
   const begun = (await storage.list()).includes(CONFIG_FILE);
@@ -20,14 +20,34 @@ export async function runTask(
   try {
     if (JSON.stringify(run.config) !== JSON.stringify(config)) throw otherRun(label.trim());
     const { model, task, step, seconds } = await runTraining(run, context, { label });
-    await interrupt.check();
-    const { accuracy, exact, samples } = await runEvaluation(
-      { model, task, config, samples: SAMPLES, seed: config.seed, backend },
-      context,
-      label,
-    );
-    const parameters = model.parameterCount();
-    return { config, parameters, steps: step, seconds, scores: { accuracy, exact }, samples };
+    const scoresOf = async (length: number) => {
+      await interrupt.check();
+      const { accuracy, exact } = await runEvaluation(
+        {
+          model,
+          task: task.withLength(length),
+          config,
+          samples: SAMPLES,
+          seed: config.seed,
+          backend,
+        },
+        context,
+        label,
+      );
+      return { accuracy, exact };
+    };
+    const scores = await scoresOf(task.length);
+    const further: { length: number; scores: Measured['scores'] }[] = [];
+    for (const length of lengths) further.push({ length, scores: await scoresOf(length) });
+    return {
+      config,
+      parameters: model.parameterCount(),
+      steps: step,
+      seconds,
+      scores,
+      samples: SAMPLES,
+      ...(further.length > 0 && { further }),
+    };
   } finally {
     run.dispose();
   }

@@ -9,14 +9,15 @@ import {
   wikitext103,
 } from '../../corpora/index.js';
 import { MemgradError } from '../../errors.js';
+import { createModel, EncoderRMT, type ModelName, type Preset } from '../../models/index.js';
 import {
-  createModel,
-  EncoderRMT,
-  type ModelName,
-  type Preset,
-  readArrays,
-} from '../../models/index.js';
-import { encodeSafetensors, type RunStorage } from '../../runs/index.js';
+  CONFIG_FILE,
+  parseJson,
+  type RunStorage,
+  resumeTraining,
+  saveCheckpoint,
+  writeJson,
+} from '../../runs/index.js';
 import {
   ByteTokenizer,
   Classification,
@@ -28,14 +29,16 @@ import {
 } from '../../tasks/index.js';
 import {
   AdamW,
+  Carried,
   cosine,
   evaluateDocuments,
   evaluateStream,
+  type TrainOptions,
   train,
   warmUp,
 } from '../../training/index.js';
 import { clock, recentMean } from '../format.js';
-import type { Measured } from './measured.js';
+import { type Measured, otherRun } from './measured.js';
 import type { RunOptions } from './run-folder.js';
 import type { ModelSizes } from './scales.js';
 
@@ -52,6 +55,8 @@ const documents = {
   hyperpartisan,
 };
 const published: readonly string[] = ['wikitext-103', 'enwik8', 'hyperpartisan'];
+
+const SAVE_EVERY = 100; // steps
 
 /** What makes a run on text. */
 export interface TextConfig {
@@ -81,13 +86,14 @@ export interface TextConfig {
   readonly evaluated: number | null;
 }
 
-/** Trains, evaluates, and saves the model in `storage`. Throws `Interrupted` when a signal comes. */
+/** Trains in `storage`, from where an earlier run there was cut off, and evaluates. Throws `Interrupted` when a signal comes. */
 export async function runText(
   config: TextConfig,
   storage: RunStorage,
   options: RunOptions,
 ): Promise<Measured> {
   const { segmentLength, seed } = config;
+  const { backend, interrupt } = options.context;
   const task = await loadTask(config, options.corpora);
   const { name, preset, sizes, memoryTokens, cache, cutoffs } = config.model;
   const { layers, heads, dModel, dHead, dInner } = sizes;
@@ -100,14 +106,15 @@ export async function runText(
     dHead,
     dInner,
     numMemTokens: memoryTokens,
-    backend: options.context.backend,
+    backend,
   };
+  const onProgress = () => interrupt.check();
   if (name === 'encoder-rmt' && 'documents' in task) {
     const { maxSegments = 1 } = config;
     const encoder = { ...common, ...task.special, classes: task.classes.length };
     const model = new EncoderRMT({ ...encoder, segmentLength, maxSegments }, seed);
     return measure(config, storage, options, { model, task }, async () => {
-      const { accuracy, f1, samples } = await evaluateDocuments({ model, task });
+      const { accuracy, f1, samples } = await evaluateDocuments({ model, task, onProgress });
       return { scores: { accuracy, f1: f1.reduce((a, b) => a + b, 0) / f1.length }, samples };
     });
   }
@@ -116,8 +123,7 @@ export async function runText(
     return measure(config, storage, options, { model, task }, async () => {
       const { batchSize, evaluated } = config;
       const segments = evaluated ?? undefined;
-      const { backend } = options.context;
-      const how = { model, task, segmentLength, batchSize, segments, backend };
+      const how = { model, task, segmentLength, batchSize, segments, backend, onProgress };
       const { bits, perplexity, tokens } = await evaluateStream(how);
       return { scores: { bits, perplexity }, samples: tokens };
     });
@@ -125,44 +131,80 @@ export async function runText(
   throw new MemgradError(`The model '${name}' can't learn from '${config.corpus}'.`);
 }
 
-/** Trains, scores by `evaluate`, and saves. */
+/** Trains, unless that is done, and scores by `evaluate`. */
 async function measure(
   config: TextConfig,
   storage: RunStorage,
-  { context, label }: RunOptions,
-  { model, task }: Pick<Parameters<typeof train>[0], 'model' | 'task'>,
+  options: RunOptions,
+  { model, task }: Pick<TrainOptions, 'model' | 'task'>,
   evaluate: () => Promise<Pick<Measured, 'scores' | 'samples'>>,
 ): Promise<Measured> {
-  const { output, interrupt, backend } = context;
+  const { interrupt, output, backend } = options.context;
   const { steps, learningRate, segmentLength, batchSize, seed, clip, bpttDepth } = config;
   const optimizer = new AdamW({ learningRate, betas: [0.9, 0.98], weightDecay: 0 });
+  const carried = 'segment' in task ? new Carried() : undefined;
   const schedule = warmUp(config.warmUp, cosine(steps));
-  const started = performance.now();
-  const losses: number[] = [];
-  const how = { segmentLength, steps, batchSize, seed, clip, bpttDepth, schedule, backend };
   const { signal } = interrupt;
-  for await (const step of train({ model, task, optimizer, ...how, signal })) {
-    losses.push(step.loss);
-    output.event('step', { model: config.model.name, ...step });
-    output.live(() => {
-      const seconds = (performance.now() - started) / 1000;
-      const left = (seconds / step.step) * (steps - step.step);
-      return `${label}step ${step.step}/${steps}  loss ${recentMean(losses).toFixed(3)}  ${clock(left)} left`;
-    });
+  const how = { segmentLength, steps, batchSize, seed, clip, bpttDepth, backend, signal };
+  try {
+    await claim(storage, config, options.label);
+    const training = { model, task, optimizer, carried, schedule, ...how };
+    const trained = await trainOn(training, storage, config.model.name, options);
+    await interrupt.check();
+    output.live(() => `${options.label}evaluating`);
+    const { scores, samples } = await evaluate();
+    output.settle();
+    const parameters = model.parameterCount();
+    return { config, parameters, steps: trained.step, seconds: trained.seconds, scores, samples };
+  } finally {
+    model.dispose();
+    optimizer.dispose();
+    carried?.dispose();
   }
-  const seconds = (performance.now() - started) / 1000;
-  optimizer.dispose();
-  await interrupt.check();
-  output.live(() => `${label}evaluating`);
-  const { scores, samples } = await evaluate();
-  output.settle();
-  const parameters = model.parameterCount();
-  const tensors = Object.entries(await readArrays(model.parameters()));
-  await storage.write('model.safetensors', encodeSafetensors(new Map(tensors)));
-  const text = `${JSON.stringify(config, null, 2)}\n`;
-  await storage.write('config.json', new TextEncoder().encode(text));
-  model.dispose();
-  return { config, parameters, steps: losses.length, seconds, scores, samples };
+}
+
+/** Writes the configuration, or finds it there. Throws `MemgradError` for that of another run. */
+async function claim(storage: RunStorage, config: TextConfig, label: string): Promise<void> {
+  const begun = (await storage.list()).includes(CONFIG_FILE);
+  if (!begun) return writeJson(storage, CONFIG_FILE, config);
+  const found = parseJson(await storage.read(CONFIG_FILE), CONFIG_FILE);
+  if (JSON.stringify(found) !== JSON.stringify(config)) throw otherRun(label.trim());
+}
+
+/** Trains from the last checkpoint in `storage` on, and saves every so often and at the end, however it comes. */
+async function trainOn(
+  training: TrainOptions,
+  storage: RunStorage,
+  name: string,
+  { context: { output }, label }: RunOptions,
+): Promise<{ step: number; seconds: number }> {
+  const { steps } = training;
+  let { step, seconds } = await resumeTraining(storage, training);
+  let saved = step;
+  const save = async () => {
+    if (step === saved) return;
+    await saveCheckpoint(storage, training, { step, seconds });
+    saved = step;
+  };
+  const losses: number[] = [];
+  let started = performance.now();
+  try {
+    for await (const taken of train({ ...training, stepsTaken: step })) {
+      step = taken.step;
+      seconds += (performance.now() - started) / 1000;
+      if (step % SAVE_EVERY === 0) await save();
+      losses.push(taken.loss);
+      output.event('step', { model: name, ...taken });
+      output.live(() => {
+        const left = (seconds / step) * (steps - step);
+        return `${label}step ${step}/${steps}  loss ${recentMean(losses).toFixed(3)}  ${clock(left)} left`;
+      });
+      started = performance.now(); // saving and showing take time that is not the step's
+    }
+  } finally {
+    await save();
+  }
+  return { step, seconds };
 }
 
 async function loadTask(

@@ -1,0 +1,93 @@
+/** What training along a stream carries from one step to the next, held so that it can be saved. */
+import { scope, type Tensor, type Tree, tensor, treeLeaves } from '../autograd/index.js';
+import type { Backend } from '../backends/backend.js';
+import { MemgradError } from '../errors.js';
+import type { HostArray } from '../models/arrays.js';
+import { EncoderRMT } from '../models/encoder-rmt.js';
+import { namedState, restoredState } from '../models/saved-state.js';
+import type { SegmentModel } from '../models/segment-model.js';
+import type { AnyTask } from '../tasks/index.js';
+import type { Named } from './optimizers.js';
+import type { Carry } from './stream-loss.js';
+
+/**
+ * Where training along a stream stands: `train` keeps in it what the next segment is read with.
+ * Whoever makes one disposes of it.
+ */
+export class Carried {
+  /** Undefined where nothing is carried, as before the first segment. */
+  carry: Carry | undefined;
+
+  /** Takes `carry` over and frees the one before. */
+  keep(carry: Carry | undefined): void {
+    for (const part of treeLeaves(this.carry)) part.dispose();
+    this.carry = carry;
+  }
+
+  /** Frees what is carried. */
+  dispose(): void {
+    this.keep(undefined);
+  }
+}
+
+/** The tensors of `carry` by name, for saving: `states.I.J` and `inputs.I`; none for undefined. */
+export function namedCarry(carry: Carry | undefined): Named<Tensor> {
+  const { states, inputs } = carry ?? { states: [], inputs: [] };
+  const named = states.map((state, i) => namedState(`states.${i}`, state));
+  return Object.assign(namedState('inputs', inputs), ...named);
+}
+
+/** The training that a saved carry must fit, as `train` takes it. */
+export interface CarriedBy {
+  model: SegmentModel | EncoderRMT;
+  task: AnyTask;
+  segmentLength: number;
+  /** Default 32. */
+  batchSize?: number;
+  /** Default 0. */
+  bpttDepth?: number;
+  backend?: Backend;
+}
+
+/** What `saved` has by the names of `namedCarry`. Throws `MemgradError` for what this training never carries. */
+export function restoredCarry(
+  saved: Readonly<Record<string, HostArray>>,
+  { model, task, segmentLength, batchSize = 32, bpttDepth = 0, backend }: CarriedBy,
+): Carry | undefined {
+  const refuse = (what: string): never => {
+    throw new MemgradError(
+      `train: what was carried along the stream ${what}; it must come from the same training.`,
+    );
+  };
+  const names = Object.keys(saved);
+  const replayed = names.filter((name) => name.startsWith('inputs.')).length;
+  if (replayed > bpttDepth) {
+    refuse(`has ${replayed} segments to be read again, expected at most ${bpttDepth}`);
+  }
+  if (names.length === 0) return undefined;
+  return scope((): Carry => {
+    const start: Tree = model instanceof EncoderRMT ? null : model.initialState(batchSize);
+    const inputs = Array.from({ length: replayed }, (_, i): Tensor => {
+      const tokens = saved[`inputs.${i}`];
+      const [size, time] = tokens?.shape ?? [];
+      const fits = size === batchSize && time > 0 && time <= segmentLength; // the streams' end is shorter
+      if (tokens?.dtype !== 'int32' || tokens.shape.length !== 2 || !fits) {
+        refuse(`has no int32 [${batchSize}, ${segmentLength}] as 'inputs.${i}'`);
+      }
+      if (!tokens.data.every((token) => token >= 0 && token < task.vocabulary)) {
+        refuse(`has a token in 'inputs.${i}' that is none of the ${task.vocabulary} of the task`);
+      }
+      return tensor(tokens.data, { shape: tokens.shape, backend });
+    });
+    const states = Array.from({ length: replayed + 1 }, (_, i) =>
+      restoredState(`states.${i}`, start, saved, refuse),
+    );
+    const restored = { states, inputs };
+    const known = namedCarry(restored);
+    const unknown = names.find((name) => !Object.hasOwn(known, name));
+    if (unknown !== undefined) {
+      refuse(`has a tensor ${JSON.stringify(unknown).slice(0, 80)} that is not known`);
+    }
+    return restored;
+  });
+}
