@@ -118,6 +118,7 @@ function rangeOf(experiment: Experiment, cells: readonly Filled[]): [least: numb
   return [least - margin, most + margin];
 }
 
-function escaped(text: string): string {
+/** Text for SVG. */
+export function escaped(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 }
