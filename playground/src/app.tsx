@@ -95,12 +95,26 @@ function LessonText({ state, set }: PanelProps) {
   );
 }
 
-/** The state, which the address holds. */
+/** What the address says now. */
+const addressed = () => readState(new URLSearchParams(location.search));
+
+/** The state, which the address holds. The browser's back button goes to the tab or lesson before. */
 function useAddress(): [State, (change: Partial<State>) => void] {
-  const [state, setState] = useState(() => readState(new URLSearchParams(location.search)));
+  const [state, setState] = useState(addressed);
   useEffect(() => {
     const address = String(writeState(state));
-    history.replaceState(null, '', address ? `?${address}` : location.pathname);
+    const { tab, lesson } = addressed();
+    const turned = tab !== state.tab || lesson !== state.lesson;
+    history[turned ? 'pushState' : 'replaceState'](
+      null,
+      '',
+      address ? `?${address}` : location.pathname,
+    );
   }, [state]);
+  useEffect(() => {
+    const follow = () => setState(addressed());
+    addEventListener('popstate', follow);
+    return () => removeEventListener('popstate', follow);
+  }, []);
   return [state, (change) => setState((state) => ({ ...state, ...change }))];
 }
