@@ -80,17 +80,17 @@ function LessonText({ state, set }: PanelProps) {
         <summary>
           <h2>{lesson.title}</h2>
         </summary>
-        {lesson.text.map((paragraph) => (
-          <p key={paragraph}>{paragraph}</p>
+        {lesson.parts.map(({ text, changes = [] }) => (
+          <div key={text} class="part">
+            <p>{text}</p>
+            {changes.map(({ label, state }) => (
+              <button key={label} type="button" onClick={() => set(state)}>
+                {label}
+              </button>
+            ))}
+          </div>
         ))}
       </details>
-      <div class="transport">
-        {lesson.changes?.map(({ label, state }) => (
-          <button key={label} type="button" onClick={() => set(state)}>
-            {label}
-          </button>
-        ))}
-      </div>
     </aside>
   );
 }

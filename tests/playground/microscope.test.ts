@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { lessons } from '../../playground/src/lessons.js';
+import { changesOf, lessons } from '../../playground/src/lessons.js';
 import { add, grad, mul, type Tensor, tanh, tensor } from '../../src/autograd/index.js';
 import { examples, explain, parseValues, stepsOf, writeValues } from '../../src/explain/index.js';
 import { STRICT } from '../browser/browser.js';
@@ -183,7 +183,7 @@ test('axe finds nothing while it steps', () => {
 const ofLesson = async (id: string, change = -1) => {
   const lesson = lessons.find((each) => each.id === id);
   assert.ok(lesson);
-  const { expression = '', at = '' } = { ...lesson.state, ...lesson.changes?.[change]?.state };
+  const { expression = '', at = '' } = { ...lesson.state, ...changesOf(lesson)[change]?.state };
   const explanation = await explain(expression, { at: parseValues(at) });
   const find = (wanted: string) => explanation.nodes.find(({ name }) => name === wanted);
   return { ...explanation, find, value: explanation.nodes[explanation.result].value[0] };

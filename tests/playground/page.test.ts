@@ -2,7 +2,7 @@
 import type { Page } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { lessons } from '../../playground/src/lessons.js';
+import { changesOf, lessons } from '../../playground/src/lessons.js';
 import { defaults } from '../../playground/src/state.js';
 import { STRICT } from '../browser/browser.js';
 import { addressOf, openPlayground, settled, show } from './page.js';
@@ -246,10 +246,11 @@ test('the lesson on memory: RMT learns, an erased token costs the same symbol in
 test('every lesson opens by its link, and its buttons change the state', async () => {
   const { result, problems } = await openPlayground(async (page) => {
     const seen: string[] = [];
-    for (const { id, state: start, changes = [] } of lessons) {
+    for (const lesson of lessons) {
+      const { id, state: start } = lesson;
       await show(page, `?lesson=${id}`);
       seen.push(await page.getByRole('complementary').getByRole('heading').innerText());
-      for (const { label, state } of changes) {
+      for (const { label, state } of changesOf(lesson)) {
         await button(page, label).click();
         await settled(page, (address) => {
           const shown: Partial<Record<string, unknown>> = { ...defaults, ...start, ...address };
