@@ -102,14 +102,11 @@ const addressed = () => readState(new URLSearchParams(location.search));
 function useAddress(): [State, (change: Partial<State>) => void] {
   const [state, setState] = useState(addressed);
   useEffect(() => {
-    const address = String(writeState(state));
+    const written = String(writeState(state));
+    const address = written ? `?${written}` : location.pathname;
     const { tab, lesson } = addressed();
-    const turned = tab !== state.tab || lesson !== state.lesson;
-    history[turned ? 'pushState' : 'replaceState'](
-      null,
-      '',
-      address ? `?${address}` : location.pathname,
-    );
+    if (tab !== state.tab || lesson !== state.lesson) history.pushState(null, '', address);
+    else history.replaceState(null, '', address);
   }, [state]);
   useEffect(() => {
     const follow = () => setState(addressed());
