@@ -142,9 +142,17 @@ test('what is not understood is said, and what was shown stays', () =>
     assert.match((await rows(page)).map(({ computed }) => computed).join(), 'v₃ = tanh(v₂)');
     await page.getByRole('textbox', { name: 'Expression' }).fill('');
     await page.getByRole('alert').filter({ hasText: 'is empty' }).waitFor();
+    await page.getByRole('textbox', { name: 'Expression' }).fill('matmul(A, B)');
+    await page.getByRole('alert').filter({ hasText: 'takes tensors of rank 2' }).waitFor();
+    await page.getByLabel('A', { exact: true }).fill('[[1, 2]]');
+    await page.getByLabel('B', { exact: true }).fill('[[3], [4]]');
+    await page.locator('.tape tr', { hasText: 'v₁ = matmul(A, B)' }).waitFor();
+    await press(page, 'Last');
+    await page.locator('.tape tr', { hasText: 'v₁ = matmul(A, B)' }).getByText('[[11]]').waitFor();
+    await press(page, 'First');
     await page.getByRole('textbox', { name: 'Expression' }).fill('a / b');
     await page.locator('.tape tr', { hasText: 'v₁ = a / b' }).waitFor();
-    assert.match(await said(page), 'No value was written for a, so');
+    assert.match(await said(page), 'No value was written for a, b, so');
   }));
 
 test('it plays to the end, and can be paused', () =>
