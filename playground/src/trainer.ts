@@ -74,7 +74,7 @@ export class Trainer {
     if (!value) {
       throw new Error(
         this.#run.finished
-          ? `All ${this.#run.step} steps of this run are taken; save it and open that to get more.`
+          ? `All ${this.#run.step} steps of this run are taken; save it and open the file to get more.`
           : 'Training has ended; reset it to begin anew.',
       );
     }

@@ -145,6 +145,7 @@ test('what is not understood is said, and what was shown stays', () =>
     await page.getByRole('textbox', { name: 'Expression' }).fill('matmul(A, B)');
     await page.getByRole('alert').filter({ hasText: 'takes tensors of rank 2' }).waitFor();
     await page.getByLabel('A', { exact: true }).fill('[[1, 2]]');
+    await page.getByRole('alert').filter({ hasText: 'No value was given for B,' }).waitFor();
     await page.getByLabel('B', { exact: true }).fill('[[3], [4]]');
     await page.locator('.tape tr', { hasText: 'v₁ = matmul(A, B)' }).waitFor();
     await press(page, 'Last');
