@@ -10,6 +10,7 @@ import { type ExperimentName, experimentNames, experiments } from './reproduce/e
 import { figure } from './reproduce/figure.js';
 import { measuredIn, trainInto } from './reproduce/run-folder.js';
 import { type Scale, scales } from './reproduce/scales.js';
+import { stepsFigure } from './reproduce/steps-figure.js';
 import {
   type Filled,
   rowsOf,
@@ -137,7 +138,10 @@ async function runReproduce(name: ExperimentName, options: ReproduceOptions): Pr
   }
   const files = {
     [`${name}-${scale}.md`]: summaryPage(experiment, name, scale, rows),
-    [`${name}-${scale}.svg`]: figure(experiment, rows),
+    [`${name}-${scale}.svg`]: (experiment.shows === 'steps' ? stepsFigure : figure)(
+      experiment,
+      rows,
+    ),
     [`${name}-${scale}.json`]: `${JSON.stringify(filled, null, 2)}\n`,
   };
   await writeAll(options.out, files);

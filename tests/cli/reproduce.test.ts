@@ -12,6 +12,7 @@ import { figure } from '../../src/cli/reproduce/figure.js';
 import type { Measured } from '../../src/cli/reproduce/measured.js';
 import { measuredIn, trainInto } from '../../src/cli/reproduce/run-folder.js';
 import { type Scale, scales } from '../../src/cli/reproduce/scales.js';
+import { stepsFigure } from '../../src/cli/reproduce/steps-figure.js';
 import { type Filled, rowsOf, showScore, summaryPage } from '../../src/cli/reproduce/summary.js';
 import { runText, type TextConfig } from '../../src/cli/reproduce/text-run.js';
 import { createModel } from '../../src/models/index.js';
@@ -358,6 +359,24 @@ test('a table has means, spreads and steps of every seed beside the paper', () =
   const [half, , all] = heights.map(([, cy]) => Number(cy));
   assert.is(all, 40);
   assert.is(half, 40 + (360 - 40 - 48) / 2);
+});
+
+test('a figure of steps has a dot to each run, hollow where it did not learn', () => {
+  const cells = cellsOf('ablation', 'small').slice(0, 2);
+  const filled: Filled[] = [
+    { cell: cells[0], runs: [0, 1].map((seed) => madeUp(cells[0], seed, 0.995)) },
+    { cell: cells[1], runs: [madeUp(cells[1], 2, 0.4)] },
+  ];
+  const svg = stepsFigure(experiments.ablation, filled);
+  const dots = [...svg.matchAll(/<circle cx="([\d.]+)" .* fill="([^"]+)"/g)].map((dot) =>
+    dot.slice(1),
+  );
+  assert.equal(
+    dots.map(([, fill]) => fill),
+    ['#009e73', '#009e73', 'none'],
+  );
+  assert.ok(Number(dots[0][0]) < Number(dots[1][0]) && Number(dots[1][0]) < Number(dots[2][0]));
+  assert.match(svg, 'copy: rotary base 10000, not 100');
 });
 
 test('a share is never rounded up to 1', () => {

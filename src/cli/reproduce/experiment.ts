@@ -31,6 +31,8 @@ export interface Experiment {
   /** Of the paper; without it the experiment is our own, and has no `paper` scale. */
   readonly source?: string;
   readonly score: Score;
+  /** What its figure shows; the score by default. */
+  readonly shows?: 'steps';
   /** What the score is, in a sentence that begins with it. */
   readonly says: string;
   cells(scale: Scale): Cell[];

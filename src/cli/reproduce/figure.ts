@@ -8,6 +8,7 @@ const LEFT = 56;
 const RIGHT = 150; // for the legend
 const TOP = 40;
 const BOTTOM = 48;
+const MANY = 6; // rows whose names have no room side by side
 
 /** Colours that people with colour blindness can tell apart (Okabe and Ito 2008). */
 const COLOURS: Readonly<Record<Contender, string>> = {
@@ -43,7 +44,7 @@ export function figure(experiment: Experiment, cells: readonly Filled[]): string
   });
   const labels = rows.flatMap((row) =>
     row
-      .split(', ')
+      .split(rows.length > MANY ? ' ' : ', ')
       .map((part, line) =>
         text([x(row), HEIGHT - BOTTOM + 18 + 14 * line], part, 'text-anchor="middle"'),
       ),
@@ -77,7 +78,8 @@ export function figure(experiment: Experiment, cells: readonly Filled[]): string
       text([legend[0] + 10, legend[1]], titles[model]),
     ];
   });
-  const notes = ['solid: here', 'dashed: the paper'].map((note, i) =>
+  const published = cells.some(({ cell }) => cell.paper !== undefined);
+  const notes = (published ? ['solid: here', 'dashed: the paper'] : []).map((note, i) =>
     text([WIDTH - RIGHT + 16, TOP + 22 + 20 * models.length + 16 * i], note, 'fill="#666"'),
   );
   return [
@@ -118,6 +120,7 @@ function rangeOf(experiment: Experiment, cells: readonly Filled[]): [least: numb
   return [least - margin, most + margin];
 }
 
-function escaped(text: string): string {
+/** Text for SVG. */
+export function escaped(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 }
