@@ -80,27 +80,38 @@ function LessonText({ state, set }: PanelProps) {
         <summary>
           <h2>{lesson.title}</h2>
         </summary>
-        {lesson.text.map((paragraph) => (
-          <p key={paragraph}>{paragraph}</p>
+        {lesson.parts.map(({ text, changes = [] }) => (
+          <div key={text} class="part">
+            <p>{text}</p>
+            {changes.map(({ label, state }) => (
+              <button key={label} type="button" onClick={() => set(state)}>
+                {label}
+              </button>
+            ))}
+          </div>
         ))}
       </details>
-      <div class="transport">
-        {lesson.changes?.map(({ label, state }) => (
-          <button key={label} type="button" onClick={() => set(state)}>
-            {label}
-          </button>
-        ))}
-      </div>
     </aside>
   );
 }
 
-/** The state, which the address holds. */
+/** What the address says now. */
+const addressed = () => readState(new URLSearchParams(location.search));
+
+/** The state, which the address holds. The browser's back button goes to the tab or lesson before. */
 function useAddress(): [State, (change: Partial<State>) => void] {
-  const [state, setState] = useState(() => readState(new URLSearchParams(location.search)));
+  const [state, setState] = useState(addressed);
   useEffect(() => {
-    const address = String(writeState(state));
-    history.replaceState(null, '', address ? `?${address}` : location.pathname);
+    const written = String(writeState(state));
+    const address = written ? `?${written}` : location.pathname;
+    const { tab, lesson } = addressed();
+    if (tab !== state.tab || lesson !== state.lesson) history.pushState(null, '', address);
+    else history.replaceState(null, '', address);
   }, [state]);
+  useEffect(() => {
+    const follow = () => setState(addressed());
+    addEventListener('popstate', follow);
+    return () => removeEventListener('popstate', follow);
+  }, []);
   return [state, (change) => setState((state) => ({ ...state, ...change }))];
 }

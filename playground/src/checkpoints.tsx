@@ -48,7 +48,7 @@ export function Checkpoints({ session }: { session: Session }) {
               'mkdir -p runs/page && tar -xf memgrad-rmt-step-200.tar -C runs/page',
               'npx memgrad eval runs/page',
               'npx memgrad sample runs/page',
-              'npx memgrad train --resume runs/page',
+              'npx memgrad train --resume runs/page --stop-at 1 --steps 1000',
             ].join('\n')}
           </code>
         </pre>

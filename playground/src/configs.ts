@@ -12,7 +12,7 @@ import { createTask, type Task, type TaskName } from 'memgrad/tasks';
 import type { State } from './state.js';
 
 /** More than anybody waits for. */
-export const STEPS = 20_000;
+export const STEPS = 1_000_000;
 
 /** How many symbols memorize asks for. */
 const KEPT = 4;
@@ -99,7 +99,7 @@ export function configsOf(state: State): RunConfig[] {
           clip: 1,
           bpttDepth: null,
           curriculum: null,
-          stopAt: 0.998,
+          stopAt: null, // the Worker pauses, and whoever wants to goes on
           checkpointSegments: false,
           nonFinite: 'stop',
           saveEvery: STEPS, // saved when it is asked for

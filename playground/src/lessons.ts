@@ -1,123 +1,187 @@
 /** Prepared lessons: a text to read beside the controls, and the settings that go with it. */
 import type { State } from './state.js';
 
+/** Something that the text says to change, as a button. */
+export interface Change {
+  readonly label: string;
+  readonly state: Partial<State>;
+}
+
 export interface Lesson {
   /** Names it in the address, `?lesson=id`. */
   readonly id: string;
   readonly title: string;
-  /** Paragraphs; what to do comes as it is to be done. */
-  readonly text: readonly string[];
   /** The settings that it begins with. */
   readonly state: Partial<State>;
-  /** What the text says to change, as buttons. */
-  readonly changes?: readonly { readonly label: string; readonly state: Partial<State> }[];
+  /** Paragraphs, each followed by the buttons for what it says to change. */
+  readonly parts: readonly { readonly text: string; readonly changes?: readonly Change[] }[];
 }
+
+/** The second lesson computes this. */
+const CROSS_ENTROPY = 'e = exp(z);\np = e / sum(e);\nloss = -sum([1, 0, 0] * log(p))';
 
 export const lessons: readonly Lesson[] = [
   {
-    id: 'segment',
-    title: 'Why a Transformer cannot see past its segment',
-    text: [
-      'The task is to read six symbols and a “>”, and to say the symbols twice. The 18 tokens are cut into three segments of six, and the Transformer reads each by itself: while it reads the symbols it says nothing, and when it has to say them they are gone.',
-      'Press Start. The accuracy stays near 20%, although guessing one of eight symbols gets 12.5%. The difference is one symbol in twelve: the last symbol of the first copy is the first token of the third segment, so that the last symbol of the second copy stands where the model can see it. The sample shows what it says when it answers by itself: always the same.',
-      'Now take one segment in place of three and start again. The same model learns the task within some 150 steps. It was not too small; it could not see.',
-      'In the recurrence lens the attention of each segment is a triangle of its own, and no gradient flows from one segment to another. A loss in segment 2 tells segment 1 nothing.',
-    ],
-    state: { model: 'transformer', second: 'none', segments: 3 },
-    changes: [
-      { label: 'One segment', state: { segments: 1, tab: 'train' } },
-      { label: 'Three segments', state: { segments: 3, tab: 'train' } },
-      { label: 'Look at attention', state: { tab: 'lens', segment: 2 } },
-    ],
-  },
-  {
-    id: 'cache',
-    title: 'How Transformer-XL’s cache helps, and where it stops',
-    text: [
-      'Transformer-XL keeps the last rows of every layer and looks at them from the next segment. With six rows, a whole segment, it learns to copy in a few hundred steps: start it with the button “Six rows”.',
-      'Here it begins with two rows. Start: the accuracy stops near 60%. Only the last symbols of what was read are within reach; the others it has to guess. (Somewhat more than two come through: in the second layer a cached row has itself looked at rows before it.)',
-      'Why does it not learn to put all six symbols into two rows? Because no gradient flows through the cache. Its rows are taught to help in their own segment, never to carry what a later one needs. The lens says so: there is no gradient between segments.',
-      'A longer cache reaches farther, until the sequence grows again: six segments of three tokens with four rows stop near 75%. RMT beside it learns the same sequences to the end with six memory tokens, since these do have a gradient.',
-    ],
-    state: { model: 'transformer-xl', second: 'none', segments: 3, cache: 2 },
-    changes: [
-      { label: 'Two rows', state: { cache: 2, segments: 3, second: 'none', tab: 'train' } },
-      { label: 'Six rows', state: { cache: 6, segments: 3, second: 'none', tab: 'train' } },
-      {
-        label: 'Six segments, four rows, RMT beside it',
-        state: { cache: 4, segments: 6, second: 'rmt', tab: 'train' },
-      },
-      { label: 'Look at attention', state: { tab: 'lens', segment: 2 } },
-    ],
-  },
-  {
-    id: 'memory',
-    title: 'How RMT’s memory learns',
-    text: [
-      'RMT puts six memory tokens before the segment, to be read, and the same six behind it, to be written. What is written goes to the next segment, with its gradient.',
-      'Press Start. For some sixty steps nothing happens. Then the loss falls, and within some 140 steps the task is learnt. Under the lens watch the curves at the bottom: the gradient that comes back into segments 2 and 3 grows by ten times and more just before the loss falls. That is when segment 1 is told what to write. In a model where these curves stay low, recurrence never begins to learn.',
-      'The attention of the write rows in segment 1 shows what was learnt: each of them picks a token of the sample. In segment 2, in the second layer, each token looks back at the one read row that it needs.',
-      'Now erase: tick token 3 in the row “read by segment 2”. The third symbol is lost, in both copies, and in another sample again the third (unless the guess in its place happens to be right). Token 4 costs the fourth. Nobody told the model to give each symbol a token; the gradient did.',
-      'Fewer memory tokens than symbols are enough too, if slower to learn: a vector of 32 numbers has room for more than one of eight symbols. Try two.',
-    ],
-    state: { model: 'rmt', second: 'none', segments: 3, memory: 6 },
-    changes: [
-      { label: 'Watch the gradient', state: { tab: 'lens' } },
-      { label: 'What segment 1 writes', state: { tab: 'lens', segment: 1, layer: 1 } },
-      { label: 'What segment 2 reads', state: { tab: 'lens', segment: 2, layer: 2 } },
-      { label: 'Erase token 3', state: { tab: 'lens', erase: '2.3' } },
-      { label: 'Two memory tokens', state: { memory: 2, erase: '', tab: 'train' } },
-      { label: 'Six memory tokens', state: { memory: 6, erase: '', tab: 'train' } },
-    ],
-  },
-  {
     id: 'gradient',
     title: 'A first gradient',
-    text: [
-      'One neuron: a weight w, an input x, a bias b. Press Forward three times. Each press runs one operation, and the tape keeps it with its value.',
-      'Press again: backward begins with 1, the derivative of the result by itself. From here on every step takes one operation, the last one first, and passes its gradient on to what it was computed from. tanh multiplies it by its slope, + hands it on as it is, * gives w the value of x and x the value of w.',
-      'At the end dw is 1.19317. It says: make w larger by 0.01, and the result grows by about 0.0119. Try it. The result was 0.635149.',
-      'Make b 4. The result is almost 1 whatever w is; the slope of tanh is almost 0, and so is all that comes behind it. Such a neuron does not learn.',
-      'What is used more than once gets a gradient from every use, and they add up: x * x + x at 3 gives 1 + 3 + 3.',
-    ],
     state: { tab: 'microscope', expression: 'tanh(w * x + b)', at: 'w=0.5, x=2, b=-0.25' },
-    changes: [
-      { label: 'w = 0.51', state: { expression: 'tanh(w * x + b)', at: 'w=0.51, x=2, b=-0.25' } },
-      { label: 'b = 4', state: { expression: 'tanh(w * x + b)', at: 'w=0.5, x=2, b=4' } },
-      { label: 'x used three times', state: { expression: 'x * x + x', at: 'x=3' } },
+    parts: [
+      {
+        text: 'One neuron: a weight w, an input x, a bias b. Press Forward three times. Each press runs one operation, and the tape keeps it with its value.',
+      },
+      {
+        text: 'Press again: backward begins with 1, the derivative of the result by itself. From here on every step takes one operation, the last one first, and passes its gradient on to what it was computed from. tanh multiplies it by its slope, + hands it on as it is, * multiplies it by x for w, and by w for x.',
+      },
+      {
+        text: 'At the end dw is 1.19317. It says: make w larger by 0.01, and the result grows by about 0.0119. Try it. The result was 0.635149.',
+        changes: [
+          {
+            label: 'w = 0.51',
+            state: { expression: 'tanh(w * x + b)', at: 'w=0.51, x=2, b=-0.25' },
+          },
+        ],
+      },
+      {
+        text: 'Make b 4. The result is almost 1 whatever w is; the slope of tanh is almost 0, and so is every gradient behind it. Such a neuron does not learn.',
+        changes: [
+          { label: 'b = 4', state: { expression: 'tanh(w * x + b)', at: 'w=0.5, x=2, b=4' } },
+        ],
+      },
+      {
+        text: 'What is used more than once gets a gradient from every use, and they add up: x * x + x at 3 gives 1 + 3 + 3.',
+        changes: [{ label: 'x used three times', state: { expression: 'x * x + x', at: 'x=3' } }],
+      },
     ],
   },
   {
     id: 'softmax',
     title: 'A softmax and its gradient',
-    text: [
-      'Softmax makes a distribution p of any numbers z: their powers, divided by the sum of the powers. The loss is minus the logarithm of what p gives to the right answer, here the first of three.',
-      'Press Last. dz is p minus the target, [1, 0, 0]. No rule on the way says so; it is what is left when those of log, /, sum and exp have all been applied. Go back step by step and see it come about.',
-      'e is used twice: it is divided, and it is summed. Its gradient is the sum of what both send back, and that sum makes the difference: raise one number of z, and all of p change.',
-      'The library has all of this as one operation, with one rule. It gives the same dz.',
-      'It also gives it where the long way fails. Make the first number of z 1000: its power is too large for any number, infinity divided by infinity is no number (NaN), and the gradient is lost. crossEntropy takes out the largest number first, which changes nothing of p.',
+    state: { tab: 'microscope', expression: CROSS_ENTROPY, at: 'z=[1,2,-0.5]' },
+    parts: [
+      {
+        text: 'Softmax makes a distribution p of any numbers z: the exponential of each, divided by the sum of all. The loss is minus the logarithm of what p gives to the right answer, here the first of three.',
+      },
+      {
+        text: 'Press Last. dz is p minus the target, [1, 0, 0]. No rule on the way says so; it is what is left when those of log, /, sum and exp have all been applied. Go back step by step and see it come about.',
+      },
+      {
+        text: 'e is used twice: it is divided, and it is summed. Its gradient is the sum of what both send back, and that sum makes the difference: raise one number of z, and all of p change.',
+      },
+      {
+        text: 'The library has all of this as one operation, with one rule. It gives the same dz.',
+        changes: [
+          {
+            label: 'As one operation',
+            state: { expression: 'crossEntropy(z, 0)', at: 'z=[1,2,-0.5]' },
+          },
+        ],
+      },
+      {
+        text: 'It also gives it where the long way fails. Make the first number of z 1000: its exponential is too large for any number, infinity divided by infinity is no number (NaN), and the gradient is lost. crossEntropy takes the largest number away from all first, which changes nothing of p.',
+        changes: [
+          {
+            label: '1000, the long way',
+            state: { expression: CROSS_ENTROPY, at: 'z=[1000,2,-0.5]' },
+          },
+          {
+            label: '1000, as one operation',
+            state: { expression: 'crossEntropy(z, 0)', at: 'z=[1000,2,-0.5]' },
+          },
+        ],
+      },
     ],
-    state: {
-      tab: 'microscope',
-      expression: 'e = exp(z);\np = e / sum(e);\nloss = -sum([1, 0, 0] * log(p))',
-      at: 'z=[1,2,-0.5]',
-    },
-    changes: [
+  },
+  {
+    id: 'segment',
+    title: 'Why a Transformer cannot see past its segment',
+    state: { model: 'transformer', second: 'none', segments: 3 },
+    parts: [
       {
-        label: 'As one operation',
-        state: { expression: 'crossEntropy(z, 0)', at: 'z=[1,2,-0.5]' },
+        text: 'The task is to read six symbols and a “>”, and to say the symbols twice. The 18 tokens are cut into three segments of six, and the Transformer reads each by itself: while it reads the symbols it says nothing, and when it has to say them they are gone.',
       },
       {
-        label: '1000, the long way',
-        state: {
-          expression: 'e = exp(z);\np = e / sum(e);\nloss = -sum([1, 0, 0] * log(p))',
-          at: 'z=[1000,2,-0.5]',
-        },
+        text: 'Press Start. The accuracy stays near 20%, although guessing one of eight symbols gets 12.5%. The difference is one symbol in twelve: the last symbol of the first copy is the first token of the third segment, so that the last symbol of the second copy stands where the model can see it. The sample shows what it says when it answers by itself: always the same.',
       },
       {
-        label: '1000, as one operation',
-        state: { expression: 'crossEntropy(z, 0)', at: 'z=[1000,2,-0.5]' },
+        text: 'Now take one segment in place of three and start again. The same model learns the task within some 150 steps. It was not too small; it could not see.',
+        changes: [
+          { label: 'One segment', state: { segments: 1, tab: 'train' } },
+          { label: 'Three segments', state: { segments: 3, tab: 'train' } },
+        ],
+      },
+      {
+        text: 'With three segments, in the recurrence lens, the attention of each segment is a triangle of its own, and no gradient flows from one segment to another. A loss in segment 2 tells segment 1 nothing.',
+        changes: [{ label: 'Look at attention', state: { segments: 3, tab: 'lens', segment: 2 } }],
+      },
+    ],
+  },
+  {
+    id: 'cache',
+    title: 'How Transformer-XL’s cache helps, and where it stops',
+    state: { model: 'transformer-xl', second: 'none', segments: 3, cache: 2 },
+    parts: [
+      {
+        text: 'Transformer-XL keeps the last rows of every layer and looks at them from the next segment. With six rows, a whole segment, it learns to copy in a few hundred steps. Press “Six rows”, then Start.',
+        changes: [
+          { label: 'Six rows', state: { cache: 6, segments: 3, second: 'none', tab: 'train' } },
+        ],
+      },
+      {
+        text: 'With two rows the accuracy stops near 60%. Only the last symbols of what was read are within reach; the others it has to guess. (Somewhat more than two come through: in the second layer a cached row has itself looked at rows before it.)',
+        changes: [
+          { label: 'Two rows', state: { cache: 2, segments: 3, second: 'none', tab: 'train' } },
+        ],
+      },
+      {
+        text: 'Why does it not learn to put all six symbols into two rows? Because no gradient flows through the cache. Its rows are taught to help in their own segment, never to carry what a later one needs. The lens says so: there is no gradient between segments.',
+        changes: [{ label: 'Look at attention', state: { tab: 'lens', segment: 2 } }],
+      },
+      {
+        text: 'A longer cache reaches farther, until the sequence grows again: six segments of three tokens with four rows stop near 75%. RMT beside it learns the same sequences to the end with six memory tokens, since these do have a gradient.',
+        changes: [
+          {
+            label: 'Six segments, four rows, RMT beside it',
+            state: { cache: 4, segments: 6, second: 'rmt', tab: 'train' },
+          },
+        ],
+      },
+    ],
+  },
+  {
+    id: 'memory',
+    title: 'How RMT’s memory learns',
+    state: { model: 'rmt', second: 'none', segments: 3, memory: 6 },
+    parts: [
+      {
+        text: 'RMT puts six memory tokens before the segment, to be read, and the same six behind it, to be written. What is written goes to the next segment, with its gradient.',
+      },
+      {
+        text: 'Press Start. For some sixty steps nothing happens. Then the loss falls, and within some 140 steps the task is learnt. Under the lens watch the curves at the bottom: the gradient that comes back into segments 2 and 3 grows by ten times and more just before the loss falls. That is when segment 1 is told what to write. In a model where these curves stay low, recurrence never begins to learn.',
+        changes: [{ label: 'Watch the gradient', state: { tab: 'lens' } }],
+      },
+      {
+        text: 'The attention of the write rows in segment 1 shows what was learnt: each of them picks a token of the sample. In segment 2, in the second layer, each token looks back at the one read row that it needs.',
+        changes: [
+          { label: 'What segment 1 writes', state: { tab: 'lens', segment: 1, layer: 1 } },
+          { label: 'What segment 2 reads', state: { tab: 'lens', segment: 2, layer: 2 } },
+        ],
+      },
+      {
+        text: 'Now erase: tick token 3 in the row “read by segment 2”. The third symbol is lost, in both copies, and in another sample again the third (unless the guess in its place happens to be right). Token 4 costs the fourth. Nobody told the model to give each symbol a token; the gradient did.',
+        changes: [{ label: 'Erase token 3', state: { tab: 'lens', erase: '2.3' } }],
+      },
+      {
+        text: 'Fewer memory tokens than symbols are enough too, if slower to learn: a vector of 32 numbers has room for more than one of eight symbols. Try two.',
+        changes: [
+          { label: 'Two memory tokens', state: { memory: 2, erase: '', tab: 'train' } },
+          { label: 'Six memory tokens', state: { memory: 6, erase: '', tab: 'train' } },
+        ],
       },
     ],
   },
 ];
+
+/** All that a lesson says to change, in its order. */
+export function changesOf({ parts }: Lesson): Change[] {
+  return parts.flatMap(({ changes = [] }) => changes);
+}

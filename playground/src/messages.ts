@@ -1,6 +1,7 @@
 /** What the page and its Worker say to each other. */
 import type { BackendName } from 'memgrad';
 import type { RunConfig } from 'memgrad/runs';
+import type { Task } from 'memgrad/tasks';
 import type { TrainStep } from 'memgrad/training';
 
 /** One model in the Worker, as the page needs to know it. */
@@ -11,10 +12,9 @@ export interface Opened {
   /** Tokens of a whole sequence, and in how many segments they are read. */
   readonly time: number;
   readonly segments: number;
-  /** The accuracy of guessing. */
+  /** What the task is measured by, and how much of it guessing gets. */
+  readonly metric: Task['metric'];
   readonly chance: number;
-  /** Whether there is nothing left to train. */
-  readonly finished: boolean;
   /** The steps taken before it was opened here. */
   readonly history: readonly Point[];
 }
@@ -100,7 +100,7 @@ export interface Requests {
     question: { files: Uint8Array | ReadonlyMap<string, Uint8Array>; backend: BackendName },
     answer: Opened[],
   ];
-  /** Trains until it is told to pause, or all is learnt. */
+  /** Trains until it is told to pause, or has just come to where all is learnt. */
   play: [question: undefined, answer: undefined];
   pause: [question: undefined, answer: undefined];
   /** One step of each model. */
@@ -131,8 +131,6 @@ export interface Progress {
   readonly playing: boolean;
   /** The steps since the last message, for each model. */
   readonly steps: readonly (readonly Point[])[];
-  /** For each model, whether there is nothing left to train. */
-  readonly finished: readonly boolean[];
 }
 
 /** From the Worker: an answer, why there is none, or how training goes. */

@@ -23,15 +23,18 @@ import { TapeGraph } from './tape-graph.js';
 
 type Given = ReadonlyMap<string, Nested>;
 
-/** What was explained last, with which values, and why what is written now cannot be. */
 interface Shown {
+  /** What was explained last. */
   explanation?: Explanation;
+  /** The variables of what was written last and could be read, and the values that some of them have. */
+  variables?: readonly string[];
   given?: Given;
+  /** Why what is written now cannot be explained. */
   error?: string;
 }
 
 export function MicroscopePanel({ state, set }: PanelProps) {
-  const { explanation, given, error } = useExplanation(state.expression, state.at);
+  const { explanation, variables = [], given, error } = useExplanation(state.expression, state.at);
   const [wanted, setPosition] = useState(0);
   const last = explanation ? stepsOf(explanation).length - 1 : 0;
   const position = Math.min(wanted, last);
@@ -73,7 +76,9 @@ export function MicroscopePanel({ state, set }: PanelProps) {
             last line is differentiated.
           </p>
         </div>
-        {explanation && given && <Values explanation={explanation} given={given} set={set} />}
+        {given && (
+          <Values variables={variables} explanation={explanation} given={given} set={set} />
+        )}
         {error && (
           <p class="error" role="alert">
             {error}
@@ -99,7 +104,7 @@ function useExplanation(expression: string, at: string): Shown {
   useEffect(() => {
     let current = true;
     run(expression, at).then(
-      (explained) => current && setShown(explained),
+      (now) => current && setShown((before) => ({ ...before, error: undefined, ...now })),
       ({ message }: Error) => current && setShown((before) => ({ ...before, error: message })),
     );
     return () => {
@@ -111,19 +116,24 @@ function useExplanation(expression: string, at: string): Shown {
 
 /** On the default backend, in float32: cpu, which has float64, needs a looser policy than this page has. */
 async function run(expression: string, at: string): Promise<Shown> {
-  const read = variablesOf(expression);
-  const given = new Map([...parseValues(at)].filter(([name]) => read.includes(name)));
+  const variables = variablesOf(expression);
+  const given = new Map([...parseValues(at)].filter(([name]) => variables.includes(name)));
   const backend = defaultBackend();
-  return { given, explanation: await explain(expression, { at: given, backend }) };
+  return explain(expression, { at: given, backend }).then(
+    (explanation) => ({ variables, given, explanation }),
+    ({ message }: Error) => ({ variables, given, error: message }), // other values may help
+  );
 }
 
 /** An input for each variable. */
 function Values({
+  variables,
   explanation,
   given,
   set,
 }: {
-  explanation: Explanation;
+  variables: readonly string[];
+  explanation: Explanation | undefined;
   given: Given;
   set: PanelProps['set'];
 }) {
@@ -131,20 +141,20 @@ function Values({
     const others = writeValues([...given].filter(([other]) => other !== name));
     set({ at: [...(others ? [others] : []), `${name}=${text}`].join(', ') });
   };
+  const textOf = (name: string) => {
+    const value = given.get(name);
+    if (value !== undefined) return writeValue(value);
+    const chosen = explanation?.nodes.find(
+      (node) => node.kind === 'variable' && node.name === name,
+    );
+    return chosen ? showValue(chosen.value, chosen.shape) : '';
+  };
   return (
     <fieldset class="values">
       <legend>Values</legend>
-      {explanation.nodes
-        .filter(({ kind }) => kind === 'variable')
-        .map(({ name, shape, value }) => (
-          <Value
-            key={name}
-            name={name}
-            single={shape.length === 0}
-            text={given.has(name) ? writeValue(given.get(name) ?? 0) : showValue(value, shape)}
-            onChange={(text) => change(name, text)}
-          />
-        ))}
+      {variables.map((name) => (
+        <Value key={name} name={name} text={textOf(name)} onChange={(text) => change(name, text)} />
+      ))}
     </fieldset>
   );
 }
@@ -152,12 +162,10 @@ function Values({
 /** The input of one variable, which keeps what is typed while it is no value yet. */
 function Value({
   name,
-  single,
   text,
   onChange,
 }: {
   name: string;
-  single: boolean;
   text: string;
   onChange: (text: string) => void;
 }) {
@@ -168,7 +176,11 @@ function Value({
       <label for={id}>{name}</label>
       <input
         id={id}
-        {...(single ? { type: 'number', step: 'any' } : { type: 'text' })}
+        type="text"
+        size={Math.min(40, Math.max(8, text.length))}
+        placeholder="[1, 2]"
+        spellcheck={false}
+        autocapitalize="off"
         value={typed ?? text}
         onInput={({ currentTarget }) => {
           setTyped(currentTarget.value);

@@ -50,7 +50,7 @@ export function Plot({
         cursor: { show: false },
         scales: { x: { time: false }, y: log ? { distr: 3 } : range ? { range: [...range] } : {} },
         axes: [
-          { ...axis, size: 32 },
+          { ...axis, size: 32, incrs: wholeNumbers },
           {
             ...axis,
             size: 60,
@@ -100,6 +100,9 @@ export function Plot({
     </figure>
   );
 }
+
+/** Steps between the ticks of the axis of steps. */
+const wholeNumbers = Array.from({ length: 7 }, (_, i) => [1, 2, 5].map((n) => n * 10 ** i)).flat();
 
 /** Of a logarithmic axis only the powers of ten are drawn. */
 const powersOfTen = (_: uPlot, splits: number[]) =>

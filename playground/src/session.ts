@@ -101,13 +101,10 @@ export function useSession(state: State): Session {
   };
 }
 
-function advanced(view: View, { playing, steps, finished }: Progress): View {
+function advanced(view: View, { playing, steps }: Progress): View {
   if (steps.length !== view.models.length) return { ...view, playing };
-  const models = view.models.map((model, i) => {
-    model.points.push(...steps[i]);
-    return { ...model, finished: finished[i] };
-  });
-  return { ...view, models, playing, version: view.version + 1 };
+  for (const [i, { points }] of view.models.entries()) points.push(...steps[i]);
+  return { ...view, playing, version: view.version + 1 };
 }
 
 function connect(on: {

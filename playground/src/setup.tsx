@@ -12,7 +12,7 @@ import {
   type State,
   widths,
 } from './state.js';
-import { modelTitles, taskTitles } from './titles.js';
+import { modelTitles, plural, taskTitles } from './titles.js';
 
 const titles = <T extends string>(record: Record<T, string>) =>
   Object.entries(record) as [T, string][];
@@ -36,7 +36,8 @@ export function Setup({ state, set, session }: PanelProps & { session: Session }
   const { label, least, most } = lengths[state.task];
   const [model] = session.models;
   const cut =
-    model && `${model.time} tokens in ${model.segments} of ${model.config.training.segmentLength}`;
+    model &&
+    `${model.time} tokens: ${plural(model.segments, 'segment')} of ${model.config.training.segmentLength}`;
   return (
     <form class="setup" aria-label="What is trained" onSubmit={(event) => event.preventDefault()}>
       <Select<ModelName>

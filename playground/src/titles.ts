@@ -15,7 +15,7 @@ export const taskTitles: Record<TaskName, string> = {
   reverse: 'Reverse',
   retrieval: 'Associative retrieval',
   quadratic: 'Quadratic equations',
-  memorize: 'Memorize the first four',
+  memorize: 'Memorize four',
 };
 
 /** The colours of the two models. */
@@ -34,10 +34,4 @@ export function percent(share: number): string {
 
 export function plural(count: number, what: string): string {
   return `${count.toLocaleString('en')} ${what}${count === 1 ? '' : 's'}`;
-}
-
-/** The mean of the last ten. */
-export function recent(values: readonly number[]): number {
-  const last = values.slice(-10);
-  return last.reduce((sum, value) => sum + value, 0) / last.length;
 }

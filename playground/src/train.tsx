@@ -2,10 +2,11 @@
 import { GivenAnswer, Tokens } from './answers.js';
 import { Checkpoints } from './checkpoints.js';
 import { type Curve, Plot } from './plot.js';
+import { recent } from './progress.js';
 import { type Session, type Trained, useLatest } from './session.js';
 import { Setup } from './setup.js';
 import type { PanelProps } from './state.js';
-import { modelColours, namesOf, percent, plural, recent } from './titles.js';
+import { modelColours, namesOf, percent, plural } from './titles.js';
 import { Transport } from './transport.js';
 
 export function Train({ session, state, set }: PanelProps & { session: Session }) {
@@ -27,12 +28,11 @@ export function Train({ session, state, set }: PanelProps & { session: Session }
     }));
   const told = (field: 'loss' | 'accuracy', show: (value: number) => string) =>
     models
-      .map(({ points }, i) => {
-        const values = points.map((point) => point[field]);
-        return values.length === 0
+      .map(({ points }, i) =>
+        points.length === 0
           ? `${names[i]} has taken no step`
-          : `${names[i]} went from ${show(values[0])} to ${show(recent(values))} in ${plural(values.length, 'step')}`;
-      })
+          : `${names[i]} went from ${show(points[0][field])} to ${show(recent(points, field))} in ${plural(points.length, 'step')}`,
+      )
       .join('; ');
 
   return (
@@ -82,9 +82,7 @@ export function Train({ session, state, set }: PanelProps & { session: Session }
 }
 
 function Readout({ model, name, colour }: { model: Trained; name: string; colour: string }) {
-  const { points, parameters, chance } = model;
-  const value = (field: 'loss' | 'accuracy' | 'tokensPerSecond') =>
-    points.length === 0 ? Number.NaN : recent(points.slice(-10).map((point) => point[field]));
+  const { points, parameters, metric, chance } = model;
   const shown = (number: number, show: (number: number) => string) =>
     Number.isFinite(number) ? show(number) : '–';
   return (
@@ -97,21 +95,24 @@ function Readout({ model, name, colour }: { model: Trained; name: string; colour
         </div>
         <div>
           <dt>Accuracy</dt>
-          <dd class="accuracy">{percent(value('accuracy'))}</dd>
+          <dd class="accuracy">{percent(recent(points, 'accuracy'))}</dd>
         </div>
         <div>
           <dt>Loss</dt>
-          <dd>{shown(value('loss'), (loss) => loss.toFixed(3))}</dd>
+          <dd>{shown(recent(points, 'loss'), (loss) => loss.toFixed(3))}</dd>
         </div>
         <div>
           <dt>Tokens a second</dt>
           <dd>
-            {shown(value('tokensPerSecond'), (speed) => Math.round(speed).toLocaleString('en'))}
+            {shown(recent(points, 'tokensPerSecond'), (speed) =>
+              Math.round(speed).toLocaleString('en'),
+            )}
           </dd>
         </div>
       </dl>
       <p class="hint">
         {plural(parameters, 'parameter')}; guessing gets {percent(chance)}
+        {metric === 'answers' && ' of whole answers'}
       </p>
     </section>
   );

@@ -11,17 +11,18 @@ import {
 import { STEPS, timeOf } from './configs.js';
 import { look } from './look.js';
 import type { Erased, Look, Opened, Point, Sample } from './messages.js';
+import { isLearnt } from './progress.js';
 import { answerFreely, heldOut } from './samples.js';
 
 export class Trainer {
   readonly #run: TrainingRun;
   readonly #steps: AsyncGenerator<Point, void, void>;
-  readonly #history: readonly Point[];
+  readonly #points: Point[];
 
   private constructor(run: TrainingRun, history: readonly Point[]) {
     this.#run = run;
     this.#steps = run.train();
-    this.#history = history;
+    this.#points = [...history];
   }
 
   /** A new model, untrained. */
@@ -30,10 +31,10 @@ export class Trainer {
     return new Trainer(await TrainingRun.start(config, { storage, backend }), []);
   }
 
-  /** Goes on with a saved run; one that has taken all its steps gets more of them. */
+  /** Goes on with a saved run, whatever its accuracy; one that has taken all its steps gets more of them. */
   static async resume(storage: MemoryStorage, backend: Backend): Promise<Trainer> {
-    let run = await TrainingRun.resume(storage, { backend });
-    if (run.step >= run.config.training.steps) {
+    let run = await TrainingRun.resume(storage, { backend, stopAt: null });
+    if (run.finished) {
       run.dispose();
       run = await TrainingRun.resume(storage, { backend, steps: run.step + STEPS });
     }
@@ -58,21 +59,28 @@ export class Trainer {
       parameters: model.parameterCount(),
       time,
       segments: Math.ceil(time / config.training.segmentLength),
+      metric: task.metric,
       chance: task.chance,
-      finished: this.finished,
-      history: this.#history,
+      history: this.#points,
     };
   }
 
-  get finished(): boolean {
-    return this.#run.finished;
+  get learnt(): boolean {
+    return isLearnt(this.#points);
   }
 
-  /** Takes a step, unless there is nothing left to train. */
-  async step(): Promise<Point | undefined> {
+  async step(): Promise<Point> {
     const { value } = await this.#steps.next();
-    if (!value && !this.finished) throw new Error('Training has ended; reset it to begin anew.');
-    return value ? pointOf(value) : undefined;
+    if (!value) {
+      throw new Error(
+        this.#run.finished
+          ? `All ${this.#run.step} steps of this run are taken; save it and open the file to get more.`
+          : 'Training has ended; reset it to begin anew.',
+      );
+    }
+    const point = pointOf(value);
+    this.#points.push(point);
+    return point;
   }
 
   /** What the model says to a held-out sample when it reads nothing but its own answer. */

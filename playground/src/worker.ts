@@ -72,9 +72,10 @@ scope.onmessage = async ({ data: { id, name, question } }: MessageEvent<ToWorker
 /** One step of each model, and then the next round. */
 async function round(): Promise<void> {
   if (!playing) return;
+  const learnt = areLearnt();
   try {
     await stepAll();
-    if (trainers.every(({ finished }) => finished)) playing = false;
+    if (areLearnt() && !learnt) playing = false; // whoever wants to goes on from here
   } catch (error) {
     playing = false;
     post({ error: messageOf(error) });
@@ -85,15 +86,16 @@ async function round(): Promise<void> {
 
 async function stepAll(): Promise<void> {
   for (const [i, trainer] of trainers.entries()) {
-    const point = await trainer.step();
-    if (point) unsent[i].push(point);
+    unsent[i].push(await trainer.step());
   }
 }
 
+function areLearnt(): boolean {
+  return trainers.every(({ learnt }) => learnt);
+}
+
 function send(): void {
-  post({
-    progress: { playing, steps: unsent, finished: trainers.map(({ finished }) => finished) },
-  });
+  post({ progress: { playing, steps: unsent } });
   unsent = trainers.map(() => []);
   sent = performance.now();
 }

@@ -275,7 +275,10 @@ export const described = {
       const difference = `softmax(logits) - oneHot(targets, ${classes})`;
       const dy = reduction === 'none' ? `reshape(dy, ${list([...targets.shape, 1])})` : 'dy';
       const formula = `(${difference}) * ${dy}${reduction === 'mean' && count > 1 ? ` / ${count}` : ''}`;
-      return { logits: { formula, words: `0 where the target is ${ignoreIndex}` } };
+      const words = `0 where the target is ${ignoreIndex}`;
+      return {
+        logits: targets.value.includes(ignoreIndex as number) ? { formula, words } : formula,
+      };
     },
   },
   dropout: {

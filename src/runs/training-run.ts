@@ -83,13 +83,13 @@ export class TrainingRun {
 
   /**
    * Goes on with a saved run after its last whole checkpoint, or from its start when there is none;
-   * `steps` and `stopAt` replace those of its configuration. What a crash left behind is removed:
+   * `steps` and `stopAt` (null for none) replace those of its configuration. What a crash left behind is removed:
    * metrics of later steps, and checkpoints half written. Throws `MemgradError` for files that
    * don't belong together; they and memory are then as before.
    */
   static async resume(
     storage: RunStorage,
-    { backend, ...end }: { backend?: Backend; steps?: number; stopAt?: number } = {},
+    { backend, ...end }: { backend?: Backend; steps?: number; stopAt?: number | null } = {},
   ): Promise<TrainingRun> {
     const saved = await readConfig(storage);
     const { steps = saved.training.steps, stopAt = saved.training.stopAt } = end;

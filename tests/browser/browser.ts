@@ -98,6 +98,7 @@ export async function open<T>(
     });
     try {
       const page = await browser.newPage();
+      page.setDefaultTimeout(2 * MINUTE); // a machine may be slow and busy
       page.on('console', (message) => {
         if (message.type() === 'error') problems.push(message.text());
       });

@@ -18,7 +18,10 @@ test('prints values, rules and gradients, as docs/explain.md shows them', async 
 
 test('says which values it chose, and that a result was summed', async () => {
   const { stdout } = await memgrad(['explain', 'x * [1, 2] + y']);
-  assert.match(stdout, 'Without a value of yours: x=0.5, y=1.5. Choose with --at "x=0.5".');
+  assert.match(
+    stdout,
+    'Chosen, since no value was given: x=0.5, y=1.5. Give one with --at "x=0.5".',
+  );
   assert.match(stdout, 'so they are summed');
   assert.match(stdout, '(summed over what was repeated)');
 });

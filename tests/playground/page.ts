@@ -52,8 +52,5 @@ export function addressOf(page: Page): Record<string, string> {
 
 /** Waits until the address says so: it follows the page at the next frame. */
 export async function settled(page: Page, says: (address: Record<string, string>) => boolean) {
-  for (let tries = 0; !says(addressOf(page)); tries++) {
-    if (tries > 100) throw new Error(`the address stayed ${page.url()}`);
-    await page.waitForTimeout(50);
-  }
+  await page.waitForURL(({ searchParams }) => says(Object.fromEntries(searchParams)));
 }

@@ -19,7 +19,9 @@ export function notes({ nodes, defaults, summed }: Explanation): string[] {
     .map(({ name, value, shape }) => `${name}=${showValue(value, shape)}`);
   return [
     ...(chosen.length > 0
-      ? [`Without a value of yours: ${chosen.join(', ')}. Choose with --at "${chosen[0]}".`]
+      ? [
+          `Chosen, since no value was given: ${chosen.join(', ')}. Give one with --at "${chosen[0]}".`,
+        ]
       : []),
     ...(summed
       ? ['The result is several numbers. A gradient is that of one, so they are summed.']

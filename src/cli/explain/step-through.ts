@@ -17,6 +17,7 @@ import { fit, wrap } from '../format.js';
 import type { Output } from '../output.js';
 import { notes, stepLines, tapeOf } from './lines.js';
 
+const FORWARD = ['right', 'space', 'return'];
 const HELP = '→ forward  ← back  home first  end last  v change a value  q leave';
 
 /** Shows one step at a time until the user leaves. */
@@ -42,8 +43,8 @@ export async function stepThrough(
       if (key === 'left') position = Math.max(0, position - 1);
       else if (key === 'home') position = 0;
       else if (key === 'end') position = last;
-      else if (key !== 'v') position = Math.min(last, position + 1);
-      else {
+      else if (FORWARD.includes(key)) position = Math.min(last, position + 1);
+      else if (key === 'v') {
         show.clear();
         try {
           const changed = new Map([...values, ...parseValues(await asked('name=value: '))]);
