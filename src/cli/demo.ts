@@ -32,7 +32,7 @@ export const DEMO = {
   },
   segmentLength: 24,
   batchSize: 32,
-  steps: 800,
+  steps: 500,
   /** The mean accuracy of ten steps at which a model has learnt it. */
   stopAt: 0.998,
   /** Held-out sequences to answer. */

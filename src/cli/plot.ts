@@ -12,7 +12,7 @@ export interface Series {
 }
 
 const HEIGHT = 11;
-const SMOOTHING = 20; // steps averaged for one point
+const SMOOTHING = 10; // steps averaged for one point, as in the table
 
 /**
  * The series, all between 0 and 1, over their steps. Where curves coincide their marks take turns,
@@ -24,11 +24,13 @@ export function plot(output: Output, title: string, series: readonly Series[]): 
   const columns = Array.from({ length: width }, (_, column) =>
     Math.max(1, Math.round((column / (width - 1)) * steps)),
   );
-  const curves = series.map(({ values }, index) =>
-    columns
-      .filter((step, column) => column % series.length === index && step <= values.length)
-      .map((step): [number, number] => [step, smoothed(values, step)]),
-  );
+  const curves = series.map(({ values }, index) => {
+    const turns = columns.filter(
+      (step, column) => column % series.length === index && step < values.length,
+    );
+    const shown = values.length > 0 ? [...turns, values.length] : [];
+    return shown.map((step): [number, number] => [step, smoothed(values, step)]);
+  });
   let drawing = -1; // the series that is being drawn: its first point has index 0
   const chart = draw(
     curves.map((curve) => (curve.length > 0 ? curve : [[1, 0] as [number, number]])),
