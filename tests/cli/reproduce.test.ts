@@ -49,6 +49,9 @@ test('every cell at every scale has a configuration of its own, and RMT three se
       for (const { seeds } of memory) assert.is(seeds.length, 3);
       for (const config of configs) {
         const { norm } = 'corpus' in config ? config.model.preset : config.model.config;
+        if (scale === 'paper' && 'training' in config) {
+          assert.is(config.training.optimizer.learningRate, 1e-4, name);
+        }
         if (name !== 'ablation') assert.is(norm, scale === 'paper' ? 'post' : 'pre');
       }
     }

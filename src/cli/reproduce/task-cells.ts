@@ -28,9 +28,9 @@ export interface Row {
   /** Models that are shown in this row only. */
   readonly also?: readonly TaskModel[];
   readonly further?: Cell['further'];
-  /** Settings of the model other than the usual ones. */
+  /** Settings of the model other than the preset's, at our own scales. */
   readonly model?: Partial<RunConfig['model']['config']>;
-  /** Settings of the training other than the usual ones. */
+  /** Settings of the training other than the preset's, at our own scales. */
   readonly training?: Partial<
     Pick<RunConfig['training'], 'batchSize' | 'bpttDepth'> & {
       learningRate: number;
@@ -86,7 +86,7 @@ function configOf(
     ...trainingPresets[own ? 'fast' : 'paper'],
     batchSize: own ? BATCH : paper.batchSize,
     bpttDepth: null,
-    ...row.training,
+    ...(own && row.training),
   };
   const config = {
     version: RUN_VERSION,
@@ -106,7 +106,7 @@ function configOf(
         dtype: 'float32',
         memLen: segmentLength,
         numMemTokens: memoryTokens,
-        ...row.model,
+        ...(own && row.model),
       },
     },
     task,
