@@ -60,6 +60,7 @@ const modelConfig = object({
   numMemTokens: whole(1, limits.memoryTokens),
   memInit: oneOf(choices.memInit),
   rotaryBase: orDefault(real(1, 1e9, { open: true }), undefined),
+  initStd: orDefault(real(0, 100, { open: true }), undefined),
   clampLen: orDefault(whole(1, limits.cache), undefined),
   cutoffs: orDefault(list(whole(1, 1_000_000)), undefined),
   sameLength: orDefault(flag, undefined),
@@ -122,10 +123,11 @@ const training = object({
     object({
       start: whole(1, limits.length),
       by: whole(1, limits.length),
+      cuts: orDefault(list(whole(1, limits.segmentLength)), undefined),
       at: real(0, 1, { open: true }),
     }),
   ),
-  /** Training ends early when the last ten steps, of full length, averaged this accuracy. */
+  /** Training ends early when the last ten steps, at the end of the curriculum, averaged this accuracy. */
   stopAt: orNull(real(0, 1, { open: true })),
   /** Keeps the state at segment borders only and reads each segment again in the backward pass. */
   checkpointSegments: flag,

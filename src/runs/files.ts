@@ -48,12 +48,19 @@ const trainerState = object({
       waited: whole(0, limits.steps),
     }),
   ),
-  curriculum: orNull(object({ length: whole(1, limits.length), recent: list(real(0, 1.1)) })),
-  /** The checkpoint with the lowest mean loss over ten steps among those with the longest samples. */
+  curriculum: orNull(
+    object({
+      length: whole(1, limits.length),
+      cutsLeft: orDefault(whole(0, limits.segmentLength), 0),
+      recent: list(real(0, 1.1)),
+    }),
+  ),
+  /** The checkpoint with the lowest mean loss over ten steps among those with the longest samples, of these with the shortest segments. */
   best: orNull(
     object({
       step: whole(1, limits.steps),
       length: whole(1, Number.MAX_SAFE_INTEGER),
+      segmentLength: orDefault(whole(1, limits.segmentLength), undefined),
       loss: finite,
     }),
   ),

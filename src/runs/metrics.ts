@@ -20,6 +20,7 @@ const line = object({
   learningRate: number,
   tokensPerSecond: number,
   length: whole(1, Number.MAX_SAFE_INTEGER),
+  segmentLength: orDefault(whole(1, limits.segmentLength), undefined),
   skipped: orDefault(text(10_000), undefined),
 });
 

@@ -30,7 +30,7 @@ import type { RunStorage } from './storage.js';
 const WINDOW = 10;
 
 /** What is remembered of a step. */
-type Recent = Pick<TrainStep, 'loss' | 'accuracy' | 'length'>;
+type Recent = Pick<TrainStep, 'loss' | 'accuracy' | 'length' | 'segmentLength'>;
 
 /** How a run is trained; none of it changes what comes of it. */
 export interface TrainingRunOptions extends Pick<TrainOptions, 'signal' | 'checkFinite'> {}
@@ -123,8 +123,9 @@ export class TrainingRun {
     const storage = this.storage as RunStorage;
     const { seconds, best } = await restoreCheckpoint(storage, this.#training, step);
     const { last, bytes } = readMetrics(await storage.read(METRICS_FILE), step, WINDOW);
-    for (const { loss, accuracy, length } of last) {
-      this.#note({ loss: loss ?? NaN, accuracy: accuracy ?? NaN, length });
+    const own = this.config.training.segmentLength;
+    for (const { loss, accuracy, length, segmentLength = own } of last) {
+      this.#note({ loss: loss ?? NaN, accuracy: accuracy ?? NaN, length, segmentLength });
     }
     this.step = step;
     this.seconds = seconds;
@@ -135,9 +136,10 @@ export class TrainingRun {
 
   /** Whether there is nothing left to train: all steps are taken, or `stopAt` is reached. */
   get finished(): boolean {
-    const { steps, stopAt } = this.config.training;
+    const { steps, stopAt, segmentLength } = this.config.training;
     if (this.step >= steps) return true;
-    const full = this.#recent.filter(({ length }) => length === this.task.length);
+    const end = { length: this.task.length, segmentLength };
+    const full = this.#recent.filter((step) => !isHarder(end, step));
     return stopAt !== null && full.length === WINDOW && mean(full, 'accuracy') >= stopAt;
   }
 
@@ -186,20 +188,31 @@ export class TrainingRun {
     this.#training.optimizer.dispose();
   }
 
-  #note({ loss, accuracy, length }: Recent): void {
-    this.#recent.push({ loss, accuracy, length });
+  #note({ loss, accuracy, length, segmentLength }: Recent): void {
+    this.#recent.push({ loss, accuracy, length, segmentLength });
     if (this.#recent.length > WINDOW) this.#recent.shift();
   }
 
-  /** The best checkpoint when one is made now. Longer samples are harder: their loss is not held against them. */
+  /** The best checkpoint when one is made now. The loss of harder samples is not held against them. */
   #judged(): TrainerState['best'] {
-    const { length } = this.#recent[this.#recent.length - 1];
-    const same = this.#recent.filter((step) => step.length === length);
+    const now = this.#recent[this.#recent.length - 1];
+    const { length, segmentLength } = now;
+    const same = this.#recent.filter((step) => !isHarder(now, step) && !isHarder(step, now));
     const loss = mean(same, 'loss');
     const best = this.#best;
-    const better = !best || length > best.length || (length === best.length && loss < best.loss);
-    return Number.isFinite(loss) && better ? { step: this.step, length, loss } : best;
+    const better = !best || isHarder(now, best) || (!isHarder(best, now) && loss < best.loss);
+    return Number.isFinite(loss) && better
+      ? { step: this.step, length, segmentLength, loss }
+      : best;
   }
+}
+
+type Difficulty = Pick<NonNullable<TrainerState['best']>, 'length' | 'segmentLength'>;
+
+/** Whether a curriculum gets to `a` after `b`: longer samples, or the same in shorter segments. */
+function isHarder(a: Difficulty, b: Difficulty): boolean {
+  if (a.length !== b.length) return a.length > b.length;
+  return (a.segmentLength ?? Infinity) < (b.segmentLength ?? Infinity);
 }
 
 function mean(steps: readonly Recent[], field: 'loss' | 'accuracy'): number {

@@ -20,6 +20,10 @@ const KEYS = 26;
  * Associative retrieval (Ba et al. 2016, arXiv 1610.06258; RMT paper, section 4.1; format of its
  * published code): the sequence is [key, value, ..., key, value, query, 10, value of the query].
  * Keys differ, and so do values, up to ten pairs; from then on values may repeat.
+ *
+ * A batch to train on asks for all pairs of the same list, one sample after the other, and what is
+ * held out is the list. So what does not depend on the query cancels in the gradient, and the
+ * query, which decides, is learnt in a fraction of the steps.
  */
 export class Retrieval implements Task {
   readonly name = 'retrieval';
@@ -35,12 +39,14 @@ export class Retrieval implements Task {
   }
 
   batch(key: Key, size: number, split: Split): Batch {
+    const pairs = this.length;
     return answerBatch(size, (row) => {
-      const prompt = drawFrom(split, this.#variety(), key.fold(row), (attempt) =>
-        this.#prompt(attempt),
-      );
-      const query = prompt.indexOf(prompt[prompt.length - 2]);
-      return { prompt, answer: [prompt[query + 1]] };
+      const training = split === 'train';
+      const own = key.fold(training ? Math.floor(row / pairs) : row);
+      const list = drawFrom(split, this.#variety(), own, (attempt) => this.#list(attempt));
+      const [asked] = training ? [row % pairs] : own.integers(1, pairs);
+      const [query, value] = list.subarray(2 * asked);
+      return { prompt: [...list, query, SEPARATOR], answer: [value] };
     });
   }
 
@@ -59,17 +65,16 @@ export class Retrieval implements Task {
     return Array.from(tokens, show).join('');
   }
 
-  #prompt(key: Key): Int32Array {
+  /** [key, value, ..., key, value]. */
+  #list(key: Key): Int32Array {
     const pairs = this.length;
     const keys = shuffled(key.fold(0), KEYS).slice(0, pairs);
     const values =
       pairs <= VALUES ? shuffled(key.fold(1), VALUES) : key.fold(1).integers(pairs, VALUES);
-    const [queried] = key.fold(2).integers(1, pairs);
-    const read = [...keys].flatMap((symbol, i) => [FIRST_KEY + symbol, values[i]]);
-    return Int32Array.from([...read, FIRST_KEY + keys[queried], SEPARATOR]);
+    return Int32Array.from([...keys].flatMap((symbol, i) => [FIRST_KEY + symbol, values[i]]));
   }
 
-  /** At least so many different prompts there are. */
+  /** At least so many different lists there are. */
   #variety(): number {
     return (KEYS * VALUES) ** Math.min(2, this.length);
   }

@@ -13,7 +13,6 @@ import { type Carry, streamLoss } from './stream-loss.js';
 /** How steps read. */
 export interface LessonOptions {
   model: SegmentModel | EncoderRMT;
-  segmentLength: number;
   batchSize: number;
   bpttDepth?: number;
   checkpointSegments?: boolean;
@@ -52,14 +51,15 @@ export interface Lesson {
 export class Lessons {
   constructor(readonly options: LessonOptions) {}
 
-  /** The lesson of `step`, counted from 1. Throws `MemgradError` for a model that can't learn the task. */
-  of(task: AnyTask, step: number, keys: StepKeys): Lesson {
+  /** The lesson of `step`, counted from 1, in segments of `segmentLength` tokens. Throws `MemgradError` for a model that can't learn the task. */
+  of(task: AnyTask, segmentLength: number, step: number, keys: StepKeys): Lesson {
     if ('documents' in task) return this.#documents(task, keys);
-    return 'segment' in task ? this.#stream(task, step, keys) : this.#samples(task, keys);
+    if ('segment' in task) return this.#stream(task, segmentLength, step, keys);
+    return this.#samples(task, segmentLength, keys);
   }
 
-  #samples(task: Task, { data, dropout }: StepKeys): Lesson {
-    const { segmentLength, batchSize, bpttDepth, checkpointSegments, backend } = this.options;
+  #samples(task: Task, segmentLength: number, { data, dropout }: StepKeys): Lesson {
+    const { batchSize, bpttDepth, checkpointSegments, backend } = this.options;
     const model = this.#languageModel(task);
     const batch = task.batch(data, batchSize, 'train');
     const segments = cutSegments(batch, segmentLength);
@@ -76,8 +76,8 @@ export class Lessons {
   }
 
   /** Step after step the next segment; behind the last one the streams begin again, with nothing carried. */
-  #stream(task: StreamTask, step: number, { dropout }: StepKeys): Lesson {
-    const { segmentLength, batchSize, bpttDepth, carried, backend } = this.options;
+  #stream(task: StreamTask, segmentLength: number, step: number, { dropout }: StepKeys): Lesson {
+    const { batchSize, bpttDepth, carried, backend } = this.options;
     const model = this.#languageModel(task);
     const index = (step - 1) % task.segments('train', batchSize, segmentLength);
     if (index === 0) carried.keep(undefined);

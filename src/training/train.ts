@@ -57,7 +57,7 @@ export interface TrainOptions {
   nonFinite?: (typeof nonFiniteChoices)[number];
   /** Looks at the result of every operation of every step, at the price of some speed. Default false. */
   checkFinite?: boolean;
-  /** Lets the samples of a task grow; it must have been made of `task`. */
+  /** Lets the samples of a task grow and be cut finer; it must have been made of `task`. */
   curriculum?: Curriculum;
   backend?: Backend;
   /** Ends the loop after the step that is being taken. */
@@ -79,6 +79,8 @@ export interface TrainStep extends GradientNorms {
   readonly tokensPerSecond: number;
   /** Length of the samples, which a curriculum changes; of the segment along a stream and of the longest document. */
   readonly length: number;
+  /** Tokens to a segment, which a curriculum changes too. */
+  readonly segmentLength: number;
   /** Why the step changed nothing, where it was left out. */
   readonly skipped?: string;
 }
@@ -116,10 +118,9 @@ async function* takeSteps(
 
   for (let step = stepsTaken + 1; step <= steps && !signal?.aborted; step++) {
     const started = performance.now();
-    const lesson = lessons.of(curriculum?.task ?? options.task, step, {
-      data: dataKey.fold(step),
-      dropout: dropoutKey.fold(step),
-    });
+    const { task, segmentLength = options.segmentLength } = curriculum ?? options;
+    const keys = { data: dataKey.fold(step), dropout: dropoutKey.fold(step) };
+    const lesson = lessons.of(task, segmentLength, step, keys);
     const take = () => scope(() => takePass(parameters, lesson));
     const watched = checkFinite ? watchFinite(take, parameters) : undefined;
     const pass = watched?.result ?? take();
@@ -164,6 +165,7 @@ async function* takeSteps(
       learningRate,
       tokensPerSecond: lesson.tokens / seconds,
       length: lesson.length,
+      segmentLength,
       ...(skipped !== undefined && { skipped }),
     };
   }

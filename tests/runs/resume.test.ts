@@ -36,7 +36,7 @@ function eventful(name: RunConfig['model']['name'], backend = 'wasm'): RunConfig
     steps: STEPS,
     saveEvery: 5,
     schedule: { name: 'plateau', warmUp: 3 },
-    curriculum: { start: 2, by: 1, at: 0.01 },
+    curriculum: { start: 2, by: 2, at: 0.01, cuts: [8] },
     checkpointSegments: name === 'rmt',
   });
   const model = { name, config: { ...config.model.config, dropout: 0.1, dropatt: 0.1 } };
@@ -51,6 +51,8 @@ for (const backendName of ['cpu', 'wasm']) {
       const whole = contents(await savedRun(config, backend), STEPS);
       const lengths = [...whole.metrics.matchAll(/"length":(\d)/g)].map(([, length]) => length);
       assert.ok(new Set(lengths).size > 1, 'the curriculum grew');
+      const cuts = [...whole.metrics.matchAll(/"segmentLength":(\d)/g)].map(([, cut]) => cut);
+      assert.ok(new Set(cuts).size > 1, 'and cut finer');
 
       const storage = new MemoryStorage();
       const first = await TrainingRun.start(config, { storage, backend });

@@ -82,16 +82,35 @@ test('retrieval: published samples follow from their pairs by the rule of our ba
   }
 });
 
-test('retrieval: every pair is asked for, and every value is the answer, equally often', () => {
-  const batch = new Retrieval().batch(Key.of(4), 4000, 'train');
-  const asked = [0, 0, 0, 0];
-  const answers = Array(10).fill(0);
-  for (const { src, tgt } of rows(batch)) {
-    asked[src.indexOf(src[8]) / 2]++;
-    answers[tgt[9]]++;
+test('retrieval: training asks for all pairs of a list in turn, and no list is in both splits', () => {
+  const lists = (split: 'train' | 'test') =>
+    rows(new Retrieval({ pairs: 3 }).batch(Key.of(5), 300, split)).map(({ src }) => src);
+  const trained = lists('train');
+  for (let first = 0; first < 300; first += 3) {
+    const same = trained.slice(first, first + 3);
+    assert.is(new Set(same.map((src) => src.slice(0, 6).join())).size, 1);
+    assert.equal(
+      same.map((src) => src[6]),
+      [0, 2, 4].map((at) => same[0][at]),
+    );
   }
-  for (const count of asked) assert.ok(Math.abs(count / 4000 - 1 / 4) < 0.03, String(asked));
-  for (const count of answers) assert.ok(Math.abs(count / 4000 - 1 / 10) < 0.02, String(answers));
+  const seen = new Set(trained.map((src) => src.slice(0, 6).join()));
+  assert.is(seen.size, 100);
+  for (const src of lists('test')) assert.not.ok(seen.has(src.slice(0, 6).join()));
+});
+
+test('retrieval: every pair is asked for, and every value is the answer, equally often', () => {
+  for (const split of ['train', 'test'] as const) {
+    const batch = new Retrieval().batch(Key.of(4), 4000, split);
+    const asked = [0, 0, 0, 0];
+    const answers = Array(10).fill(0);
+    for (const { src, tgt } of rows(batch)) {
+      asked[src.indexOf(src[8]) / 2]++;
+      answers[tgt[9]]++;
+    }
+    for (const count of asked) assert.ok(Math.abs(count / 4000 - 1 / 4) < 0.03, String(asked));
+    for (const count of answers) assert.ok(Math.abs(count / 4000 - 1 / 10) < 0.02, String(answers));
+  }
 });
 
 /** The coefficients of a published problem, read from its text. */

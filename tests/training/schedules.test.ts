@@ -54,4 +54,31 @@ test('a curriculum grows at its threshold up to the length of the task', () => {
   );
 });
 
+test('a curriculum cuts finer once samples have their full length', () => {
+  const options = { start: 4, by: 4, cuts: [12, 6], at: 0.9, window: 2 };
+  const curriculum = new Curriculum(new Copy({ length: 8 }), options);
+  const places: unknown[] = [];
+  for (let step = 0; step < 8; step++) {
+    curriculum.observe(1);
+    places.push([curriculum.task.length, curriculum.segmentLength]);
+  }
+  const end = [8, undefined];
+  const expected = [[4, 12], [8, 12], [8, 12], [8, 6], [8, 6], end, end, end];
+  assert.equal(places, expected);
+
+  const resumed = new Curriculum(new Copy({ length: 8 }), options);
+  resumed.restore({ length: 8, cutsLeft: 1, recent: [1] });
+  assert.is(resumed.segmentLength, 6);
+  assert.equal(resumed.state(), { length: 8, cutsLeft: 1, recent: [1] });
+  assert.throws(
+    () => resumed.restore({ length: 4, cutsLeft: 1, recent: [] }),
+    /length 4, 1 cuts left and 0 accuracies, expected .* only then less than 2 cuts/,
+  );
+  assert.throws(() => resumed.restore({ length: 8, cutsLeft: 3, recent: [] }), /3 cuts left/);
+  assert.throws(
+    () => new Curriculum(new Copy(), { start: 4, by: 4, cuts: [0] }),
+    /each of cuts must be a whole number >= 1, got 0/,
+  );
+});
+
 test.run();

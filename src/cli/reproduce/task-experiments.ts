@@ -77,10 +77,18 @@ export const taskExperiments = {
       taskCells(
         [
           row(2, 5, 4000, { transformer: 0.496, 'transformer-xl': 1, rmt: 0.99 }),
-          row(3, 4, 6000, { transformer: 0.099, 'transformer-xl': 0.849, rmt: 0.992 }),
-          row(4, 3, 8000, {}),
-          row(5, 2, 8000, { transformer: 0.099, 'transformer-xl': 0.988, rmt: 0.965 }),
-        ].map((cut) => ({ ...cut, task: retrieval })),
+          row(3, 4, 4500, { transformer: 0.099, 'transformer-xl': 0.849, rmt: 0.992 }),
+          row(4, 3, 5000, {}),
+          row(5, 2, 6000, { transformer: 0.099, 'transformer-xl': 0.988, rmt: 0.965 }),
+        ].map((cut, index) => ({
+          ...cut,
+          task: retrieval,
+          memoryTokens: 4,
+          // Each value is behind its key: two layers have to find each other before memory has a use.
+          curriculum: { start: 2, by: 1, cuts: [10, 5, 4, 3].slice(0, index + 1), at: 0.96 },
+          model: { initStd: 0.1, nHead: 8, dHead: 16 },
+          training: { batchSize: 128 },
+        })),
         MODELS,
         { sizes: RETRIEVAL_SIZES, steps: 1_000_000, batchSize: 32 },
         scale,

@@ -9,7 +9,7 @@ import {
 import { Module } from '../module.js';
 import { gaussian, type Placement, zero } from './parameters.js';
 
-/** x W^T + b with `weight` [out, in], N(0, 0.02), and, if wanted, `bias` [out], zeros. */
+/** x W^T + b with `weight` [out, in], N(0, initStd), and, if wanted, `bias` [out], zeros. */
 export class Linear extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | undefined;

@@ -21,7 +21,7 @@ export function memoryRows(config: MemoryConfig, key: Key): Parameter {
   const { numMemTokens, dModel, memInit } = config;
   if (memInit === 'distinct') return gaussian(key, [numMemTokens, dModel], config);
   return scope(() => {
-    using row = gaussian(key, [1, dModel], { ...config, deviation: 1 });
+    using row = gaussian(key, [1, dModel], { ...config, initStd: 1 });
     return new Parameter(broadcastTo(row, [numMemTokens, dModel]));
   });
 }

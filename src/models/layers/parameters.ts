@@ -15,16 +15,18 @@ import type { Backend } from '../../backends/backend.js';
 export interface Placement {
   dtype?: 'float32' | 'float64';
   backend?: Backend;
+  /** Their standard deviation. Default 0.02, as in the code of the RMT paper. */
+  initStd?: number;
 }
 
-/** A parameter N(mean, deviation): by default N(0, 0.02), as in the code of the RMT paper. */
+/** A parameter N(mean, initStd). */
 export function gaussian(
   key: Key,
   shape: Shape,
-  { dtype, backend, mean = 0, deviation = 0.02 }: Placement & { mean?: number; deviation?: number },
+  { dtype, backend, mean = 0, initStd = 0.02 }: Placement & { mean?: number },
 ): Parameter {
   return scope(
-    () => new Parameter(add(mul(normal(key, shape, { dtype, backend }), deviation), mean)),
+    () => new Parameter(add(mul(normal(key, shape, { dtype, backend }), initStd), mean)),
   );
 }
 
