@@ -62,6 +62,11 @@ export function betas(text: string): readonly [number, number] {
   throw new InvalidArgumentError('Expected two numbers from 0 to less than 1, such as 0.9,0.98.');
 }
 
+/** What `read` takes, once or more, with commas between. */
+export function list(read: (text: string) => number): (text: string) => readonly number[] {
+  return (text) => text.split(',').map(read);
+}
+
 /** START:BY or START:BY:AT. */
 export function curriculum(text: string): { start: number; by: number; at: number } {
   const parts = text.split(':');

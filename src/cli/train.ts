@@ -1,67 +1,14 @@
 /** `memgrad train`: trains a model on a task, evaluates it, and saves it if asked. */
-import { type Command, Option } from 'commander';
-import { type AnyConfig, choices, modelNames, presets } from '../models/index.js';
-import {
-  checkTaskConfig,
-  limits,
-  MEMGRAD_VERSION,
-  RUN_VERSION,
-  type RunConfig,
-  type TrainingRun,
-} from '../runs/index.js';
-import { createTask, type TaskName, taskNames } from '../tasks/index.js';
-import { nonFiniteChoices, optimizerNames } from '../training/index.js';
-import { type BeginOptions, begin } from './begin.js';
+import type { Command } from 'commander';
+import type { TrainingRun } from '../runs/index.js';
+import { begin } from './begin.js';
 import { commonOptions } from './context.js';
-import { DEMO } from './demo.js';
 import { clock, count, percent, plural, wrap } from './format.js';
 import type { Output } from './output.js';
-import * as read from './parsers.js';
-import { presetTable, trainingPresets } from './presets.js';
+import { presetTable } from './presets.js';
 import { describeEvaluation } from './report.js';
+import { addTrainOptions, configOf, type TrainCommandOptions } from './train-options.js';
 import { runEvaluation, runTraining } from './training.js';
-
-/** The options as commander gives them: without a default where the preset decides. */
-interface TrainCommandOptions extends BeginOptions {
-  model: RunConfig['model']['name'];
-  task: RunConfig['task']['name'];
-  length?: number;
-  symbols?: number;
-  copies?: number;
-  pairs?: number;
-  range?: number;
-  kept?: number;
-  segmentLength: number;
-  memoryTokens: number;
-  cache: number;
-  layers: number;
-  heads: number;
-  dModel: number;
-  dHead: number;
-  dInner: number;
-  preset: keyof typeof presets;
-  norm?: AnyConfig['norm'];
-  positions?: AnyConfig['positions'];
-  scaleEmbeddings?: boolean;
-  memoryInit?: AnyConfig['memInit'];
-  dropout?: number;
-  optimizer?: RunConfig['training']['optimizer']['name'];
-  learningRate?: number;
-  betas?: readonly [number, number];
-  weightDecay: number;
-  schedule?: RunConfig['training']['schedule']['name'];
-  warmUp?: number;
-  clip?: number;
-  bpttDepth: number;
-  curriculum?: RunConfig['training']['curriculum'];
-  batchSize: number;
-  stopAt?: number;
-  checkpointSegments?: boolean;
-  nonFinite: RunConfig['training']['nonFinite'];
-  saveEvery: number;
-  checkFinite?: boolean;
-  samples: number;
-}
 
 /** Adds the command to `program`. */
 export function addTrain(program: Command): void {
@@ -71,144 +18,7 @@ export function addTrain(program: Command): void {
     .description(
       'Trains a model on a task, segment by segment, then evaluates it on held-out sequences.',
     );
-  const size = (most: number) => read.whole(1, most);
-
-  command
-    .optionsGroup('Model:')
-    .addOption(new Option('--model <name>', 'what is trained').choices(modelNames).default('rmt'))
-    .option('--layers <n>', 'decoder layers', size(limits.layers), DEMO.model.nLayer)
-    .option('--heads <n>', 'attention heads', size(limits.heads), DEMO.model.nHead)
-    .option('--d-model <n>', 'width of a row', size(limits.width), DEMO.model.dModel)
-    .option('--d-head <n>', 'width of a head', size(limits.width), DEMO.model.dHead)
-    .option(
-      '--d-inner <n>',
-      'width of the feed-forward layer',
-      size(limits.width),
-      DEMO.model.dInner,
-    )
-    .option(
-      '--memory-tokens <n>',
-      'memory tokens of the models that have them',
-      size(limits.memoryTokens),
-      DEMO.model.numMemTokens,
-    )
-    .option(
-      '--cache <n>',
-      'rows that the models of transformer-xl keep',
-      size(limits.cache),
-      DEMO.model.memLen,
-    )
-    .addOption(
-      new Option(
-        '--preset <name>',
-        'settings that learn fast, or those of the RMT paper: the table below; options marked * override it',
-      )
-        .choices(Object.keys(presets))
-        .default('fast'),
-    )
-    .addOption(
-      new Option(
-        '--norm <place>',
-        '* layer normalisation before each sub-layer and the logits, or after each sub-layer',
-      ).choices(choices.norm),
-    )
-    .addOption(
-      new Option('--positions <kind>', '* how a row knows where it stands').choices(
-        choices.positions,
-      ),
-    )
-    .addOption(
-      new Option('--memory-init <kind>', '* how the memory rows begin').choices(choices.memInit),
-    )
-    .option('--scale-embeddings', '* multiply embeddings by the square root of their width')
-    .option('--no-scale-embeddings', '* leave embeddings as they are')
-    .option('--dropout <rate>', '* share of values dropped', read.real(read.rateBelowOne))
-    .optionsGroup('Task:')
-    .addOption(
-      new Option('--task <name>', 'what is to be learnt').choices(taskNames).default('copy'),
-    )
-    .option(
-      '--length <n>',
-      `copy, reverse: symbols to remember (default: ${DEMO.task.length}); memorize: symbols to read (default: 64)`,
-      size(limits.length),
-    )
-    .option(
-      '--symbols <n>',
-      `copy, reverse, memorize: different symbols (default: ${DEMO.task.symbols})`,
-      read.whole(2, limits.symbols),
-    )
-    .option(
-      '--copies <n>',
-      `copy: how often the answer repeats them (default: ${DEMO.task.copies})`,
-      size(limits.copies),
-    )
-    .option('--pairs <n>', 'retrieval: pairs to remember (default: 4)', size(limits.pairs))
-    .option('--range <n>', 'quadratic: largest root (default: 100)', read.whole(2, limits.range))
-    .option('--kept <n>', 'memorize: symbols to remember (default: 8)', size(limits.length))
-    .option(
-      '--segment-length <n>',
-      'tokens read at a time',
-      size(limits.segmentLength),
-      DEMO.segmentLength,
-    )
-    .optionsGroup('Training:')
-    .option('--steps <n>', 'steps at most', size(limits.steps), DEMO.steps)
-    .option('--batch-size <n>', 'sequences to a step', size(limits.batchSize), DEMO.batchSize)
-    .option(
-      '--stop-at <accuracy>',
-      'stop when the last 10 steps averaged it (off by default)',
-      read.real(read.shareAboveZero),
-    )
-    .addOption(new Option('--optimizer <name>', '* how weights change').choices(optimizerNames))
-    .option('--learning-rate <x>', '* size of a step', read.real(read.positive))
-    .option('--betas <b1,b2>', '* decay of the moments of adam and adamw', read.betas)
-    .option('--weight-decay <x>', 'pull towards 0', read.real(read.notNegative), 0)
-    .addOption(
-      new Option('--schedule <name>', '* course of the learning rate').choices([
-        'constant',
-        'cosine',
-        'plateau',
-      ]),
-    )
-    .option('--warm-up <n>', '* steps of rising learning rate', read.whole(0, limits.steps))
-    .option(
-      '--clip <norm>',
-      '* largest norm of the gradient, or `none`',
-      read.orInfinity('none', read.real(read.positive)),
-    )
-    .addOption(
-      new Option('--bptt-depth <n>', 'earlier segments that gradients reach, or `full`')
-        .argParser(read.orInfinity('full', read.whole(0, limits.length * limits.copies)))
-        .default(Infinity, 'full'),
-    )
-    .option(
-      '--curriculum <start:by[:at]>',
-      'begin with this length, add to it at this accuracy (0.97) until --length',
-      read.curriculum,
-    )
-    .option(
-      '--checkpoint-segments',
-      'keep memory flat: read each segment again in the backward pass',
-    )
-    .optionsGroup('Run:')
-    .option('--out <folder>', 'save the run in this folder, which must not hold one yet')
-    .option('--config <file>', 'train as this config.json says, instead of the options')
-    .option(
-      '--resume <folder>',
-      'go on with the run in this folder; --steps and --stop-at give it more',
-    )
-    .option('--save-every <n>', 'steps from one checkpoint to the next', size(limits.steps), 100)
-    .addOption(
-      new Option(
-        '--non-finite <what>',
-        'what becomes of a step with a loss or gradient of NaN or Infinity',
-      )
-        .choices(nonFiniteChoices)
-        .default('stop'),
-    )
-    .option('--check-finite', 'look for them in every result of every step, which is slower')
-    .option('--samples <n>', 'held-out sequences to answer at the end', size(100_000), 256);
-
+  addTrainOptions(command);
   commonOptions(command, 'decides parameters, batches and dropout (default: 0)')
     .addHelpText(
       'after',
@@ -221,6 +31,8 @@ Examples:
   $ memgrad train --config runs/copy/config.json --seed 1 --out runs/again
   $ memgrad train --model transformer-xl --cache 16 --steps 500
   $ memgrad train --length 24 --memory-tokens 24 --steps 5000 --curriculum 8:8
+  $ memgrad train --task retrieval --segment-length 5 --memory-tokens 4 --heads 8 --d-head 16 \\
+      --init-std 0.1 --batch-size 128 --curriculum 2:1:0.96 --cuts 10 --steps 4000
   $ memgrad train --preset paper --bptt-depth 1 --json > paper.jsonl
 `,
     )
@@ -263,92 +75,6 @@ function nothingLeft({ step, config: { training } }: TrainingRun): string {
   return step < training.steps && training.stopAt !== null
     ? `Nothing is left to train: the accuracy has reached ${percent(training.stopAt)}; a higher --stop-at asks for more`
     : 'Nothing is left to train; --steps gives it more';
-}
-
-function configOf(options: TrainCommandOptions): unknown {
-  const { preset, model } = options;
-  const task = checkTaskConfig(taskOf(options), 'the options: task');
-  const basis = presets[preset];
-  const training = trainingPresets[preset];
-  const norm = options.norm ?? basis.norm;
-  return {
-    version: RUN_VERSION,
-    memgrad: MEMGRAD_VERSION,
-    backend: options.backend,
-    seed: options.seed ?? 0,
-    model: {
-      name: model,
-      config: {
-        nToken: createTask(task.name, task.options).vocabulary,
-        nLayer: options.layers,
-        nHead: options.heads,
-        dModel: options.dModel,
-        dHead: options.dHead,
-        dInner: options.dInner,
-        ...basis,
-        norm,
-        finalNorm: norm === 'pre', // a pre-LN stack ends in a sum that nothing has normalised
-        positions: options.positions ?? basis.positions,
-        scaleEmbeddings: options.scaleEmbeddings ?? basis.scaleEmbeddings,
-        dropout: options.dropout ?? basis.dropout,
-        memInit: options.memoryInit ?? basis.memInit,
-        dtype: 'float32',
-        memLen: options.cache,
-        numMemTokens: options.memoryTokens,
-      },
-    },
-    task,
-    training: {
-      segmentLength: options.segmentLength,
-      steps: options.steps,
-      batchSize: options.batchSize,
-      optimizer: {
-        name: options.optimizer ?? training.optimizer,
-        learningRate: options.learningRate ?? training.learningRate,
-        betas: options.betas ?? training.betas,
-        weightDecay: options.weightDecay,
-      },
-      schedule: {
-        name: options.schedule ?? training.schedule,
-        warmUp: options.warmUp ?? training.warmUp,
-      },
-      clip: orNull(options.clip ?? training.clip),
-      bpttDepth: orNull(options.bpttDepth),
-      curriculum: options.curriculum ?? null,
-      stopAt: options.stopAt ?? null,
-      checkpointSegments: options.checkpointSegments ?? false,
-      nonFinite: options.nonFinite,
-      saveEvery: options.saveEvery,
-    },
-  };
-}
-
-/** The options that each task takes, where none were given. */
-const taskDefaults = {
-  copy: DEMO.task,
-  reverse: { length: DEMO.task.length, symbols: DEMO.task.symbols },
-  retrieval: { pairs: 4 },
-  quadratic: { range: 100 },
-  memorize: { length: 64, kept: 8, symbols: DEMO.task.symbols },
-} satisfies Record<TaskName, object>;
-
-function taskOf({
-  task,
-  length,
-  symbols,
-  copies,
-  pairs,
-  range,
-  kept,
-}: TrainCommandOptions): unknown {
-  const given = Object.entries({ length, symbols, copies, pairs, range, kept });
-  const options = given.filter(([, value]) => value !== undefined);
-  return { name: task, options: { ...taskDefaults[task], ...Object.fromEntries(options) } };
-}
-
-/** JSON has no Infinity: a limit that is none is null. */
-function orNull(limit: number): number | null {
-  return limit === Infinity ? null : limit;
 }
 
 function introduction({ config, step }: TrainingRun, output: Output): string {
