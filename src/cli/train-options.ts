@@ -39,7 +39,7 @@ export interface TrainCommandOptions extends BeginOptions {
   positions?: AnyConfig['positions'];
   scaleEmbeddings?: boolean;
   memoryInit?: AnyConfig['memInit'];
-  initStd?: number;
+  init?: AnyConfig['init'];
   dropout?: number;
   optimizer?: RunConfig['training']['optimizer']['name'];
   learningRate?: number;
@@ -111,10 +111,8 @@ export function addTrainOptions(command: Command): void {
     .addOption(
       new Option('--memory-init <kind>', '* how the memory rows begin').choices(choices.memInit),
     )
-    .option(
-      '--init-std <x>',
-      'standard deviation of the weights at the start (default: 0.02)',
-      read.real(read.positive),
+    .addOption(
+      new Option('--init <kind>', 'how the weights begin (default: narrow)').choices(choices.init),
     )
     .option('--scale-embeddings', '* multiply embeddings by the square root of their width')
     .option('--no-scale-embeddings', '* leave embeddings as they are')
@@ -239,7 +237,7 @@ export function configOf(options: TrainCommandOptions): unknown {
         scaleEmbeddings: options.scaleEmbeddings ?? basis.scaleEmbeddings,
         dropout: options.dropout ?? basis.dropout,
         memInit: options.memoryInit ?? basis.memInit,
-        initStd: options.initStd,
+        init: options.init,
         dtype: 'float32',
         memLen: options.cache,
         numMemTokens: options.memoryTokens,

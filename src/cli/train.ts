@@ -31,8 +31,9 @@ Examples:
   $ memgrad train --config runs/copy/config.json --seed 1 --out runs/again
   $ memgrad train --model transformer-xl --cache 16 --steps 500
   $ memgrad train --length 24 --memory-tokens 24 --steps 5000 --curriculum 8:8
-  $ memgrad train --task retrieval --segment-length 5 --memory-tokens 4 --heads 8 --d-head 16 \\
-      --init-std 0.1 --batch-size 128 --curriculum 2:1:0.96 --cuts 10 --steps 4000
+  $ memgrad train --task retrieval --segment-length 5 --memory-tokens 4 \\
+      --heads 8 --d-head 16 --init wide --batch-size 128 --steps 4000 \\
+      --curriculum 2:1:0.95 --cuts 10
   $ memgrad train --preset paper --bptt-depth 1 --json > paper.jsonl
 `,
     )

@@ -45,11 +45,12 @@ export interface ModelConfig {
    */
   scaleEmbeddings: boolean;
   /**
-   * Standard deviation of weights, embeddings and memory rows that begin `distinct`. Default 0.02,
-   * as published. In a narrow model attention is then all but even at the start; with 0.1 in one of
-   * width 64 a layer sees at once what the one before it has looked up.
+   * How weights begin. `narrow`, the default: all N(0, 0.02), as published; in a narrow model
+   * attention is then all but even at the start. `wide`: N(0, 1 / √inputs) (LeCun et al. 1998), and
+   * embeddings and distinct memory rows N(0, 0.1): a layer sees at once what the one before it has
+   * looked up, which associative retrieval waits for.
    */
-  initStd?: number;
+  init?: 'narrow' | 'wide';
   /** Probability of dropping a value. */
   dropout: number;
   /** Probability of dropping an attention weight. */
@@ -79,7 +80,7 @@ export interface CacheConfig extends ModelConfig {
 export interface MemoryConfig extends ModelConfig {
   /** How many rows of memory there are, [batch, numMemTokens, dModel]. */
   numMemTokens: number;
-  /** `distinct`: every row N(0, `initStd`) by itself; `repeated`: one N(0, 1) vector for all (the paper). */
+  /** `distinct`: every row N(0, 0.02) by itself; `repeated`: one N(0, 1) vector for all (the paper). */
   memInit: 'distinct' | 'repeated';
 }
 
@@ -139,6 +140,7 @@ export const choices = {
   norm: ['pre', 'post'],
   positions: ['rotary', 'relative', 'relative-wrapped', 'absolute'],
   memInit: ['distinct', 'repeated'],
+  init: ['narrow', 'wide'],
 } as const;
 
 /** Throws `MemgradError` for the first option of `config` that a model cannot be made with. Options that a model doesn't have may be missing. */
@@ -164,16 +166,18 @@ export function checkConfig(config: Readonly<Record<string, unknown>>): void {
     const value = config[name];
     if (typeof value !== 'number' || !(value >= 0 && value < 1)) refuse(name, 'a number in [0, 1)');
   }
-  for (const [name, least] of Object.entries({ rotaryBase: 1, initStd: 0 })) {
-    const value = config[name];
-    const fits = typeof value === 'number' && value > least && value < Infinity;
-    if (present(name) && !fits) refuse(name, `a finite number > ${least}`);
+  const { rotaryBase } = config;
+  if (
+    present('rotaryBase') &&
+    !(typeof rotaryBase === 'number' && rotaryBase > 1 && rotaryBase < Infinity)
+  ) {
+    refuse('rotaryBase', 'a finite number > 1');
   }
   for (const name of ['sameLength', 'memAtEnd', 'readMemFromCache'].filter(present)) {
     if (typeof config[name] !== 'boolean') refuse(name, 'true or false');
   }
   for (const [name, allowed] of Object.entries(choices)) {
-    if (name === 'memInit' && !present(name)) continue;
+    if (['memInit', 'init'].includes(name) && !present(name)) continue;
     if (!allowed.some((choice) => choice === config[name]))
       refuse(name, `one of ${allowed.join(', ')}`);
   }

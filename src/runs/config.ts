@@ -60,7 +60,7 @@ const modelConfig = object({
   numMemTokens: whole(1, limits.memoryTokens),
   memInit: oneOf(choices.memInit),
   rotaryBase: orDefault(real(1, 1e9, { open: true }), undefined),
-  initStd: orDefault(real(0, 100, { open: true }), undefined),
+  init: orDefault(oneOf(choices.init), undefined),
   clampLen: orDefault(whole(1, limits.cache), undefined),
   cutoffs: orDefault(list(whole(1, 1_000_000)), undefined),
   sameLength: orDefault(flag, undefined),

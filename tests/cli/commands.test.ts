@@ -94,15 +94,15 @@ for (const model of modelNames) {
   });
 }
 
-test('--cuts and --init-std are in the configuration', async () => {
-  const more = '--curriculum 1:1:0.01 --cuts 9,6 --init-std 0.1 --steps 1 --json'.split(' ');
+test('--cuts and --init are in the configuration', async () => {
+  const more = '--curriculum 1:1:0.01 --cuts 9,6 --init wide --steps 1 --json'.split(' ');
   const { code, stdout, stderr } = await memgrad(['train', ...tiny, ...more]);
   assert.is(code, 0, stderr);
   const { model, training } = events(stdout)[0].config as {
-    model: { config: { initStd: number } };
+    model: { config: { init: string } };
     training: { curriculum: unknown };
   };
-  assert.is(model.config.initStd, 0.1);
+  assert.is(model.config.init, 'wide');
   assert.equal(training.curriculum, { start: 1, by: 1, cuts: [9, 6], at: 0.01 });
 });
 
@@ -260,7 +260,7 @@ const badCalls: [args: string, message: RegExp][] = [
   ['train --curriculum 8:8:2', /--curriculum.*'8:8:2'/],
   ['train --cuts 12', /--cuts 12: expected a --curriculum/],
   ['train --curriculum 8:8 --cuts 12,', /--cuts.*'12,'.*whole number from 1/],
-  ['train --init-std 0', /--init-std.*'0'.*above 0/],
+  ['train --init none', /--init.*'none'.*narrow, wide/],
   ['train --seed -1', /--seed.*'-1'/],
   ['train --seed 9007199254740992', /--seed.*'9007199254740992'/],
   ['train --out /dev/null', /a file of that name is in the way/],

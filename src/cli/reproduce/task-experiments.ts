@@ -85,8 +85,8 @@ export const taskExperiments = {
           task: retrieval,
           memoryTokens: 4,
           // Each value is behind its key: two layers have to find each other before memory has a use.
-          curriculum: { start: 2, by: 1, cuts: [10, 5, 4, 3].slice(0, index + 1), at: 0.96 },
-          model: { initStd: 0.1, nHead: 8, dHead: 16 },
+          curriculum: { start: 2, by: 1, cuts: [10, 5, 4, 3].slice(0, index + 1), at: 0.95 },
+          model: { init: 'wide' as const, nHead: 8, dHead: 16 },
           training: { batchSize: 128 },
         })),
         MODELS,

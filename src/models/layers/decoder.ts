@@ -19,7 +19,7 @@ import { AdaptiveSoftmax } from './adaptive-softmax.js';
 import { type AttentionContext, SelfAttention } from './attention.js';
 import { FeedForward } from './feed-forward.js';
 import { LayerNorm } from './layer-norm.js';
-import { gaussian, zero } from './parameters.js';
+import { gaussian, gaussianRows, zero } from './parameters.js';
 import { rotations, sinusoids } from './positions.js';
 
 /** Attention and feed-forward, each with its residual sum and its layer normalisation. */
@@ -83,7 +83,7 @@ export class Stack extends Module {
   constructor(config: ModelConfig, key: Key) {
     super();
     const { nToken, nLayer, nHead, dModel, dHead, positions } = config;
-    this.embedding = gaussian(key.fold(0), [nToken, dModel], config);
+    this.embedding = gaussianRows(key.fold(0), [nToken, dModel], config);
     this.layers = Array.from(
       { length: nLayer },
       (_, i) => new DecoderLayer(config, key.fold(10 + i)),

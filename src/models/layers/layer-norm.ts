@@ -3,7 +3,7 @@ import { type Key, layerNorm, type Parameter, type Tensor } from '../../autograd
 import { Module } from '../module.js';
 import { gaussian, type Placement, zero } from './parameters.js';
 
-/** `layerNorm` over the last axis; weight N(1, initStd) and bias 0, as in the Transformer-XL code. */
+/** `layerNorm` over the last axis; weight N(1, 0.02) and bias 0, as in the Transformer-XL code. */
 export class LayerNorm extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter;

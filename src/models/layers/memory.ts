@@ -10,7 +10,7 @@ import {
   type Tensor,
 } from '../../autograd/index.js';
 import type { MemoryConfig } from '../config.js';
-import { gaussian } from './parameters.js';
+import { gaussian, gaussianRows } from './parameters.js';
 
 /**
  * The learned rows that memory starts with, [numMemTokens, dModel]. The paper's code repeats one
@@ -19,9 +19,9 @@ import { gaussian } from './parameters.js';
  */
 export function memoryRows(config: MemoryConfig, key: Key): Parameter {
   const { numMemTokens, dModel, memInit } = config;
-  if (memInit === 'distinct') return gaussian(key, [numMemTokens, dModel], config);
+  if (memInit === 'distinct') return gaussianRows(key, [numMemTokens, dModel], config);
   return scope(() => {
-    using row = gaussian(key, [1, dModel], { ...config, initStd: 1 });
+    using row = gaussian(key, [1, dModel], { ...config, deviation: 1 });
     return new Parameter(broadcastTo(row, [numMemTokens, dModel]));
   });
 }
