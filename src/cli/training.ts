@@ -67,12 +67,13 @@ function progressLine(
   const average = (field: 'loss' | 'accuracy' | 'tokensPerSecond') =>
     recentMean(recent.map((step) => step[field]));
   const seconds = (performance.now() - started) / 1000;
-  const { step, length } = recent[recent.length - 1];
+  const { step, length, segmentLength } = recent[recent.length - 1];
   const left = (seconds / seen.length) * (steps - step);
   const skipped = seen.filter((step) => step.skipped !== undefined).length;
   return [
     `step ${String(step).padStart(String(steps).length)}/${steps}`,
     ...(curriculum ? [`length ${length}`] : []),
+    ...(curriculum?.cuts ? [`segments of ${segmentLength}`] : []),
     `loss ${average('loss').toFixed(3)}`,
     `accuracy ${percent(average('accuracy')).padStart(5)}`,
     `${rate(average('tokensPerSecond'))} tokens/s`,

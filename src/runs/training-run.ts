@@ -138,9 +138,10 @@ export class TrainingRun {
   get finished(): boolean {
     const { steps, stopAt, segmentLength } = this.config.training;
     if (this.step >= steps) return true;
-    const end = { length: this.task.length, segmentLength };
-    const full = this.#recent.filter((step) => !isHarder(end, step));
-    return stopAt !== null && full.length === WINDOW && mean(full, 'accuracy') >= stopAt;
+    const last = this.#recent.filter(
+      (step) => step.length === this.task.length && step.segmentLength === segmentLength,
+    );
+    return stopAt !== null && last.length === WINDOW && mean(last, 'accuracy') >= stopAt;
   }
 
   /**

@@ -9,7 +9,7 @@ export interface CurriculumOptions {
   /** How much longer they get each time. Whole segments keep what was learnt about offsets. */
   by: number;
   /**
-   * Segment lengths to begin with, in order. Once samples have their full length, mastering them
+   * Segment lengths to begin with, from the longest on. Once samples have their full length, mastering them
    * leads on to the next of these, and at last to the training's own: so what can be learnt within
    * one segment is learnt before it has to pass through memory. Default: none.
    */
@@ -39,7 +39,7 @@ export class Curriculum {
   readonly #recent: number[] = [];
   readonly #options: Required<CurriculumOptions>;
 
-  /** Throws `MemgradError` for lengths or cuts that are no whole numbers >= 1, or a threshold outside (0, 1]. */
+  /** Throws `MemgradError` for lengths or cuts that are no whole numbers >= 1, cuts that don't fall, or a threshold outside (0, 1]. */
   constructor(
     readonly target: Task,
     { start, by, cuts = [], at = 0.97, window = 10 }: CurriculumOptions,
@@ -47,7 +47,13 @@ export class Curriculum {
     for (const [name, value] of Object.entries({ start, by, window })) {
       requireWhole('curriculum', name, value);
     }
-    for (const cut of cuts) requireWhole('curriculum', 'each of cuts', cut);
+    for (const [i, cut] of cuts.entries()) {
+      requireWhole('curriculum', 'each of cuts', cut);
+      if (i === 0 || cut < cuts[i - 1]) continue;
+      throw new MemgradError(
+        `curriculum: each of cuts must be shorter than the one before, got ${cut} after ${cuts[i - 1]}.`,
+      );
+    }
     if (!(at > 0 && at <= 1)) {
       throw new MemgradError(`curriculum: the accuracy to grow at must lie in (0, 1], got ${at}.`);
     }

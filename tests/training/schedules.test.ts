@@ -79,6 +79,10 @@ test('a curriculum cuts finer once samples have their full length', () => {
     () => new Curriculum(new Copy(), { start: 4, by: 4, cuts: [0] }),
     /each of cuts must be a whole number >= 1, got 0/,
   );
+  assert.throws(
+    () => new Curriculum(new Copy(), { start: 4, by: 4, cuts: [6, 12] }),
+    /each of cuts must be shorter than the one before, got 12 after 6/,
+  );
 });
 
 test.run();
