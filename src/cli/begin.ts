@@ -11,6 +11,7 @@ import {
 } from '../runs/index.js';
 import { FolderStorage, readWhole } from '../runs/node-storage.js';
 import { type CommonOptions, type Context, openContext } from './context.js';
+import { lockFolder } from './lock.js';
 
 const MOST_CONFIG_BYTES = 1_000_000;
 
@@ -45,6 +46,8 @@ export interface Begun {
   readonly context: Context;
   /** Where it is kept, if it is. */
   readonly folder: string | undefined;
+  /** Lets other processes have the folder. */
+  readonly release: () => Promise<void>;
 }
 
 /** Begins or resumes the run that the options ask for; `configOf` reads one from the options alone. */
@@ -64,11 +67,28 @@ export async function begin(
     refuseOthers(command, 'config');
     config = await readConfigFile(options.config, options, given);
   }
-  const storage = options.out === undefined ? undefined : new FolderStorage(options.out);
+  const { out: folder } = options;
+  const storage = folder === undefined ? undefined : new FolderStorage(folder);
   await storage?.prepare();
-  const context = await openContext({ ...options, backend: config.backend });
-  const run = await TrainingRun.start(config, { storage, backend: context.backend });
-  return { run, context, folder: options.out };
+  return locked(folder, async () => {
+    const context = await openContext({ ...options, backend: config.backend });
+    const run = await TrainingRun.start(config, { storage, backend: context.backend });
+    return { run, context };
+  });
+}
+
+/** What `start` gives, with the folder taken before, if there is one. */
+async function locked(
+  folder: string | undefined,
+  start: () => Promise<Pick<Begun, 'run' | 'context'>>,
+): Promise<Begun> {
+  const release = folder === undefined ? async () => {} : await lockFolder(folder);
+  try {
+    return { ...(await start()), folder, release };
+  } catch (error) {
+    await release();
+    throw error;
+  }
 }
 
 async function resume(
@@ -78,26 +98,28 @@ async function resume(
 ): Promise<Begun> {
   const storage = new FolderStorage(folder);
   const saved = await readConfig(storage);
-  const context = await openContext({
-    ...options,
-    backend: given('backend') ? options.backend : saved.backend,
+  return locked(folder, async () => {
+    const context = await openContext({
+      ...options,
+      backend: given('backend') ? options.backend : saved.backend,
+    });
+    const { output, backend } = context;
+    const run = await TrainingRun.resume(storage, {
+      backend,
+      steps: given('steps') ? options.steps : undefined,
+      stopAt: options.stopAt,
+    });
+    const others = [
+      ...(backend.name === saved.backend ? [] : [`on ${saved.backend}`]),
+      ...(saved.memgrad === MEMGRAD_VERSION ? [] : [`by memgrad ${saved.memgrad}`]),
+    ];
+    if (others.length > 0) {
+      output.print(
+        `Note: this run was begun ${others.join(', ')}; from here on its numbers may differ in their last bits.`,
+      );
+    }
+    return { run, context };
   });
-  const { output, backend } = context;
-  const run = await TrainingRun.resume(storage, {
-    backend,
-    steps: given('steps') ? options.steps : undefined,
-    stopAt: options.stopAt,
-  });
-  const others = [
-    ...(backend.name === saved.backend ? [] : [`on ${saved.backend}`]),
-    ...(saved.memgrad === MEMGRAD_VERSION ? [] : [`by memgrad ${saved.memgrad}`]),
-  ];
-  if (others.length > 0) {
-    output.print(
-      `Note: this run was begun ${others.join(', ')}; from here on its numbers may differ in their last bits.`,
-    );
-  }
-  return { run, context, folder };
 }
 
 async function readConfigFile(

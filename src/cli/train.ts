@@ -41,14 +41,14 @@ Examples:
 }
 
 async function runTrain(options: TrainCommandOptions, command: Command): Promise<void> {
-  const { run, context, folder } = await begin(options, command, () => configOf(options));
+  const { run, context, folder, release } = await begin(options, command, () => configOf(options));
   const { output, backend } = context;
   const { config } = run;
   output.event('start', { config, backend: backend.name, step: run.step });
   output.print(introduction(run, output));
 
   const { checkFinite } = options;
-  const trained = await runTraining(run, context, { checkFinite });
+  const trained = await runTraining(run, context, { checkFinite }).finally(release);
   const { model, task, step, loss, accuracy, seconds, interrupted } = trained;
   output.settle(
     trained.accuracies.length === 0

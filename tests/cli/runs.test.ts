@@ -41,6 +41,26 @@ async function trainAndKill(args: readonly string[], within: number): Promise<bo
   return code === null;
 }
 
+test('a folder that a process trains in is refused to others, and is free once it is gone', () =>
+  inFolder(async (folder) => {
+    const out = join(folder, 'run');
+    let second: Promise<string> | undefined;
+    await memgrad(['train', ...eventful, '--out', out], (printed, child) => {
+      if (second || !printed.includes('"step":1,')) return;
+      second = memgrad(['train', '--resume', out]).then(refused);
+      second.catch(() => {}).finally(() => child.kill('SIGKILL'));
+    });
+    assert.match(await (second as Promise<string>), /is being trained by process \d+; wait for it/);
+    const { code, stderr } = await memgrad(['train', '--resume', out, '--samples', '4', '--json']);
+    assert.is(code, 0, stderr);
+    assert.not.ok((await readdir(out)).includes('process.lock'));
+
+    // Nobody here can tell whether a process of another machine still runs.
+    await writeFile(join(out, 'process.lock'), `${process.pid} elsewhere\n`);
+    const more = ['--resume', out, '--steps', String(STEPS + 1), '--samples', '4', '--json'];
+    assert.is((await memgrad(['train', ...more])).code, 0);
+  }));
+
 const KILLS = process.env.MEMGRAD_LONG ? 40 : 4;
 
 test(`killed ${KILLS} times at random moments, a run resumes each time and ends with the same bits`, () =>

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { MemgradError } from '../../errors.js';
 import { FolderStorage } from '../../runs/node-storage.js';
 import type { Context } from '../context.js';
+import { lockFolder } from '../lock.js';
 import { type Measured, otherRun } from './measured.js';
 import { runTask } from './task-run.js';
 import { runText } from './text-run.js';
@@ -43,13 +44,18 @@ export async function trainInto(
   const done = await measuredIn(folder, config);
   if (done) return done;
   await mkdir(folder, { recursive: true });
-  const storage = new FolderStorage(folder);
-  const measured = await ('corpus' in config
-    ? runText(config, storage, options)
-    : runTask(config, storage, options));
-  const text = `${JSON.stringify(measured, null, 2)}\n`;
-  await storage.write(RESULT_FILE, new TextEncoder().encode(text));
-  return measured;
+  const release = await lockFolder(folder);
+  try {
+    const storage = new FolderStorage(folder);
+    const measured = await ('corpus' in config
+      ? runText(config, storage, options)
+      : runTask(config, storage, options));
+    const text = `${JSON.stringify(measured, null, 2)}\n`;
+    await storage.write(RESULT_FILE, new TextEncoder().encode(text));
+    return measured;
+  } finally {
+    await release();
+  }
 }
 
 function parse(text: string, folder: string): Measured {

@@ -34,6 +34,7 @@ export interface Row {
   readonly training?: Partial<
     Pick<RunConfig['training'], 'batchSize' | 'bpttDepth'> & {
       learningRate: number;
+      schedule: RunConfig['training']['schedule']['name'];
       warmUp: number;
     }
   >;

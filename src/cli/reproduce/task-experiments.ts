@@ -76,10 +76,10 @@ export const taskExperiments = {
     cells: (scale) =>
       taskCells(
         [
-          row(2, 5, 4000, { transformer: 0.496, 'transformer-xl': 1, rmt: 0.99 }),
-          row(3, 4, 4500, { transformer: 0.099, 'transformer-xl': 0.849, rmt: 0.992 }),
-          row(4, 3, 5000, {}),
-          row(5, 2, 6000, { transformer: 0.099, 'transformer-xl': 0.988, rmt: 0.965 }),
+          row(2, 5, 3000, { transformer: 0.496, 'transformer-xl': 1, rmt: 0.99 }),
+          row(3, 4, 3200, { transformer: 0.099, 'transformer-xl': 0.849, rmt: 0.992 }),
+          row(4, 3, 3500, {}),
+          row(5, 2, 4000, { transformer: 0.099, 'transformer-xl': 0.988, rmt: 0.965 }),
         ].map((cut, index) => ({
           ...cut,
           task: retrieval,
@@ -87,7 +87,7 @@ export const taskExperiments = {
           // Each value is behind its key: two layers have to find each other before memory has a use.
           curriculum: { start: 2, by: 1, cuts: [10, 5, 4, 3].slice(0, index + 1), at: 0.95 },
           model: { init: 'wide' as const, nHead: 8, dHead: 16 },
-          training: { batchSize: 128 },
+          training: { batchSize: 128, schedule: 'cosine' as const },
         })),
         MODELS,
         { sizes: RETRIEVAL_SIZES, steps: 1_000_000, batchSize: 32 },
