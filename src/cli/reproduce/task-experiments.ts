@@ -104,7 +104,11 @@ export const taskExperiments = {
         [
           row(3, 120, 3000, { transformer: 0.125, 'transformer-xl': 0.778, rmt: 1 }),
           row(6, 60, 3000, { transformer: 0.123, 'transformer-xl': 0.125, rmt: 1 }),
-          row(9, 40, 4000, { transformer: 0.126, 'transformer-xl': 0.136, rmt: 1 }),
+          row(9, 40, scale === 'small' ? 2500 : 4000, {
+            transformer: 0.126,
+            'transformer-xl': 0.136,
+            rmt: 1,
+          }),
         ]
           .filter(({ segmentLength }) => scale !== 'small' || segmentLength === 40)
           .map((cut) => ({
@@ -112,6 +116,7 @@ export const taskExperiments = {
             row: `120 symbols, ${cut.row}`,
             task: copyOf(120, 8),
             curriculum: { start: cut.segmentLength, by: cut.segmentLength, at: 0.99 },
+            ...(scale === 'small' && { training: { batchSize: 16 } }),
           })),
         MODELS,
         { sizes: COPY_SIZES, steps: 600_000, batchSize: 128 },
