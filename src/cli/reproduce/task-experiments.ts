@@ -76,10 +76,10 @@ export const taskExperiments = {
     cells: (scale) =>
       taskCells(
         [
-          row(2, 5, 3000, { transformer: 0.496, 'transformer-xl': 1, rmt: 0.99 }),
-          row(3, 4, 3200, { transformer: 0.099, 'transformer-xl': 0.849, rmt: 0.992 }),
-          row(4, 3, 3500, {}),
-          row(5, 2, 4000, { transformer: 0.099, 'transformer-xl': 0.988, rmt: 0.965 }),
+          row(2, 5, 5000, { transformer: 0.496, 'transformer-xl': 1, rmt: 0.99 }),
+          row(3, 4, 5000, { transformer: 0.099, 'transformer-xl': 0.849, rmt: 0.992 }),
+          row(4, 3, 5000, {}),
+          row(5, 2, 6000, { transformer: 0.099, 'transformer-xl': 0.988, rmt: 0.965 }),
         ].map((cut, index) => ({
           ...cut,
           task: retrieval,
