@@ -24,7 +24,7 @@ export const lengths: Record<
 > = {
   copy: { label: 'Symbols to copy', least: 1, most: 60, usual: 6 },
   reverse: { label: 'Symbols to reverse', least: 1, most: 60, usual: 6 },
-  retrieval: { label: 'Pairs of key and value', least: 1, most: 26, usual: 4 },
+  retrieval: { label: 'Pairs of key and value', least: 1, most: 26, usual: 2 },
   quadratic: { label: 'Roots up to', least: 2, most: 60, usual: 10 },
   memorize: { label: 'Symbols to read', least: KEPT, most: 60, usual: 12 },
 };
@@ -79,6 +79,8 @@ export function configsOf(state: State): RunConfig[] {
             dHead: +width / +heads,
             dInner: 2 * +width,
             ...presets.fast,
+            // A key is joined with its value in one layer and looked up in the next.
+            ...(task.name === 'retrieval' && { init: 'wide' }),
             dtype: 'float32',
             memLen: cache,
             numMemTokens: memory,
