@@ -9,7 +9,7 @@ import {
   RUN_VERSION,
   type RunConfig,
 } from '../runs/index.js';
-import { createTask, type TaskName, taskNames } from '../tasks/index.js';
+import { createTask, queryChoices, type TaskName, taskNames } from '../tasks/index.js';
 import { nonFiniteChoices, optimizerNames } from '../training/index.js';
 import type { BeginOptions } from './begin.js';
 import { DEMO } from './demo.js';
@@ -24,6 +24,7 @@ export interface TrainCommandOptions extends BeginOptions {
   symbols?: number;
   copies?: number;
   pairs?: number;
+  queries?: (typeof queryChoices)[number];
   range?: number;
   kept?: number;
   segmentLength: number;
@@ -137,6 +138,12 @@ export function addTrainOptions(command: Command): void {
       size(limits.copies),
     )
     .option('--pairs <n>', 'retrieval: pairs to remember (default: 4)', size(limits.pairs))
+    .addOption(
+      new Option(
+        '--queries <which>',
+        'retrieval: training asks for all pairs of a list in turn, or one (default: all)',
+      ).choices(queryChoices),
+    )
     .option('--range <n>', 'quadratic: largest root (default: 100)', read.whole(2, limits.range))
     .option('--kept <n>', 'memorize: symbols to remember (default: 8)', size(limits.length))
     .option(
@@ -292,10 +299,11 @@ function taskOf({
   symbols,
   copies,
   pairs,
+  queries,
   range,
   kept,
 }: TrainCommandOptions): unknown {
-  const given = Object.entries({ length, symbols, copies, pairs, range, kept });
+  const given = Object.entries({ length, symbols, copies, pairs, queries, range, kept });
   const options = given.filter(([, value]) => value !== undefined);
   return { name: task, options: { ...taskDefaults[task], ...Object.fromEntries(options) } };
 }

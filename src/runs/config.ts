@@ -2,7 +2,7 @@
 import { backendNames } from '../backends/index.js';
 import { MemgradError } from '../errors.js';
 import { type AnyConfig, checkConfig, choices, modelNames } from '../models/index.js';
-import { type TaskName, taskNames } from '../tasks/index.js';
+import { queryChoices, type TaskName, taskNames } from '../tasks/index.js';
 import { nonFiniteChoices, optimizerNames } from '../training/index.js';
 import {
   type Check,
@@ -76,7 +76,10 @@ const taskOptions = {
     copies: whole(1, limits.copies),
   }),
   reverse: object({ length: whole(1, limits.length), symbols: whole(2, limits.symbols) }),
-  retrieval: object({ pairs: whole(1, limits.pairs) }),
+  retrieval: object({
+    pairs: whole(1, limits.pairs),
+    queries: orDefault(oneOf(queryChoices), undefined),
+  }),
   quadratic: object({ range: whole(2, limits.range) }),
   memorize: object({
     length: whole(1, limits.length),

@@ -18,7 +18,7 @@ export * from './documents.js';
 export { cutText, Language, type TextParts } from './language.js';
 export { Memorize, type MemorizeOptions } from './memorize.js';
 export { Quadratic, type QuadraticOptions } from './quadratic.js';
-export { Retrieval, type RetrievalOptions } from './retrieval.js';
+export { queryChoices, Retrieval, type RetrievalOptions } from './retrieval.js';
 export { Reverse, type ReverseOptions } from './reverse.js';
 export type { Part, StreamTask } from './stream.js';
 export * from './task.js';

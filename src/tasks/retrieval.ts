@@ -1,6 +1,6 @@
 /** Associative retrieval: read pairs of key and value, then say the value of one key. */
 import type { Key } from '../autograd/index.js';
-import { requireWhole } from '../errors.js';
+import { MemgradError, requireWhole } from '../errors.js';
 import { drawFrom } from './held-out.js';
 import { answerBatch, type Batch, type Split, type Task } from './task.js';
 
@@ -8,7 +8,16 @@ import { answerBatch, type Batch, type Split, type Task } from './task.js';
 export interface RetrievalOptions {
   /** How many pairs are read. Default 4, at most 26: there are 26 keys. */
   pairs?: number;
+  /**
+   * Whether a batch to train on asks for `all` pairs of the same list, one sample after the other,
+   * or for `one` of each list, as the paper's does. Asking for all, what does not depend on the
+   * query cancels in the gradient, and the query, which decides, is learnt sooner. Default `all`.
+   */
+  queries?: (typeof queryChoices)[number];
 }
+
+/** What `queries` may be. */
+export const queryChoices = ['all', 'one'] as const;
 
 // Tokens: values 0 to 9, then the separator, then keys.
 const VALUES = 10;
@@ -19,11 +28,8 @@ const KEYS = 26;
 /**
  * Associative retrieval (Ba et al. 2016, arXiv 1610.06258; RMT paper, section 4.1; format of its
  * published code): the sequence is [key, value, ..., key, value, query, 10, value of the query].
- * Keys differ, and so do values, up to ten pairs; from then on values may repeat.
- *
- * A batch to train on asks for all pairs of the same list, one sample after the other, and what is
- * held out is the list. So what does not depend on the query cancels in the gradient, and the
- * query, which decides, is learnt in a fraction of the steps.
+ * Keys differ, and so do values, up to ten pairs; from then on values may repeat. Held out is the
+ * list of pairs, whatever is asked of it.
  */
 export class Retrieval implements Task {
   readonly name = 'retrieval';
@@ -31,27 +37,32 @@ export class Retrieval implements Task {
   readonly vocabulary = FIRST_KEY + KEYS;
   readonly chance = 1 / VALUES;
   readonly length: number;
+  readonly #queries: RetrievalOptions['queries'];
 
-  /** Throws `MemgradError` unless `pairs` is a whole number from 1 to 26. */
-  constructor({ pairs = 4 }: RetrievalOptions = {}) {
+  /** Throws `MemgradError` unless `pairs` is a whole number from 1 to 26 and `queries` is all or one. */
+  constructor({ pairs = 4, queries = 'all' }: RetrievalOptions = {}) {
     requireWhole('retrieval', 'pairs', pairs, 1, KEYS);
+    if (!queryChoices.includes(queries)) {
+      throw new MemgradError(`retrieval: queries must be all or one, got ${queries}.`);
+    }
     this.length = pairs;
+    this.#queries = queries;
   }
 
   batch(key: Key, size: number, split: Split): Batch {
     const pairs = this.length;
     return answerBatch(size, (row) => {
-      const training = split === 'train';
-      const own = key.fold(training ? Math.floor(row / pairs) : row);
+      const inTurn = split === 'train' && this.#queries === 'all';
+      const own = key.fold(inTurn ? Math.floor(row / pairs) : row);
       const list = drawFrom(split, this.#variety(), own, (attempt) => this.#list(attempt));
-      const [asked] = training ? [row % pairs] : own.integers(1, pairs);
+      const [asked] = inTurn ? [row % pairs] : own.integers(1, pairs);
       const [query, value] = list.subarray(2 * asked);
       return { prompt: [...list, query, SEPARATOR], answer: [value] };
     });
   }
 
   withLength(pairs: number): Retrieval {
-    return new Retrieval({ pairs });
+    return new Retrieval({ pairs, queries: this.#queries });
   }
 
   /** Keys as letters, values as digits, the separator as `>`. */

@@ -71,6 +71,14 @@ test("the paper's sizes give the paper's counts of parameters", () => {
   }
 });
 
+test("the scale 'paper' has none of our own ways to learn retrieval", () => {
+  const { model, task, training } = cellOf('retrieval', 'paper', 'rmt').config(0) as RunConfig;
+  assert.equal(task.options, { pairs: 4, queries: 'one' });
+  assert.is(model.config.init, undefined);
+  assert.is(training.curriculum, null);
+  assert.is(training.batchSize, 32);
+});
+
 /** A run that takes a second. */
 const quick = (): RunConfig => {
   const config = cellOf('retrieval', 'small', 'rmt').config(3) as RunConfig;

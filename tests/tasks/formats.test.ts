@@ -97,6 +97,15 @@ test('retrieval: training asks for all pairs of a list in turn, and no list is i
   const seen = new Set(trained.map((src) => src.slice(0, 6).join()));
   assert.is(seen.size, 100);
   for (const src of lists('test')) assert.not.ok(seen.has(src.slice(0, 6).join()));
+
+  // As the paper's batches are: a list of its own to each sample, at other lengths too.
+  const apart = new Retrieval({ pairs: 26, queries: 'one' }).withLength(3);
+  const single = rows(apart.batch(Key.of(5), 300, 'train')).map(({ src }) => src);
+  assert.is(new Set(single.map((src) => src.slice(0, 6).join())).size, 300);
+  assert.throws(
+    () => new Retrieval({ queries: 'some' as 'all' }),
+    /queries must be all or one, got some/,
+  );
 });
 
 test('retrieval: every pair is asked for, and every value is the answer, equally often', () => {

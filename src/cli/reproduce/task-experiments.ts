@@ -20,7 +20,6 @@ const copyOf = (length: number, symbols: number): TaskConfig => ({
   options: { length, symbols, copies: 2 },
 });
 const reverse24: TaskConfig = { name: 'reverse', options: { length: 24, symbols: 10 } };
-const retrieval: TaskConfig = { name: 'retrieval', options: { pairs: 4 } };
 
 /** By name. */
 export const taskExperiments = {
@@ -82,7 +81,10 @@ export const taskExperiments = {
           row(5, 2, 6000, { transformer: 0.099, 'transformer-xl': 0.988, rmt: 0.965 }),
         ].map((cut, index) => ({
           ...cut,
-          task: retrieval,
+          task: {
+            name: 'retrieval' as const,
+            options: { pairs: 4, queries: scale === 'paper' ? ('one' as const) : undefined },
+          },
           memoryTokens: 4,
           // Each value is behind its key: two layers have to find each other before memory has a use.
           curriculum: { start: 2, by: 1, cuts: [10, 5, 4, 3].slice(0, index + 1), at: 0.95 },
