@@ -16,6 +16,7 @@ const changes: Readonly<Record<string, Pick<Row, 'model' | 'training' | 'memoryT
   'norm after each sub-layer': { model: { norm: 'post', finalNorm: false } },
   'memory begins as one vector': { model: { memInit: 'repeated' } },
   'embeddings times √d': { model: { scaleEmbeddings: true } },
+  'weights by their number of inputs': { model: { init: 'wide' } },
   'heads of 16, not 32': { model: { dHead: 16 } },
   'half the memory': { memoryTokens: SEGMENT / 2 },
   'learning rate 1e-3': { training: { learningRate: 1e-3 } },

@@ -15,6 +15,9 @@ const COPY_SIZES = { layers: 4, heads: 4, dModel: 128, dHead: 64, dInner: 256 };
 const RETRIEVAL_SIZES = { layers: 6, heads: 4, dModel: 64, dHead: 32, dInner: 128 };
 const QUADRATIC_SIZES = { layers: 6, heads: 6, dModel: 128, dHead: 64, dInner: 256 };
 
+// From narrow weights, memory that held one segment did not learn in 1,000 steps to hold a second beside it.
+const LONG = { model: { init: 'wide' }, training: { batchSize: 16, learningRate: 1e-3 } } as const;
+
 const copyOf = (length: number, symbols: number): TaskConfig => ({
   name: 'copy',
   options: { length, symbols, copies: 2 },
@@ -77,8 +80,8 @@ export const taskExperiments = {
         [
           row(2, 5, 5000, { transformer: 0.496, 'transformer-xl': 1, rmt: 0.99 }),
           row(3, 4, 5000, { transformer: 0.099, 'transformer-xl': 0.849, rmt: 0.992 }),
-          row(4, 3, 5000, {}),
-          row(5, 2, 6000, { transformer: 0.099, 'transformer-xl': 0.988, rmt: 0.965 }),
+          row(4, 3, 6000, {}),
+          row(5, 2, 7000, { transformer: 0.099, 'transformer-xl': 0.988, rmt: 0.965 }),
         ].map((cut, index) => ({
           ...cut,
           task: {
@@ -87,9 +90,9 @@ export const taskExperiments = {
           },
           memoryTokens: 4,
           // Each value is behind its key: two layers have to find each other before memory has a use.
-          curriculum: { start: 2, by: 1, cuts: [10, 5, 4, 3].slice(0, index + 1), at: 0.95 },
+          curriculum: { start: 2, by: 1, cuts: [10, 5, 4, 3].slice(0, index + 1), at: 0.85 },
           model: { init: 'wide' as const, nHead: 8, dHead: 16 },
-          training: { batchSize: 128, schedule: 'cosine' as const },
+          training: { batchSize: 128, learningRate: 1e-3 },
         })),
         MODELS,
         { sizes: RETRIEVAL_SIZES, steps: 1_000_000, batchSize: 32 },
@@ -106,7 +109,7 @@ export const taskExperiments = {
         [
           row(3, 120, 3000, { transformer: 0.125, 'transformer-xl': 0.778, rmt: 1 }),
           row(6, 60, 3000, { transformer: 0.123, 'transformer-xl': 0.125, rmt: 1 }),
-          row(9, 40, scale === 'small' ? 2500 : 4000, {
+          row(9, 40, scale === 'small' ? 2000 : 4000, {
             transformer: 0.126,
             'transformer-xl': 0.136,
             rmt: 1,
@@ -118,7 +121,7 @@ export const taskExperiments = {
             row: `120 symbols, ${cut.row}`,
             task: copyOf(120, 8),
             curriculum: { start: cut.segmentLength, by: cut.segmentLength, at: 0.99 },
-            ...(scale === 'small' && { training: { batchSize: 16 } }),
+            ...LONG,
           })),
         MODELS,
         { sizes: COPY_SIZES, steps: 600_000, batchSize: 128 },
@@ -134,6 +137,7 @@ export const taskExperiments = {
           task: copyOf(length, 8),
           memoryTokens: 60,
           curriculum: { start: 60, by: 60, at: 0.99 },
+          ...LONG,
         })),
         ['transformer-xl', 'rmt'],
         { sizes: COPY_SIZES, steps: 600_000, batchSize: 128 },
