@@ -20,7 +20,7 @@ export interface Row {
   readonly segmentLength: number;
   /** Default: as many as a segment has tokens. */
   readonly memoryTokens?: number;
-  /** At our own scales, at most: `STOP_AT` ends training. */
+  /** At our own scales, at most: `stopAt`, by default `STOP_AT`, ends training. */
   readonly steps: number;
   /** At our own scales. */
   readonly curriculum?: NonNullable<RunConfig['training']['curriculum']>;
@@ -32,7 +32,7 @@ export interface Row {
   readonly model?: Partial<RunConfig['model']['config']>;
   /** Settings of the training other than the preset's, at our own scales. */
   readonly training?: Partial<
-    Pick<RunConfig['training'], 'batchSize' | 'bpttDepth'> & {
+    Pick<RunConfig['training'], 'batchSize' | 'bpttDepth' | 'stopAt'> & {
       learningRate: number;
       schedule: RunConfig['training']['schedule']['name'];
       warmUp: number;
@@ -83,10 +83,11 @@ function configOf(
   const { task, segmentLength, memoryTokens = segmentLength } = row;
   const own = scale !== 'paper';
   const { layers, heads, dModel, dHead, dInner } = own ? ownSizes[scale] : paper.sizes;
-  const { optimizer, learningRate, betas, schedule, warmUp, clip, batchSize, bpttDepth } = {
+  const { optimizer, learningRate, betas, schedule, warmUp, clip, ...training } = {
     ...trainingPresets[own ? 'fast' : 'paper'],
     batchSize: own ? BATCH : paper.batchSize,
     bpttDepth: null,
+    stopAt: own ? STOP_AT : null,
     ...(own && row.training),
   };
   const config = {
@@ -114,13 +115,11 @@ function configOf(
     training: {
       segmentLength,
       steps: own ? row.steps : paper.steps,
-      batchSize,
+      ...training,
       optimizer: { name: optimizer, learningRate, betas, weightDecay: 0 },
       schedule: { name: schedule, warmUp },
       clip,
-      bpttDepth,
       curriculum: own ? (row.curriculum ?? null) : null,
-      stopAt: own ? STOP_AT : null,
       checkpointSegments: false,
       nonFinite: 'stop',
       saveEvery: SAVE_EVERY,
