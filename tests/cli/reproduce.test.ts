@@ -71,12 +71,19 @@ test("the paper's sizes give the paper's counts of parameters", () => {
   }
 });
 
-test("the scale 'paper' has none of our own ways to learn retrieval", () => {
-  const { model, task, training } = cellOf('retrieval', 'paper', 'rmt').config(0) as RunConfig;
-  assert.equal(task.options, { pairs: 4, queries: 'one' });
-  assert.is(model.config.init, undefined);
-  assert.is(training.curriculum, null);
-  assert.is(training.batchSize, 32);
+test("the scale 'paper' has none of our own ways to learn retrieval and long copies", () => {
+  for (const [name, options, batchSize] of [
+    ['retrieval', { pairs: 4, queries: 'one' }, 32],
+    ['copy-long', { length: 120, symbols: 8, copies: 2 }, 128],
+  ] as const) {
+    const { model, task, training } = cellOf(name, 'paper', 'rmt').config(0) as RunConfig;
+    assert.equal(task.options, options);
+    assert.is(model.config.init, undefined);
+    assert.is(training.curriculum, null);
+    assert.is(training.stopAt, null);
+    assert.is(training.batchSize, batchSize);
+    assert.is(training.optimizer.learningRate, 1e-4);
+  }
 });
 
 /** A run that takes a second. */

@@ -108,7 +108,7 @@ export function summaryPage(
     line(shown.map((_, i) => (i < 2 ? '---' : '---:'))),
     ...cells.map((cell) => line(shown.map(([, show]) => show(cell)))),
     '',
-    `Here: ${experiment.says}; measured on ${count(samples)} ${measuredOn[experiment.score]}, the mean over the seeds. Steps: those taken by each seed; at our own scales a run on an algorithmic task ends when 99.9% of the answer tokens of ten batches in a row are right. Seconds: of training, on the machine that ran it.${experiment.source ? ' Paper: its mean on its own data after hundreds of thousands of steps, judged by its own scripts.' : ''}`,
+    `Here: ${experiment.says}; measured on ${count(samples)} ${measuredOn[experiment.score]}, the mean over the seeds. Steps: those taken by each seed; at our own scales a run on an algorithmic task ends when 99.9% of the answer tokens of ten batches in a row are right, unless its configuration has it go on to its last step. Seconds: of training, on the machine that ran it.${experiment.source ? ' Paper: its mean on its own data after hundreds of thousands of steps, judged by its own scripts.' : ''}`,
     '',
     ...(missing > 0 ? [`Not done yet: ${plural(missing, 'run')}.`, ''] : []),
     `![${experiment.title}](${name}-${scale}.svg)`,
