@@ -106,8 +106,9 @@ async function runReproduce(name: ExperimentName, options: ReproduceOptions): Pr
   const cells = experiment.cells(scale);
   const planned = cells.flatMap((cell) =>
     cell.seeds.map((seed): Planned => {
-      const run = `${slug(cell.row)}-${cell.model}-seed${seed}`;
-      return { cell, seed, folder: join(options.runs, name, scale, run) };
+      const { experiment, row } = cell.shared ?? { experiment: name, row: cell.row };
+      const run = `${slug(row)}-${cell.model}-seed${seed}`;
+      return { cell, seed, folder: join(options.runs, experiment, scale, run) };
     }),
   );
   const share = planned.filter((_, i) => i % shard.count === shard.index - 1);

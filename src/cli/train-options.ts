@@ -41,6 +41,7 @@ export interface TrainCommandOptions extends BeginOptions {
   scaleEmbeddings?: boolean;
   memoryInit?: AnyConfig['memInit'];
   init?: AnyConfig['init'];
+  writeTokens?: AnyConfig['writeTokens'];
   dropout?: number;
   optimizer?: RunConfig['training']['optimizer']['name'];
   learningRate?: number;
@@ -114,6 +115,12 @@ export function addTrainOptions(command: Command): void {
     )
     .addOption(
       new Option('--init <kind>', 'how the weights begin (default: narrow)').choices(choices.init),
+    )
+    .addOption(
+      new Option(
+        '--write-tokens <kind>',
+        'what stands where RMT writes: the memory that it read, or learned rows (default: carried)',
+      ).choices(choices.writeTokens),
     )
     .option('--scale-embeddings', '* multiply embeddings by the square root of their width')
     .option('--no-scale-embeddings', '* leave embeddings as they are')
@@ -245,6 +252,7 @@ export function configOf(options: TrainCommandOptions): unknown {
         dropout: options.dropout ?? basis.dropout,
         memInit: options.memoryInit ?? basis.memInit,
         init: options.init,
+        writeTokens: options.writeTokens,
         dtype: 'float32',
         memLen: options.cache,
         numMemTokens: options.memoryTokens,

@@ -88,6 +88,11 @@ export interface MemoryConfig extends ModelConfig {
 export interface RecurrentMemoryConfig extends MemoryConfig {
   /** Whether memory stands at the end too, where it is written. Without, the memory in front, which sees itself only, is carried. Default true. */
   memAtEnd?: boolean;
+  /**
+   * What stands where memory is written: the memory that came in (`carried`, the default and the
+   * paper), or learned rows that are the same for every segment (`own`).
+   */
+  writeTokens?: 'carried' | 'own';
 }
 
 /** The configuration of a model with carried memory tokens and a cache. */
@@ -141,6 +146,7 @@ export const choices = {
   positions: ['rotary', 'relative', 'relative-wrapped', 'absolute'],
   memInit: ['distinct', 'repeated'],
   init: ['narrow', 'wide'],
+  writeTokens: ['carried', 'own'],
 } as const;
 
 /** Throws `MemgradError` for the first option of `config` that a model cannot be made with. Options that a model doesn't have may be missing. */
@@ -177,9 +183,12 @@ export function checkConfig(config: Readonly<Record<string, unknown>>): void {
     if (typeof config[name] !== 'boolean') refuse(name, 'true or false');
   }
   for (const [name, allowed] of Object.entries(choices)) {
-    if (['memInit', 'init'].includes(name) && !present(name)) continue;
+    if (['memInit', 'init', 'writeTokens'].includes(name) && !present(name)) continue;
     if (!allowed.some((choice) => choice === config[name]))
       refuse(name, `one of ${allowed.join(', ')}`);
+  }
+  if (config.writeTokens === 'own' && config.memAtEnd === false) {
+    refuse('writeTokens', "'carried' with memAtEnd: false, where nothing stands at the end");
   }
   if (config.positions === 'rotary' && (config.dHead as number) % 2 !== 0) {
     refuse('dHead', 'an even number, since rotary positions turn pairs of values');

@@ -19,7 +19,7 @@ import { MemgradError } from '../errors.js';
 import { checkConfig, type MemoryConfig } from './config.js';
 import { Stack } from './layers/decoder.js';
 import { Linear } from './layers/linear.js';
-import { initialMemory, memoryRows } from './layers/memory.js';
+import { memoryRows, perSequence } from './layers/memory.js';
 import { Module } from './module.js';
 
 /** The configuration of an encoder that classifies. */
@@ -94,7 +94,7 @@ export class EncoderRMT extends Module {
     const segments = documents.map((document) => this.#cut(document));
     const steps = Math.max(...segments.map(({ length }) => length));
     // [1, numMemTokens, dModel] for each document, at first the learned one
-    const memories = documents.map(() => initialMemory(this.memory, 1));
+    const memories = documents.map(() => perSequence(this.memory, 1));
     return Array.from({ length: steps }, (_, step) => {
       const active = documents.map((_, i) => i).filter((i) => segments[i].length >= steps - step);
       const present = active.map((i) => segments[i].at(step - steps) as Int32Array);

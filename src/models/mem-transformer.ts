@@ -3,7 +3,7 @@ import { Key, type Parameter, type Tensor } from '../autograd/index.js';
 import { checkConfig, type MemoryConfig } from './config.js';
 import { Decoder } from './layers/decoder.js';
 import { segmentMask } from './layers/mask.js';
-import { initialMemory, memoryRows, splitMemory, withMemory } from './layers/memory.js';
+import { memoryRows, perSequence, splitMemory, withMemory } from './layers/memory.js';
 import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
 /**
@@ -37,8 +37,8 @@ export class MemTransformer extends SegmentModel<null> {
     const { decoder } = this;
     const { numMemTokens } = this.config;
     const [batch, time] = tokens.shape;
-    const memory = initialMemory(this.memory, batch);
-    const rows = withMemory(memory, decoder.embed(tokens), false);
+    const memory = perSequence(this.memory, batch);
+    const rows = withMemory(memory, decoder.embed(tokens), { memAtEnd: false });
     const mask = segmentMask({ time, numMemTokens, memAtEnd: false }, tokens.backend);
     const { output } = decoder.forward(rows, { mask, key });
     return decoder.predict(splitMemory(output, time, false).read, null);

@@ -3,7 +3,7 @@ import { Key, type Parameter, type Tensor } from '../autograd/index.js';
 import { checkConfig, type RecurrentMemoryConfig } from './config.js';
 import { Decoder } from './layers/decoder.js';
 import { segmentMask } from './layers/mask.js';
-import { initialMemory, memoryRows, splitMemory, withMemory } from './layers/memory.js';
+import { memoryRows, perSequence, splitMemory, withMemory, writeRows } from './layers/memory.js';
 import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
 /**
@@ -15,6 +15,8 @@ export class RMT extends SegmentModel<Tensor> {
   readonly decoder: Decoder;
   /** The memory before the first segment, [numMemTokens, dModel]; learned. */
   readonly memory: Parameter;
+  /** What stands at the end of every segment, [numMemTokens, dModel], with `writeTokens: 'own'`. */
+  readonly writeTokens: Parameter | undefined;
 
   /** Throws `MemgradError` for a configuration that cannot be. */
   constructor(
@@ -26,17 +28,18 @@ export class RMT extends SegmentModel<Tensor> {
     const key = Key.of(seed);
     this.decoder = new Decoder(config, key);
     this.memory = memoryRows(config, key.fold(4));
+    this.writeTokens = writeRows(config, key.fold(6));
   }
 
   initialState(batch: number): Tensor {
-    return initialMemory(this.memory, batch);
+    return perSequence(this.memory, batch);
   }
 
   forward(tokens: Tensor, memory: Tensor, key?: Key): SegmentOutput<Tensor> {
-    const { decoder } = this;
+    const { decoder, writeTokens } = this;
     const { numMemTokens, memAtEnd = true } = this.config;
     const time = tokens.shape[1];
-    const rows = withMemory(memory, decoder.embed(tokens), memAtEnd);
+    const rows = withMemory(memory, decoder.embed(tokens), { memAtEnd, writeTokens });
     const mask = segmentMask({ time, numMemTokens, memAtEnd }, tokens.backend);
     const { output } = decoder.forward(rows, { mask, key });
     const { read, memory: written } = splitMemory(output, time, memAtEnd);

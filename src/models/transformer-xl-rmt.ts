@@ -4,7 +4,7 @@ import { type CachedMemoryConfig, checkConfig } from './config.js';
 import { type Cache, emptyCache, extendCache } from './layers/cache.js';
 import { Decoder } from './layers/decoder.js';
 import { segmentMask } from './layers/mask.js';
-import { initialMemory, memoryRows, splitMemory, withMemory } from './layers/memory.js';
+import { memoryRows, perSequence, splitMemory, withMemory, writeRows } from './layers/memory.js';
 import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
 /** What both leave for the next segment. */
@@ -20,6 +20,8 @@ export class TransformerXLRMT extends SegmentModel<MemoryAndCache> {
   readonly decoder: Decoder;
   /** The memory before the first segment, [numMemTokens, dModel]; learned. */
   readonly memory: Parameter;
+  /** What stands at the end of every segment, [numMemTokens, dModel], with `writeTokens: 'own'`. */
+  readonly writeTokens: Parameter | undefined;
 
   /** Throws `MemgradError` for a configuration that cannot be. */
   constructor(
@@ -31,10 +33,11 @@ export class TransformerXLRMT extends SegmentModel<MemoryAndCache> {
     const key = Key.of(seed);
     this.decoder = new Decoder(config, key);
     this.memory = memoryRows(config, key.fold(4));
+    this.writeTokens = writeRows(config, key.fold(6));
   }
 
   initialState(batch: number): MemoryAndCache {
-    return { memory: initialMemory(this.memory, batch), cache: emptyCache(batch, this.config) };
+    return { memory: perSequence(this.memory, batch), cache: emptyCache(batch, this.config) };
   }
 
   forward(
@@ -42,10 +45,10 @@ export class TransformerXLRMT extends SegmentModel<MemoryAndCache> {
     { memory, cache }: MemoryAndCache,
     key?: Key,
   ): SegmentOutput<MemoryAndCache> {
-    const { decoder } = this;
+    const { decoder, writeTokens } = this;
     const { numMemTokens, memLen, memAtEnd = true, readMemFromCache, sameLength } = this.config;
     const time = tokens.shape[1];
-    const rows = withMemory(memory, decoder.embed(tokens), memAtEnd);
+    const rows = withMemory(memory, decoder.embed(tokens), { memAtEnd, writeTokens });
     const mask = segmentMask(
       {
         time,

@@ -65,6 +65,7 @@ const modelConfig = object({
   cutoffs: orDefault(list(whole(1, 1_000_000)), undefined),
   sameLength: orDefault(flag, undefined),
   memAtEnd: orDefault(flag, undefined),
+  writeTokens: orDefault(oneOf(choices.writeTokens), undefined),
   readMemFromCache: orDefault(flag, undefined),
 }) satisfies Check<Omit<AnyConfig, 'backend'>>;
 

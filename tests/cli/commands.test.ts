@@ -94,15 +94,17 @@ for (const model of modelNames) {
   });
 }
 
-test('--cuts and --init are in the configuration', async () => {
-  const more = '--curriculum 1:1:0.01 --cuts 9,6 --init wide --steps 1 --json'.split(' ');
+test('--cuts, --init and --write-tokens are in the configuration', async () => {
+  const more =
+    '--curriculum 1:1:0.01 --cuts 9,6 --init wide --write-tokens own --steps 1 --json'.split(' ');
   const { code, stdout, stderr } = await memgrad(['train', ...tiny, ...more]);
   assert.is(code, 0, stderr);
   const { model, training } = events(stdout)[0].config as {
-    model: { config: { init: string } };
+    model: { config: { init: string; writeTokens: string } };
     training: { curriculum: unknown };
   };
   assert.is(model.config.init, 'wide');
+  assert.is(model.config.writeTokens, 'own');
   assert.equal(training.curriculum, { start: 1, by: 1, cuts: [9, 6], at: 0.01 });
 });
 
@@ -262,6 +264,7 @@ const badCalls: [args: string, message: RegExp][] = [
   ['train --cuts 12', /--cuts 12: expected a --curriculum/],
   ['train --curriculum 8:8 --cuts 12,', /--cuts.*'12,'.*whole number from 1/],
   ['train --init none', /--init.*'none'.*narrow, wide/],
+  ['train --write-tokens no', /--write-tokens.*'no'.*carried, own/],
   ['train --seed -1', /--seed.*'-1'/],
   ['train --seed 9007199254740992', /--seed.*'9007199254740992'/],
   ['train --out /dev/null', /a file of that name is in the way/],

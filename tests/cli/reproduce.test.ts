@@ -58,6 +58,28 @@ test('every cell at every scale has a configuration of its own, and RMT three se
   }
 });
 
+test('what two experiments share is the same run', () => {
+  const shared: string[] = [];
+  for (const name of experimentNames) {
+    const { source }: Experiment = experiments[name];
+    for (const scale of scales.filter((scale) => source || scale !== 'paper')) {
+      for (const cell of cellsOf(name, scale).filter(({ shared }) => shared)) {
+        const { experiment, row } = cell.shared as NonNullable<Cell['shared']>;
+        const theirs = cellsOf(experiment as typeof name, scale).find(
+          (other) => other.row === row && other.model === cell.model,
+        ) as Cell;
+        assert.equal(theirs.seeds, cell.seeds);
+        for (const seed of cell.seeds) assert.equal(theirs.config(seed), cell.config(seed));
+        shared.push(`${name} ${scale}`);
+      }
+    }
+  }
+  assert.equal(
+    shared,
+    scales.map((scale) => `bptt-depth ${scale}`),
+  );
+});
+
 test("the paper's sizes give the paper's counts of parameters", () => {
   for (const [name, model, expected] of [
     ['copy', 'rmt', 926_220],

@@ -15,6 +15,7 @@ const changes: Readonly<Record<string, Pick<Row, 'model' | 'training' | 'memoryT
   'absolute positions': { model: { positions: 'absolute' } },
   'norm after each sub-layer': { model: { norm: 'post', finalNorm: false } },
   'memory begins as one vector': { model: { memInit: 'repeated' } },
+  'write tokens of their own': { model: { writeTokens: 'own' } },
   'embeddings times √d': { model: { scaleEmbeddings: true } },
   'weights by their number of inputs': { model: { init: 'wide' } },
   'heads of 16, not 32': { model: { dHead: 16 } },

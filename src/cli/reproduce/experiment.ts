@@ -21,6 +21,8 @@ export interface Cell {
   readonly seeds: readonly number[];
   /** Rows of their own: what was trained, evaluated on the same task at other lengths. */
   readonly further?: readonly { readonly row: string; readonly length: number }[];
+  /** The runs are those of another experiment's row, done in its folders. */
+  readonly shared?: { readonly experiment: string; readonly row: string };
   /** What makes the run of a seed. */
   config(seed: number): Measured['config'];
 }

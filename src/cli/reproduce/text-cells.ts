@@ -13,6 +13,7 @@ export interface TextRow {
   readonly bpttDepth?: number;
   readonly maxSegments?: number;
   readonly paper?: number;
+  readonly shared?: Cell['shared'];
 }
 
 /** What the models of an experiment have in common at a scale. */
@@ -22,7 +23,12 @@ export interface TextSetting
     'corpus' | 'words' | 'segmentLength' | 'steps' | 'batchSize' | 'evaluated'
   > {
   readonly cutoffs?: readonly number[];
+  /** Default: 2e-3, and the paper's at its scale. */
+  readonly learningRate?: number;
 }
+
+// Memory that stands at both ends writes what it has read; rows of their own find the end of the segment.
+const streams: TextConfig['model']['preset'] = { ...presets.fast, writeTokens: 'own' };
 
 /** A cell for each row, all trained in the same `setting`; at the paper's scale with its `sizes`. */
 export function textCells(
@@ -31,10 +37,11 @@ export function textCells(
   sizes: ModelSizes,
   scale: Scale,
 ): Cell[] {
-  return rows.map(({ row, model, paper, ...how }) => ({
+  return rows.map(({ row, model, paper, shared, ...how }) => ({
     row,
     model,
     paper,
+    shared,
     seeds: seedsOf(model === 'rmt' || model === 'encoder-rmt', scale),
     config: (seed: number) => configOf({ row, model, ...how }, setting, sizes, scale, seed),
   }));
@@ -42,16 +49,13 @@ export function textCells(
 
 function configOf(
   { model, memoryTokens = 1, cache = 1, bpttDepth = 0, maxSegments }: TextRow,
-  { cutoffs, ...setting }: TextSetting,
+  { cutoffs, learningRate, ...setting }: TextSetting,
   sizes: ModelSizes,
   scale: Scale,
   seed: number,
 ): TextConfig {
   const own = scale !== 'paper';
-  const preset: Preset =
-    own || model !== 'encoder-rmt'
-      ? presets[own ? 'fast' : 'paper']
-      : { ...presets.paper, positions: 'absolute' }; // wrapped ones can't look ahead
+  const preset = own ? ownPreset(model) : paperPreset(model);
   return {
     seed,
     ...setting,
@@ -64,9 +68,18 @@ function configOf(
       ...(cutoffs && { cutoffs }),
     },
     ...(maxSegments !== undefined && { maxSegments }),
-    learningRate: own ? 2e-3 : 2.5e-4,
+    learningRate: learningRate ?? (own ? 2e-3 : 2.5e-4),
     warmUp: own ? 100 : 1,
     clip: own ? 1 : 0.25,
     bpttDepth,
   };
+}
+
+function ownPreset(model: Contender): TextConfig['model']['preset'] {
+  return model === 'rmt' || model === 'transformer-xl-rmt' ? streams : presets.fast;
+}
+
+function paperPreset(model: Contender): Preset {
+  if (model !== 'encoder-rmt') return presets.paper;
+  return { ...presets.paper, positions: 'absolute' }; // wrapped ones can't look ahead
 }

@@ -6,6 +6,7 @@ import { type TextSetting, textCells } from './text-cells.js';
 const BITS =
   'bits per character on held-out text, the state carried along the streams; lower is better';
 const BYTE_ROW = 'segments of 128';
+const BYTE_DEPTH = 2; // of RMT's BPTT
 
 const ENWIK8_SIZES = { layers: 12, heads: 8, dModel: 512, dHead: 64, dInner: 2048 };
 const WIKITEXT_SIZES = { layers: 16, heads: 10, dModel: 410, dHead: 41, dInner: 2100 };
@@ -13,7 +14,14 @@ const ROBERTA_SIZES = { layers: 12, heads: 12, dModel: 768, dHead: 64, dInner: 3
 
 const bytes = { words: 'bytes', segmentLength: 128 } as const;
 const byteSettings: Record<Scale, TextSetting> = {
-  small: { ...bytes, corpus: 'gcide', steps: 1500, batchSize: 16, evaluated: 100 },
+  small: {
+    ...bytes,
+    corpus: 'gcide',
+    steps: 3000,
+    batchSize: 16,
+    evaluated: 100,
+    learningRate: 4e-3,
+  },
   medium: { ...bytes, corpus: 'gcide', steps: 8000, batchSize: 16, evaluated: 400 },
   paper: { ...bytes, corpus: 'enwik8', steps: 400_000, batchSize: 64, evaluated: null },
 };
@@ -91,6 +99,7 @@ export const textExperiments = {
           model: 'rmt' as const,
           memoryTokens: 10,
           bpttDepth,
+          ...(bpttDepth === BYTE_DEPTH && { shared: { experiment: 'lm-bytes', row: BYTE_ROW } }),
         })),
         byteSettings[scale],
         ENWIK8_SIZES,
@@ -126,7 +135,7 @@ export const textExperiments = {
         [
           { row: BYTE_ROW, model: 'transformer', paper: 1.402 },
           { row: BYTE_ROW, model: 'transformer-xl', cache: 10, paper: 1.283 },
-          { row: BYTE_ROW, model: 'rmt', memoryTokens: 10, bpttDepth: 2, paper: 1.228 },
+          { row: BYTE_ROW, model: 'rmt', memoryTokens: 10, bpttDepth: BYTE_DEPTH, paper: 1.228 },
         ],
         byteSettings[scale],
         ENWIK8_SIZES,

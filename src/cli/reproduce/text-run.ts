@@ -9,7 +9,13 @@ import {
   wikitext103,
 } from '../../corpora/index.js';
 import { MemgradError } from '../../errors.js';
-import { createModel, EncoderRMT, type ModelName, type Preset } from '../../models/index.js';
+import {
+  createModel,
+  EncoderRMT,
+  type ModelName,
+  type Preset,
+  type RecurrentMemoryConfig,
+} from '../../models/index.js';
 import {
   CONFIG_FILE,
   parseJson,
@@ -66,7 +72,7 @@ export interface TextConfig {
   readonly words: number | 'bytes' | null;
   readonly model: {
     readonly name: ModelName | 'encoder-rmt';
-    readonly preset: Preset;
+    readonly preset: Preset & Pick<RecurrentMemoryConfig, 'writeTokens'>;
     readonly sizes: ModelSizes;
     readonly memoryTokens: number;
     readonly cache: number;

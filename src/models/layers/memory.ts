@@ -9,7 +9,7 @@ import {
   slice,
   type Tensor,
 } from '../../autograd/index.js';
-import type { MemoryConfig } from '../config.js';
+import type { MemoryConfig, RecurrentMemoryConfig } from '../config.js';
 import { gaussian, gaussianRows } from './parameters.js';
 
 /**
@@ -26,15 +26,33 @@ export function memoryRows(config: MemoryConfig, key: Key): Parameter {
   });
 }
 
-/** The learned rows for each sequence, [batch, numMemTokens, dModel]. */
-export function initialMemory(rows: Parameter, batch: number): Tensor {
+/** The rows that stand where memory is written, [numMemTokens, dModel], if they are learned ones. */
+export function writeRows(config: RecurrentMemoryConfig, key: Key): Parameter | undefined {
+  return config.writeTokens === 'own' ? memoryRows(config, key) : undefined;
+}
+
+/** Learned rows for each sequence, [batch, numMemTokens, dModel]. */
+export function perSequence(rows: Parameter, batch: number): Tensor {
   return broadcastTo(rows, [batch, ...rows.shape]);
 }
 
+/** What stands at the end of a segment, if anything does. */
+export interface MemoryEnd {
+  memAtEnd: boolean;
+  /** Left out, it is the memory that came in. */
+  writeTokens?: Parameter;
+}
+
 /** [memory | tokens | memory], or without the memory at the end: [batch, rows, dModel]. */
-export function withMemory(memory: Tensor, tokens: Tensor, memAtEnd: boolean): Tensor {
+export function withMemory(
+  memory: Tensor,
+  tokens: Tensor,
+  { memAtEnd, writeTokens }: MemoryEnd,
+): Tensor {
   report('memory.read', memory);
-  return concat(memAtEnd ? [memory, tokens, memory] : [memory, tokens], 1);
+  if (!memAtEnd) return concat([memory, tokens], 1);
+  const end = writeTokens ? perSequence(writeTokens, tokens.shape[0]) : memory;
+  return concat([memory, tokens, end], 1);
 }
 
 /**
