@@ -17,7 +17,7 @@ const byteSettings: Record<Scale, TextSetting> = {
   small: {
     ...bytes,
     corpus: 'gcide',
-    steps: 3000,
+    steps: 1500,
     batchSize: 16,
     evaluated: 100,
     learningRate: 4e-3,
