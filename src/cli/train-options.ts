@@ -1,20 +1,12 @@
-/** The options of `memgrad train`, and the configuration that they make. */
+/** The options of `memgrad train`. */
 import { type Command, Option } from 'commander';
-import { MemgradError } from '../errors.js';
 import { type AnyConfig, choices, modelNames, presets } from '../models/index.js';
-import {
-  checkTaskConfig,
-  limits,
-  MEMGRAD_VERSION,
-  RUN_VERSION,
-  type RunConfig,
-} from '../runs/index.js';
-import { createTask, queryChoices, type TaskName, taskNames } from '../tasks/index.js';
+import { limits, type RunConfig } from '../runs/index.js';
+import { queryChoices, taskNames } from '../tasks/index.js';
 import { nonFiniteChoices, optimizerNames } from '../training/index.js';
 import type { BeginOptions } from './begin.js';
 import { DEMO } from './demo.js';
 import * as read from './parsers.js';
-import { trainingPresets } from './presets.js';
 
 /** The options as commander gives them: without a default where the preset decides. */
 export interface TrainCommandOptions extends BeginOptions {
@@ -221,102 +213,4 @@ export function addTrainOptions(command: Command): void {
     )
     .option('--check-finite', 'look for them in every result of every step, which is slower')
     .option('--samples <n>', 'held-out sequences to answer at the end', size(100_000), 256);
-}
-
-/** The configuration of the run that `options` ask for, to be checked. */
-export function configOf(options: TrainCommandOptions): unknown {
-  const { preset, model } = options;
-  const task = checkTaskConfig(taskOf(options), 'the options: task');
-  const basis = presets[preset];
-  const training = trainingPresets[preset];
-  const norm = options.norm ?? basis.norm;
-  return {
-    version: RUN_VERSION,
-    memgrad: MEMGRAD_VERSION,
-    backend: options.backend,
-    seed: options.seed ?? 0,
-    model: {
-      name: model,
-      config: {
-        nToken: createTask(task.name, task.options).vocabulary,
-        nLayer: options.layers,
-        nHead: options.heads,
-        dModel: options.dModel,
-        dHead: options.dHead,
-        dInner: options.dInner,
-        ...basis,
-        norm,
-        finalNorm: norm === 'pre', // a pre-LN stack ends in a sum that nothing has normalised
-        positions: options.positions ?? basis.positions,
-        scaleEmbeddings: options.scaleEmbeddings ?? basis.scaleEmbeddings,
-        dropout: options.dropout ?? basis.dropout,
-        memInit: options.memoryInit ?? basis.memInit,
-        init: options.init,
-        writeTokens: options.writeTokens,
-        dtype: 'float32',
-        memLen: options.cache,
-        numMemTokens: options.memoryTokens,
-      },
-    },
-    task,
-    training: {
-      segmentLength: options.segmentLength,
-      steps: options.steps,
-      batchSize: options.batchSize,
-      optimizer: {
-        name: options.optimizer ?? training.optimizer,
-        learningRate: options.learningRate ?? training.learningRate,
-        betas: options.betas ?? training.betas,
-        weightDecay: options.weightDecay,
-      },
-      schedule: {
-        name: options.schedule ?? training.schedule,
-        warmUp: options.warmUp ?? training.warmUp,
-      },
-      clip: orNull(options.clip ?? training.clip),
-      bpttDepth: orNull(options.bpttDepth),
-      curriculum: curriculumOf(options),
-      stopAt: options.stopAt ?? null,
-      checkpointSegments: options.checkpointSegments ?? false,
-      nonFinite: options.nonFinite,
-      saveEvery: options.saveEvery,
-    },
-  };
-}
-
-function curriculumOf({ curriculum, cuts }: TrainCommandOptions) {
-  if (curriculum) return { ...curriculum, cuts };
-  if (!cuts) return null;
-  throw new MemgradError(
-    `--cuts ${cuts}: expected a --curriculum to belong to; give --curriculum START:BY too, which may start at full length.`,
-  );
-}
-
-/** The options that each task takes, where none were given. */
-const taskDefaults = {
-  copy: DEMO.task,
-  reverse: { length: DEMO.task.length, symbols: DEMO.task.symbols },
-  retrieval: { pairs: 4 },
-  quadratic: { range: 100 },
-  memorize: { length: 64, kept: 8, symbols: DEMO.task.symbols },
-} satisfies Record<TaskName, object>;
-
-function taskOf({
-  task,
-  length,
-  symbols,
-  copies,
-  pairs,
-  queries,
-  range,
-  kept,
-}: TrainCommandOptions): unknown {
-  const given = Object.entries({ length, symbols, copies, pairs, queries, range, kept });
-  const options = given.filter(([, value]) => value !== undefined);
-  return { name: task, options: { ...taskDefaults[task], ...Object.fromEntries(options) } };
-}
-
-/** JSON has no Infinity: a limit that is none is null. */
-function orNull(limit: number): number | null {
-  return limit === Infinity ? null : limit;
 }

@@ -7,7 +7,8 @@ import { clock, count, percent, plural, wrap } from './format.js';
 import type { Output } from './output.js';
 import { presetTable } from './presets.js';
 import { describeEvaluation } from './report.js';
-import { addTrainOptions, configOf, type TrainCommandOptions } from './train-options.js';
+import { configOf } from './train-config.js';
+import { addTrainOptions, type TrainCommandOptions } from './train-options.js';
 import { runEvaluation, runTraining } from './training.js';
 
 /** Adds the command to `program`. */

@@ -90,7 +90,7 @@ export interface RecurrentMemoryConfig extends MemoryConfig {
   memAtEnd?: boolean;
   /**
    * What stands where memory is written: the memory that came in (`carried`, the default and the
-   * paper), or learned rows that are the same for every segment (`own`).
+   * paper), or learned rows that are the same for every segment (`own`), which begin as `memInit` says.
    */
   writeTokens?: 'carried' | 'own';
 }
