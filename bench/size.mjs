@@ -1,12 +1,14 @@
 /** What a page loads of each engine before it can train: minified, gzipped. */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { gzipSync } from 'node:zlib';
-import { build } from 'esbuild';
+import { compressed, loaded } from '../scripts/loaded.mjs';
 import { printTable } from './lib/table.mjs';
 
 const here = new URL('.', import.meta.url).pathname;
 const tfjsKernels = '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm';
+
+/** What the engines ask Node for, where they find themselves in it. */
+const external = ['fs', 'path', 'os', 'perf_hooks', 'worker_threads', 'crypto', 'util'];
 
 /** What an app imports, and the file that it has to serve beside its JavaScript, if any. */
 const apps = [
@@ -40,8 +42,9 @@ export async function size() {
   const results = [];
   for (const { name, source, beside } of apps) {
     const file = beside && (await readFile(createRequire(import.meta.url).resolve(beside)));
-    const besides = file ? gzipped(file) : 0;
-    results.push({ name, script: await scripts(source), beside: besides });
+    const besides = file ? compressed(file) : 0;
+    const { gzipped } = await loaded(source, here, { external });
+    results.push({ name, script: gzipped, beside: besides });
   }
   const kilobytes = (bytes) => (bytes ? (bytes / 1000).toFixed(1) : '-');
   printTable(
@@ -53,39 +56,4 @@ export async function size() {
     ]),
   );
   return results;
-}
-
-/** Bytes of the entry and of all that it imports statically; what a dynamic import asks for comes later. */
-async function scripts(source) {
-  const { metafile, outputFiles } = await build({
-    stdin: { contents: source, resolveDir: here, sourcefile: 'app.js' },
-    absWorkingDir: here,
-    outdir: 'app',
-    entryNames: 'app',
-    bundle: true,
-    splitting: true,
-    minify: true,
-    format: 'esm',
-    platform: 'browser',
-    external: ['fs', 'path', 'os', 'perf_hooks', 'worker_threads', 'crypto', 'util'],
-    metafile: true,
-    write: false,
-    logLevel: 'error',
-  });
-  const first = new Set();
-  const add = (name) => {
-    if (first.has(name)) return;
-    first.add(name);
-    for (const { path, kind } of metafile.outputs[name]?.imports ?? []) {
-      if (kind === 'import-statement') add(path);
-    }
-  };
-  add('app/app.js');
-  return outputFiles
-    .filter(({ path }) => first.has(`app/${path.split(/[\\/]/).at(-1)}`))
-    .reduce((sum, { contents }) => sum + gzipped(contents), 0);
-}
-
-function gzipped(bytes) {
-  return gzipSync(bytes, { level: 9 }).length;
 }

@@ -1,57 +1,12 @@
-/**
- * How much of memgrad an app loads, gzipped. size-limit says this of a bundle in one piece, where
- * the backends that load only when asked for would count too; so esbuild splits here as it does for
- * an app, and what counts is the entry with all that it imports statically.
- */
-import { gzipSync } from 'node:zlib';
-import { build } from 'esbuild';
+/** How much of memgrad an app loads, gzipped. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { loaded } from '../../scripts/loaded.mjs';
 import { install } from './installed.js';
 
 const test = suite('size');
 
-interface Loaded {
-  /** What comes before anything runs. */
-  readonly gzipped: number;
-  /** The rest, by name: what a dynamic import asks for. */
-  readonly later: readonly string[];
-}
-
-/** Bundles, minifies and compresses an app whose code is `source`. */
-async function load(source: string): Promise<Loaded> {
-  const { metafile, outputFiles } = await build({
-    stdin: { contents: source, resolveDir: install().folder, sourcefile: 'app.js' },
-    absWorkingDir: install().folder,
-    outdir: 'app',
-    entryNames: 'app',
-    bundle: true,
-    splitting: true,
-    minify: true,
-    format: 'esm',
-    platform: 'browser',
-    metafile: true,
-    write: false,
-    logLevel: 'error',
-  });
-  const first = new Set<string>();
-  const add = (name: string) => {
-    if (first.has(name)) return;
-    first.add(name);
-    for (const { path, kind } of metafile.outputs[name].imports) {
-      if (kind === 'import-statement') add(path);
-    }
-  };
-  add('app/app.js');
-  const sizes = outputFiles.map(({ path, contents }) => {
-    const name = `app/${path.split(/[\\/]/).at(-1)}`;
-    return first.has(name) ? gzipSync(contents, { level: 9 }).length : 0;
-  });
-  return {
-    gzipped: sizes.reduce((sum, size) => sum + size, 0),
-    later: Object.keys(metafile.outputs).filter((name) => !first.has(name)),
-  };
-}
+const load = (source: string) => loaded(source, install().folder);
 
 const limits: Record<string, [source: string, kilobytes: number]> = {
   'everything of tensors and gradients, with the wasm backend': ["export * from 'memgrad';", 35],
