@@ -66,7 +66,7 @@ export function taskCells(
       row: row.row,
       model,
       paper: row.paper[model],
-      // Without memory they stay far below RMT here, whatever the seed.
+      // RMT is what the paper is about; its spread is what has to be known.
       seeds: model === 'rmt' || scale === 'paper' ? SEEDS : [0],
       further: row.further,
       config: (seed: number) => configOf(row, model, paper, scale, seed),
