@@ -48,30 +48,46 @@ export const rmt =
         const product = np.matmul(x, p(`${name}.weight`).transpose());
         return parameters[`${name}.bias`] ? product.add(p(`${name}.bias`)) : product;
       };
-      const rotate = (x) => {
-        const [first, second] = np.split(x, 2, -1);
-        const { cos, sin } = given;
+      /** The rows of each sequence from `first` on. */
+      const from = (first, x) => {
+        if (first === 0) return x;
+        const width = x.shape[1];
+        const behind = x.reshape([batch, rows, width]).slice([], [first, rows]);
+        return behind.reshape([batch * (rows - first), width]);
+      };
+      const rotate = (x, first = 0) => {
+        const [one, other] = np.split(x, 2, -1);
+        const [cos, sin] = [given.cos, given.sin].map((table) => table.ref.slice([first, rows]));
         return np.concatenate(
-          [
-            first.ref.mul(cos.ref).sub(second.ref.mul(sin.ref)),
-            second.mul(cos.ref).add(first.mul(sin.ref)),
-          ],
+          [one.ref.mul(cos.ref).sub(other.ref.mul(sin.ref)), other.mul(cos).add(one.mul(sin))],
           -1,
         );
       };
-      const attention = (x, name) => {
-        const byHead = (part) => part.reshape([batch, rows, nHead, dHead]).transpose([0, 2, 1, 3]);
-        const [q, k, v] = np.split(linear(x, `${name}.qkv`), 3, -1).map(byHead);
-        const products = np.matmul(rotate(q), rotate(k).transpose([0, 1, 3, 2]));
-        const weights = nn.softmax(products.mul(1 / Math.sqrt(dHead)).add(given.hidden.ref), -1);
+      /** Of the rows from `first` on. */
+      const attention = (x, name, first) => {
+        const width = nHead * dHead;
+        const count = rows - first;
+        const byHead = (part, each) =>
+          part.reshape([batch, each, nHead, dHead]).transpose([0, 2, 1, 3]);
+        const weight = p(`${name}.qkv.weight`);
+        const ofQueries = weight.ref.slice([0, width]).transpose();
+        const q = byHead(np.matmul(from(first, x.ref), ofQueries), count);
+        const both = np.matmul(x, weight.slice([width, 3 * width]).transpose());
+        const [k, v] = np.split(both, 2, -1).map((part) => byHead(part, rows));
+        const products = np.matmul(rotate(q, first), rotate(k).transpose([0, 1, 3, 2]));
+        const hidden = given.hidden.ref.slice([first, rows]);
+        const weights = nn.softmax(products.mul(1 / Math.sqrt(dHead)).add(hidden), -1);
         const attended = np.matmul(weights, v).transpose([0, 2, 1, 3]);
-        return linear(attended.reshape([batch * rows, nHead * dHead]), `${name}.output`);
+        return linear(attended.reshape([batch * count, width]), `${name}.output`);
       };
-      const layers = (x) => {
+      /** Of the last layer the rows from `first` on. */
+      const layers = (x, first) => {
         let h = x;
         for (let i = 0; i < nLayer; i++) {
           const name = `decoder.layers.${i}`;
-          h = h.ref.add(attention(norm(h, `${name}.attentionNorm`), `${name}.attention`));
+          const begin = i === nLayer - 1 ? first : 0;
+          const normed = norm(h.ref, `${name}.attentionNorm`);
+          h = from(begin, h).add(attention(normed, `${name}.attention`, begin));
           const inner = linear(norm(h.ref, `${name}.feedForwardNorm`), `${name}.feedForward.inner`);
           h = h.add(linear(nn.relu(inner), `${name}.feedForward.outer`));
         }
@@ -83,14 +99,16 @@ export const rmt =
       for (let i = 0; `inputs${i}` in given; i++) {
         const embedded = np.matmul(given[`inputs${i}`].ref, p('decoder.embedding'));
         const x = np.concatenate([state.ref, embedded.reshape([batch, time, dModel]), state], 1);
-        const output = layers(x.reshape([batch * rows, dModel])).reshape([batch, rows, dModel]);
-        state = output.ref.slice([], [memory + time, rows]);
         const targets = given[`targets${i}`];
+        const first = targets ? memory : memory + time;
+        const output = layers(x.reshape([batch * rows, dModel]), first);
+        const kept = output.reshape([batch, rows - first, dModel]);
         if (!targets) {
-          output.dispose();
+          state = kept;
           continue;
         }
-        const read = output.slice([], [memory, memory + time]).reshape([batch * time, dModel]);
+        state = kept.ref.slice([], [time, rows - first]);
+        const read = kept.slice([], [0, time]).reshape([batch * time, dModel]);
         const logits = np.matmul(read, p('decoder.embedding').transpose());
         const scores = nn.logSoftmax(logits.add(p('decoder.outputBias')), -1);
         const loss = np.sum(scores.mul(targets.ref));

@@ -39,31 +39,43 @@ export const rmt = (tf) => (request) => {
     const bias = variables[`${name}.bias`];
     return bias ? tf.add(product, bias) : product;
   };
-  const rotate = (x) => {
-    const [first, second] = tf.split(x, 2, -1);
+  /** The rows of each sequence from `first` on. */
+  const from = (first, x) => {
+    if (first === 0) return x;
+    const width = x.shape[1];
+    const behind = tf.slice(tf.reshape(x, [batch, rows, width]), [0, first, 0]);
+    return tf.reshape(behind, [-1, width]);
+  };
+  const rotate = (x, first = 0) => {
+    const [one, other] = tf.split(x, 2, -1);
+    const [c, s] = [cos, sin].map((table) => tf.slice(table, [first, 0]));
     return tf.concat(
-      [
-        tf.sub(tf.mul(first, cos), tf.mul(second, sin)),
-        tf.add(tf.mul(second, cos), tf.mul(first, sin)),
-      ],
+      [tf.sub(tf.mul(one, c), tf.mul(other, s)), tf.add(tf.mul(other, c), tf.mul(one, s))],
       -1,
     );
   };
-  const attention = (x, name) => {
+  /** Of the rows from `first` on. */
+  const attention = (x, name, first) => {
+    const width = nHead * dHead;
     const byHead = (part) =>
-      tf.transpose(tf.reshape(part, [batch, rows, nHead, dHead]), [0, 2, 1, 3]);
-    const [q, k, v] = tf.split(linear(x, `${name}.qkv`), 3, -1).map(byHead);
-    const scores = tf.mul(tf.matMul(rotate(q), rotate(k), false, true), 1 / Math.sqrt(dHead));
-    const attended = tf.matMul(tf.softmax(tf.add(scores, hidden)), v);
-    const merged = tf.reshape(tf.transpose(attended, [0, 2, 1, 3]), [batch * rows, nHead * dHead]);
-    return linear(merged, `${name}.output`);
+      tf.transpose(tf.reshape(part, [batch, -1, nHead, dHead]), [0, 2, 1, 3]);
+    const weight = variables[`${name}.qkv.weight`];
+    const q = byHead(tf.matMul(from(first, x), tf.slice(weight, [0, 0], [width]), false, true));
+    const both = tf.matMul(x, tf.slice(weight, [width, 0]), false, true);
+    const [k, v] = tf.split(both, 2, -1).map(byHead);
+    const products = tf.matMul(rotate(q, first), rotate(k), false, true);
+    const scores = tf.add(tf.mul(products, 1 / Math.sqrt(dHead)), tf.slice(hidden, [first, 0]));
+    const attended = tf.transpose(tf.matMul(tf.softmax(scores), v), [0, 2, 1, 3]);
+    return linear(tf.reshape(attended, [-1, width]), `${name}.output`);
   };
-  /** Rows [batch * rows, dModel] through all layers. */
-  const layers = (x) => {
+  /** Rows [batch * rows, dModel] through all layers; of the last one those from `first` on. */
+  const layers = (x, first) => {
     let h = x;
     for (let i = 0; i < nLayer; i++) {
       const name = `decoder.layers.${i}`;
-      h = tf.add(h, attention(norm(h, `${name}.attentionNorm`), `${name}.attention`));
+      const begin = i === nLayer - 1 ? first : 0;
+      const attended = attention(norm(h, `${name}.attentionNorm`), `${name}.attention`, begin);
+      h = tf.add(from(begin, h), attended);
       const inner = linear(norm(h, `${name}.feedForwardNorm`), `${name}.feedForward.inner`);
       h = tf.add(h, linear(tf.relu(inner), `${name}.feedForward.outer`));
     }
@@ -76,10 +88,11 @@ export const rmt = (tf) => (request) => {
     for (const { inputs, targets } of segments) {
       const embedded = tf.reshape(tf.matMul(inputs, embedding), [batch, time, dModel]);
       const x = tf.reshape(tf.concat([state, embedded, state], 1), [batch * rows, dModel]);
-      const output = tf.reshape(layers(x), [batch, rows, dModel]);
-      state = tf.slice(output, [0, memory + time, 0], [batch, memory, dModel]);
+      const first = targets ? memory : memory + time;
+      const output = tf.reshape(layers(x, first), [batch, rows - first, dModel]);
+      state = tf.slice(output, [0, memory + time - first, 0]);
       if (!targets) continue;
-      const read = tf.slice(output, [0, memory, 0], [batch, time, dModel]);
+      const read = tf.slice(output, [0, 0, 0], [batch, time, dModel]);
       const flat = tf.reshape(read, [batch * time, dModel]);
       const logits = tf.add(
         tf.matMul(flat, embedding, false, true),

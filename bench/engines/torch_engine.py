@@ -67,20 +67,24 @@ class Model:
     def linear(self, x, name):
         return F.linear(x, self.p[name + ".weight"], self.p.get(name + ".bias"))
 
-    def rotate(self, x):
-        first, second = x.chunk(2, -1)
-        return torch.cat(
-            [first * self.cos - second * self.sin, second * self.cos + first * self.sin], -1
-        )
+    def rotate(self, x, first=0):
+        cos, sin = self.cos[first:], self.sin[first:]
+        one, other = x.chunk(2, -1)
+        return torch.cat([one * cos - other * sin, other * cos + one * sin], -1)
 
-    def attention(self, x, name):
-        batch, rows, _ = x.shape
+    def attention(self, x, name, first):
+        """Of the rows from `first` on."""
         heads, width = self.sizes["nHead"], self.sizes["dHead"]
-        projected = self.linear(x, name + ".qkv").reshape(batch, rows, 3, heads, width)
-        q, k, v = projected.permute(2, 0, 3, 1, 4)
-        scores = self.rotate(q) @ self.rotate(k).transpose(-1, -2) / math.sqrt(width)
-        attended = torch.softmax(scores + self.hidden, -1) @ v
-        return self.linear(attended.transpose(1, 2).reshape(batch, rows, -1), name + ".output")
+        weight = self.p[name + ".qkv.weight"]
+
+        def by_head(rows):
+            return rows.reshape(*rows.shape[:2], heads, width).transpose(1, 2)
+
+        q = by_head(F.linear(x[:, first:], weight[: heads * width]))
+        k, v = map(by_head, F.linear(x, weight[heads * width :]).chunk(2, -1))
+        scores = self.rotate(q, first) @ self.rotate(k).transpose(-1, -2) / math.sqrt(width)
+        attended = torch.softmax(scores + self.hidden[first:], -1) @ v
+        return self.linear(attended.transpose(1, 2).flatten(2), name + ".output")
 
     def loss(self):
         s, p = self.sizes, self.p
@@ -89,16 +93,19 @@ class Model:
         total = 0
         for inputs, targets in self.segments:
             h = torch.cat([state, F.embedding(inputs, p["decoder.embedding"]), state], 1)
+            first = memory + length if targets is None else memory  # the first row that is read
             for i in range(s["nLayer"]):
                 name = f"decoder.layers.{i}"
-                h = h + self.attention(self.norm(h, name + ".attentionNorm"), name + ".attention")
+                begin = first if i == s["nLayer"] - 1 else 0
+                normed = self.norm(h, name + ".attentionNorm")
+                h = h[:, begin:] + self.attention(normed, name + ".attention", begin)
                 inner = self.linear(self.norm(h, name + ".feedForwardNorm"), name + ".feedForward.inner")
                 h = h + self.linear(F.relu(inner), name + ".feedForward.outer")
             output = self.norm(h, "decoder.finalNorm")
-            state = output[:, memory + length :]
+            state = output[:, memory + length - first :]
             if targets is None:
                 continue
-            read = output[:, memory : memory + length]
+            read = output[:, :length]
             logits = F.linear(read, p["decoder.embedding"], p["decoder.outputBias"])
             total = total + F.cross_entropy(
                 logits.flatten(0, 1), targets, ignore_index=-100, reduction="sum"

@@ -42,7 +42,7 @@ export * from './indexing.js';
 export * from './loss.js';
 export * from './matmul.js';
 export { layerNorm, logSoftmax, softmax } from './normalization.js';
-export { isWanted, type Observation, observe, report } from './observe.js';
+export { isObserved, isWanted, type Observation, observe, report } from './observe.js';
 export type { Operand } from './operand.js';
 export { within } from './place.js';
 export * from './random.js';

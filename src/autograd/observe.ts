@@ -63,6 +63,11 @@ export function isWanted(name: string): boolean {
   return observer?.wanted(currentPlace() + name) ?? false;
 }
 
+/** Whether anybody observes at all: then also what nobody else reads is computed. */
+export function isObserved(): boolean {
+  return observer !== undefined;
+}
+
 /** Offers `value` to whoever observes; costs one comparison when nobody does. */
 export function report(name: string, value: Tensor): void {
   if (!observer) return;

@@ -33,6 +33,10 @@ export class MemTransformer extends SegmentModel<null> {
     return null;
   }
 
+  protected override stateAfter(): null {
+    return null;
+  }
+
   forward(tokens: Tensor, _state: null, key?: Key): SegmentOutput<null> {
     const { decoder } = this;
     const { numMemTokens } = this.config;
@@ -41,6 +45,7 @@ export class MemTransformer extends SegmentModel<null> {
     const rows = withMemory(memory, decoder.embed(tokens), { memAtEnd: false });
     const mask = segmentMask({ time, numMemTokens, memAtEnd: false }, tokens.backend);
     const { output } = decoder.forward(rows, { mask, key });
-    return decoder.predict(splitMemory(output, time, false).read, null);
+    const { read } = splitMemory(output, time, { numMemTokens, memAtEnd: false });
+    return decoder.predict(read, null);
   }
 }

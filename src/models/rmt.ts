@@ -3,7 +3,15 @@ import { Key, type Parameter, type Tensor } from '../autograd/index.js';
 import { checkConfig, type RecurrentMemoryConfig } from './config.js';
 import { Decoder } from './layers/decoder.js';
 import { segmentMask } from './layers/mask.js';
-import { memoryRows, perSequence, splitMemory, withMemory, writeRows } from './layers/memory.js';
+import {
+  type MemoryLayout,
+  memoryRows,
+  perSequence,
+  splitMemory,
+  withMemory,
+  writeRows,
+  writtenMemory,
+} from './layers/memory.js';
 import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
 /**
@@ -36,13 +44,30 @@ export class RMT extends SegmentModel<Tensor> {
   }
 
   forward(tokens: Tensor, memory: Tensor, key?: Key): SegmentOutput<Tensor> {
-    const { decoder, writeTokens } = this;
-    const { numMemTokens, memAtEnd = true } = this.config;
+    const { numMemTokens } = this.config;
     const time = tokens.shape[1];
+    const output = this.#outputFrom(numMemTokens, tokens, memory, key);
+    const { read, memory: written } = splitMemory(output, time, this.#layout);
+    return this.decoder.predict(read, written);
+  }
+
+  protected override stateAfter(tokens: Tensor, memory: Tensor, key?: Key): Tensor {
+    const firstWrite = this.config.numMemTokens + tokens.shape[1];
+    return writtenMemory(this.#outputFrom(firstWrite, tokens, memory, key), this.#layout);
+  }
+
+  get #layout(): MemoryLayout {
+    const { numMemTokens, memAtEnd = true } = this.config;
+    return { numMemTokens, memAtEnd };
+  }
+
+  /** The output of a segment from the row `first` on; all of it where memory is written in front. */
+  #outputFrom(first: number, tokens: Tensor, memory: Tensor, key?: Key): Tensor {
+    const { decoder, writeTokens } = this;
+    const { memAtEnd, numMemTokens } = this.#layout;
     const rows = withMemory(memory, decoder.embed(tokens), { memAtEnd, writeTokens });
-    const mask = segmentMask({ time, numMemTokens, memAtEnd }, tokens.backend);
-    const { output } = decoder.forward(rows, { mask, key });
-    const { read, memory: written } = splitMemory(output, time, memAtEnd);
-    return decoder.predict(read, written);
+    const layout = { time: tokens.shape[1], numMemTokens, memAtEnd };
+    const mask = segmentMask(layout, tokens.backend);
+    return decoder.forward(rows, { mask, key, readFrom: memAtEnd ? first : 0 }).output;
   }
 }

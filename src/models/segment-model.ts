@@ -1,5 +1,12 @@
 /** The one contract of all language models: they read a sequence segment by segment and carry a state along. */
-import { type Key, stopGradient, type Tensor, type Tree, treeMap } from '../autograd/index.js';
+import {
+  isObserved,
+  type Key,
+  stopGradient,
+  type Tensor,
+  type Tree,
+  treeMap,
+} from '../autograd/index.js';
 import { Module } from './module.js';
 import { Stream, type StreamOptions } from './stream.js';
 
@@ -29,6 +36,18 @@ export abstract class SegmentModel<State extends Tree = Tree> extends Module {
    * tokens up to it and on `state` only. `key` turns dropout on.
    */
   abstract forward(tokens: Tensor, state: State, key?: Key): SegmentOutput<State>;
+
+  /** Reads a segment as `forward` does, for the state alone: what only its logits need is not computed unless somebody observes. */
+  advance(tokens: Tensor, state: State, key?: Key): State {
+    return isObserved()
+      ? this.forward(tokens, state, key).state
+      : this.stateAfter(tokens, state, key);
+  }
+
+  /** For models that get their state with less than all of `forward`. */
+  protected stateAfter(tokens: Tensor, state: State, key?: Key): State {
+    return this.forward(tokens, state, key).state;
+  }
 
   /** Streaming inference: reads one sequence of any length, token by token. */
   stream(options: StreamOptions): Stream {

@@ -74,7 +74,7 @@ export class Stream {
       );
     }
     return scope(() => {
-      const { logits } = this.#read();
+      const { logits } = this.#model.forward(this.#tokens(), this.#state);
       return reshape(slice(logits, 1, this.#filled - 1, this.#filled), [-1]);
     });
   }
@@ -96,16 +96,15 @@ export class Stream {
   /** Ends the present segment. */
   #close(): void {
     const before = treeLeaves(this.#state);
-    this.#state = scope(() => kept(this.#read().state));
+    this.#state = scope(() => kept(this.#model.advance(this.#tokens(), this.#state)));
     for (const part of before) part.dispose();
     this.#segment.fill(0);
     this.#filled = 0;
   }
 
-  #read() {
+  #tokens(): Tensor {
     const [{ backend }] = Object.values(this.#model.parameters());
-    const tokens = tensor(this.#segment, { shape: [1, this.#segment.length], backend });
-    return this.#model.forward(tokens, this.#state);
+    return tensor(this.#segment, { shape: [1, this.#segment.length], backend });
   }
 
   /** The state of `start` with the saved values. */

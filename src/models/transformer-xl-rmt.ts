@@ -61,7 +61,7 @@ export class TransformerXLRMT extends SegmentModel<MemoryAndCache> {
       tokens.backend,
     );
     const { output, hidden } = decoder.forward(rows, { mask, cache, key });
-    const { read, memory: written } = splitMemory(output, time, memAtEnd);
+    const { read, memory: written } = splitMemory(output, time, { numMemTokens, memAtEnd });
     return decoder.predict(read, { memory: written, cache: extendCache(cache, hidden, memLen) });
   }
 }

@@ -24,6 +24,10 @@ export class Transformer extends SegmentModel<null> {
     return null;
   }
 
+  protected override stateAfter(): null {
+    return null;
+  }
+
   forward(tokens: Tensor, _state: null, key?: Key): SegmentOutput<null> {
     const { decoder } = this;
     const mask = segmentMask({ time: tokens.shape[1] }, tokens.backend);

@@ -21,6 +21,7 @@ export const notOperations = [
   'full',
   'globalNorm',
   'grad',
+  'isObserved',
   'isWanted',
   'memoryReport',
   'normal',

@@ -102,13 +102,13 @@ export function sequenceLoss(
   const inputs = segments.map(({ inputs, time }) =>
     tensor(inputs, { shape: [size, time], backend }),
   );
-  const forward = (index: number, state: Tree) =>
-    model.forward(inputs[index], state, key?.fold(index));
-  const replay = (index: number, state: Tree): Reading => ({ state: forward(index, state).state });
+  const advance = (index: number, state: Tree): Reading => ({
+    state: model.advance(inputs[index], state, key?.fold(index)),
+  });
   const read = (index: number, state: Tree): Reading => {
     const { targets, time, counted } = segments[index];
-    const { logits, state: next } = forward(index, state);
-    if (counted === 0) return { state: next };
+    if (counted === 0) return advance(index, state);
+    const { logits, state: next } = model.forward(inputs[index], state, key?.fold(index));
     const wanted = tensor(targets, { shape: [size, time], backend });
     const loss = crossEntropy(logits, wanted, { ignoreIndex: IGNORED, reduction: 'sum' });
     return { state: next, loss, predicted: argmax(logits, -1) };
@@ -127,7 +127,7 @@ export function sequenceLoss(
       const from = Math.max(0, index - bpttDepth);
       state = detach(states[from]);
       for (let replayed = from; replayed < index; replayed++) {
-        state = run(`segments.${index}.replays.${replayed}`, replay, replayed, state).state;
+        state = run(`segments.${index}.replays.${replayed}`, advance, replayed, state).state;
       }
     }
     if (seeStateGradient) {

@@ -52,7 +52,7 @@ export function streamLoss(
   const { states, inputs: earlier } = carry ?? { states: [model.initialState(size)], inputs: [] };
   let [state] = states;
   earlier.forEach((tokens, i) => {
-    state = within(`replays.${i}`, () => model.forward(tokens, state, fold(key, i))).state;
+    state = within(`replays.${i}`, () => model.advance(tokens, state, fold(key, i)));
   });
   const tokens = tensor(inputs, place);
   const output = model.forward(tokens, state, fold(key, earlier.length));

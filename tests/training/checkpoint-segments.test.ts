@@ -88,14 +88,18 @@ for (const backendName of ['cpu', 'wasm']) {
   }
 }
 
-test('at most one extra forward', async () => {
+test('each segment is read at most once more', async () => {
   const backend = await loadBackend('wasm');
   const model = small('rmt', backend);
-  const forward = model.forward.bind(model);
+  const [forward, advance] = [model.forward.bind(model), model.advance.bind(model)];
   let reads = 0;
   model.forward = (...args) => {
     reads++;
     return forward(...args);
+  };
+  model.advance = (...args) => {
+    reads++;
+    return advance(...args);
   };
   await compute(model, 6, { backend });
   const kept = reads;

@@ -17,6 +17,7 @@ import type { ModelConfig } from '../config.js';
 import { Module } from '../module.js';
 import { Linear } from './linear.js';
 import { type Rotations, relShift } from './positions.js';
+import { lastRows } from './rows.js';
 
 /** Relative positions: a table by distance, and the biases u and v that stand in for a query's own position. */
 export interface RelativePositions {
@@ -56,7 +57,10 @@ export class SelfAttention extends Module {
     this.#config = config;
   }
 
-  /** `x` [batch, queries, dModel] and `cache` [batch, cached, dModel] to [batch, queries, dModel]. */
+  /**
+   * `x` [batch, rows, dModel] and `cache` [batch, cached, dModel] to [batch, queries, dModel]: the
+   * rows of `x` are keys, and those of them that have a row in the mask, the last ones, are queries.
+   */
   forward(x: Tensor, cache: Tensor | null, context: AttentionContext, key?: Key): Tensor {
     const { nHead, dHead, dropatt } = this.#config;
     const source = cache ? concat([cache, x], 1) : x; // [batch, keys, dModel]
@@ -72,7 +76,8 @@ export class SelfAttention extends Module {
       const [cos, sin] = [context.rotary.cos, context.rotary.sin].map((x) => slice(x, 0, first));
       return rotate(rows, cos, sin, nHead);
     };
-    const q = turn(project(x, 0));
+    const queries = context.mask.shape[context.mask.rank - 2];
+    const q = turn(project(lastRows(x, queries), 0));
     const k = turn(project(source, 1));
     const v = project(source, 2);
 

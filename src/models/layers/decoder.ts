@@ -3,6 +3,7 @@ import {
   add,
   dropout,
   gather,
+  isObserved,
   isWanted,
   type Key,
   linear,
@@ -21,6 +22,7 @@ import { FeedForward } from './feed-forward.js';
 import { LayerNorm } from './layer-norm.js';
 import { gaussian, gaussianRows, zero } from './parameters.js';
 import { rotations, sinusoids } from './positions.js';
+import { lastRows } from './rows.js';
 
 /** Attention and feed-forward, each with its residual sum and its layer normalisation. */
 export class DecoderLayer extends Module {
@@ -41,12 +43,17 @@ export class DecoderLayer extends Module {
     this.#rate = config.dropout;
   }
 
-  /** `x` [batch, queries, dModel] with the cached rows of this layer's input, to the shape of `x`. */
+  /**
+   * `x` [batch, rows, dModel] with the cached rows of this layer's input, to [batch, queries,
+   * dModel]: as many of the last rows as the mask has.
+   */
   forward(x: Tensor, cache: Tensor | null, context: AttentionContext, key?: Key): Tensor {
     const { attention, attentionNorm, feedForward, feedForwardNorm } = this;
     const [inAttention, behindAttention, inFeedForward, behindFeedForward] = key?.split(4) ?? [];
-    const change = (residual: Tensor, y: Tensor, drop?: Key) =>
-      drop ? dropout(y, this.#rate, drop, { residual }) : add(residual, y);
+    const change = (x: Tensor, y: Tensor, drop?: Key) => {
+      const residual = lastRows(x, y.shape[1]);
+      return drop ? dropout(y, this.#rate, drop, { residual }) : add(residual, y);
+    };
     if (this.#pre) {
       const earlier = cache && attentionNorm.forward(cache);
       const attended = attention.forward(attentionNorm.forward(x), earlier, context, inAttention);
@@ -61,11 +68,29 @@ export class DecoderLayer extends Module {
   }
 }
 
+/** How a stack reads a segment. */
+export interface StackOptions {
+  /** int32 [queries, keys], or [batch, 1, queries, keys]. */
+  mask: Tensor;
+  /** The earlier rows of every layer's input. */
+  cache?: readonly Tensor[];
+  /** Turns dropout on. */
+  key?: Key;
+  /**
+   * The first row whose output is read, default 0. The last layer then computes no query before
+   * it, unless somebody observes, or dropout, which is drawn by place, needs all of them.
+   */
+  readFrom?: number;
+}
+
 /** What the stack gives for one segment. */
 export interface StackOutput {
-  /** [batch, queries, dModel]. */
+  /** [batch, queries, dModel], from the first row on that is read. */
   output: Tensor;
-  /** The input of every layer and the output of the last one: nLayer + 1 times [batch, queries, dModel]. */
+  /**
+   * The input of every layer and the output of the last one: nLayer + 1 times [batch, queries,
+   * dModel], the last of them without what it did not compute.
+   */
   hidden: Tensor[];
 }
 
@@ -103,22 +128,19 @@ export class Stack extends Module {
     return scaleEmbeddings ? mul(rows, Math.sqrt(dModel)) : rows;
   }
 
-  /**
-   * Runs the layers on `rows` [batch, queries, dModel]; `cache` has the earlier rows of every
-   * layer's input; `mask` is int32 [queries, keys], or [batch, 1, queries, keys].
-   */
-  forward(
-    rows: Tensor,
-    { mask, cache, key }: { mask: Tensor; cache?: readonly Tensor[]; key?: Key },
-  ): StackOutput {
+  /** Runs the layers on `rows` [batch, queries, dModel]. */
+  forward(rows: Tensor, { mask, cache, key, readFrom = 0 }: StackOptions): StackOutput {
     const context = this.#context(mask);
+    const read = rows.shape[1] - readFrom;
+    const lastMask = this.#computesAll(key) ? mask : lastRows(mask, read);
     let h = context.added ? add(rows, context.added) : rows;
     const hidden = [h];
     this.layers.forEach((layer, i) => {
       const earlier = cache && cache[i].shape[1] > 0 ? cache[i] : null;
       h = within(`layers.${i}`, () => {
         report('input', h);
-        return layer.forward(h, earlier, context, key?.fold(i));
+        const seen = i === this.layers.length - 1 ? { ...context, mask: lastMask } : context;
+        return layer.forward(h, earlier, seen, key?.fold(i));
       });
       hidden.push(h);
     });
@@ -127,7 +149,12 @@ export class Stack extends Module {
       ? dropout(normed, this.#config.dropout, key.fold(this.layers.length))
       : normed;
     report('output', output);
-    return { output, hidden };
+    return { output: lastRows(output, read), hidden };
+  }
+
+  #computesAll(key?: Key): boolean {
+    const { dropout, dropatt } = this.#config;
+    return isObserved() || (key !== undefined && dropout + dropatt > 0);
   }
 
   /** The positions of a segment with this mask. */

@@ -11,6 +11,7 @@ import {
 } from '../../autograd/index.js';
 import type { MemoryConfig, RecurrentMemoryConfig } from '../config.js';
 import { gaussian, gaussianRows } from './parameters.js';
+import { lastRows } from './rows.js';
 
 /**
  * The learned rows that memory starts with, [numMemTokens, dModel]. The paper's code repeats one
@@ -55,20 +56,26 @@ export function withMemory(
   return concat([memory, tokens, end], 1);
 }
 
-/**
- * Takes the `output` rows of a segment of `time` tokens apart: those of the tokens, and those that
- * are the memory of the next segment, which stand at the end or, without memory there, in front.
- */
+/** Where the memory of a segment stands. */
+export interface MemoryLayout {
+  numMemTokens: number;
+  memAtEnd: boolean;
+}
+
+/** The `output` rows of a segment that are the memory of the next: those at the end or, without memory there, in front. */
+export function writtenMemory(output: Tensor, { numMemTokens, memAtEnd }: MemoryLayout): Tensor {
+  const memory = memAtEnd ? lastRows(output, numMemTokens) : slice(output, 1, 0, numMemTokens);
+  report('memory.written', memory);
+  return memory;
+}
+
+/** Takes the `output` rows of a segment of `time` tokens apart: those of the tokens, and the memory of the next segment. */
 export function splitMemory(
   output: Tensor,
   time: number,
-  memAtEnd: boolean,
+  layout: MemoryLayout,
 ): { read: Tensor; memory: Tensor } {
-  const rows = output.shape[1];
-  const numMemTokens = memAtEnd ? (rows - time) / 2 : rows - time;
-  const memory = memAtEnd
-    ? slice(output, 1, rows - numMemTokens)
-    : slice(output, 1, 0, numMemTokens);
-  report('memory.written', memory);
-  return { read: slice(output, 1, numMemTokens, numMemTokens + time), memory };
+  const { numMemTokens, memAtEnd } = layout;
+  const end = output.shape[1] - (memAtEnd ? numMemTokens : 0);
+  return { read: slice(output, 1, end - time, end), memory: writtenMemory(output, layout) };
 }
