@@ -23,6 +23,10 @@ const measuredOn: Readonly<Record<Score, string>> = {
   f1: 'documents',
 };
 
+/** When a run on an algorithmic task has taken its last step. */
+const TASK_END =
+  '; at our own scales a run ends when 99.9% of the answer tokens of ten batches in a row are right, unless its configuration has it go on to its last step';
+
 /** A cell with the runs that are done. */
 export interface Filled {
   readonly cell: Cell;
@@ -99,6 +103,7 @@ export function summaryPage(
   const line = (texts: readonly string[]) => `| ${texts.join(' | ')} |`;
   const missing = cells.reduce((sum, { cell, runs }) => sum + cell.seeds.length - runs.length, 0);
   const samples = cells.flatMap(({ runs }) => runs)[0]?.samples ?? 0;
+  const end = measuredOn[experiment.score] === 'samples' ? TASK_END : '';
   return [
     `# ${experiment.title}`,
     '',
@@ -108,7 +113,7 @@ export function summaryPage(
     line(shown.map((_, i) => (i < 2 ? '---' : '---:'))),
     ...cells.map((cell) => line(shown.map(([, show]) => show(cell)))),
     '',
-    `Here: ${experiment.says}; measured on ${count(samples)} ${measuredOn[experiment.score]}, the mean over the seeds. Steps: those taken by each seed; at our own scales a run on an algorithmic task ends when 99.9% of the answer tokens of ten batches in a row are right, unless its configuration has it go on to its last step. Seconds: of training, on the machine that ran it.${experiment.source ? ' Paper: its mean on its own data after hundreds of thousands of steps, judged by its own scripts.' : ''}`,
+    `Here: ${experiment.says}; measured on ${count(samples)} ${measuredOn[experiment.score]}, the mean over the seeds. Steps: those taken by each seed${end}. Seconds: of training, on the machine that ran it.${experiment.source ? ' Paper: its mean on its own data after hundreds of thousands of steps, judged by its own scripts.' : ''}`,
     '',
     ...(missing > 0 ? [`Not done yet: ${plural(missing, 'run')}.`, ''] : []),
     `![${experiment.title}](${name}-${scale}.svg)`,
