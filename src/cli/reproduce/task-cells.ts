@@ -27,6 +27,8 @@ export interface Row {
   readonly paper: Partial<Record<TaskModel, number>>;
   /** Models that are shown in this row only. */
   readonly also?: readonly TaskModel[];
+  /** Whose spread over seeds is shown. Default: that of RMT, which the paper is about. */
+  readonly spread?: 'all';
   readonly further?: Cell['further'];
   /** Settings of the model other than the preset's, at our own scales. */
   readonly model?: Partial<RunConfig['model']['config']>;
@@ -66,8 +68,7 @@ export function taskCells(
       row: row.row,
       model,
       paper: row.paper[model],
-      // RMT is what the paper is about; its spread is what has to be known.
-      seeds: model === 'rmt' || scale === 'paper' ? SEEDS : [0],
+      seeds: model === 'rmt' || row.spread === 'all' || scale === 'paper' ? SEEDS : [0],
       further: row.further,
       config: (seed: number) => configOf(row, model, paper, scale, seed),
     })),

@@ -78,7 +78,7 @@ export const taskExperiments = {
     cells: (scale) =>
       taskCells(
         [
-          row(2, 5, 7000, { transformer: 0.496, 'transformer-xl': 1, rmt: 0.99 }),
+          row(2, 5, 5000, { transformer: 0.496, 'transformer-xl': 1, rmt: 0.99 }),
           row(3, 4, 7000, { transformer: 0.099, 'transformer-xl': 0.849, rmt: 0.992 }),
           row(4, 3, 7000, {}),
           row(5, 2, 7000, { transformer: 0.099, 'transformer-xl': 0.988, rmt: 0.965 }),
@@ -94,13 +94,13 @@ export const taskExperiments = {
             start: 2,
             by: 1,
             cuts: [10, 5, 4, 3].slice(0, index + 1),
-            at: 0.85, // what is left of the steps is for the last cut
+            at: index === 0 ? 0.95 : 0.85, // what is left of the steps is for the last cut
           },
           model: { init: 'wide' as const, nHead: 8, dHead: 16 },
           training: {
             batchSize: 128,
             schedule: 'cosine' as const,
-            stopAt: null, // one token to an answer: ten batches say too little
+            ...(index > 0 && { stopAt: null }), // one token to an answer: ten batches say too little
           },
         })),
         MODELS,
@@ -179,6 +179,7 @@ export const taskExperiments = {
         ...row(6, 30, steps, { 'transformer-xl': 0.934, rmt: 0.992 }),
         ...common,
         row: `roots to ±${range}, 6 segments`,
+        spread: 'all' as const, // models come close
       };
       const withMemory = {
         ...cut,
