@@ -64,10 +64,9 @@ export class RMT extends SegmentModel<Tensor> {
   /** The output of a segment from the row `first` on; all of it where memory is written in front. */
   #outputFrom(first: number, tokens: Tensor, memory: Tensor, key?: Key): Tensor {
     const { decoder, writeTokens } = this;
-    const { memAtEnd, numMemTokens } = this.#layout;
-    const rows = withMemory(memory, decoder.embed(tokens), { memAtEnd, writeTokens });
-    const layout = { time: tokens.shape[1], numMemTokens, memAtEnd };
-    const mask = segmentMask(layout, tokens.backend);
-    return decoder.forward(rows, { mask, key, readFrom: memAtEnd ? first : 0 }).output;
+    const layout = this.#layout;
+    const rows = withMemory(memory, decoder.embed(tokens), { ...layout, writeTokens });
+    const mask = segmentMask({ ...layout, time: tokens.shape[1] }, tokens.backend);
+    return decoder.forward(rows, { mask, key, readFrom: layout.memAtEnd ? first : 0 }).output;
   }
 }

@@ -110,8 +110,9 @@ export async function answer(
   for (let start = 0; start < time; start += segmentLength) {
     const length = Math.min(segmentLength, time - start);
     const end = start + length;
-    // Each pass settles one more position; the last one reads the whole segment as it then stands.
-    for (let at = Math.max(start, Math.min(promptLength, end) - 1); at < end; at++) {
+    // Each pass reads what the one before it said. It settles one position at least, and all before
+    // the first that it makes to be read otherwise; the last one has read the segment as it stands.
+    for (let at = Math.max(start, Math.min(promptLength, end) - 1); at < end; ) {
       const known = columns(inputs, batch, start, length);
       const next = scope(() => {
         const { logits, state: after } = model.forward(
@@ -122,14 +123,21 @@ export async function answer(
       });
       const predicted = await next.predicted.data();
       next.predicted.dispose();
+      let settled = end;
       for (let row = 0; row < size; row++) {
-        const token = predicted[row * length + at - start];
-        predictions[row * time + at] = token;
-        if (at + 1 < promptLength || at + 1 === time) continue;
-        const read = row * time + at + 1;
-        inputs[read] = likeReference && at + 1 === end ? batch.inputs[read] : token;
+        for (let column = at; column < end; column++) {
+          const token = predicted[row * length + column - start];
+          predictions[row * time + column] = token;
+          const read = column + 1;
+          if (read < promptLength || read === time) continue;
+          const truth = likeReference && read === end;
+          const input = truth ? batch.inputs[row * time + read] : token;
+          if (read < end && input !== inputs[row * time + read]) settled = Math.min(settled, read);
+          inputs[row * time + read] = input;
+        }
       }
-      if (at < end - 1) for (const part of ownLeaves(next.after, state)) part.dispose();
+      at = settled;
+      if (at < end) for (const part of ownLeaves(next.after, state)) part.dispose();
       else {
         for (const part of ownLeaves(state, next.after)) part.dispose();
         state = next.after;

@@ -1,13 +1,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { memoryReport, oneHot, type Tensor, valueAndGrad } from '../../src/autograd/index.js';
+import { memoryReport, type Tensor, valueAndGrad } from '../../src/autograd/index.js';
 import { Key } from '../../src/autograd/random.js';
 import { MemgradError } from '../../src/errors.js';
-import { createModel, modelNames, presets, SegmentModel } from '../../src/models/index.js';
+import { createModel, modelNames, presets } from '../../src/models/index.js';
 import { Copy } from '../../src/tasks/index.js';
 import {
   AdamW,
-  answer,
   Curriculum,
   cosine,
   cutSegments,
@@ -154,62 +153,6 @@ test('segments: cut at the length, the last one shorter, none after the last tar
   );
   const cut = { ...batch, targets: batch.targets.map((target, i) => (i % 6 > 3 ? -100 : target)) };
   assert.is(cutSegments(cut, 2).length, 2);
-});
-
-/** Says what it reads: its prediction at a position is the token there. */
-class Echo extends SegmentModel<null> {
-  initialState() {
-    return null;
-  }
-
-  forward(tokens: Tensor) {
-    return { logits: oneHot(tokens, task.vocabulary), state: null };
-  }
-}
-
-test('evaluation never shows the model the answer', async () => {
-  const batch = task.batch(Key.of(1), 50, 'test');
-  for (const segmentLength of [1, 2, 3, 4, 6]) {
-    const answers = await answer(new Echo(), batch, segmentLength);
-    for (let row = 0; row < 50; row++) {
-      // The echo of the start token is the start token, for ever: any other token came from the truth.
-      assert.equal([...answers.slice(row * 6 + 3, row * 6 + 6)], [1, 1, 1]);
-    }
-  }
-  assert.is(
-    (await evaluate({ model: new Echo(), task, segmentLength: 3, samples: 8 })).accuracy,
-    0,
-  );
-});
-
-test('evaluation and cutting refuse lengths that would never end', async () => {
-  const model = new Echo();
-  const refused = async (call: () => unknown, message: string) => {
-    const error = await Promise.resolve()
-      .then(call)
-      .then(
-        () => undefined,
-        (error: unknown) => error,
-      );
-    assert.instance(error, MemgradError);
-    assert.is((error as Error).message, message);
-  };
-  await refused(
-    () => evaluate({ model, task, segmentLength: 0 }),
-    'evaluate: segmentLength must be a whole number >= 1, got 0.',
-  );
-  await refused(
-    () => evaluate({ model, task, segmentLength: 3, samples: 0 }),
-    'evaluate: samples must be a whole number >= 1, got 0.',
-  );
-  await refused(
-    () => evaluate({ model, task, segmentLength: 3, batchSize: 0.5 }),
-    'evaluate: batchSize must be a whole number >= 1, got 0.5.',
-  );
-  await refused(
-    () => cutSegments(task.batch(Key.of(1), 1, 'train'), 0),
-    'cutSegments: length must be a whole number >= 1, got 0.',
-  );
 });
 
 test('a step that is not finite stops and changes nothing', async () => {

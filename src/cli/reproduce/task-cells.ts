@@ -30,6 +30,8 @@ export interface Row {
   /** Whose spread over seeds is shown. Default: that of RMT, which the paper is about. */
   readonly spread?: 'all';
   readonly further?: Cell['further'];
+  /** Whose sizes the model has at our own scales. Default: those of the scale. */
+  readonly sizes?: keyof typeof ownSizes;
   /** Settings of the model other than the preset's, at our own scales. */
   readonly model?: Partial<RunConfig['model']['config']>;
   /** Settings of the training other than the preset's, at our own scales. */
@@ -52,7 +54,7 @@ export interface PaperTraining {
 export type TaskModel = Exclude<Contender, 'encoder-rmt'>;
 
 const BATCH = 32;
-/** Share of answer tokens, over ten batches, that is enough. */
+/** Share of answer tokens that is enough. */
 const STOP_AT = 0.999;
 const SAVE_EVERY = 250;
 
@@ -84,7 +86,7 @@ function configOf(
 ): RunConfig {
   const { task, segmentLength, memoryTokens = segmentLength } = row;
   const own = scale !== 'paper';
-  const { layers, heads, dModel, dHead, dInner } = own ? ownSizes[scale] : paper.sizes;
+  const { layers, heads, dModel, dHead, dInner } = own ? ownSizes[row.sizes ?? scale] : paper.sizes;
   const { optimizer, learningRate, betas, schedule, warmUp, clip, ...training } = {
     ...trainingPresets[own ? 'fast' : 'paper'],
     batchSize: own ? BATCH : paper.batchSize,
