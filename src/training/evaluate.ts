@@ -110,8 +110,8 @@ export async function answer(
   for (let start = 0; start < time; start += segmentLength) {
     const length = Math.min(segmentLength, time - start);
     const end = start + length;
-    // Each pass reads what the one before it said. It settles one position at least, and all before
-    // the first that it makes to be read otherwise; the last one has read the segment as it stands.
+    // A pass reads what the one before it said and settles all up to the first input that its own
+    // answers change. The last one changes none: its state is that of the segment as it stands.
     for (let at = Math.max(start, Math.min(promptLength, end) - 1); at < end; ) {
       const known = columns(inputs, batch, start, length);
       const next = scope(() => {
