@@ -59,7 +59,7 @@ test('a segment is read again only while what was said changes what is read', as
   const long = new Copy({ length: 30, symbols: 3, copies: 2 });
   const batch = long.batch(Key.of(1), 4, 'test');
   const answers = await answer(model, batch, 30);
-  assert.is(new Set(answers.slice(30, batch.time)).size, 1);
+  assert.equal([...new Set(answers.slice(batch.promptLength - 1, batch.time))], [2]);
   assert.is(model.asked, 1 + 2 + 2, 'once for the prompt, twice for each segment of the answer');
 });
 
@@ -67,8 +67,8 @@ for (const name of modelNames) {
   test(`${name}: what is said in few readings is what is said token by token`, async () => {
     const long = new Copy({ length: 5, symbols: 6, copies: 2 });
     const sizes = { nToken: long.vocabulary, nLayer: 2, nHead: 2, dModel: 16, dHead: 8 };
-    const memory = { dInner: 32, memLen: 3, numMemTokens: 3, init: 'wide' as const };
-    const model = createModel(name, { ...presets.fast, ...sizes, ...memory });
+    const state = { memLen: 3, numMemTokens: 3 };
+    const model = createModel(name, { ...presets.fast, ...sizes, dInner: 32, ...state });
     const training = { model, task: long, segmentLength: 20, batchSize: 16, steps: 150 };
     const optimizer = new AdamW({ learningRate: 0.01 });
     for await (const _ of train({ ...training, optimizer })); // before, models say again what they read

@@ -144,8 +144,8 @@ export const taskExperiments = {
           }),
           row: `${length} symbols, ${length / 40} segments`,
           task: copyOf(length, 8),
-          memoryTokens: 60, // so half a segment keeps the offsets that memory has learnt
-          curriculum: { start: 60, by: 60, at: 0.99 },
+          memoryTokens: 60,
+          curriculum: { start: 60, by: 60, at: 0.99 }, // as many as memory tokens, which keeps the offsets that are learnt
           ...LONG,
           // A larger model takes hours, and the last errors of this one as long as all before them.
           sizes: 'small' as const,
