@@ -5,12 +5,12 @@ import { Argument, type Command, InvalidArgumentError, Option } from 'commander'
 import { MemgradError } from '../errors.js';
 import { type CommonOptions, type Context, commonOptions, openContext } from './context.js';
 import { plural, wrap } from './format.js';
+import { dotsFigure } from './reproduce/dots-figure.js';
 import type { Cell, Experiment } from './reproduce/experiment.js';
 import { type ExperimentName, experimentNames, experiments } from './reproduce/experiments.js';
 import { figure } from './reproduce/figure.js';
 import { measuredIn, trainInto } from './reproduce/run-folder.js';
 import { type Scale, scales } from './reproduce/scales.js';
-import { stepsFigure } from './reproduce/steps-figure.js';
 import {
   type Filled,
   rowsOf,
@@ -98,9 +98,10 @@ async function runReproduce(name: ExperimentName, options: ReproduceOptions): Pr
   const { output } = context;
   const { scale, shard } = options;
   const experiment: Experiment = experiments[name];
-  if (scale === 'paper' && !experiment.source) {
+  const { scales: own = scales } = experiment;
+  if (!own.includes(scale)) {
     throw new MemgradError(
-      `reproduce: '${name}' is not of the paper and has no scale 'paper'; choose small or medium.`,
+      `reproduce: '${name}' has no scale '${scale}'; choose ${own.join(' or ')}.`,
     );
   }
   const cells = experiment.cells(scale);
@@ -139,10 +140,7 @@ async function runReproduce(name: ExperimentName, options: ReproduceOptions): Pr
   }
   const files = {
     [`${name}-${scale}.md`]: summaryPage(experiment, name, scale, rows),
-    [`${name}-${scale}.svg`]: (experiment.shows === 'steps' ? stepsFigure : figure)(
-      experiment,
-      rows,
-    ),
+    [`${name}-${scale}.svg`]: (experiment.shows ? dotsFigure : figure)(experiment, rows),
     [`${name}-${scale}.json`]: `${JSON.stringify(filled, null, 2)}\n`,
   };
   await writeAll(options.out, files);

@@ -156,7 +156,7 @@ export function addTrainOptions(command: Command): void {
     .option('--batch-size <n>', 'sequences to a step', size(limits.batchSize), DEMO.batchSize)
     .option(
       '--stop-at <accuracy>',
-      'stop when the last 10 steps averaged it (off by default)',
+      'stop when the last 10 steps averaged it; up to 50 where answers are short (off by default)',
       read.real(read.shareAboveZero),
     )
     .addOption(new Option('--optimizer <name>', '* how weights change').choices(optimizerNames))

@@ -34,7 +34,7 @@ Examples:
   $ memgrad train --length 24 --memory-tokens 24 --steps 5000 --curriculum 8:8
   $ memgrad train --task retrieval --segment-length 5 --memory-tokens 4 \\
       --heads 8 --d-head 16 --init wide --batch-size 128 --steps 4000 \\
-      --curriculum 2:1:0.95 --cuts 10
+      --curriculum 2:1:0.85 --cuts 10
   $ memgrad train --preset paper --bptt-depth 1 --json > paper.jsonl
 `,
     )

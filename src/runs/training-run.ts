@@ -1,8 +1,9 @@
 /** A run being trained: begun or resumed, saved on the way. */
+import { Key } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
 import type { SegmentModel } from '../models/index.js';
-import type { Task } from '../tasks/index.js';
+import { IGNORED, type Task } from '../tasks/index.js';
 import { type TrainOptions, type TrainStep, train } from '../training/index.js';
 import { buildModel, buildTask, buildTraining } from './build.js';
 import {
@@ -26,8 +27,8 @@ import {
 import { metricsLine, readMetrics } from './metrics.js';
 import type { RunStorage } from './storage.js';
 
-/** How many steps `stopAt` and the best checkpoint are judged by. */
-const WINDOW = 10;
+/** How many answer tokens `stopAt` and the best checkpoint are judged by, and in how many steps at least and at most. */
+const JUDGED = { tokens: 5000, fewestSteps: 10, mostSteps: 50 };
 
 /** What is remembered of a step. */
 type Recent = Pick<TrainStep, 'loss' | 'accuracy' | 'length' | 'segmentLength'>;
@@ -47,6 +48,8 @@ export class TrainingRun {
   /** What they took, those before it was resumed too. */
   seconds = 0;
   readonly #training: TrainOptions;
+  /** How many steps are judged together. */
+  readonly #window: number;
   #recent: Recent[] = [];
   #best: TrainerState['best'] = null;
   /** The last step that is saved, and the bytes of metrics up to it. */
@@ -61,6 +64,7 @@ export class TrainingRun {
   ) {
     this.task = buildTask(config);
     this.model = buildModel(config, backend);
+    this.#window = judgedSteps(this.task, config.training.batchSize);
     this.#training = buildTraining(config, { model: this.model, task: this.task, backend });
   }
 
@@ -122,7 +126,7 @@ export class TrainingRun {
   async #restore(step: number): Promise<void> {
     const storage = this.storage as RunStorage;
     const { seconds, best } = await restoreCheckpoint(storage, this.#training, step);
-    const { last, bytes } = readMetrics(await storage.read(METRICS_FILE), step, WINDOW);
+    const { last, bytes } = readMetrics(await storage.read(METRICS_FILE), step, this.#window);
     const own = this.config.training.segmentLength;
     for (const { loss, accuracy, length, segmentLength = own } of last) {
       this.#note({ loss: loss ?? NaN, accuracy: accuracy ?? NaN, length, segmentLength });
@@ -141,7 +145,7 @@ export class TrainingRun {
     const last = this.#recent.filter(
       (step) => step.length === this.task.length && step.segmentLength === segmentLength,
     );
-    return stopAt !== null && last.length === WINDOW && mean(last, 'accuracy') >= stopAt;
+    return stopAt !== null && last.length === this.#window && mean(last, 'accuracy') >= stopAt;
   }
 
   /**
@@ -191,7 +195,7 @@ export class TrainingRun {
 
   #note({ loss, accuracy, length, segmentLength }: Recent): void {
     this.#recent.push({ loss, accuracy, length, segmentLength });
-    if (this.#recent.length > WINDOW) this.#recent.shift();
+    if (this.#recent.length > this.#window) this.#recent.shift();
   }
 
   /** The best checkpoint when one is made now. The loss of harder samples is not held against them. */
@@ -206,6 +210,14 @@ export class TrainingRun {
       ? { step: this.step, length, segmentLength, loss }
       : best;
   }
+}
+
+/** Ten batches say much where answers are long, and little where each is one token. */
+function judgedSteps(task: Task, batchSize: number): number {
+  const { tokens, fewestSteps, mostSteps } = JUDGED;
+  const { targets } = task.batch(Key.of(0), 1, 'train');
+  const answers = batchSize * targets.filter((target) => target !== IGNORED).length;
+  return Math.min(Math.max(Math.ceil(tokens / answers), fewestSteps), mostSteps);
 }
 
 type Difficulty = Pick<NonNullable<TrainerState['best']>, 'length' | 'segmentLength'>;

@@ -6,13 +6,13 @@ import * as assert from 'uvu/assert';
 import { loadBackend } from '../../src/backends/index.js';
 import { Interrupt, Interrupted } from '../../src/cli/interrupt.js';
 import { Output } from '../../src/cli/output.js';
+import { dotsFigure } from '../../src/cli/reproduce/dots-figure.js';
 import type { Cell, Experiment } from '../../src/cli/reproduce/experiment.js';
 import { experimentNames, experiments } from '../../src/cli/reproduce/experiments.js';
 import { figure } from '../../src/cli/reproduce/figure.js';
 import type { Measured } from '../../src/cli/reproduce/measured.js';
 import { measuredIn, trainInto } from '../../src/cli/reproduce/run-folder.js';
 import { type Scale, scales } from '../../src/cli/reproduce/scales.js';
-import { stepsFigure } from '../../src/cli/reproduce/steps-figure.js';
 import { type Filled, rowsOf, showScore, summaryPage } from '../../src/cli/reproduce/summary.js';
 import { runText, type TextConfig } from '../../src/cli/reproduce/text-run.js';
 import { createModel } from '../../src/models/index.js';
@@ -39,8 +39,8 @@ const cellOf = (name: keyof typeof experiments, scale: Scale, model: Cell['model
 
 test('every cell at every scale has a configuration of its own, and RMT three seeds', () => {
   for (const name of experimentNames) {
-    const { source }: Experiment = experiments[name];
-    for (const scale of scales.filter((scale) => source || scale !== 'paper')) {
+    const { scales: own = scales }: Experiment = experiments[name];
+    for (const scale of own) {
       const cells = cellsOf(name, scale);
       const configs = cells.flatMap(({ seeds, config }) => seeds.map((seed) => config(seed)));
       assert.is(new Set(configs.map((config) => JSON.stringify(config))).size, configs.length);
@@ -52,7 +52,7 @@ test('every cell at every scale has a configuration of its own, and RMT three se
         if (scale === 'paper' && 'training' in config) {
           assert.is(config.training.optimizer.learningRate, 1e-4, name);
         }
-        if (name !== 'ablation') assert.is(norm, scale === 'paper' ? 'post' : 'pre');
+        if (!name.startsWith('ablation')) assert.is(norm, scale === 'paper' ? 'post' : 'pre');
       }
     }
   }
@@ -61,8 +61,8 @@ test('every cell at every scale has a configuration of its own, and RMT three se
 test('what two experiments share is the same run', () => {
   const shared: string[] = [];
   for (const name of experimentNames) {
-    const { source }: Experiment = experiments[name];
-    for (const scale of scales.filter((scale) => source || scale !== 'paper')) {
+    const { scales: own = scales }: Experiment = experiments[name];
+    for (const scale of own) {
       for (const cell of cellsOf(name, scale).filter(({ shared }) => shared)) {
         const { experiment, row } = cell.shared as NonNullable<Cell['shared']>;
         const theirs = cellsOf(experiment as typeof name, scale).find(
@@ -198,7 +198,11 @@ test('what was trained is evaluated at other lengths too, each a row of its own'
 
 test('what is not of the paper has no scale of the paper', async () => {
   const message = refused(await memgrad(['reproduce', 'ablation', '--scale', 'paper']));
-  assert.match(message, /'ablation' is not of the paper and has no scale 'paper'; choose small/);
+  assert.match(message, /'ablation' has no scale 'paper'; choose small or medium/);
+  for (const name of experimentNames) {
+    const { source, scales: own = scales }: Experiment = experiments[name];
+    assert.is(own.includes('paper'), source !== undefined, name);
+  }
 });
 
 const sizes = { layers: 1, heads: 2, dModel: 8, dHead: 4, dInner: 8 };
@@ -407,7 +411,7 @@ test('a figure of steps has a dot to each run, hollow where it did not learn', (
     { cell: cells[0], runs: [0, 1].map((seed) => madeUp(cells[0], seed, 0.995)) },
     { cell: cells[1], runs: [madeUp(cells[1], 2, 0.4)] },
   ];
-  const svg = stepsFigure(experiments.ablation, filled);
+  const svg = dotsFigure(experiments.ablation, filled);
   const dots = [...svg.matchAll(/<circle cx="([\d.]+)" .* fill="([^"]+)"/g)].map((dot) =>
     dot.slice(1),
   );
@@ -417,6 +421,22 @@ test('a figure of steps has a dot to each run, hollow where it did not learn', (
   );
   assert.ok(Number(dots[0][0]) < Number(dots[1][0]) && Number(dots[1][0]) < Number(dots[2][0]));
   assert.match(svg, 'copy: rotary base 10000, not 100');
+});
+
+test('a figure of scores to each row has its dots where the scores are', () => {
+  const cells = cellsOf('ablation-bytes', 'medium').slice(0, 2);
+  const filled: Filled[] = cells.map((cell, i) => ({
+    cell,
+    runs: [{ ...madeUp(cell, 0, 0), scores: { bits: 2 + i } }],
+  }));
+  const svg = dotsFigure(experiments['ablation-bytes'], filled);
+  const dots = [...svg.matchAll(/<circle cx="([\d.]+)" .* fill="#009e73"/g)];
+  assert.is(dots.length, 2);
+  const [low, high] = dots.map(([, x]) => Number(x));
+  // A margin of a tenth on both sides of an axis that is 426 wide.
+  assert.ok(Math.abs(high - low - 426 / 1.2) < 0.2, `${low} ${high}`);
+  assert.match(svg, 'bits per character');
+  assert.match(svg, 'RMT as it is');
 });
 
 test('a share is never rounded up to 1', () => {

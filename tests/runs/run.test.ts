@@ -65,6 +65,20 @@ test('training twice gives the same files', async () => {
   assert.equal(contents(await savedRun(), 2), contents(await savedRun(), 2));
 });
 
+test('a run is judged by ten steps where they hold answers enough, by up to fifty where not', async () => {
+  for (const [batchSize, steps] of [
+    [64, 10],
+    [25, 25],
+    [2, 50],
+  ] as const) {
+    const ends = { batchSize, steps: 60, stopAt: 1e-9, curriculum: null };
+    const run = await TrainingRun.start(configOf('transformer', ends));
+    await train(run);
+    assert.is(run.step, steps, `batches of ${batchSize}`);
+    run.dispose();
+  }
+});
+
 const embedding = 'decoder.embedding';
 const mismatches: [
   what: string,

@@ -1,14 +1,20 @@
-/** Which of our settings matter: each taken back to another, most to the paper's, the rest as they are. */
-import type { TaskConfig } from '../../runs/index.js';
+/** Which of our settings matter: each alone taken back to another, most to the paper's. */
 import type { Cell } from './experiment.js';
-import type { Scale } from './scales.js';
+import type { ModelSizes, Scale } from './scales.js';
 import { type PaperTraining, type Row, taskCells } from './task-cells.js';
+import { type TextRow, type TextSetting, textCells } from './text-cells.js';
 
-const SEGMENT = 12; // tokens, and memory tokens
+type Settings = Partial<Pick<Row, 'task' | 'model' | 'training' | 'memoryTokens' | 'curriculum'>>;
+type Changes = Readonly<Record<string, Settings>>;
 
-/** In the order of the table. */
-const changes: Readonly<Record<string, Pick<Row, 'model' | 'training' | 'memoryTokens'>>> = {
-  'as they are': {},
+/** A task that RMT learns within a minute or so, and what is changed on it, in the order of the table. */
+interface Ablated extends Omit<Row, 'sizes' | 'paper'> {
+  readonly scale: Scale;
+  readonly changes: Changes;
+}
+
+/** On every task; on bytes see `byteChanges`. */
+const changes: Changes = {
   'rotary base 10000, not 100': { model: { rotaryBase: 10_000 } },
   'relative positions': { model: { positions: 'relative' } },
   "the paper's relative positions": { model: { positions: 'relative-wrapped' } },
@@ -17,54 +23,109 @@ const changes: Readonly<Record<string, Pick<Row, 'model' | 'training' | 'memoryT
   'memory begins as one vector': { model: { memInit: 'repeated' } },
   'write tokens of their own': { model: { writeTokens: 'own' } },
   'embeddings times √d': { model: { scaleEmbeddings: true } },
-  'weights by their number of inputs': { model: { init: 'wide' } },
-  'heads of 16, not 32': { model: { dHead: 16 } },
-  'half the memory': { memoryTokens: SEGMENT / 2 },
   'learning rate 1e-3': { training: { learningRate: 1e-3 } },
   'learning rate 4e-3': { training: { learningRate: 4e-3 } },
   "the paper's learning rate, 1e-4": { training: { learningRate: 1e-4 } },
   'no warm-up': { training: { warmUp: 0 } },
-  'batches of 8': { training: { batchSize: 8 } },
   'gradients through one border only': { training: { bpttDepth: 1 } },
   'no gradients through memory': { training: { bpttDepth: 0 } },
 };
 
-const tasks: readonly {
-  readonly title: string;
-  readonly task: TaskConfig;
-  readonly steps: number;
-}[] = [
+const symbolChanges: Changes = {
+  ...changes,
+  'weights by their number of inputs': { model: { init: 'wide' } },
+  'heads of 16, not 32': { model: { dHead: 16 } },
+  'half the memory': { memoryTokens: 6 },
+  'batches of 8': { training: { batchSize: 8 } },
+  'growing by two symbols at 97%': { curriculum: { start: 2, by: 2, at: 0.97 } },
+};
+
+const tasks: readonly Ablated[] = [
   {
-    title: 'copy',
+    scale: 'small',
+    row: 'copy',
     task: { name: 'copy', options: { length: 12, symbols: 10, copies: 2 } },
+    segmentLength: 12,
     steps: 600,
+    changes: symbolChanges,
   },
   {
-    title: 'reverse',
+    scale: 'small',
+    row: 'reverse',
     task: { name: 'reverse', options: { length: 12, symbols: 10 } },
+    segmentLength: 12,
     steps: 1000,
+    changes: symbolChanges,
+  },
+  {
+    scale: 'medium',
+    row: 'retrieval of 1 of 2',
+    task: { name: 'retrieval', options: { pairs: 2 } },
+    segmentLength: 2,
+    steps: 2000,
+    memoryTokens: 4,
+    curriculum: { start: 2, by: 1, cuts: [6], at: 0.85 },
+    model: { init: 'wide', nHead: 8, dHead: 16 },
+    training: { batchSize: 128 },
+    changes: {
+      ...changes,
+      'weights N(0, 0.02)': { model: { init: 'narrow' } },
+      'four heads of 32': { model: { nHead: 4, dHead: 32 } },
+      'ten memory tokens': { memoryTokens: 10 },
+      'batches of 32': { training: { batchSize: 32 } },
+      'one query to a list': {
+        task: { name: 'retrieval', options: { pairs: 2, queries: 'one' } },
+      },
+      'cut from the start': { curriculum: undefined },
+    },
   },
 ];
 
-/** RMT on small tasks, for each change. */
+/** RMT on the tasks of a scale, as they are and with each change. */
 export function ablationCells(paper: PaperTraining, scale: Scale): Cell[] {
-  return tasks.flatMap(({ title, task, steps }) =>
-    Object.entries(changes).flatMap(([change, what]) =>
-      taskCells(
-        [
-          {
-            row: `${title}: ${change}`,
-            task,
-            segmentLength: SEGMENT,
-            steps,
-            paper: {},
-            ...what,
-          },
-        ],
-        ['rmt'],
-        paper,
-        scale,
-      ),
-    ),
-  );
+  const rows = tasks
+    .filter((task) => task.scale === scale)
+    .flatMap(({ changes, scale, ...asTheyAre }) =>
+      Object.entries<Settings>({ 'as they are': {}, ...changes }).map(([change, settings]) => ({
+        ...asTheyAre,
+        ...settings,
+        model: { ...asTheyAre.model, ...settings.model },
+        training: { ...asTheyAre.training, ...settings.training },
+        row: `${asTheyAre.row}: ${change}`,
+        sizes: 'small' as const, // larger models would take hours
+        paper: {},
+      })),
+    );
+  return taskCells(rows, ['rmt'], paper, scale);
+}
+
+const byteChanges: Readonly<Record<string, Partial<TextRow>>> = {
+  'RMT as it is': {},
+  'no memory: the Transformer': { model: 'transformer' },
+  "the paper's write tokens": { preset: { writeTokens: 'carried' } },
+  'relative positions': { preset: { positions: 'relative' } },
+  "the paper's relative positions": { preset: { positions: 'relative-wrapped' } },
+  'absolute positions': { preset: { positions: 'absolute' } },
+  'norm after each sub-layer': { preset: { norm: 'post', finalNorm: false } },
+  'memory begins as one vector': { preset: { memInit: 'repeated' } },
+  'embeddings times √d': { preset: { scaleEmbeddings: true } },
+  'weights by their number of inputs': { preset: { init: 'wide' } },
+  'half the memory': { memoryTokens: 5 },
+  'learning rate 2e-3': { setting: { learningRate: 2e-3 } },
+  'learning rate 1e-3': { setting: { learningRate: 1e-3 } },
+  "the paper's learning rate, 2.5e-4": { setting: { learningRate: 2.5e-4 } },
+  'no warm-up': { setting: { warmUp: 1 } },
+  'batches of 8': { setting: { batchSize: 8 } },
+  'gradients through one border only': { bpttDepth: 1 },
+  'no gradients through memory': { bpttDepth: 0 },
+};
+
+/** RMT with memory that it has learnt to use, `asItIs` and with each change, at the sizes of `small`. */
+export function byteAblationCells(
+  asItIs: Omit<TextRow, 'row'>,
+  setting: TextSetting,
+  sizes: ModelSizes,
+): Cell[] {
+  const rows = Object.entries(byteChanges).map(([row, change]) => ({ ...asItIs, ...change, row }));
+  return textCells(rows, setting, sizes, 'small');
 }

@@ -30,11 +30,13 @@ export interface Cell {
 /** A table or figure. */
 export interface Experiment {
   readonly title: string;
-  /** Of the paper; without it the experiment is our own, and has no `paper` scale. */
+  /** Of the paper; without it the experiment is our own. */
   readonly source?: string;
+  /** At which it can be run; all by default. */
+  readonly scales?: readonly Scale[];
   readonly score: Score;
-  /** What its figure shows; the score by default. */
-  readonly shows?: 'steps';
+  /** What its figure shows on a line to each row; by default it has the scores on a line to each model. */
+  readonly shows?: 'steps' | 'scores';
   /** What the score is, in a sentence that begins with it. */
   readonly says: string;
   cells(scale: Scale): Cell[];

@@ -95,8 +95,8 @@ export function figure(experiment: Experiment, cells: readonly Filled[]): string
   ].join('\n');
 }
 
-/** What the vertical axis shows. */
-function axis({ score }: Experiment): string {
+/** What the axis of scores shows. */
+export function axis({ score }: Experiment): string {
   const names = {
     accuracy: 'answer tokens right',
     exact: 'whole answers right',
@@ -108,7 +108,10 @@ function axis({ score }: Experiment): string {
 }
 
 /** Shares from 0 to 1; other scores from the least to the most that is shown, with a margin. */
-function rangeOf(experiment: Experiment, cells: readonly Filled[]): [least: number, most: number] {
+export function rangeOf(
+  experiment: Experiment,
+  cells: readonly Filled[],
+): [least: number, most: number] {
   if (experiment.score !== 'bits' && experiment.score !== 'perplexity') return [0, 1];
   const shown = cells.flatMap(({ cell, runs }) => [
     ...runs.map((run) => scoreOf(experiment, run)),

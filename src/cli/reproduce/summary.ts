@@ -25,7 +25,7 @@ const measuredOn: Readonly<Record<Score, string>> = {
 
 /** When a run on an algorithmic task has taken its last step. */
 const TASK_END =
-  '; at our own scales a run ends when 99.9% of the answer tokens of ten batches in a row are right, unless its configuration says otherwise';
+  '; at our own scales a run ends when 99.9% of the answer tokens of ten batches in a row are right (of up to fifty, where ten hold fewer than 5,000), unless its configuration says otherwise';
 
 /** A cell with the runs that are done. */
 export interface Filled {

@@ -54,7 +54,7 @@ export interface PaperTraining {
 export type TaskModel = Exclude<Contender, 'encoder-rmt'>;
 
 const BATCH = 32;
-/** Share of answer tokens, over ten batches, that is enough. */
+/** Share of answer tokens that is enough. */
 const STOP_AT = 0.999;
 const SAVE_EVERY = 250;
 

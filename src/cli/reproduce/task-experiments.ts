@@ -78,7 +78,7 @@ export const taskExperiments = {
     cells: (scale) =>
       taskCells(
         [
-          row(2, 5, 5000, { transformer: 0.496, 'transformer-xl': 1, rmt: 0.99 }),
+          row(2, 5, 7000, { transformer: 0.496, 'transformer-xl': 1, rmt: 0.99 }),
           row(3, 4, 7000, { transformer: 0.099, 'transformer-xl': 0.849, rmt: 0.992 }),
           row(4, 3, 7000, {}),
           row(5, 2, 7000, { transformer: 0.099, 'transformer-xl': 0.988, rmt: 0.965 }),
@@ -94,14 +94,10 @@ export const taskExperiments = {
             start: 2,
             by: 1,
             cuts: [10, 5, 4, 3].slice(0, index + 1),
-            at: index === 0 ? 0.95 : 0.85, // what is left of the steps is for the last cut
+            at: 0.85, // what is left of the steps is for the last cut
           },
           model: { init: 'wide' as const, nHead: 8, dHead: 16 },
-          training: {
-            batchSize: 128,
-            schedule: 'cosine' as const,
-            ...(index > 0 && { stopAt: null }), // one token to an answer: ten batches say too little
-          },
+          training: { batchSize: 128, schedule: 'cosine' as const },
         })),
         MODELS,
         { sizes: RETRIEVAL_SIZES, steps: 1_000_000, batchSize: 32 },
@@ -202,6 +198,7 @@ export const taskExperiments = {
   },
   generalisation: {
     title: 'Eight symbols kept through more and more segments of 8',
+    scales: ['small', 'medium'],
     score: 'accuracy',
     says: TOKENS,
     cells: (scale) =>
@@ -223,7 +220,8 @@ export const taskExperiments = {
       ),
   },
   ablation: {
-    title: 'Which settings matter: RMT in segments of 12',
+    title: 'Which settings matter: RMT on tasks of a minute',
+    scales: ['small', 'medium'],
     score: 'accuracy',
     shows: 'steps',
     says: TOKENS,

@@ -14,6 +14,10 @@ export interface TextRow {
   readonly maxSegments?: number;
   readonly paper?: number;
   readonly shared?: Cell['shared'];
+  /** Settings of the model other than its preset's, at our own scales. */
+  readonly preset?: Partial<TextConfig['model']['preset']>;
+  /** What the row has otherwise than the rest of its experiment. */
+  readonly setting?: Partial<Pick<TextSetting, 'batchSize' | 'learningRate' | 'warmUp'>>;
 }
 
 /** What the models of an experiment have in common at a scale. */
@@ -25,6 +29,8 @@ export interface TextSetting
   readonly cutoffs?: readonly number[];
   /** Default: 2e-3, and the paper's at its scale. */
   readonly learningRate?: number;
+  /** Steps. Default: 100, and none at the paper's scale. */
+  readonly warmUp?: number;
 }
 
 // Memory that stands at both ends writes what it has read; rows of their own find the end of the segment.
@@ -48,20 +54,20 @@ export function textCells(
 }
 
 function configOf(
-  { model, memoryTokens = 1, cache = 1, bpttDepth = 0, maxSegments }: TextRow,
-  { cutoffs, learningRate, ...setting }: TextSetting,
+  { model, memoryTokens = 1, cache = 1, bpttDepth = 0, maxSegments, preset, ...row }: TextRow,
+  common: TextSetting,
   sizes: ModelSizes,
   scale: Scale,
   seed: number,
 ): TextConfig {
   const own = scale !== 'paper';
-  const preset = own ? ownPreset(model) : paperPreset(model);
+  const { cutoffs, learningRate, warmUp, ...setting } = { ...common, ...row.setting };
   return {
     seed,
     ...setting,
     model: {
       name: model,
-      preset,
+      preset: own ? { ...ownPreset(model), ...preset } : paperPreset(model),
       sizes: own ? ownSizes[scale] : sizes,
       memoryTokens,
       cache,
@@ -69,7 +75,7 @@ function configOf(
     },
     ...(maxSegments !== undefined && { maxSegments }),
     learningRate: learningRate ?? (own ? 2e-3 : 2.5e-4),
-    warmUp: own ? 100 : 1,
+    warmUp: warmUp ?? (own ? 100 : 1),
     clip: own ? 1 : 0.25,
     bpttDepth,
   };

@@ -1,4 +1,5 @@
 /** What is run on real text, and the numbers that the paper has. */
+import { byteAblationCells } from './ablation.js';
 import type { Experiment } from './experiment.js';
 import type { Scale } from './scales.js';
 import { type TextSetting, textCells } from './text-cells.js';
@@ -6,7 +7,7 @@ import { type TextSetting, textCells } from './text-cells.js';
 const BITS =
   'bits per character on held-out text, the state carried along the streams; lower is better';
 const BYTE_ROW = 'segments of 128';
-const BYTE_DEPTH = 2; // of RMT's BPTT
+const BYTE_RMT = { model: 'rmt', memoryTokens: 10, bpttDepth: 2 } as const;
 
 const ENWIK8_SIZES = { layers: 12, heads: 8, dModel: 512, dHead: 64, dInner: 2048 };
 const WIKITEXT_SIZES = { layers: 16, heads: 10, dModel: 410, dHead: 41, dInner: 2100 };
@@ -95,11 +96,12 @@ export const textExperiments = {
     cells: (scale) =>
       textCells(
         [0, 1, 2].map((bpttDepth) => ({
+          ...BYTE_RMT,
           row: `depth ${bpttDepth}`,
-          model: 'rmt' as const,
-          memoryTokens: 10,
           bpttDepth,
-          ...(bpttDepth === BYTE_DEPTH && { shared: { experiment: 'lm-bytes', row: BYTE_ROW } }),
+          ...(bpttDepth === BYTE_RMT.bpttDepth && {
+            shared: { experiment: 'lm-bytes', row: BYTE_ROW },
+          }),
         })),
         byteSettings[scale],
         ENWIK8_SIZES,
@@ -135,12 +137,20 @@ export const textExperiments = {
         [
           { row: BYTE_ROW, model: 'transformer', paper: 1.402 },
           { row: BYTE_ROW, model: 'transformer-xl', cache: 10, paper: 1.283 },
-          { row: BYTE_ROW, model: 'rmt', memoryTokens: 10, bpttDepth: BYTE_DEPTH, paper: 1.228 },
+          { ...BYTE_RMT, row: BYTE_ROW, paper: 1.228 },
         ],
         byteSettings[scale],
         ENWIK8_SIZES,
         scale,
       ),
+  },
+  'ablation-bytes': {
+    title: 'Which settings matter on bytes of a dictionary',
+    score: 'bits',
+    scales: ['medium'],
+    shows: 'scores',
+    says: BITS,
+    cells: () => byteAblationCells(BYTE_RMT, { ...byteSettings.small, steps: 400 }, ENWIK8_SIZES),
   },
 } satisfies Record<string, Experiment>;
 

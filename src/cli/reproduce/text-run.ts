@@ -72,7 +72,7 @@ export interface TextConfig {
   readonly words: number | 'bytes' | null;
   readonly model: {
     readonly name: ModelName | 'encoder-rmt';
-    readonly preset: Preset & Pick<RecurrentMemoryConfig, 'writeTokens'>;
+    readonly preset: Preset & Pick<RecurrentMemoryConfig, 'writeTokens' | 'init'>;
     readonly sizes: ModelSizes;
     readonly memoryTokens: number;
     readonly cache: number;
