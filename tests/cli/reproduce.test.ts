@@ -14,7 +14,8 @@ import type { Measured } from '../../src/cli/reproduce/measured.js';
 import { measuredIn, trainInto } from '../../src/cli/reproduce/run-folder.js';
 import { type Scale, scales } from '../../src/cli/reproduce/scales.js';
 import { type Filled, rowsOf, showScore, summaryPage } from '../../src/cli/reproduce/summary.js';
-import { runText, type TextConfig } from '../../src/cli/reproduce/text-run.js';
+import type { TextConfig } from '../../src/cli/reproduce/text-config.js';
+import { runText } from '../../src/cli/reproduce/text-run.js';
 import { createModel } from '../../src/models/index.js';
 import {
   CARRIED_FILE,

@@ -1,7 +1,19 @@
-/** What a run of an experiment leaves. */
+/** What a run of an experiment is given besides its configuration, and what it leaves. */
 import { MemgradError } from '../../errors.js';
 import type { RunConfig } from '../../runs/index.js';
-import type { TextConfig } from './text-run.js';
+import type { Context } from '../context.js';
+import type { TextConfig } from './text-config.js';
+
+/** How a run is done; none of it changes what comes of it. */
+export interface RunOptions {
+  readonly context: Context;
+  /** What stands before the line that shows how it goes. */
+  readonly label: string;
+  /** Lengths of the task, besides its own, to evaluate on. */
+  readonly lengths?: readonly number[];
+  /** Where corpora are that come as published files. */
+  readonly corpora?: string;
+}
 
 /** What is measured, by name, as in `Evaluation`, `StreamEvaluation` and `DocumentEvaluation`; F1 is the mean over classes. */
 export type Score = 'accuracy' | 'exact' | 'bits' | 'perplexity' | 'f1';

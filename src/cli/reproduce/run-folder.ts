@@ -3,25 +3,13 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MemgradError } from '../../errors.js';
 import { FolderStorage } from '../../runs/node-storage.js';
-import type { Context } from '../context.js';
 import { lockFolder } from '../lock.js';
-import { type Measured, otherRun } from './measured.js';
+import { type Measured, otherRun, type RunOptions } from './measured.js';
 import { runTask } from './task-run.js';
 import { runText } from './text-run.js';
 
 /** Written last: a folder with it is done. */
 const RESULT_FILE = 'result.json';
-
-/** How a run is done; none of it changes what comes of it. */
-export interface RunOptions {
-  readonly context: Context;
-  /** What stands before the line that shows how it goes. */
-  readonly label: string;
-  /** Lengths of the task, besides its own, to evaluate on. */
-  readonly lengths?: readonly number[];
-  /** Where corpora are that come as published files. */
-  readonly corpora?: string;
-}
 
 /** What `folder` holds of a run that is done; undefined when there is none. Throws `MemgradError` for a run of another configuration. */
 export async function measuredIn(

@@ -1,8 +1,7 @@
 /** A run on a task whose samples stand for themselves. */
 import { CONFIG_FILE, type RunConfig, type RunStorage, TrainingRun } from '../../runs/index.js';
 import { runEvaluation, runTraining } from '../training.js';
-import { type Measured, otherRun } from './measured.js';
-import type { RunOptions } from './run-folder.js';
+import { type Measured, otherRun, type RunOptions } from './measured.js';
 
 const SAMPLES = 256; // held-out samples to answer
 

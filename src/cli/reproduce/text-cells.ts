@@ -2,7 +2,7 @@
 import { type Preset, presets } from '../../models/index.js';
 import type { Cell, Contender } from './experiment.js';
 import { type ModelSizes, ownSizes, type Scale, SEEDS } from './scales.js';
-import type { TextConfig } from './text-run.js';
+import type { TextConfig } from './text-config.js';
 
 /** A model on a text. */
 export interface TextRow {

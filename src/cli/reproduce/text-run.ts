@@ -9,13 +9,7 @@ import {
   wikitext103,
 } from '../../corpora/index.js';
 import { MemgradError } from '../../errors.js';
-import {
-  createModel,
-  EncoderRMT,
-  type ModelName,
-  type Preset,
-  type RecurrentMemoryConfig,
-} from '../../models/index.js';
+import { createModel, EncoderRMT } from '../../models/index.js';
 import {
   CONFIG_FILE,
   parseJson,
@@ -44,9 +38,8 @@ import {
   warmUp,
 } from '../../training/index.js';
 import { clock, recentMean } from '../format.js';
-import { type Measured, otherRun } from './measured.js';
-import type { RunOptions } from './run-folder.js';
-import type { ModelSizes } from './scales.js';
+import { type Measured, otherRun, type RunOptions } from './measured.js';
+import type { DocumentCorpus, TextConfig, TextCorpus } from './text-config.js';
 
 /** Texts to be predicted, and documents to be classified. Those that come as published files need a folder. */
 const texts = {
@@ -55,42 +48,14 @@ const texts = {
   treasury: () => treasury(),
   'wikitext-103': wikitext103,
   enwik8,
-} satisfies Record<string, (folder: string) => Promise<TextParts>>;
+} satisfies Record<TextCorpus, (folder: string) => Promise<TextParts>>;
 const documents = {
   speeches: (_: string, seed: number) => speeches(seed),
   hyperpartisan,
-};
+} satisfies Record<DocumentCorpus, unknown>;
 const published: readonly string[] = ['wikitext-103', 'enwik8', 'hyperpartisan'];
 
 const SAVE_EVERY = 100; // steps
-
-/** What makes a run on text. */
-export interface TextConfig {
-  readonly seed: number;
-  readonly corpus: keyof typeof texts | keyof typeof documents;
-  /** Bytes, or so many of the most frequent words; all of them when null. */
-  readonly words: number | 'bytes' | null;
-  readonly model: {
-    readonly name: ModelName | 'encoder-rmt';
-    readonly preset: Preset & Pick<RecurrentMemoryConfig, 'writeTokens' | 'init'>;
-    readonly sizes: ModelSizes;
-    readonly memoryTokens: number;
-    readonly cache: number;
-    /** Of the adaptive softmax. */
-    readonly cutoffs?: readonly number[];
-  };
-  readonly segmentLength: number;
-  /** Segments of a document at most, the rest of which is not read. */
-  readonly maxSegments?: number;
-  readonly steps: number;
-  readonly batchSize: number;
-  readonly learningRate: number;
-  readonly warmUp: number;
-  readonly clip: number;
-  readonly bpttDepth: number;
-  /** How many segments of each stream are evaluated; all when null. */
-  readonly evaluated: number | null;
-}
 
 /** Trains in `storage`, from where an earlier run there was cut off, and evaluates. Throws `Interrupted` when a signal comes. */
 export async function runText(
@@ -223,13 +188,13 @@ async function loadTask(
     );
   }
   if (corpus in documents) {
-    const found = await documents[corpus as keyof typeof documents](folder ?? '', seed);
+    const found = await documents[corpus as DocumentCorpus](folder ?? '', seed);
     const training = found.documents.filter(({ part }) => part === 'train');
     const text = Buffer.concat(training.map(({ text }) => text));
     const tokenizer = new WordTokenizer(text, { split: 'prose', most: wordsOf(words) });
     return new Classification(found.documents, found.classes, tokenizer);
   }
-  const text = await texts[corpus as keyof typeof texts](folder ?? '');
+  const text = await texts[corpus as TextCorpus](folder ?? '');
   const split = corpus === 'wikitext-103' ? 'spaces' : 'prose';
   const tokenizer =
     words === 'bytes'
