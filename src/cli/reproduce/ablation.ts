@@ -1,8 +1,8 @@
 /** Which of our settings matter: each alone taken back to another, most to the paper's. */
 import type { Cell } from './experiment.js';
-import type { ModelSizes, Scale } from './scales.js';
+import type { Scale } from './scales.js';
 import { type PaperTraining, type Row, taskCells } from './task-cells.js';
-import { type TextRow, type TextSetting, textCells } from './text-cells.js';
+import type { TextRow } from './text-cells.js';
 
 type Settings = Partial<Pick<Row, 'task' | 'model' | 'training' | 'memoryTokens' | 'curriculum'>>;
 type Changes = Readonly<Record<string, Settings>>;
@@ -102,30 +102,22 @@ export function ablationCells(paper: PaperTraining, scale: Scale): Cell[] {
 const byteChanges: Readonly<Record<string, Partial<TextRow>>> = {
   'RMT as it is': {},
   'no memory: the Transformer': { model: 'transformer' },
-  "the paper's write tokens": { preset: { writeTokens: 'carried' } },
   'relative positions': { preset: { positions: 'relative' } },
   "the paper's relative positions": { preset: { positions: 'relative-wrapped' } },
   'absolute positions': { preset: { positions: 'absolute' } },
   'norm after each sub-layer': { preset: { norm: 'post', finalNorm: false } },
   'memory begins as one vector': { preset: { memInit: 'repeated' } },
+  "the paper's write tokens": { preset: { writeTokens: 'carried' } },
   'embeddings times √d': { preset: { scaleEmbeddings: true } },
   'weights by their number of inputs': { preset: { init: 'wide' } },
-  'half the memory': { memoryTokens: 5 },
-  'learning rate 2e-3': { setting: { learningRate: 2e-3 } },
   'learning rate 1e-3': { setting: { learningRate: 1e-3 } },
-  "the paper's learning rate, 2.5e-4": { setting: { learningRate: 2.5e-4 } },
   'no warm-up': { setting: { warmUp: 1 } },
-  'batches of 8': { setting: { batchSize: 8 } },
+  'batches of 16': { setting: { batchSize: 16 } },
   'gradients through one border only': { bpttDepth: 1 },
   'no gradients through memory': { bpttDepth: 0 },
 };
 
-/** RMT with memory that it has learnt to use, `asItIs` and with each change, at the sizes of `small`. */
-export function byteAblationCells(
-  asItIs: Omit<TextRow, 'row'>,
-  setting: TextSetting,
-  sizes: ModelSizes,
-): Cell[] {
-  const rows = Object.entries(byteChanges).map(([row, change]) => ({ ...asItIs, ...change, row }));
-  return textCells(rows, setting, sizes, 'small');
+/** RMT on bytes, `asItIs` and with each change. */
+export function byteAblationRows(asItIs: Omit<TextRow, 'row'>): TextRow[] {
+  return Object.entries(byteChanges).map(([row, change]) => ({ ...asItIs, ...change, row }));
 }

@@ -1,5 +1,5 @@
 /** What is run on real text, and the numbers that the paper has. */
-import { byteAblationCells } from './ablation.js';
+import { byteAblationRows } from './ablation.js';
 import type { Experiment } from './experiment.js';
 import type { Scale } from './scales.js';
 import { type TextSetting, textCells } from './text-cells.js';
@@ -150,7 +150,13 @@ export const textExperiments = {
     scales: ['medium'],
     shows: 'scores',
     says: BITS,
-    cells: () => byteAblationCells(BYTE_RMT, { ...byteSettings.small, steps: 400 }, ENWIK8_SIZES),
+    cells: () =>
+      textCells(
+        byteAblationRows(BYTE_RMT),
+        { ...byteSettings.small, steps: 500, batchSize: 8 },
+        ENWIK8_SIZES,
+        'small', // larger models would take hours
+      ),
   },
 } satisfies Record<string, Experiment>;
 
