@@ -198,8 +198,8 @@ test('what was trained is evaluated at other lengths too, each a row of its own'
   }));
 
 test('what is not of the paper has no scale of the paper', async () => {
-  const message = refused(await memgrad(['reproduce', 'ablation', '--scale', 'paper']));
-  assert.match(message, /'ablation' has no scale 'paper'; choose small or medium/);
+  const message = refused(await memgrad(['reproduce', 'generalisation', '--scale', 'paper']));
+  assert.match(message, /'generalisation' has no scale 'paper'; choose small or medium/);
   for (const name of experimentNames) {
     const { source, scales: own = scales }: Experiment = experiments[name];
     assert.is(own.includes('paper'), source !== undefined, name);
@@ -407,7 +407,7 @@ test('a table has means, spreads and steps of every seed beside the paper', () =
 });
 
 test('a figure of steps has a dot to each run, hollow where it did not learn', () => {
-  const cells = cellsOf('ablation', 'small').slice(0, 2);
+  const cells = cellsOf('ablation', 'medium').slice(0, 2);
   const filled: Filled[] = [
     { cell: cells[0], runs: [0, 1].map((seed) => madeUp(cells[0], seed, 0.995)) },
     { cell: cells[1], runs: [madeUp(cells[1], 2, 0.4)] },

@@ -9,7 +9,6 @@ type Changes = Readonly<Record<string, Settings>>;
 
 /** A task that RMT learns within a minute or so, and what is changed on it, in the order of the table. */
 interface Ablated extends Omit<Row, 'sizes' | 'paper'> {
-  readonly scale: Scale;
   readonly changes: Changes;
 }
 
@@ -42,7 +41,6 @@ const symbolChanges: Changes = {
 
 const tasks: readonly Ablated[] = [
   {
-    scale: 'small',
     row: 'copy',
     task: { name: 'copy', options: { length: 12, symbols: 10, copies: 2 } },
     segmentLength: 12,
@@ -50,7 +48,6 @@ const tasks: readonly Ablated[] = [
     changes: symbolChanges,
   },
   {
-    scale: 'small',
     row: 'reverse',
     task: { name: 'reverse', options: { length: 12, symbols: 10 } },
     segmentLength: 12,
@@ -58,8 +55,7 @@ const tasks: readonly Ablated[] = [
     changes: symbolChanges,
   },
   {
-    scale: 'medium',
-    row: 'retrieval of 1 of 2',
+    row: 'retrieval',
     task: { name: 'retrieval', options: { pairs: 2 } },
     segmentLength: 2,
     steps: 2000,
@@ -81,21 +77,19 @@ const tasks: readonly Ablated[] = [
   },
 ];
 
-/** RMT on the tasks of a scale, as they are and with each change. */
+/** RMT on each task, as it is and with each change. */
 export function ablationCells(paper: PaperTraining, scale: Scale): Cell[] {
-  const rows = tasks
-    .filter((task) => task.scale === scale)
-    .flatMap(({ changes, scale, ...asTheyAre }) =>
-      Object.entries<Settings>({ 'as they are': {}, ...changes }).map(([change, settings]) => ({
-        ...asTheyAre,
-        ...settings,
-        model: { ...asTheyAre.model, ...settings.model },
-        training: { ...asTheyAre.training, ...settings.training },
-        row: `${asTheyAre.row}: ${change}`,
-        sizes: 'small' as const, // larger models would take hours
-        paper: {},
-      })),
-    );
+  const rows = tasks.flatMap(({ changes, ...asItIs }) =>
+    Object.entries<Settings>({ 'as they are': {}, ...changes }).map(([change, settings]) => ({
+      ...asItIs,
+      ...settings,
+      model: { ...asItIs.model, ...settings.model },
+      training: { ...asItIs.training, ...settings.training },
+      row: `${asItIs.row}: ${change}`,
+      sizes: 'small' as const, // larger models would take hours
+      paper: {},
+    })),
+  );
   return taskCells(rows, ['rmt'], paper, scale);
 }
 

@@ -221,7 +221,7 @@ export const taskExperiments = {
   },
   ablation: {
     title: 'Which settings matter: RMT on tasks of a minute',
-    scales: ['small', 'medium'],
+    scales: ['medium'],
     score: 'accuracy',
     shows: 'steps',
     says: TOKENS,

@@ -14,6 +14,8 @@ export interface TextRow {
   readonly maxSegments?: number;
   readonly paper?: number;
   readonly shared?: Cell['shared'];
+  /** Default: all, since models are closer on text than the seeds of one may be. */
+  readonly seeds?: readonly number[];
   /** Settings of the model other than its preset's, at our own scales. */
   readonly preset?: Partial<TextConfig['model']['preset']>;
   /** What the row has otherwise than the rest of its experiment. */
@@ -43,12 +45,12 @@ export function textCells(
   sizes: ModelSizes,
   scale: Scale,
 ): Cell[] {
-  return rows.map(({ row, model, paper, shared, ...how }) => ({
+  return rows.map(({ row, model, paper, shared, seeds = SEEDS, ...how }) => ({
     row,
     model,
     paper,
     shared,
-    seeds: SEEDS, // models are closer on text than the seeds of one may be
+    seeds,
     config: (seed: number) => configOf({ row, model, ...how }, setting, sizes, scale, seed),
   }));
 }
