@@ -22,7 +22,7 @@ import {
 } from './reproduce/summary.js';
 
 interface ReproduceOptions extends Omit<CommonOptions, 'seed'> {
-  scale: Scale;
+  scale?: Scale;
   shard: Shard;
   corpora?: string;
   runs: string;
@@ -52,9 +52,10 @@ export function addReproduce(program: Command): void {
     )
     .addArgument(new Argument('<name>', 'which').choices(experimentNames))
     .addOption(
-      new Option('--scale <name>', "minutes, an hour, or the paper's sizes")
-        .choices(scales)
-        .default('small'),
+      new Option(
+        '--scale <name>',
+        "minutes, an hour, or the paper's sizes (default: the first that the experiment has)",
+      ).choices(scales),
     )
     .addOption(
       new Option('--shard <i/n>', 'do only the i-th of n shares of the runs')
@@ -96,9 +97,9 @@ function shard(text: string): Shard {
 async function runReproduce(name: ExperimentName, options: ReproduceOptions): Promise<void> {
   const context = await openContext(options);
   const { output } = context;
-  const { scale, shard } = options;
   const experiment: Experiment = experiments[name];
   const { scales: own = scales } = experiment;
+  const { scale = own[0], shard } = options;
   if (!own.includes(scale)) {
     throw new MemgradError(
       `reproduce: '${name}' has no scale '${scale}'; choose ${own.join(' or ')}.`,

@@ -197,9 +197,11 @@ test('what was trained is evaluated at other lengths too, each a row of its own'
     );
   }));
 
-test('what is not of the paper has no scale of the paper', async () => {
+test('an experiment is refused at a scale that it has not, and what is not of the paper has none of the paper', async () => {
   const message = refused(await memgrad(['reproduce', 'generalisation', '--scale', 'paper']));
   assert.match(message, /'generalisation' has no scale 'paper'; choose small or medium/);
+  const small = refused(await memgrad(['reproduce', 'ablation', '--scale', 'small']));
+  assert.match(small, /'ablation' has no scale 'small'; choose medium/);
   for (const name of experimentNames) {
     const { source, scales: own = scales }: Experiment = experiments[name];
     assert.is(own.includes('paper'), source !== undefined, name);

@@ -93,7 +93,7 @@ export function ablationCells(paper: PaperTraining, scale: Scale): Cell[] {
 
 const byteChanges: Readonly<Record<string, Partial<TextRow>>> = {
   'RMT as it is': {},
-  'no memory: the Transformer': { model: 'transformer' },
+  'no memory: the Transformer': { model: 'transformer', bpttDepth: 0 },
   'relative positions': { preset: { positions: 'relative' } },
   "the paper's relative positions": { preset: { positions: 'relative-wrapped' } },
   'absolute positions': { preset: { positions: 'absolute' } },
