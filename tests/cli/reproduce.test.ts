@@ -208,6 +208,26 @@ test('an experiment is refused at a scale that it has not, and what is not of th
   }
 });
 
+test('without a scale it is the first that the experiment has', () =>
+  inFolder(async (folder) => {
+    const where = ['--runs', join(folder, 'runs'), '--out', join(folder, 'out')];
+    for (const [name, scale] of [
+      ['copy', 'small'],
+      ['ablation', 'medium'],
+    ]) {
+      // A share that has no run of its own.
+      const { stdout } = await memgrad([
+        'reproduce',
+        name,
+        '--shard',
+        '999/999',
+        '--json',
+        ...where,
+      ]);
+      assert.is(events(stdout)[0].scale, scale);
+    }
+  }));
+
 const sizes = { layers: 1, heads: 2, dModel: 8, dHead: 4, dInner: 8 };
 const text = (name: 'lm-bytes' | 'classification', model: Cell['model']): TextConfig => {
   const config = cellOf(name, 'small', model).config(1) as TextConfig;
@@ -423,7 +443,7 @@ test('a figure of steps has a dot to each run, hollow where it did not learn', (
     ['#009e73', '#009e73', 'none'],
   );
   assert.ok(Number(dots[0][0]) < Number(dots[1][0]) && Number(dots[1][0]) < Number(dots[2][0]));
-  assert.match(svg, 'copy: rotary base 10000, not 100');
+  for (const { row } of cells) assert.match(svg, row);
 });
 
 test('a figure of scores to each row has its dots where the scores are', () => {
