@@ -58,10 +58,10 @@ test('the page opens a run of the command line, as a folder and as an archive, a
     const { result, problems } = await openPlayground(async (page) => {
       const box = page.getByRole('region', { name: 'RMT', exact: true });
       await page.getByLabel('Open a folder').setInputFiles(run);
-      await page.getByText('first is open: RMT, trained for 10 steps.').waitFor();
+      await page.getByText('first is open: RMT, trained for 20 steps.').waitFor();
       const opened = await box.innerText();
       await page.getByRole('button', { name: 'Step' }).click();
-      await box.filter({ hasText: 'Step11' }).waitFor();
+      await box.filter({ hasText: 'Step21' }).waitFor();
       await page.getByLabel('Open an archive').setInputFiles(join(folder, 'first.tar'));
       await page.getByText('first.tar is open').waitFor();
       const again = await box.innerText();
@@ -77,7 +77,7 @@ test('the page opens a run of the command line, as a folder and as an archive, a
       return { opened, again, refused, kept, alerts: await page.getByRole('alert').count() };
     });
     assert.equal(problems, []);
-    assert.match(result.opened, /Step\s+10\s/);
+    assert.match(result.opened, /Step\s+20\s/);
     assert.is(result.again, result.opened);
     assert.match(result.refused, /^The archive has a damaged header at byte 0/);
     assert.is(result.kept, result.opened, 'what was open stays');
