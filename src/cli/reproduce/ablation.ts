@@ -1,7 +1,7 @@
 /** Which of our settings matter: each alone taken back to another, most to the paper's. */
 import type { Cell } from './experiment.js';
 import type { Scale } from './scales.js';
-import { type PaperTraining, type Row, taskCells } from './task-cells.js';
+import { type Row, taskCells } from './task-cells.js';
 import type { TextRow } from './text-cells.js';
 
 type Settings = Partial<Pick<Row, 'task' | 'model' | 'training' | 'memoryTokens' | 'curriculum'>>;
@@ -76,7 +76,7 @@ const tasks: readonly Ablated[] = [
 ];
 
 /** RMT on each task, as it is and with each change. */
-export function ablationCells(paper: PaperTraining, scale: Scale): Cell[] {
+export function ablationCells(scale: Scale): Cell[] {
   const rows = tasks.flatMap(({ changes, ...asItIs }) =>
     Object.entries<Settings>({ 'as they are': {}, ...changes }).map(([change, settings]) => ({
       ...asItIs,
@@ -88,7 +88,7 @@ export function ablationCells(paper: PaperTraining, scale: Scale): Cell[] {
       paper: {},
     })),
   );
-  return taskCells(rows, ['rmt'], paper, scale);
+  return taskCells(rows, ['rmt'], scale);
 }
 
 const byteChanges: Readonly<Record<string, Partial<TextRow>>> = {

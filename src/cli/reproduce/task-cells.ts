@@ -58,12 +58,12 @@ const BATCH = 32;
 const STOP_AT = 0.999;
 const SAVE_EVERY = 250;
 
-/** A cell for each of `models` in each of `rows`. */
+/** A cell for each of `models` in each of `rows`; an experiment without the paper's scale needs no `paper`. */
 export function taskCells(
   rows: readonly Row[],
   models: readonly TaskModel[],
-  paper: PaperTraining,
   scale: Scale,
+  paper?: PaperTraining,
 ): Cell[] {
   return rows.flatMap((row) =>
     [...models, ...(row.also ?? [])].map((model) => ({
@@ -72,7 +72,7 @@ export function taskCells(
       paper: row.paper[model],
       seeds: model === 'rmt' || row.spread === 'all' || scale === 'paper' ? SEEDS : [0],
       further: row.further,
-      config: (seed: number) => configOf(row, model, paper, scale, seed),
+      config: (seed: number) => configOf(row, model, scale, paper, seed),
     })),
   );
 }
@@ -80,16 +80,19 @@ export function taskCells(
 function configOf(
   row: Row,
   model: TaskModel,
-  paper: PaperTraining,
   scale: Scale,
+  paper: PaperTraining | undefined,
   seed: number,
 ): RunConfig {
   const { task, segmentLength, memoryTokens = segmentLength } = row;
   const own = scale !== 'paper';
-  const { layers, heads, dModel, dHead, dInner } = own ? ownSizes[row.sizes ?? scale] : paper.sizes;
+  const { sizes, steps, batchSize } = own
+    ? { sizes: ownSizes[row.sizes ?? scale], steps: row.steps, batchSize: BATCH }
+    : (paper as PaperTraining);
+  const { layers, heads, dModel, dHead, dInner } = sizes;
   const { optimizer, learningRate, betas, schedule, warmUp, clip, ...training } = {
     ...trainingPresets[own ? 'fast' : 'paper'],
-    batchSize: own ? BATCH : paper.batchSize,
+    batchSize,
     bpttDepth: null,
     stopAt: own ? STOP_AT : null,
     ...(own && row.training),
@@ -118,7 +121,7 @@ function configOf(
     task,
     training: {
       segmentLength,
-      steps: own ? row.steps : paper.steps,
+      steps,
       ...training,
       optimizer: { name: optimizer, learningRate, betas, weightDecay: 0 },
       schedule: { name: schedule, warmUp },

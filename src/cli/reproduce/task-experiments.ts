@@ -42,8 +42,8 @@ export const taskExperiments = {
           row(9, 8, 2000, { transformer: 0.102, 'transformer-xl': 0.278, rmt: 1 }),
         ].map((cut) => ({ ...cut, task: copyOf(24, 10) })),
         MODELS,
-        { sizes: COPY_SIZES, steps: 900_000, batchSize: 32 },
         scale,
+        { sizes: COPY_SIZES, steps: 900_000, batchSize: 32 },
       ),
   },
   reverse: {
@@ -66,8 +66,8 @@ export const taskExperiments = {
           },
         ].map((cut) => ({ ...cut, task: reverse24 })),
         MODELS,
-        { sizes: COPY_SIZES, steps: 1_000_000, batchSize: 32 },
         scale,
+        { sizes: COPY_SIZES, steps: 1_000_000, batchSize: 32 },
       ),
   },
   retrieval: {
@@ -100,8 +100,8 @@ export const taskExperiments = {
           training: { batchSize: 128, schedule: 'cosine' as const },
         })),
         MODELS,
-        { sizes: RETRIEVAL_SIZES, steps: 1_000_000, batchSize: 32 },
         scale,
+        { sizes: RETRIEVAL_SIZES, steps: 1_000_000, batchSize: 32 },
       ),
   },
   'copy-long': {
@@ -129,8 +129,8 @@ export const taskExperiments = {
             ...LONG,
           })),
         MODELS,
-        { sizes: COPY_SIZES, steps: 600_000, batchSize: 128 },
         scale,
+        { sizes: COPY_SIZES, steps: 600_000, batchSize: 128 },
       ),
       ...taskCells(
         (scale === 'small' ? [] : [240, 360]).map((length) => ({
@@ -148,8 +148,8 @@ export const taskExperiments = {
           training: { ...LONG.training, stopAt: 0.9985 },
         })),
         ['transformer-xl', 'rmt'],
-        { sizes: COPY_SIZES, steps: 600_000, batchSize: 128 },
         scale,
+        { sizes: COPY_SIZES, steps: 600_000, batchSize: 128 },
       ),
     ],
   },
@@ -190,9 +190,9 @@ export const taskExperiments = {
       };
       const train = { sizes: QUADRATIC_SIZES, steps: 600_000, batchSize: 32 };
       return [
-        ...taskCells([whole], ['transformer'], train, scale),
-        ...taskCells([cut], ['transformer-xl'], train, scale),
-        ...taskCells([withMemory], ['rmt'], train, scale),
+        ...taskCells([whole], ['transformer'], scale, train),
+        ...taskCells([cut], ['transformer-xl'], scale, train),
+        ...taskCells([withMemory], ['rmt'], scale, train),
       ];
     },
   },
@@ -215,7 +215,6 @@ export const taskExperiments = {
           },
         ],
         ['rmt'],
-        { sizes: COPY_SIZES, steps: 600_000, batchSize: 32 },
         scale,
       ),
   },
@@ -225,7 +224,7 @@ export const taskExperiments = {
     score: 'accuracy',
     shows: 'steps',
     says: TOKENS,
-    cells: (scale) => ablationCells({ sizes: COPY_SIZES, steps: 900_000, batchSize: 32 }, scale),
+    cells: ablationCells,
   },
 } satisfies Record<string, Experiment>;
 

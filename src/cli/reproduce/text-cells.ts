@@ -38,12 +38,12 @@ export interface TextSetting
 // Memory that stands at both ends writes what it has read; rows of their own find the end of the segment.
 const streams: TextConfig['model']['preset'] = { ...presets.fast, writeTokens: 'own' };
 
-/** A cell for each row, all trained in the same `setting`; at the paper's scale with its `sizes`. */
+/** A cell for each row, all trained in the same `setting`; an experiment without the paper's scale needs no `paperSizes`. */
 export function textCells(
   rows: readonly TextRow[],
   setting: TextSetting,
-  sizes: ModelSizes,
   scale: Scale,
+  paperSizes?: ModelSizes,
 ): Cell[] {
   return rows.map(({ row, model, paper, shared, seeds = SEEDS, ...how }) => ({
     row,
@@ -51,15 +51,15 @@ export function textCells(
     paper,
     shared,
     seeds,
-    config: (seed: number) => configOf({ row, model, ...how }, setting, sizes, scale, seed),
+    config: (seed: number) => configOf({ row, model, ...how }, setting, scale, paperSizes, seed),
   }));
 }
 
 function configOf(
   { model, memoryTokens = 1, cache = 1, bpttDepth = 0, maxSegments, preset, ...row }: TextRow,
   common: TextSetting,
-  sizes: ModelSizes,
   scale: Scale,
+  paperSizes: ModelSizes | undefined,
   seed: number,
 ): TextConfig {
   const own = scale !== 'paper';
@@ -70,7 +70,7 @@ function configOf(
     model: {
       name: model,
       preset: own ? { ...ownPreset(model), ...preset } : paperPreset(model),
-      sizes: own ? ownSizes[scale] : sizes,
+      sizes: own ? ownSizes[scale] : (paperSizes as ModelSizes),
       memoryTokens,
       cache,
       ...(cutoffs && { cutoffs }),

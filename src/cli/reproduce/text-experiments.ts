@@ -91,8 +91,8 @@ export const textExperiments = {
           },
         ],
         wordSettings[scale],
-        WIKITEXT_SIZES,
         scale,
+        WIKITEXT_SIZES,
       ),
   },
   'bptt-depth': {
@@ -111,8 +111,8 @@ export const textExperiments = {
           }),
         })),
         byteSettings[scale],
-        ENWIK8_SIZES,
         scale,
+        ENWIK8_SIZES,
       ),
   },
   classification: {
@@ -130,8 +130,8 @@ export const textExperiments = {
           paper,
         })),
         documentSettings[scale],
-        ROBERTA_SIZES,
         scale,
+        ROBERTA_SIZES,
       ),
   },
   'lm-bytes': {
@@ -147,8 +147,8 @@ export const textExperiments = {
           { ...BYTE_RMT, row: BYTE_ROW, paper: 1.228 },
         ],
         byteSettings[scale],
-        ENWIK8_SIZES,
         scale,
+        ENWIK8_SIZES,
       ),
   },
   'ablation-bytes': {
@@ -161,7 +161,6 @@ export const textExperiments = {
       textCells(
         byteAblationRows(BYTE_RMT),
         { ...byteSettings.small, steps: 500, batchSize: 8 },
-        ENWIK8_SIZES,
         'small', // larger models would take hours
       ),
   },
