@@ -119,7 +119,7 @@ function Answers({
   );
 }
 
-/** So many segments have a colour of their own in style.css; the next ones are dashed. */
+/** So many segments have a colour of their own in theme.css; the next ones are dashed. */
 const SHADES = 6;
 
 /** How much gradient comes back into the memory that each segment reads, step by step. */

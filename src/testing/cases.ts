@@ -1,6 +1,7 @@
 /** The table of all operations: how each is called, and what can be expected of it. */
 import * as engine from '../autograd/index.js';
 import type { OperationCases } from './case.js';
+import { attentionCases } from './cases/attention.js';
 import { comparisonCases } from './cases/comparison.js';
 import { elementwiseCases } from './cases/elementwise.js';
 import { matmulCases } from './cases/matmul.js';
@@ -60,6 +61,7 @@ export const cases = {
   ...matmulCases,
   ...shapeCases,
   ...networkCases,
+  ...attentionCases,
 } satisfies Record<OperationName, OperationCases> as Record<OperationName, OperationCases>;
 
 /** The names of all operations, in the order of the table. */
