@@ -1,6 +1,5 @@
 /** Which of our settings matter: each alone taken back to another, most to the paper's. */
 import type { Cell } from './experiment.js';
-import type { Scale } from './scales.js';
 import { type Row, taskCells } from './task-cells.js';
 import type { TextRow } from './text-cells.js';
 
@@ -12,20 +11,24 @@ interface Ablated extends Omit<Row, 'sizes' | 'paper'> {
   readonly changes: Changes;
 }
 
-/** On every task; on bytes see `byteChanges`. */
-const changes: Changes = {
+/** On every task, with those of `writeTokens`; on bytes see `byteChanges`. */
+const changesWith = (writeTokens: Changes): Changes => ({
   "the paper's relative positions": { model: { positions: 'relative-wrapped' } },
   'absolute positions': { model: { positions: 'absolute' } },
   'norm after each sub-layer': { model: { norm: 'post', finalNorm: false } },
   'memory begins as one vector': { model: { memInit: 'repeated' } },
-  'write tokens of their own': { model: { writeTokens: 'own' } },
+  ...writeTokens,
   'embeddings times √d': { model: { scaleEmbeddings: true } },
   "the paper's learning rate, 1e-4": { training: { learningRate: 1e-4 } },
   'no gradients through memory': { training: { bpttDepth: 0 } },
+});
+const toOwnTokens: Changes = { 'write tokens of their own': { model: { writeTokens: 'own' } } };
+const toCarriedTokens: Changes = {
+  "the paper's write tokens": { model: { writeTokens: 'carried' } },
 };
 
 const symbolChanges: Changes = {
-  ...changes,
+  ...changesWith(toOwnTokens),
   'gradients through one border only': { training: { bpttDepth: 1 } },
   'relative positions': { model: { positions: 'relative' } },
   'rotary base 10000, not 100': { model: { rotaryBase: 10_000 } },
@@ -64,7 +67,7 @@ const tasks: readonly Ablated[] = [
     model: { init: 'wide', nHead: 8, dHead: 16 },
     training: { batchSize: 128 },
     changes: {
-      ...changes,
+      ...changesWith(toOwnTokens),
       'weights N(0, 0.02)': { model: { init: 'narrow' } },
       'heads of 32, half as many': { model: { nHead: 4, dHead: 32 } },
       'batches of 32': { training: { batchSize: 32 } },
@@ -76,19 +79,37 @@ const tasks: readonly Ablated[] = [
 ];
 
 /** RMT on each task, as it is and with each change. */
-export function ablationCells(scale: Scale): Cell[] {
-  const rows = tasks.flatMap(({ changes, ...asItIs }) =>
-    Object.entries<Settings>({ 'as they are': {}, ...changes }).map(([change, settings]) => ({
-      ...asItIs,
-      ...settings,
-      model: { ...asItIs.model, ...settings.model },
-      training: { ...asItIs.training, ...settings.training },
-      row: `${asItIs.row}: ${change}`,
-      sizes: 'small' as const, // larger models would take hours
-      paper: {},
-    })),
-  );
-  return taskCells(rows, ['rmt'], scale);
+export function ablationCells(): Cell[] {
+  const rows = tasks.flatMap(({ changes, ...task }) => {
+    const changed = rowsOf({ ...task, paper: {} }, { 'as they are': {}, ...changes });
+    return changed.map((row) => ({ ...row, row: `${task.row}: ${row.row}` }));
+  });
+  return taskCells(rows, ['rmt'], 'small'); // larger models would take hours
+}
+
+const quadraticChanges: Changes = {
+  'RMT as it is': {},
+  'relative positions': { model: { positions: 'relative' } },
+  ...changesWith(toCarriedTokens),
+  'weights by their number of inputs': { model: { init: 'wide' } },
+  'a rate that does not fall': { training: { schedule: 'constant' } },
+  '30 memory tokens': { memoryTokens: 30 },
+};
+
+/** RMT on quadratic equations, `asItIs` and with each change. */
+export function quadraticAblationRows(asItIs: Row): Row[] {
+  return rowsOf(asItIs, quadraticChanges);
+}
+
+/** A row to each change. */
+function rowsOf(asItIs: Row, changes: Changes): Row[] {
+  return Object.entries(changes).map(([row, settings]) => ({
+    ...asItIs,
+    ...settings,
+    model: { ...asItIs.model, ...settings.model },
+    training: { ...asItIs.training, ...settings.training },
+    row,
+  }));
 }
 
 const byteChanges: Readonly<Record<string, Partial<TextRow>>> = {

@@ -1,6 +1,6 @@
 /** What is run on the algorithmic tasks, and the numbers that the paper has. */
 import type { TaskConfig } from '../../runs/index.js';
-import { ablationCells } from './ablation.js';
+import { ablationCells, quadraticAblationRows } from './ablation.js';
 import type { Experiment } from './experiment.js';
 import { type Row, type TaskModel, taskCells } from './task-cells.js';
 
@@ -23,6 +23,19 @@ const copyOf = (length: number, symbols: number): TaskConfig => ({
   options: { length, symbols, copies: 2 },
 });
 const reverse24: TaskConfig = { name: 'reverse', options: { length: 24, symbols: 10 } };
+const quadraticOf = (range: number): TaskConfig => ({ name: 'quadratic', options: { range } });
+// Products and roots are learnt by heart: that takes a high rate, and to be sure of them a low one.
+// Most tokens are padding, so that 99.9% of them leave whole answers wrong.
+const SMALL_QUADRATIC = {
+  task: quadraticOf(5),
+  training: { learningRate: 4e-3, schedule: 'cosine', stopAt: null },
+} as const;
+// Each step needs hardly more than the one before, and a step fills half of its segment.
+const SMALL_QUADRATIC_RMT = {
+  ...SMALL_QUADRATIC,
+  memoryTokens: 15,
+  model: { writeTokens: 'own' },
+} as const;
 
 /** By name. */
 export const taskExperiments = {
@@ -159,35 +172,22 @@ export const taskExperiments = {
     score: 'exact',
     says: ANSWERS,
     cells: (scale) => {
-      const range = scale === 'small' ? 5 : 100;
-      const common = {
-        task: { name: 'quadratic', options: { range } } satisfies TaskConfig,
-        // Products and roots are learnt by heart: that takes a high rate, and to be sure of them a
-        // low one. Most tokens are padding, so that 99.9% of them leave whole answers wrong.
-        ...(scale === 'small' && {
-          training: { learningRate: 4e-3, schedule: 'cosine' as const, stopAt: null },
-        }),
-      };
-      const steps = scale === 'small' ? 2000 : 20_000;
+      const small = scale === 'small';
+      const roots = `roots to ±${small ? 5 : 100}`;
+      const common = small ? SMALL_QUADRATIC : { task: quadraticOf(100) };
+      const steps = small ? 2000 : 20_000;
       const whole = {
         ...row(1, 180, steps, { transformer: 0.996 }),
         ...common,
-        row: `roots to ±${range}, 1 segment`,
+        row: `${roots}, 1 segment`,
       };
       const cut = {
         ...row(6, 30, steps, { 'transformer-xl': 0.934, rmt: 0.992 }),
         ...common,
-        row: `roots to ±${range}, 6 segments`,
+        row: `${roots}, 6 segments`,
         spread: 'all' as const, // models come close
       };
-      const withMemory = {
-        ...cut,
-        // Each step needs hardly more than the one before, and a step fills half of its segment.
-        ...(scale === 'small' && {
-          memoryTokens: 15,
-          model: { writeTokens: 'own' as const },
-        }),
-      };
+      const withMemory = { ...cut, ...(small && SMALL_QUADRATIC_RMT) };
       const train = { sizes: QUADRATIC_SIZES, steps: 600_000, batchSize: 32 };
       return [
         ...taskCells([whole], ['transformer'], scale, train),
@@ -225,6 +225,19 @@ export const taskExperiments = {
     shows: 'steps',
     says: TOKENS,
     cells: ablationCells,
+  },
+  'ablation-quadratic': {
+    title: 'Which settings matter on quadratic equations, roots to ±5, 6 segments',
+    scales: ['medium'],
+    score: 'exact',
+    shows: 'scores',
+    says: ANSWERS,
+    cells: () =>
+      taskCells(
+        quadraticAblationRows({ ...row(6, 30, 600, {}), ...SMALL_QUADRATIC_RMT }),
+        ['rmt'],
+        'small', // larger models would take hours
+      ),
   },
 } satisfies Record<string, Experiment>;
 
