@@ -126,6 +126,7 @@ const byteChanges: Readonly<Record<string, Partial<TextRow>>> = {
   'learning rate 1e-3': { setting: { learningRate: 1e-3 } },
   'no warm-up': { setting: { warmUp: 1 } },
   'batches of 16': { setting: { batchSize: 16 } },
+  '1.3 times the steps': { setting: { steps: 650 } }, // the time that the paper's positions take
   'gradients through one border only': { bpttDepth: 1 },
   'no gradients through memory': { bpttDepth: 0 },
 };

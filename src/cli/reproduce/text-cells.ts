@@ -19,7 +19,7 @@ export interface TextRow {
   /** Settings of the model other than its preset's, at our own scales. */
   readonly preset?: Partial<TextConfig['model']['preset']>;
   /** What the row has otherwise than the rest of its experiment. */
-  readonly setting?: Partial<Pick<TextSetting, 'batchSize' | 'learningRate' | 'warmUp'>>;
+  readonly setting?: Partial<Pick<TextSetting, 'steps' | 'batchSize' | 'learningRate' | 'warmUp'>>;
 }
 
 /** What the models of an experiment have in common at a scale. */
