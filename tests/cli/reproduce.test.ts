@@ -410,7 +410,9 @@ test('a table has means, spreads and steps of every seed beside the paper', () =
     { cell: cells[1], runs: [madeUp(cells[1], 0, 0.25)] },
     { cell: cells[2], runs: [0.5, 0.9, 1].map((value, seed) => madeUp(cells[2], seed, value)) },
   ];
-  const lines = summaryPage(experiments.retrieval, 'retrieval', 'small', filled).split('\n');
+  const page = summaryPage(experiments.retrieval, 'retrieval', 'small', filled);
+  assert.match(page, /; 38 in all\. /, 'four times 9.6 s');
+  const lines = page.split('\n');
   assert.is(lines[4].split('|').length, lines[5].split('|').length);
   assert.equal(
     lines.filter((line) => line.startsWith('| 2 segments')),

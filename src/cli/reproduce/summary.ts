@@ -102,7 +102,9 @@ export function summaryPage(
   const shown = Object.entries(columns(experiment));
   const line = (texts: readonly string[]) => `| ${texts.join(' | ')} |`;
   const missing = cells.reduce((sum, { cell, runs }) => sum + cell.seeds.length - runs.length, 0);
-  const samples = cells.flatMap(({ runs }) => runs)[0]?.samples ?? 0;
+  const done = cells.flatMap(({ runs }) => runs);
+  const samples = done[0]?.samples ?? 0;
+  const seconds = Math.round(done.reduce((sum, run) => sum + run.seconds, 0));
   const end = measuredOn[experiment.score] === 'samples' ? TASK_END : '';
   return [
     `# ${experiment.title}`,
@@ -113,7 +115,7 @@ export function summaryPage(
     line(shown.map((_, i) => (i < 2 ? '---' : '---:'))),
     ...cells.map((cell) => line(shown.map(([, show]) => show(cell)))),
     '',
-    `Here: ${experiment.says}; measured on ${count(samples)} ${measuredOn[experiment.score]}, the mean over the seeds. Steps: those taken by each seed${end}. Seconds: of training, on the machine that ran it.${experiment.source ? ' Paper: its mean on its own data after hundreds of thousands of steps, judged by its own scripts.' : ''}`,
+    `Here: ${experiment.says}; measured on ${count(samples)} ${measuredOn[experiment.score]}, the mean over the seeds. Steps: those taken by each seed${end}. Seconds: of training, on the machine that ran it; ${count(seconds)} in all.${experiment.source ? ' Paper: its mean on its own data after hundreds of thousands of steps, judged by its own scripts.' : ''}`,
     '',
     ...(missing > 0 ? [`Not done yet: ${plural(missing, 'run')}.`, ''] : []),
     `![${experiment.title}](${name}-${scale}.svg)`,
