@@ -25,10 +25,8 @@ export interface Row {
   /** At our own scales. */
   readonly curriculum?: NonNullable<RunConfig['training']['curriculum']>;
   readonly paper: Partial<Record<TaskModel, number>>;
-  /** Models that are shown in this row only. */
-  readonly also?: readonly TaskModel[];
-  /** Whose spread over seeds is shown. Default: that of RMT, which the paper is about. */
-  readonly spread?: 'all';
+  /** Whose runs the row shows. Default: those of the models that the experiment compares. */
+  readonly models?: readonly TaskModel[];
   readonly further?: Cell['further'];
   /** Whose sizes the model has at our own scales. Default: those of the scale. */
   readonly sizes?: keyof typeof ownSizes;
@@ -58,7 +56,7 @@ const BATCH = 32;
 const STOP_AT = 0.999;
 const SAVE_EVERY = 250;
 
-/** A cell for each of `models` in each of `rows`; an experiment without the paper's scale needs no `paper`. */
+/** A cell for each of `models`, or of its own, in each of `rows`; an experiment without the paper's scale needs no `paper`. */
 export function taskCells(
   rows: readonly Row[],
   models: readonly TaskModel[],
@@ -66,11 +64,11 @@ export function taskCells(
   paper?: PaperTraining,
 ): Cell[] {
   return rows.flatMap((row) =>
-    [...models, ...(row.also ?? [])].map((model) => ({
+    (row.models ?? models).map((model) => ({
       row: row.row,
       model,
       paper: row.paper[model],
-      seeds: model === 'rmt' || row.spread === 'all' || scale === 'paper' ? SEEDS : [0],
+      seeds: model === 'rmt' || scale === 'paper' ? SEEDS : [0],
       further: row.further,
       config: (seed: number) => configOf(row, model, scale, paper, seed),
     })),

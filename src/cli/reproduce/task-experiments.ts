@@ -49,7 +49,7 @@ export const taskExperiments = {
         [
           {
             ...row(3, 24, 1000, { transformer: 0.118, 'transformer-xl': 1, rmt: 1 }),
-            also: ['mem-transformer'] as const,
+            models: [...MODELS, 'mem-transformer'] as const,
           },
           row(6, 12, 1500, { transformer: 0.102, 'transformer-xl': 0.967, rmt: 1 }),
           row(9, 8, 2000, { transformer: 0.102, 'transformer-xl': 0.278, rmt: 1 }),
@@ -69,7 +69,7 @@ export const taskExperiments = {
         [
           {
             ...row(2, 24, 1000, { transformer: 0.102, 'transformer-xl': 0.783, rmt: 1 }),
-            also: ['mem-transformer'] as const,
+            models: [...MODELS, 'mem-transformer'] as const,
           },
           row(4, 12, 2000, { transformer: 0.101, 'transformer-xl': 0.861, rmt: 1 }),
           {
@@ -93,7 +93,7 @@ export const taskExperiments = {
         [
           row(2, 5, 7000, { transformer: 0.496, 'transformer-xl': 1, rmt: 0.99 }),
           row(3, 4, 7000, { transformer: 0.099, 'transformer-xl': 0.849, rmt: 0.992 }),
-          row(4, 3, 7000, {}),
+          { ...row(4, 3, 7000, {}), models: ['rmt'] as const }, // the paper has none to compare
           row(5, 2, 7000, { transformer: 0.099, 'transformer-xl': 0.988, rmt: 0.965 }),
         ].map((cut, index) => ({
           ...cut,
@@ -180,20 +180,24 @@ export const taskExperiments = {
         ...row(1, 180, steps, { transformer: 0.996 }),
         ...common,
         row: `${roots}, 1 segment`,
+        models: ['transformer'] as const,
       };
       const cut = {
         ...row(6, 30, steps, { 'transformer-xl': 0.934, rmt: 0.992 }),
         ...common,
         row: `${roots}, 6 segments`,
-        spread: 'all' as const, // models come close
+        models: ['transformer-xl'] as const,
       };
-      const withMemory = { ...cut, ...(small && SMALL_QUADRATIC_RMT) };
-      const train = { sizes: QUADRATIC_SIZES, steps: 600_000, batchSize: 32 };
-      return [
-        ...taskCells([whole], ['transformer'], scale, train),
-        ...taskCells([cut], ['transformer-xl'], scale, train),
-        ...taskCells([withMemory], ['rmt'], scale, train),
-      ];
+      const withMemory = {
+        ...cut,
+        ...(small && SMALL_QUADRATIC_RMT),
+        models: ['rmt'] as const,
+      };
+      return taskCells([whole, cut, withMemory], MODELS, scale, {
+        sizes: QUADRATIC_SIZES,
+        steps: 600_000,
+        batchSize: 32,
+      });
     },
   },
   generalisation: {
