@@ -140,7 +140,7 @@ async function runReproduce(name: ExperimentName, options: ReproduceOptions): Pr
     output.print(`Not done yet: ${plural(missing, 'run')} of other shares.`);
   }
   const files = {
-    [`${name}-${scale}.md`]: summaryPage(experiment, name, scale, rows),
+    [`${name}-${scale}.md`]: summaryPage(experiment, name, scale, filled),
     [`${name}-${scale}.svg`]: (experiment.shows ? dotsFigure : figure)(experiment, rows),
     [`${name}-${scale}.json`]: `${JSON.stringify(filled, null, 2)}\n`,
   };

@@ -186,7 +186,12 @@ test('what was trained is evaluated at other lengths too, each a row of its own'
       row: `${segments} segments`,
       length: 8 * segments - 8,
     }));
-    const rows = rowsOf({ cell: { ...cell, further }, runs: [measured] });
+    const filled = { cell: { ...cell, seeds: [0, 1], further }, runs: [measured] };
+    const page = summaryPage(experiments.generalisation, 'generalisation', 'small', [filled]);
+    assert.is(page.match(/^\| 1?\d segments/gm)?.length, 3);
+    assert.match(page, new RegExp(`; ${Math.round(measured.seconds)} in all\\.`), 'counted once');
+    assert.match(page, /^Not done yet: 1 run\.$/m);
+    const rows = rowsOf(filled);
     assert.equal(
       rows.map(({ cell, runs }) => [cell.row, runs.map(({ scores }) => scores.accuracy)]),
       [
@@ -412,6 +417,7 @@ test('a table has means, spreads and steps of every seed beside the paper', () =
   ];
   const page = summaryPage(experiments.retrieval, 'retrieval', 'small', filled);
   assert.match(page, /; 38 in all\. /, 'four times 9.6 s');
+  assert.match(page, /^Not done yet: 1 run\.$/m);
   const lines = page.split('\n');
   assert.is(lines[4].split('|').length, lines[5].split('|').length);
   assert.equal(

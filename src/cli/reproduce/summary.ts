@@ -82,7 +82,7 @@ function columns(experiment: Experiment) {
         : `${show(Math.min(...values(filled)))} to ${show(Math.max(...values(filled)))}`,
     seeds: ({ runs }: Filled) => String(runs.length),
     steps: each(({ steps }) => count(steps)),
-    seconds: each(({ seconds }) => seconds.toFixed(0)),
+    seconds: each(({ seconds }) => count(Math.round(seconds))),
     ...(experiment.source && { paper: ({ cell }: Filled) => cell.paper?.toFixed(3) ?? '–' }),
   };
 }
@@ -92,13 +92,14 @@ export function summaryTable(experiment: Experiment, cells: readonly Filled[]): 
   return table<Filled>(columns(experiment), cells);
 }
 
-/** The table as a page in Markdown, with what its columns mean. */
+/** The table of what `cells` come to as a page in Markdown, with what its columns mean. */
 export function summaryPage(
   experiment: Experiment,
   name: string,
   scale: string,
   cells: readonly Filled[],
 ): string {
+  const rows = cells.flatMap(rowsOf);
   const shown = Object.entries(columns(experiment));
   const line = (texts: readonly string[]) => `| ${texts.join(' | ')} |`;
   const missing = cells.reduce((sum, { cell, runs }) => sum + cell.seeds.length - runs.length, 0);
@@ -113,7 +114,7 @@ export function summaryPage(
     '',
     line(shown.map(([title]) => title)),
     line(shown.map((_, i) => (i < 2 ? '---' : '---:'))),
-    ...cells.map((cell) => line(shown.map(([, show]) => show(cell)))),
+    ...rows.map((row) => line(shown.map(([, show]) => show(row)))),
     '',
     `Here: ${experiment.says}; measured on ${count(samples)} ${measuredOn[experiment.score]}, the mean over the seeds. Steps: those taken by each seed${end}. Seconds: of training, on the machine that ran it; ${count(seconds)} in all.${experiment.source ? ' Paper: its mean on its own data after hundreds of thousands of steps, judged by its own scripts.' : ''}`,
     '',
