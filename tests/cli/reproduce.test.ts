@@ -186,10 +186,11 @@ test('what was trained is evaluated at other lengths too, each a row of its own'
       row: `${segments} segments`,
       length: 8 * segments - 8,
     }));
-    const filled = { cell: { ...cell, seeds: [0, 1], further }, runs: [measured] };
+    const run = { ...measured, seconds: 100 };
+    const filled = { cell: { ...cell, seeds: [0, 1], further }, runs: [run] };
     const page = summaryPage(experiments.generalisation, 'generalisation', 'small', [filled]);
     assert.is(page.match(/^\| 1?\d segments/gm)?.length, 3);
-    assert.match(page, new RegExp(`; ${Math.round(measured.seconds)} in all\\.`), 'counted once');
+    assert.match(page, /; 100 in all\./, 'counted once');
     assert.match(page, /^Not done yet: 1 run\.$/m);
     const rows = rowsOf(filled);
     assert.equal(
