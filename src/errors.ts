@@ -20,3 +20,24 @@ export function requireWhole(
   const expected = most === Infinity ? `>= ${least}` : `from ${least} to ${most}`;
   throw new MemgradError(`${where}: ${name} must be a whole number ${expected}, got ${value}.`);
 }
+
+/**
+ * A value that came from outside, for a message: short whatever it is, since data must not choose
+ * the size of our messages.
+ */
+export function describe(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  if (typeof value === 'string') return cut(JSON.stringify(value), '"');
+  if (typeof value === 'function') return 'a function';
+  if (typeof value !== 'object' || value === null) return cut(String(value));
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  const kind = Object.prototype.toString.call(value).slice(8, -1);
+  if (ArrayBuffer.isView(value) && 'length' in value) return `${kind} of ${value.length}`;
+  const made = Object.getPrototypeOf(value)?.constructor?.name;
+  if (kind !== 'Object') return kind;
+  return typeof made === 'string' && made !== kind ? `a ${cut(made)}` : 'an object';
+}
+
+function cut(text: string, end = ''): string {
+  return text.length > 60 ? `${text.slice(0, 57)}...${end}` : text;
+}

@@ -1,5 +1,6 @@
 /** Checks of values that come from outside: what passes has the type that it claims. */
-import { MemgradError } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
+import { suggest } from '../options.js';
 
 /** Gives `value` back with its type, or throws a `MemgradError` that names `path`. */
 export type Check<T> = (value: unknown, path: string) => T;
@@ -107,7 +108,7 @@ export function object<F extends Fields>(fields: F, { others = false } = {}): Ch
     const unknown = Object.keys(given).find((name) => !Object.hasOwn(fields, name));
     if (unknown !== undefined && !others) {
       throw new MemgradError(
-        `${path.replace(/:$/, '')} has the field ${show(unknown)}, which is not known; it may have ${Object.keys(fields).join(', ')}.`,
+        `${path.replace(/:$/, '')} has the field ${describe(unknown)}, which is not known; ${suggest(unknown, Object.keys(fields))}.`,
       );
     }
     const checked = Object.entries(fields).map(([name, check]) => {
@@ -124,14 +125,6 @@ function isObject(value: unknown): boolean {
 
 /** Throws the message that all checks share. */
 export function refuse(path: string, value: unknown, expected: string): never {
-  const came = value === undefined ? 'is missing' : `is ${show(value)}`;
+  const came = value === undefined ? 'is missing' : `is ${describe(value)}`;
   throw new MemgradError(`${path.replace(/:$/, '')} ${came}, but ${expected} was expected.`);
-}
-
-/** A value for a message; what is nested or long is not shown in full, since a file must not choose the size of our messages. */
-function show(value: unknown): string {
-  if (Array.isArray(value)) return `a list of ${value.length}`;
-  if (typeof value === 'object' && value !== null) return 'an object';
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

@@ -1,0 +1,83 @@
+/** Options of public functions: the one check that refuses an option that does not exist. */
+import { describe, MemgradError } from './errors.js';
+
+/** Every option of `T` by name. The type is total: a table that lacks an option, or invents one, does not compile. */
+export type OptionNames<T> = { readonly [Name in keyof Required<T>]: 1 };
+
+/**
+ * Throws `MemgradError` unless `options` is undefined or an object whose names are all in `known`.
+ * The message names the nearest option: `lr` suggests `learningRate`.
+ */
+export function checkOptions<T extends object>(
+  where: string,
+  options: T | undefined,
+  known: OptionNames<T>,
+): void {
+  if (options === undefined) return;
+  const names = Object.keys(known);
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new MemgradError(
+      `${where}: expected an object of options (${names.join(', ')}), got ${describe(options)}.`,
+    );
+  }
+  for (const name in options) {
+    if (Object.hasOwn(known, name)) continue;
+    throw new MemgradError(
+      `${where}: there is no option ${describe(name)}; ${suggest(name, names)}.`,
+    );
+  }
+}
+
+/** For the end of a message: `did you mean 'learningRate'? The options are ...`, without the question where nothing is near. */
+export function suggest(name: string, known: readonly string[]): string {
+  const best = nearest(name, known);
+  const all = known.join(', ');
+  return best === undefined ? `choose from ${all}` : `did you mean '${best}'? Known are ${all}`;
+}
+
+/** The name in `known` that `name` abbreviates, spells in another case or mistypes; undefined where none is near. */
+function nearest(name: string, known: readonly string[]): string | undefined {
+  const wanted = plain(name.slice(0, 60));
+  let best: string | undefined;
+  let least = Math.max(wanted.length, 3) / 2.5;
+  for (const candidate of known) {
+    const distance = distanceOf(wanted, plain(candidate));
+    if (distance < least) {
+      least = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+function distanceOf(wanted: string, candidate: string): number {
+  if (wanted.length > 1 && candidate.startsWith(wanted)) return candidate === wanted ? 0 : 0.25;
+  return abbreviates(wanted, candidate) ? 0.5 : edits(wanted, candidate);
+}
+
+/** `num_mem_tokens` and `numMemTokens` are one name. */
+function plain(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9]/g, '');
+}
+
+/** Whether `short` begins like `long` and its letters stand in it in order: `lr` in `learningrate`. */
+function abbreviates(short: string, long: string): boolean {
+  if (short.length < 2 || short[0] !== long[0]) return false;
+  let found = 0;
+  for (const letter of long) if (letter === short[found]) found++;
+  return found === short.length;
+}
+
+/** Levenshtein's distance: how many letters to insert, remove or replace. */
+function edits(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const above = row;
+    row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = above[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row[j] = Math.min(replaced, above[j] + 1, row[j - 1] + 1);
+    }
+  }
+  return row[b.length];
+}
