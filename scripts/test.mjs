@@ -1,82 +1,75 @@
-// Bundles tests/**/*.test.ts into build/tests and runs them with uvu.
+// Bundles tests/**/*.test.ts into build/tests and runs them with uvu, in as many processes as there are cores.
 //   node scripts/test.mjs [part of a path] [--long]
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { dirname, join, relative, resolve, sep } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 
-const self = fileURLToPath(import.meta.url);
-const root = resolve(dirname(self), '..');
-const args = process.argv.slice(2);
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const outdir = join(root, 'build', 'tests');
 
-if (args[0] === '--run') await run(args.slice(1));
-else await main(args);
+/** Folders whose files share a slow set-up, the installed tarball or the built page: one process each. */
+const together = ['package/', 'playground/'];
+/** The longest come first, so that no core idles at the end. */
+const longest = [...together, 'cli/', 'browser/', 'runs/', 'backends/', 'documentation'];
 
-/** In the child process: runs bundled test files, named relative to build/tests. */
-async function run(names) {
-  // A test that leaves early by process.exit(0), or never settles, must not look like a success.
-  let finished = false;
-  process.on('exit', (code) => {
-    if (finished) return;
-    console.error('the tests did not run to their end');
-    process.exitCode = code || 1;
-  });
-  const uvu = await import('uvu/run');
-  // uvu imports 'file:///' + file, so a leading slash has to go and odd characters be escaped.
-  const suites = names.map((name) => ({
-    name: name.replace(/\.mjs$/, '.ts'),
-    file: encodeURI(join(root, 'build', 'tests', name).split(sep).join('/').replace(/^\//, '')),
-  }));
-  const empty = [];
-  function* watched() {
-    for (const [i, suite] of suites.entries()) {
-      yield suite; // imported by uvu before it asks for the next one
-      if (globalThis.UVU_QUEUE[i].length < 2) empty.push(suite.name);
-    }
-  }
-  await uvu.run(watched());
-  finished = true;
-  if (empty.length > 0) {
-    console.error(`no test in ${empty.join(', ')}: is a call of test.run() missing?`);
-    process.exitCode = 1;
-  }
-}
+const MINUTE = 60_000;
 
-async function main(argv) {
-  const flags = argv.filter((arg) => arg.startsWith('-'));
+const { filter, long } = parse(process.argv.slice(2));
+const names = await findTests(filter);
+buildCommand();
+await bundle(names);
+const started = performance.now();
+const results = await runAll(groups(names), {
+  ...process.env,
+  ...(long && { MEMGRAD_LONG: '1' }),
+  ...(await browser()),
+});
+report(results);
+
+function parse(args) {
+  const flags = args.filter((arg) => arg.startsWith('-'));
   const unknown = flags.find((flag) => flag !== '--long');
-  const [filter = '', ...rest] = argv.filter((arg) => !arg.startsWith('-'));
+  const [part = '', ...rest] = args.filter((arg) => !arg.startsWith('-'));
   if (unknown || rest.length > 0) {
     console.error(`unexpected argument ${unknown ?? rest[0]}`);
     console.error('usage: node scripts/test.mjs [part of a path] [--long]');
     process.exit(2);
   }
+  return { filter: part, long: flags.length > 0 };
+}
 
+/** The test files whose path contains `part`, relative to tests/ and without their ending. */
+async function findTests(part) {
   const folder = join(root, 'tests');
   const found = existsSync(folder) ? await readdir(folder, { recursive: true }) : [];
   const tests = found
     .map((name) => name.split(sep).join('/'))
-    .filter((name) => name.endsWith('.test.ts') && `tests/${name}`.includes(filter))
+    .filter((name) => name.endsWith('.test.ts') && `tests/${name}`.includes(part))
+    .map((name) => name.replace(/\.ts$/, ''))
     .sort();
-  if (tests.length === 0) {
-    console.error(filter ? `no test file matches "${filter}"` : 'no test file in tests/');
-    process.exit(1);
-  }
+  if (tests.length > 0) return tests;
+  console.error(part ? `no test file matches "${part}"` : 'no test file in tests/');
+  process.exit(1);
+}
 
-  // Tests of the command line start dist/cli/main.js.
-  const built = spawnSync(process.execPath, [join(root, 'scripts', 'build.mjs'), '--no-types'], {
-    stdio: 'inherit',
-  });
-  if (built.status !== 0) process.exit(built.status ?? 1);
+/** Tests of the command line start dist/cli/main.js. */
+function buildCommand() {
+  const script = join(root, 'scripts', 'build.mjs');
+  const { status } = spawnSync(process.execPath, [script, '--no-types'], { stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}
 
-  const outdir = join(root, 'build', 'tests');
+async function bundle(tests) {
   await rm(outdir, { recursive: true, force: true });
   const { build } = await import('esbuild');
   const { wasmKernels } = await import('./kernels.mjs');
   await build({
     absWorkingDir: root,
-    entryPoints: tests.map((name) => `tests/${name}`),
+    entryPoints: [...tests.map((name) => `tests/${name}.ts`), 'tests/browser/find.ts'],
     outbase: 'tests',
     outdir: relative(root, outdir),
     outExtension: { '.js': '.mjs' },
@@ -89,15 +82,131 @@ async function main(argv) {
     sourcemap: 'inline',
     logLevel: 'warning',
   }).catch(() => process.exit(1));
+}
 
-  const { status } = spawnSync(
-    process.execPath,
-    ['--enable-source-maps', self, '--run', ...tests.map((name) => name.replace(/\.ts$/, '.mjs'))],
-    {
-      cwd: root,
-      stdio: 'inherit',
-      env: flags.includes('--long') ? { ...process.env, MEMGRAD_LONG: '1' } : process.env,
-    },
+/** What runs in one process: a file, or all files of a folder with a shared set-up. */
+function groups(tests) {
+  const byProcess = new Map();
+  for (const name of tests) {
+    const id = together.find((folder) => name.startsWith(folder)) ?? name;
+    byProcess.set(id, [...(byProcess.get(id) ?? []), name]);
+  }
+  const rank = (id) => {
+    const place = longest.findIndex((part) => id.startsWith(part));
+    return place < 0 ? longest.length : place;
+  };
+  return [...byProcess].sort(([a], [b]) => rank(a) - rank(b)).map(([, files]) => files);
+}
+
+/** Finds the browser once, as two processes that install one would be in each other's way. */
+async function browser() {
+  const { findBrowser } = await import(pathToFileURL(join(outdir, 'browser', 'find.mjs')).href);
+  try {
+    return { CHROME_PATH: findBrowser() };
+  } catch {
+    return {}; // the tests that need one say what is missing
+  }
+}
+
+async function runAll(queue, env) {
+  const running = new Set();
+  const stop = (signal, code) =>
+    process.on(signal, () => {
+      for (const child of running) kill(child);
+      process.exit(code);
+    });
+  stop('SIGINT', 130);
+  stop('SIGTERM', 143);
+  const whole = queue.length === 1; // one file alone shows all that it prints
+  const finished = [];
+  const work = async () => {
+    for (let files = queue.shift(); files; files = queue.shift()) {
+      const result = await runFiles(files, env, running);
+      finished.push(result);
+      const { output, total, passed, seconds } = result;
+      if (whole || passed < total) process.stdout.write(`${output}\n`);
+      console.log(`${list(files)}: ${passed} of ${total} passed in ${seconds.toFixed(1)} s`);
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, work));
+  return finished;
+}
+
+/** Runs `files` in a process of their own; its output comes in one piece, so that none mixes with another's. */
+function runFiles(files, env, running) {
+  const script = join(root, 'scripts', 'test-files.mjs');
+  const child = spawn(process.execPath, ['--enable-source-maps', script, ...files], {
+    cwd: root,
+    env: { ...env, ...(process.stdout.isTTY && { FORCE_COLOR: '1' }) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true, // a group of its own, so that its browsers end with it
+  });
+  running.add(child);
+  const begun = performance.now();
+  const limit = (long ? 120 : 10) * MINUTE * files.length;
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    kill(child);
+  }, limit);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text) => {
+      output += text;
+    });
+  }
+  return new Promise((resolve) => {
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      running.delete(child);
+      const seconds = (performance.now() - begun) / 1000;
+      const ended = late ? `took over ${limit / MINUTE} minutes` : signal;
+      resolve({ files, output, seconds, ...outcome(output, code, ended) });
+    });
+  });
+}
+
+function list(files) {
+  return files.map((name) => `${name}.ts`).join(', ');
+}
+
+function kill(child) {
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    child.kill('SIGKILL');
+  }
+}
+
+/** uvu's totals; a process that ended without them, or badly with all tests passed, counts as one failure more. */
+function outcome(output, code, ended) {
+  const plain = stripVTControlCharacters(output);
+  const [total, passed, skipped] = ['Total', 'Passed', 'Skipped'].map((what) =>
+    Number(plain.match(new RegExp(`^ *${what}: *(\\d+) *$`, 'm'))?.[1]),
   );
-  process.exit(status ?? 1);
+  if (code === 0 && total > 0) return { total, passed, skipped };
+  const failed = total > passed;
+  const why = failed
+    ? undefined
+    : `ended ${ended ? `by force (${ended})` : `with code ${code}`} outside its tests`;
+  return {
+    total: (total || 0) + (failed ? 0 : 1),
+    passed: passed || 0,
+    skipped: skipped || 0,
+    why,
+  };
+}
+
+function report(results) {
+  const sum = (field) => results.reduce((count, result) => count + result[field], 0);
+  const bad = results.filter(({ total, passed }) => passed < total);
+  for (const { files, total, passed, why } of bad) {
+    console.error(`${list(files)}: ${why ?? `${total - passed} of ${total} failed`}`);
+  }
+  const seconds = (performance.now() - started) / 1000;
+  console.log(
+    `\n  Total:     ${sum('total')}\n  Passed:    ${sum('passed')}\n  Skipped:   ${sum('skipped')}`,
+  );
+  console.log(`  Duration:  ${seconds.toFixed(1)} s\n`);
+  process.exitCode = bad.length > 0 ? 1 : 0;
 }
