@@ -3,13 +3,13 @@
 //   node scripts/build.mjs --no-types  JavaScript only
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { builtinModules, createRequire } from 'node:module';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { entryPoints as library } from './entry-points.mjs';
-import { wasmKernels } from './kernels.mjs';
+import { compileKernels, wasmKernels } from './kernels.mjs';
 import { bundledLicences } from './licences.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -76,6 +76,9 @@ const command = join(dist, 'cli', 'main.js');
 const source = await readFile(command, 'utf8');
 if (!source.startsWith('#!')) await writeFile(command, `#!/usr/bin/env node\n${source}`);
 await chmod(command, 0o755);
+// For hosts that compile no bytes at run time; everything else reads the copy inside the bundle.
+const { output: kernels } = await compileKernels();
+await copyFile(kernels, join(dist, 'backends', 'wasm', 'kernels.wasm'));
 await writeFile(
   join(dist, 'THIRD_PARTY_LICENSES.txt'),
   await bundledLicences(root, Object.keys(metafile.inputs)),

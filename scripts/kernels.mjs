@@ -23,8 +23,8 @@ const options = [
   '--use=abort=',
 ];
 
-/** Compiles the kernels, unless these very sources were compiled before; gives the file. */
-async function compile() {
+/** Compiles the kernels, unless these very sources were compiled before; returns the file. */
+export async function compileKernels() {
   const names = (await readdir(sources)).sort();
   const texts = await Promise.all(names.map((name) => readFile(join(sources, name))));
   const hash = createHash('sha256').update(options.join());
@@ -52,7 +52,7 @@ export const wasmKernels = {
   name: 'wasm-kernels',
   setup(api) {
     api.onLoad({ filter: /wasm[\\/]kernels\.wasm$/ }, async () => {
-      const { output, names } = await compile();
+      const { output, names } = await compileKernels();
       const digits = (await readFile(output)).toString('hex');
       return {
         contents: `const bytes = (digits) => Uint8Array.from(digits.match(/../g), (byte) => Number.parseInt(byte, 16));

@@ -4,6 +4,13 @@ import { sizeOf } from '../backends/layout.js';
 import { MemgradError } from '../errors.js';
 import type { Storage } from './storage.js';
 
+declare global {
+  /** Declared for TypeScript before 5.2, and for projects whose `lib` lacks it; the same declaration as TypeScript's own. */
+  interface SymbolConstructor {
+    readonly dispose: unique symbol;
+  }
+}
+
 /** The lengths of a tensor's axes, outermost first. */
 export type Shape = readonly number[];
 

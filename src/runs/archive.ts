@@ -13,8 +13,11 @@ function belongs(name: string): boolean {
   return name === CONFIG_FILE || name === METRICS_FILE || finished;
 }
 
+/** Bytes in a buffer of their own. `Uint8Array` has a type parameter for this from TypeScript 5.7 on alone. */
+export type OwnBytes = ReturnType<Uint8Array['slice']>;
+
 /** All files of a run as a tar archive. */
-export async function packRun(storage: RunStorage): Promise<Uint8Array<ArrayBuffer>> {
+export async function packRun(storage: RunStorage): Promise<OwnBytes> {
   const files: [name: string, bytes: Uint8Array][] = [];
   for (const name of (await storage.list()).filter(belongs)) {
     files.push([name, await storage.read(name)]);

@@ -3,7 +3,7 @@
  *
  * @module memgrad/runs
  */
-export { packRun, unpackRun } from './archive.js';
+export { type OwnBytes, packRun, unpackRun } from './archive.js';
 export { OriginStorage } from './browser-storage.js';
 export { buildModel, buildTask, buildTraining } from './build.js';
 export { type Progress, resumeTraining, saveCheckpoint } from './checkpoint.js';

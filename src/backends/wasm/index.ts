@@ -6,7 +6,7 @@
  * @module memgrad/backends/wasm
  */
 
-import { MemgradError } from '../../errors.js';
+import { describe, MemgradError } from '../../errors.js';
 import type {
   Backend,
   BinaryKernel,
@@ -73,9 +73,9 @@ class Wasm implements WasmBackend {
   readonly #run: Run;
   readonly fused: Partial<FusedKernels>;
 
-  constructor(threads: number, maximumBytes?: number) {
+  constructor(threads: number, maximumBytes?: number, compiled?: WebAssembly.Module) {
     const shared = threads > 1;
-    const module = compile(shared);
+    const module = compiled ?? compile(shared);
     const heap = new Heap(maximumBytes, shared);
     const { exports } = new WebAssembly.Instance(module, { env: { memory: heap.memory } });
     const kernels = exports as Kernels;
@@ -314,21 +314,41 @@ export interface WasmOptions {
    * are the same for any number. Where there can be no threads, a warning says why, and it is 1.
    */
   threads?: number;
+  /**
+   * The kernels, compiled already, for hosts that refuse to compile bytes (Cloudflare Workers):
+   * `import kernels from 'memgrad/backends/wasm/kernels.wasm'`. Not together with threads.
+   */
+  module?: WebAssembly.Module;
 }
 
 /**
  * The backend `wasm`: float32 and int32, compiled here and now. Throws `MemgradError` where
- * WebAssembly has no SIMD (browsers before 2021 to 2023), and for a bad number of threads.
+ * WebAssembly has no SIMD (browsers before 2021 to 2023), for a bad number of threads, and for
+ * threads beside a `module`.
  */
-export function createWasmBackend({ maximumBytes, threads = 1 }: WasmOptions = {}): WasmBackend {
+export function createWasmBackend({
+  maximumBytes,
+  threads = 1,
+  module,
+}: WasmOptions = {}): WasmBackend {
   if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
     throw new MemgradError(
       `wasm: threads must be a whole number from 1 to ${MOST_THREADS}, got ${threads}.`,
     );
   }
+  if (module !== undefined && !(module instanceof WebAssembly.Module)) {
+    throw new MemgradError(
+      `wasm: module must be a WebAssembly.Module, got ${describe(module)}; leave it out, or compile it first.`,
+    );
+  }
+  if (module && threads > 1) {
+    throw new MemgradError(
+      'wasm: a given module computes on one thread, since its memory is not shared; leave out module or threads.',
+    );
+  }
   const missing = threads > 1 ? whyNoThreads() : undefined;
   if (missing) warn(missing);
-  return new Wasm(missing ? 1 : threads, maximumBytes);
+  return new Wasm(missing ? 1 : threads, maximumBytes, module);
 }
 
 const MOST_THREADS = 64;
