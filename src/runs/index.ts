@@ -33,7 +33,15 @@ export {
 export { MemoryStorage } from './memory-storage.js';
 export { type Metrics, readMetrics } from './metrics.js';
 export { type LoadOptions, loadRun, type Run } from './run.js';
-export * from './safetensors.js';
+export {
+  decodeSafetensors,
+  type EncodeOptions,
+  encodeSafetensors,
+  type SafetensorsFile,
+  type StoredDType,
+  type StoredTensor,
+  type UnreadableTensor,
+} from './safetensors.js';
 export type { RunStorage } from './storage.js';
 export { TrainingRun, type TrainingRunOptions } from './training-run.js';
 export { MEMGRAD_VERSION } from './version.js';
