@@ -36,6 +36,11 @@ export function fit(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
 }
 
+/** A name from a file must not steer the terminal. */
+export function printable(text: string): string {
+  return text.replace(/\p{C}/gu, '\ufffd');
+}
+
 /** `text` in lines of at most `width` characters, broken at spaces. */
 export function wrap(text: string, width: number): string {
   const lines: string[] = [];

@@ -1,22 +1,31 @@
 /** `memgrad inspect`: what is in a safetensors file. */
 import type { Command } from 'commander';
-import { decodeSafetensors, type StoredTensor } from '../runs/index.js';
 import { readWhole } from '../runs/node-storage.js';
+import { convert } from '../runs/safetensors.js';
+import { type Entry, readHeader } from '../runs/safetensors-header.js';
 import { type CommonOptions, commonOptions, openContext } from './context.js';
-import { fit, plural } from './format.js';
+import { fit, plural, printable, wrap } from './format.js';
 
-/** A tensor and what its values are like. What is no finite number is counted and left out of the rest. */
+/** A tensor and what its values are like. NaN and infinities are counted and left out of the rest. */
 interface Row {
   readonly name: string;
+  /** In memory: float32, float64 or int32; of a tensor that is not read, as in the file. */
   readonly dtype: string;
+  /** As the file spells it, such as BF16. */
+  readonly stored: string;
   readonly shape: readonly number[];
+  readonly values: number;
   /** Null for a tensor without finite values. */
   readonly least: number | null;
   readonly most: number | null;
   readonly mean: number | null;
   readonly deviation: number | null;
   readonly notFinite: number;
+  /** Why the tensor is not read. */
+  readonly unreadable?: string;
 }
+
+const WIDEST_SHAPE = 30; // a file may say it in 10,000 characters
 
 /** Adds the command to `program`. */
 export function addInspect(program: Command): void {
@@ -41,45 +50,63 @@ Examples:
 
 async function runInspect(file: string, options: CommonOptions): Promise<void> {
   const { output } = await openContext(options);
-  const { tensors, metadata } = decodeSafetensors(await readWhole(file, 'name a safetensors file'));
-  const rows = [...tensors].map(([name, tensor]) => describe(name, tensor));
+  const { entries, metadata } = readHeader(await readWhole(file, 'name a safetensors file'));
+  const rows = entries.map(describe); // one after the other: a large file is never in memory twice
   output.event('file', { file, metadata, tensors: rows.length });
   for (const row of rows) output.event('tensor', row);
 
-  const values = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
+  const values = rows.reduce((sum, row) => sum + row.values, 0);
   output.print(`${printable(file)}: ${plural(rows.length, 'tensor')}, ${plural(values, 'value')}`);
   for (const [key, text] of Object.entries(metadata)) {
     output.print(fit(`  ${printable(key)}: ${printable(text)}`, output.columns));
   }
-  if (rows.length > 0) output.print(`\n${columns(rows, output.columns)}`);
+  if (rows.length > 0) {
+    output.print();
+    for (const line of columns(rows, output.columns)) output.print(line);
+  }
 }
 
 /** The rows in aligned columns, at most `width` wide: where that is narrow, names lose their beginning. */
-function columns(rows: readonly Row[], width: number): string {
+function* columns(rows: readonly Row[], width: number): Generator<string> {
   const short = (value: number | null) => (value === null ? '-' : value.toPrecision(2));
   const cells = rows.map((row) => [
-    `${row.shape.join('x') || 'scalar'}${row.dtype === 'float32' ? '' : ` ${row.dtype}`}`,
+    `${fit(row.shape.join('x') || 'scalar', WIDEST_SHAPE)}${row.stored === 'F32' ? '' : ` ${row.stored}`}`,
     ...[row.least, row.most, row.mean, row.deviation].map(short),
   ]);
   const all = [['shape', 'least', 'most', 'mean', 'deviation'], ...cells];
-  const widths = all[0].map((_, i) => Math.max(...all.map((line) => line[i].length)));
+  const longest = (texts: readonly string[]) =>
+    texts.reduce((most, text) => Math.max(most, text.length), 0);
+  const widths = all[0].map((_, i) => longest(all.map((line) => line[i])));
   const taken = widths.reduce((sum, length) => sum + length + 2, 0);
-  const names = ['tensor', ...rows.map(({ name }) => printable(name))].map((name) => {
-    const most = Math.max(12, width - taken);
-    return name.length <= most ? name : `…${name.slice(1 - most)}`;
-  });
-  const longest = Math.max(...names.map(({ length }) => length));
-  return all
-    .map((line, i) => {
-      const { notFinite = 0 } = rows[i - 1] ?? {};
-      const wrong = notFinite > 0 ? `\n    ${plural(notFinite, 'value')} NaN or infinite` : '';
-      const padded = line.map((cell, column) => cell.padStart(widths[column] + 2));
-      return `${names[i].padEnd(longest)}${padded.join('')}${wrong}`;
-    })
-    .join('\n');
+  const most = Math.max(12, width - taken);
+  const names = ['tensor', ...rows.map(({ name }) => printable(name.slice(-2 * most)))].map(
+    (name) => (name.length <= most ? name : `…${name.slice(1 - most)}`),
+  );
+  const margin = longest(names);
+  for (const [i, line] of all.entries()) {
+    const padded = line.map((cell, column) => cell.padStart(widths[column] + 2));
+    yield `${names[i].padEnd(margin)}${padded.join('')}`;
+    const { notFinite = 0, unreadable } = rows[i - 1] ?? {};
+    if (notFinite > 0) yield `    ${plural(notFinite, 'value')} NaN or infinite`;
+    if (unreadable !== undefined) yield indented(`not read: ${unreadable}`, width);
+  }
 }
 
-function describe(name: string, { dtype, shape, data }: StoredTensor): Row {
+function indented(text: string, width: number): string {
+  return wrap(text, width - 4).replace(/^/gm, '    ');
+}
+
+function describe(entry: Entry): Row {
+  const { name, code, shape } = entry;
+  const none = { least: null, most: null, mean: null, deviation: null };
+  const tensor = convert(entry);
+  if ('reason' in tensor) {
+    const { dtype, reason } = tensor;
+    const values = shape.reduce((product, length) => product * length, 1);
+    return { name, dtype, stored: code, shape, values, ...none, notFinite: 0, unreadable: reason };
+  }
+  const { dtype, data } = tensor;
+  const head = { name, dtype, stored: code, shape, values: data.length };
   let [finite, sum, least, most] = [0, 0, Infinity, -Infinity];
   for (const value of data) {
     if (!Number.isFinite(value)) continue;
@@ -89,24 +116,10 @@ function describe(name: string, { dtype, shape, data }: StoredTensor): Row {
     most = Math.max(most, value);
   }
   const notFinite = data.length - finite;
-  const none = { least: null, most: null, mean: null, deviation: null };
-  if (finite === 0) return { name, dtype, shape, ...none, notFinite };
+  if (finite === 0) return { ...head, ...none, notFinite };
   const mean = sum / finite;
   let squares = 0;
   for (const value of data) if (Number.isFinite(value)) squares += (value - mean) ** 2;
-  return {
-    name,
-    dtype,
-    shape,
-    least,
-    most,
-    mean,
-    deviation: Math.sqrt(squares / finite),
-    notFinite,
-  };
-}
-
-/** A name from a file must not steer the terminal. */
-function printable(text: string): string {
-  return text.replace(/\p{C}/gu, '\ufffd');
+  const deviation = Math.sqrt(squares / finite);
+  return { ...head, least, most, mean, deviation, notFinite };
 }

@@ -3,9 +3,10 @@ import type { Command } from 'commander';
 import type { BackendName } from '../backends/index.js';
 import { MemgradError } from '../errors.js';
 import { type ParityRow, parseFixture, runFixture } from '../parity/index.js';
+import { MOST_BYTES } from '../parity/json.js';
 import { readWhole } from '../runs/node-storage.js';
 import { type CommonOptions, type Context, commonOptions, openContext } from './context.js';
-import { plural, wrap } from './format.js';
+import { fit, plural, printable, wrap } from './format.js';
 import * as read from './parsers.js';
 import { type Columns, table } from './table.js';
 
@@ -22,6 +23,7 @@ const tolerances: Record<BackendName, number> = {
 };
 
 const PATIENCE_MS = 1000; // shorter runs need no line that tells how far they are
+const WIDEST_FIELD = 80; // names of gradients come from the file
 const FAILED = 1;
 const UNUSABLE = 2;
 
@@ -96,7 +98,7 @@ async function compareFile(
   tolerance: number,
   { output, backend, interrupt }: Context,
 ): Promise<ParityRow[]> {
-  const fixture = parseFixture(await readWhole(file, 'name a fixture'), file);
+  const fixture = parseFixture(await readWhole(file, 'name a fixture', MOST_BYTES), file);
   const rows: ParityRow[] = [];
   for await (const row of runFixture(fixture, { backend, tolerance })) {
     rows.push(row);
@@ -105,7 +107,7 @@ async function compareFile(
   }
   output.settle();
   const columns: Columns<ParityRow> = {
-    field: ({ field }) => field,
+    field: ({ field }) => fit(printable(field), WIDEST_FIELD),
     'largest difference': ({ maxAbs }) => maxAbs.toExponential(1),
     relative: ({ maxRel }) => maxRel.toExponential(1),
     result: ({ pass }) => (pass ? 'ok' : 'DIFFERS'),

@@ -1,5 +1,6 @@
 /** Fixtures: what the published code computed, as files from anywhere hold it. Nothing in them is trusted. */
-import { MemgradError } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
+import { requireBytes } from '../runs/bytes.js';
 import {
   type Check,
   dictionary,
@@ -15,6 +16,7 @@ import {
   whole,
 } from '../runs/check.js';
 import { limits } from '../runs/config.js';
+import { readJson } from './json.js';
 
 /** Numbers with a shape, time-major. */
 export interface FixtureTensor {
@@ -24,6 +26,7 @@ export interface FixtureTensor {
 
 const others = { others: true };
 const length = whole(0, 2 ** 31);
+const MOST_AXES = 8;
 
 const zero: Check<0> = (value, path) => (value === 0 ? 0 : refuse(path, value, '0'));
 
@@ -37,12 +40,17 @@ const numbers: Check<readonly number[]> = (value, path) => {
   return value as number[];
 };
 
+const shapeOf: Check<readonly number[]> = (value, path) =>
+  Array.isArray(value) && value.length > MOST_AXES
+    ? refuse(path, value, `a list of at most ${MOST_AXES}`)
+    : list(length)(value, path);
+
 const tensor: Check<FixtureTensor> = (value, path) => {
-  const { shape, data } = object({ shape: list(length), data: numbers }, others)(value, path);
+  const { shape, data } = object({ shape: shapeOf, data: numbers }, others)(value, path);
   const size = shape.reduce((product, length) => product * length, 1);
-  if (shape.length > 8 || size !== data.length) {
+  if (size !== data.length) {
     throw new MemgradError(
-      `${path} has shape [${shape.slice(0, 8).join(', ')}] and ${data.length} values, but the product must be their number.`,
+      `${path} has shape [${shape.join(', ')}] and ${data.length} values, but the product must be their number.`,
     );
   }
   return { shape, data };
@@ -195,24 +203,18 @@ export type Fixture =
   | { kind: 'training'; fixture: TrainingCase }
   | { kind: 'evaluation'; fixture: EvaluationCase };
 
-const MOST_BYTES = 256 * 2 ** 20;
-
-/** Reads a fixture. Throws `MemgradError`, starting with `origin`, for bytes that are none. */
+/**
+ * Reads a fixture: JSON of at most 64 MiB. Throws `MemgradError`, starting with `origin`, for bytes
+ * that are not one.
+ */
 export function parseFixture(bytes: Uint8Array, origin: string): Fixture {
-  if (bytes.length > MOST_BYTES) {
+  requireBytes('parseFixture', bytes);
+  if (typeof origin !== 'string') {
     throw new MemgradError(
-      `${origin} has ${bytes.length} bytes, but a fixture may have at most ${MOST_BYTES}; check that it is one.`,
+      `parseFixture: expected a name for messages as a string, got ${describe(origin)}.`,
     );
   }
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new MemgradError(
-      `${origin} is not valid JSON in UTF-8, but a fixture must be; check that it was copied whole.`,
-      { cause },
-    );
-  }
+  const value = readJson(bytes, origin);
   const path = `${origin}:`;
   const has = (name: string) => typeof value === 'object' && value !== null && name in value;
   if (has('forwards')) return { kind: 'synthetic', fixture: syntheticCase(value, path) };

@@ -3,6 +3,8 @@
  *
  * @module memgrad/parity
  */
+import { describe, MemgradError } from '../errors.js';
+import { checkOptions, type OptionNames } from '../options.js';
 import { runStream, runSynthetic } from './case.js';
 import type { ParityRow } from './compare.js';
 import type { ParityContext } from './context.js';
@@ -14,12 +16,21 @@ export type { ParityRow } from './compare.js';
 export type { ParityContext } from './context.js';
 export { type Fixture, parseFixture } from './fixture.js';
 
+const contextNames: OptionNames<ParityContext> = { backend: 1, tolerance: 1 };
+
 /**
- * Runs a fixture and gives one row for each of its fields. Throws `MemgradError` for one that says
- * two things at once, or asks for what the models here don't have.
+ * Runs a fixture of `parseFixture` and yields one row for each of its fields. Throws `MemgradError`
+ * for one that contradicts itself, or asks for what the models here don't have.
  */
 export function runFixture(fixture: Fixture, context: ParityContext): AsyncGenerator<ParityRow> {
-  switch (fixture.kind) {
+  checkOptions('runFixture', context, contextNames);
+  const { backend, tolerance } = context ?? {};
+  if (typeof backend !== 'object' || typeof tolerance !== 'number') {
+    throw new MemgradError(
+      `runFixture: expected { backend, tolerance }, got backend ${describe(backend)} and tolerance ${describe(tolerance)}; await loadBackend('cpu') returns a backend.`,
+    );
+  }
+  switch (fixture?.kind) {
     case 'synthetic':
       return runSynthetic(fixture.fixture, context);
     case 'stream':
@@ -28,5 +39,9 @@ export function runFixture(fixture: Fixture, context: ParityContext): AsyncGener
       return runTraining(fixture.fixture, context);
     case 'evaluation':
       return runEvaluation(fixture.fixture, context);
+    default:
+      throw new MemgradError(
+        `runFixture: expected a fixture of parseFixture, got ${describe(fixture)}.`,
+      );
   }
 }
