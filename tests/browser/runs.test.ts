@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { packRun, type RunConfig, TrainingRun, unpackRun } from '../../src/runs/index.js';
 import { bundle } from '../bundle.js';
-import { configOf, contents, failure, MemoryStorage, savedRun, train } from '../runs/helpers.js';
+import { configOf, contents, MemoryStorage, savedRun, train } from '../runs/helpers.js';
 import { STRICT, visit } from './browser.js';
 
 const test = suite('runs in a browser');
@@ -87,40 +87,5 @@ test('a run on a page, resumed there, downloaded and uploaded has the bits of on
   resumed.dispose();
   assert.equal(contents(half, STEPS), expected);
 });
-
-test('an archive gives the same files, and is refused when it is damaged', async () => {
-  const storage = await savedRun(config());
-  const archive = await packRun(storage);
-  const copy = new MemoryStorage();
-  await unpackRun(copy, archive);
-  assert.equal(new Map([...copy.files].sort()), new Map([...storage.files].sort()));
-  assert.match(await failure(unpackRun(copy, archive)), /is not empty/);
-  const damaged = async (change: (bytes: Uint8Array) => Uint8Array) => {
-    const empty = new MemoryStorage();
-    const message = await failure(unpackRun(empty, change(archive.slice())));
-    assert.is(empty.files.size, 0);
-    return message;
-  };
-  assert.match(
-    await damaged((bytes) => bytes.subarray(0, bytes.length - 1200)),
-    /ends at byte|claims/,
-  );
-  assert.match(await damaged(() => new Uint8Array(1024)), /has no config.json/);
-  assert.match(await damaged((bytes) => bytes.fill(65, 0, 1)), /damaged header at byte 0/);
-  assert.match(
-    await damaged((bytes) => renamed(bytes, '../escape.json')),
-    /"..\/escape.json" that no run has/,
-  );
-});
-
-/** The archive with another name for its first file, and the right sum. */
-function renamed(bytes: Uint8Array, name: string): Uint8Array {
-  bytes.fill(0, 0, 100);
-  bytes.set(new TextEncoder().encode(name));
-  bytes.fill(32, 148, 156);
-  const sum = bytes.subarray(0, 512).reduce((total, byte) => total + byte, 0);
-  bytes.set(new TextEncoder().encode(`${sum.toString(8).padStart(6, '0')}\0 `), 148);
-  return bytes;
-}
 
 test.run();
