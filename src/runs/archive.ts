@@ -68,7 +68,7 @@ function runIn(archive: Uint8Array): Map<string, Uint8Array> {
   for (const { name, kind, bytes } of tarEntries(archive)) {
     if (kind === 'link') {
       throw new MemgradError(
-        `The archive has a link, ${describe(name)}, but links are not followed; pack the run with 'tar -h', which stores what they lead to.`,
+        `The archive has a link, ${describe(name)}, but links are not followed; pack the run with 'tar -h --hard-dereference', which stores what they lead to.`,
       );
     }
     const parts = name.split('/');
