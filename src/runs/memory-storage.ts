@@ -1,13 +1,24 @@
 /** A run that is kept nowhere else: for pages without files, and for tests. */
-import { MemgradError } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
+import { requireFile } from './bytes.js';
 import type { RunStorage } from './storage.js';
 
-/** Keeps the files of a run in memory, by name. */
+/** Keeps the files of a run in memory, by name. Throws `MemgradError` for `files` that are not pairs of a name and bytes. */
 export class MemoryStorage implements RunStorage {
   readonly files: Map<string, Uint8Array>;
 
   constructor(files: Iterable<readonly [string, Uint8Array]> = []) {
-    this.files = new Map(files);
+    if (typeof files?.[Symbol.iterator] !== 'function') {
+      throw new MemgradError(
+        `new MemoryStorage: expected files as a Map of bytes by name, got ${describe(files)}.`,
+      );
+    }
+    this.files = new Map();
+    for (const pair of files) {
+      const [name, bytes]: readonly unknown[] = Array.isArray(pair) ? pair : [pair];
+      requireFile('new MemoryStorage', name, bytes ?? null);
+      this.files.set(name as string, bytes as Uint8Array);
+    }
   }
 
   async list(): Promise<string[]> {
@@ -16,7 +27,10 @@ export class MemoryStorage implements RunStorage {
 
   async read(name: string, most = Infinity): Promise<Uint8Array> {
     const bytes = this.files.get(name);
-    if (!bytes) throw new MemgradError(`Cannot read '${name}': there is no such file.`);
+    if (!bytes) {
+      requireFile('MemoryStorage.read', name);
+      throw new MemgradError(`Cannot read '${name}': there is no such file.`);
+    }
     if (bytes.length > most) {
       throw new MemgradError(
         `Cannot read '${name}': it has ${bytes.length} bytes, but at most ${most} are allowed; check that it is a file of a run.`,
@@ -26,10 +40,12 @@ export class MemoryStorage implements RunStorage {
   }
 
   async write(name: string, bytes: Uint8Array): Promise<void> {
+    requireFile('MemoryStorage.write', name, bytes);
     this.files.set(name, bytes);
   }
 
   async append(name: string, bytes: Uint8Array, start: number): Promise<void> {
+    requireFile('MemoryStorage.append', name, bytes, start);
     const before = this.files.get(name) ?? new Uint8Array();
     if (before.length < start) {
       throw new MemgradError(

@@ -1,0 +1,114 @@
+/** A run in IndexedDB, which every browser has, for pages over http too. */
+import { MemgradError } from '../errors.js';
+import { explained } from './browser-errors.js';
+import type { RunStorage } from './storage.js';
+
+const DATABASE = 'memgrad';
+/** Bytes by [run, file]. */
+const FILES = 'files';
+
+/** Keeps the files of a run under `name` in the database of the page's origin. */
+export class DatabaseStorage implements RunStorage {
+  constructor(readonly name: string) {}
+
+  async list(): Promise<string[]> {
+    return explained(`read the run '${this.name}'`, async () => {
+      // A list sorts after every text.
+      const all = IDBKeyRange.bound([this.name], [this.name, []]);
+      const keys = await use('readonly', (files) => files.getAllKeys(all));
+      return (keys ?? []).map((key) => (key as [string, string])[1]).sort();
+    });
+  }
+
+  async read(name: string, most = Infinity): Promise<Uint8Array> {
+    return explained(`read '${name}'`, async () => {
+      const bytes = await use<Uint8Array | undefined>('readonly', (files) =>
+        files.get([this.name, name]),
+      );
+      if (bytes === undefined) {
+        throw new MemgradError(`Cannot read '${name}': there is no such file.`);
+      }
+      if (bytes.length > most) {
+        throw new MemgradError(
+          `Cannot read '${name}': it has ${bytes.length} bytes, but at most ${most} are allowed; check that it is a file of a run.`,
+        );
+      }
+      return bytes;
+    });
+  }
+
+  async write(name: string, bytes: Uint8Array): Promise<void> {
+    // A copy: a view would be stored with all that it is a view of.
+    const copy = bytes.slice();
+    await explained(`write '${name}'`, () =>
+      use('readwrite', (files) => files.put(copy, [this.name, name])),
+    );
+  }
+
+  async append(name: string, bytes: Uint8Array, start: number): Promise<void> {
+    let length = Infinity;
+    await explained(`write '${name}'`, () =>
+      use<Uint8Array | undefined>('readwrite', (files) => {
+        const reading = files.get([this.name, name]);
+        reading.onsuccess = () => {
+          const before = reading.result ?? new Uint8Array();
+          length = before.length;
+          if (length < start) return;
+          const whole = new Uint8Array(start + bytes.length);
+          whole.set(before.subarray(0, start));
+          whole.set(bytes, start);
+          files.put(whole, [this.name, name]);
+        };
+        return reading;
+      }),
+    );
+    if (length >= start) return;
+    throw new MemgradError(
+      `'${name}' has ${length} bytes, but ${start} were written to it; upload the run again.`,
+    );
+  }
+
+  async remove(name: string): Promise<void> {
+    await explained(`remove '${name}'`, () =>
+      use('readwrite', (files) => files.delete([this.name, name])),
+    );
+  }
+}
+
+/** One transaction: all that `action` asks for happens, and is on the disk, or none of it. Undefined where nothing was ever written. */
+async function use<T>(
+  mode: 'readonly' | 'readwrite',
+  action: (files: IDBObjectStore) => IDBRequest<T>,
+): Promise<T | undefined> {
+  const database = await open(mode === 'readwrite');
+  if (database === undefined) return undefined;
+  try {
+    return await new Promise((resolve, reject) => {
+      const transaction = database.transaction(FILES, mode, { durability: 'strict' });
+      const request = action(transaction.objectStore(FILES));
+      transaction.oncomplete = () => resolve(request.result);
+      transaction.onabort = () => reject(transaction.error);
+    });
+  } finally {
+    database.close();
+  }
+}
+
+/** The database; undefined where there is none and none is to be made. */
+function open(create: boolean): Promise<IDBDatabase | undefined> {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(DATABASE, 1);
+    let missing = false;
+    request.onupgradeneeded = () => {
+      missing = !create;
+      if (create) request.result.createObjectStore(FILES);
+      else request.transaction?.abort();
+    };
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = (event) => {
+      event.preventDefault(); // an error of the page otherwise, in some browsers
+      if (missing) resolve(undefined);
+      else reject(request.error);
+    };
+  });
+}
