@@ -1,6 +1,6 @@
 /** A run in a browser: in its own file system, or in its database. */
 import { describe, MemgradError } from '../errors.js';
-import { requireFile } from './bytes.js';
+import { requireFile, requireName } from './bytes.js';
 import { DatabaseStorage } from './database-storage.js';
 import { OriginFolder, originFiles } from './origin-folder.js';
 import type { RunStorage } from './storage.js';
@@ -32,7 +32,7 @@ export class OriginStorage implements RunStorage {
   }
 
   async read(name: string, most = Infinity): Promise<Uint8Array> {
-    requireFile('OriginStorage.read', name);
+    requireName('OriginStorage.read', name);
     return (await this.#where()).read(name, most);
   }
 
@@ -47,7 +47,7 @@ export class OriginStorage implements RunStorage {
   }
 
   async remove(name: string): Promise<void> {
-    requireFile('OriginStorage.remove', name);
+    requireName('OriginStorage.remove', name);
     await (await this.#where()).remove(name);
   }
 

@@ -1,6 +1,6 @@
 /** A run that is kept nowhere else: for pages without files, and for tests. */
 import { describe, MemgradError } from '../errors.js';
-import { requireFile } from './bytes.js';
+import { requireFile, requireName } from './bytes.js';
 import type { RunStorage } from './storage.js';
 
 /** Keeps the files of a run in memory, by name. Throws `MemgradError` for `files` that are not pairs of a name and bytes. */
@@ -16,7 +16,7 @@ export class MemoryStorage implements RunStorage {
     this.files = new Map();
     for (const pair of files) {
       const [name, bytes]: readonly unknown[] = Array.isArray(pair) ? pair : [pair];
-      requireFile('new MemoryStorage', name, bytes ?? null);
+      requireFile('new MemoryStorage', name, bytes);
       this.files.set(name as string, bytes as Uint8Array);
     }
   }
@@ -28,7 +28,7 @@ export class MemoryStorage implements RunStorage {
   async read(name: string, most = Infinity): Promise<Uint8Array> {
     const bytes = this.files.get(name);
     if (!bytes) {
-      requireFile('MemoryStorage.read', name);
+      requireName('MemoryStorage.read', name);
       throw new MemgradError(`Cannot read '${name}': there is no such file.`);
     }
     if (bytes.length > most) {
