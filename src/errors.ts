@@ -18,7 +18,9 @@ export function requireWhole(
 ): void {
   if (Number.isSafeInteger(value) && value >= least && value <= most) return;
   const expected = most === Infinity ? `>= ${least}` : `from ${least} to ${most}`;
-  throw new MemgradError(`${where}: ${name} must be a whole number ${expected}, got ${value}.`);
+  throw new MemgradError(
+    `${where}: ${name} must be a whole number ${expected}, got ${describe(value)}.`,
+  );
 }
 
 /**

@@ -37,7 +37,7 @@ export class OriginStorage implements RunStorage {
   }
 
   async write(name: string, bytes: Uint8Array): Promise<void> {
-    requireFile('OriginStorage.write', name, bytes);
+    requireFile('OriginStorage.write', name, bytes, 0);
     await (await this.#where()).write(name, bytes);
   }
 

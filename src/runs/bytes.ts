@@ -26,8 +26,8 @@ export function requireName(where: string, name: unknown): void {
   );
 }
 
-/** Throws `MemgradError` unless `bytes` may be written into the file `name` from `start` on. */
-export function requireFile(where: string, name: unknown, bytes: unknown, start = 0): void {
+/** Throws `MemgradError` unless `bytes` may be written into the file `name`, from `start` on. */
+export function requireFile(where: string, name: unknown, bytes: unknown, start: number): void {
   requireName(where, name);
   requireBytes(where, bytes);
   requireWhole(where, 'start', start, 0);

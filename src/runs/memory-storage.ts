@@ -16,7 +16,7 @@ export class MemoryStorage implements RunStorage {
     this.files = new Map();
     for (const pair of files) {
       const [name, bytes]: readonly unknown[] = Array.isArray(pair) ? pair : [pair];
-      requireFile('new MemoryStorage', name, bytes);
+      requireFile('new MemoryStorage', name, bytes, 0);
       this.files.set(name as string, bytes as Uint8Array);
     }
   }
@@ -40,7 +40,7 @@ export class MemoryStorage implements RunStorage {
   }
 
   async write(name: string, bytes: Uint8Array): Promise<void> {
-    requireFile('MemoryStorage.write', name, bytes);
+    requireFile('MemoryStorage.write', name, bytes, 0);
     this.files.set(name, bytes);
   }
 

@@ -1,0 +1,7 @@
+/**
+ * Runs in a folder on disk. For Node alone: `memgrad/runs` imports nothing of Node, so that browsers
+ * can load it.
+ *
+ * @module memgrad/runs/node
+ */
+export { FolderStorage } from '../node-storage.js';
