@@ -6,9 +6,13 @@ const MOST_SHOWN = 80;
 const SPACE = /[ \t\n\r]*/y;
 const SIZE = /^[ \t\n\r]*(?:0|[1-9]\d*)[ \t\n\r]*$/;
 
-/** A text, for a message, cut short: a hostile file must not choose the size of our messages. */
+/**
+ * A text in one line for a message, cut short: a hostile file must not choose the size of our
+ * messages, nor steer a terminal.
+ */
 export function cut(text: string): string {
-  return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN - 3)}...` : text;
+  const short = text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN - 3)}...` : text;
+  return short.replace(/\s+/g, ' ').replace(/\p{C}/gu, '\ufffd');
 }
 
 /** Walks over a text of JSON. Throws `SyntaxError` where it is none. */
