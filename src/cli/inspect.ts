@@ -50,8 +50,8 @@ Examples:
 
 async function runInspect(file: string, options: CommonOptions): Promise<void> {
   const { output } = await openContext(options);
-  const { entries, metadata } = readHeader(await readWhole(file, 'name a safetensors file'));
-  const rows = entries.map(describe); // one after the other: a large file is never in memory twice
+  const { entries, metadata, data } = readHeader(await readWhole(file, 'name a safetensors file'));
+  const rows = entries.map((entry) => describe(entry, data)); // one after the other: a large file is never in memory twice
   output.event('file', { file, metadata, tensors: rows.length });
   for (const row of rows) output.event('tensor', row);
 
@@ -96,10 +96,10 @@ function indented(text: string, width: number): string {
   return wrap(text, width - 4).replace(/^/gm, '    ');
 }
 
-function describe(entry: Entry): Row {
+function describe(entry: Entry, bytes: Uint8Array): Row {
   const { name, code, shape } = entry;
   const none = { least: null, most: null, mean: null, deviation: null };
-  const tensor = convert(entry);
+  const tensor = convert(entry, bytes);
   if ('reason' in tensor) {
     const { dtype, reason } = tensor;
     const values = shape.reduce((product, length) => product * length, 1);

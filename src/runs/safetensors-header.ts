@@ -13,8 +13,9 @@ export interface Entry {
   /** As the file spells it, such as BF16. */
   readonly code: string;
   readonly shape: readonly number[];
-  /** Its bytes in the file. */
-  readonly bytes: Uint8Array;
+  /** Where its bytes stand in the data. */
+  readonly begin: number;
+  readonly end: number;
 }
 
 /** All that a file says before its data. */
@@ -23,20 +24,20 @@ export interface Header {
   readonly entries: readonly Entry[];
   /** Without a prototype, so that no key in a file can reach one. */
   readonly metadata: Record<string, string>;
+  /** All that comes after the header. */
+  readonly data: Uint8Array;
 }
 
 export const METADATA = '__metadata__';
 export const LENGTH_BYTES = 8;
 /** The reference implementation's limit, far above real headers and below what a JavaScript string can hold. */
 export const MAX_HEADER_BYTES = 100_000_000;
-/** Files have a dozen of them. */
-const MOST_METADATA = 100_000;
+/** Files have a dozen strings and some thousand tensors. More of them take far more memory than their text. */
+const most = { strings: 100_000, tensors: 250_000 };
 const CHECK_WHOLE = 'check that it is a safetensors file and was copied whole';
 const WRITE_AGAIN = 'write the file again with a safetensors library';
 /** What a library newer than ours may call a dtype. */
 const DTYPE = /^[A-Z][A-Z0-9_]{0,30}$/;
-
-type Described = Omit<Entry, 'bytes'> & { readonly begin: number; readonly end: number };
 
 /** Text from outside as a literal, cut short. */
 export function quoted(text: string): string {
@@ -72,7 +73,7 @@ function refuseShape(name: string, shape: string): never {
 }
 
 /** Reads the description of one tensor: exactly three fields, since one that we do not know could change what the data means. */
-function readDescription(json: JsonScanner, name: string, dataLength: number): Described {
+function readDescription(json: JsonScanner, name: string, dataLength: number): Entry {
   checkText('A safetensors tensor name', name);
   const start = json.at;
   const refuse = (): never => {
@@ -144,17 +145,21 @@ function readMetadata(json: JsonScanner): Record<string, string> {
   }
   let count = 0;
   json.members((key) => {
-    if (++count > MOST_METADATA) {
-      throw new MemgradError(
-        `The safetensors metadata has more than ${MOST_METADATA} strings, but at most so many are read; store less metadata.`,
-      );
-    }
+    requireCount('metadata', 'strings', ++count);
     checkText('A safetensors metadata key', key);
     if (!json.begins('"')) refuseMetadata(key, json.shown());
     metadata[key] = json.string();
     checkText(`The safetensors metadata value of ${quoted(key)}`, metadata[key]);
   }, twice);
   return metadata;
+}
+
+/** Throws `MemgradError` for more tensors or strings of metadata than are read from a file. */
+export function requireCount(where: string, what: keyof typeof most, count: number): void {
+  if (count <= most[what]) return;
+  throw new MemgradError(
+    `The safetensors ${where} has more than ${most[what]} ${what}, but at most so many are read; write fewer of them to a file.`,
+  );
 }
 
 /** Throws the message of a metadata value that is no string. */
@@ -165,7 +170,7 @@ export function refuseMetadata(key: string, shown: string): never {
 }
 
 /** Refuses overlaps and holes: together the tensors must be all of the data, so no byte is read twice or hidden. */
-function checkLayout(entries: readonly Described[], dataLength: number): void {
+function checkLayout(entries: readonly Entry[], dataLength: number): void {
   let position = 0;
   for (const { name, begin, end } of entries) {
     if (begin !== position) {
@@ -219,13 +224,14 @@ export function readHeader(bytes: Uint8Array): Header {
   const dataLength = bytes.length - dataStart;
   // A copy: no TextDecoder reads memory that threads share.
   const text = textOf(bytes.slice(LENGTH_BYTES, dataStart));
-  const entries: Described[] = [];
+  const entries: Entry[] = [];
   let metadata = Object.create(null) as Record<string, string>;
   try {
     const json = new JsonScanner(text);
     json.members((name) => {
       if (name === METADATA) metadata = readMetadata(json);
       else entries.push(readDescription(json, name, dataLength));
+      requireCount('header', 'tensors', entries.length);
     }, twice);
     json.end();
   } catch (cause) {
@@ -237,10 +243,5 @@ export function readHeader(bytes: Uint8Array): Header {
   }
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
   checkLayout(entries, dataLength);
-  return {
-    entries: entries.map(({ name, code, shape, begin, end }) => {
-      return { name, code, shape, bytes: bytes.subarray(dataStart + begin, dataStart + end) };
-    }),
-    metadata,
-  };
+  return { entries, metadata, data: bytes.subarray(dataStart) };
 }

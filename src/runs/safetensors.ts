@@ -13,6 +13,7 @@ import {
   quoted,
   readHeader,
   refuseMetadata,
+  requireCount,
 } from './safetensors-header.js';
 import {
   bytesOf,
@@ -65,6 +66,7 @@ export interface EncodeOptions {
 
 const encodeOptions: OptionNames<EncodeOptions> = { dtype: 1 };
 const ALIGNMENT = 8;
+const UNKNOWN = `only ${readable.join(', ')} are read`;
 
 /** `metadata` as pairs, sorted; throws unless it is a plain object of strings. */
 function checkedMetadata(metadata: Readonly<Record<string, string>>): [string, string][] {
@@ -74,6 +76,7 @@ function checkedMetadata(metadata: Readonly<Record<string, string>>): [string, s
     );
   }
   const pairs = Object.entries(metadata);
+  requireCount('metadata', 'strings', pairs.length);
   for (const [key, text] of pairs) {
     checkText('A safetensors metadata key', key);
     if (typeof text !== 'string') refuseMetadata(key, describe(text));
@@ -145,6 +148,7 @@ export function encodeSafetensors(
       `The tensors to write are ${describe(tensors)}, but a Map by name was expected; pass new Map(Object.entries(tensors)).`,
     );
   }
+  requireCount('header', 'tensors', tensors.size);
   // Joined by hand: an object would put names such as "10" first and lose "__proto__".
   const fields: string[] = [];
   const strings = checkedMetadata(metadata).map(
@@ -209,10 +213,13 @@ class ReadTensors extends Map<string, StoredTensor> {
 }
 
 /** One tensor of a file, converted, or why it has no place in memory. */
-export function convert({ code, shape, bytes }: Entry): StoredTensor | UnreadableTensor {
-  const data = formats.get(code)?.decode?.(bytes) ?? `only ${readable.join(', ')} are read`;
-  if (typeof data === 'string') return { dtype: code, shape, reason: data };
-  return { dtype: dtypeOf(data), shape, data };
+export function convert(
+  { code, shape, begin, end }: Entry,
+  data: Uint8Array,
+): StoredTensor | UnreadableTensor {
+  const made = formats.get(code)?.decode?.(data.subarray(begin, end)) ?? UNKNOWN;
+  if (typeof made === 'string') return { dtype: code, shape, reason: made };
+  return { dtype: dtypeOf(made), shape, data: made };
 }
 
 /**
@@ -224,17 +231,17 @@ export function convert({ code, shape, bytes }: Entry): StoredTensor | Unreadabl
  * (F8, complex numbers, a value beyond int32) is listed in `unreadable`; the others are read.
  *
  * @throws MemgradError if the file is cut short, its header is over 100 MB, not UTF-8, not a JSON
- *   object, nested as no header is or names anything twice, a tensor has a bad shape or data that
+ *   object, names anything twice or over 250,000 tensors, a tensor has a bad shape or data that
  *   does not match its shape, tensors overlap or leave bytes over, or metadata is not strings
  * @see The safetensors format, Hugging Face: https://huggingface.co/docs/safetensors/index#format
  */
 export function decodeSafetensors(bytes: Uint8Array): SafetensorsFile {
-  const { entries, metadata } = readHeader(bytes);
+  const { entries, metadata, data } = readHeader(bytes);
   const unreadable = new Map<string, UnreadableTensor>();
   const tensors = new Map<string, StoredTensor>();
   // Every number is checked: from here on the sizes are of bytes that are really there.
   for (const entry of entries) {
-    const made = convert(entry);
+    const made = convert(entry, data);
     if ('data' in made) tensors.set(entry.name, made);
     else unreadable.set(entry.name, made);
   }

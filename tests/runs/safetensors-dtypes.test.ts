@@ -374,6 +374,11 @@ test('whatever the arguments are, the error is a sentence', () => {
     refused(() => decode(new ArrayBuffer(8))),
     'got ArrayBuffer; pass new Uint8Array(buffer)',
   );
+  const many = new Map(Array.from({ length: 250_001 }, (_, i) => [String(i), w]));
+  assert.match(
+    refused(() => encode(many)),
+    'more than 250000 tensors',
+  );
   assert.match(
     refused(() => encode({ w })),
     'pass new Map(Object.entries(tensors))',

@@ -225,12 +225,17 @@ function two(first: string, second: string, shape = '[2]'): string {
   return `{"a":${field(first)},"b":${field(second)}}`;
 }
 
+const NONE = '{"dtype":"F32","shape":[0],"data_offsets":[0,0]}';
+
+function tensorsOf(count: number): string {
+  return `{${Array.from({ length: count }, (_, i) => `"${i}":${NONE}`).join()}}`;
+}
+
 function metadataOf(count: number): string {
   return `{"__metadata__":{${Array.from({ length: count }, (_, i) => `"${i}":""`).join()}}}`;
 }
 
 const GIGABYTE = 2 ** 30;
-const NONE = '{"dtype":"F32","shape":[0],"data_offsets":[0,0]}';
 const hostile: readonly (readonly [what: string, file: Uint8Array, message: string])[] = [
   ['an empty file', new Uint8Array(0), 'is 0 bytes long'],
   ['half a header length', new Uint8Array(7), 'is 7 bytes long'],
@@ -325,6 +330,7 @@ const hostile: readonly (readonly [what: string, file: Uint8Array, message: stri
   ['an overlap', fileOf(two('[0,8]', '[4,12]'), 12), 'overlaps another tensor'],
   ['the same bytes twice', fileOf(two('[0,8]', '[0,8]'), 8), 'overlaps another tensor'],
   ['metadata that is false', fileOf('{"__metadata__":false}'), 'metadata is false'],
+  ['a quarter of a million tensors', fileOf(tensorsOf(250_001)), 'more than 250000 tensors'],
   ['metadata of a million', fileOf(metadataOf(1_000_000)), 'more than 100000 strings'],
   ['metadata that is a list', fileOf('{"__metadata__":["a"]}'), 'metadata is ["a"], but'],
   ['metadata that is a string', fileOf('{"__metadata__":"a"}'), 'metadata is "a"'],
