@@ -5,9 +5,9 @@ import type { Document, Part } from '../tasks/index.js';
 import { type PackageFiles, readPackage, readPublished } from './files.js';
 import { plainText } from './markup.js';
 
-/** Documents and the names of their classes. */
+/** Documents, as bytes, and the names of their classes. */
 export interface LabelledDocuments {
-  readonly documents: readonly Document[];
+  readonly documents: readonly (Document & { readonly text: Uint8Array })[];
   readonly classes: readonly string[];
 }
 
@@ -81,7 +81,7 @@ export async function hyperpartisan(folder: string, seed: number): Promise<Label
     },
   );
   const [train, validation] = [Math.round(0.8 * found.length), Math.floor(0.1 * found.length)];
-  const documents = inOrderOf(Key.of(seed), found).map((document, at): Document => {
+  const documents = inOrderOf(Key.of(seed), found).map((document, at): LabelledDocuments['documents'][number] => {
     const part = at < train ? 'train' : at < train + validation ? 'validation' : 'test';
     return { ...document, part };
   });

@@ -1,13 +1,14 @@
 /** Classification of long documents. */
 import type { Key } from '../autograd/index.js';
-import { MemgradError, requireWhole } from '../errors.js';
+import { describe, MemgradError, requireWhole } from '../errors.js';
+import { checkPart, checkTokenizer, encodeWith } from './language.js';
 import type { Part } from './stream.js';
+import type { Text } from './text.js';
 import type { Tokenizer } from './tokenizers.js';
 
 /** A document of a class, in the part that it belongs to. */
 export interface Document {
-  /** UTF-8. */
-  readonly text: Uint8Array;
+  readonly text: Text;
   /** Index into the names of the classes. */
   readonly class: number;
   readonly part: Part;
@@ -42,44 +43,58 @@ export class Classification implements DocumentTask {
   readonly vocabulary: number;
   readonly special: DocumentTask['special'];
   readonly chance: number;
-  readonly #parts: Readonly<Record<Part, DocumentBatch>>;
+  readonly #parts: Readonly<Record<Part, ReturnType<typeof emptyPart>>>;
 
-  /** Throws `MemgradError` for a part without documents, or a class without a name. */
+  /** Throws `MemgradError` for a part without documents, and for a document without its class and part. */
   constructor(
     documents: readonly Document[],
     readonly classes: readonly string[],
     tokenizer: Tokenizer,
   ) {
+    for (const [name, list] of Object.entries({ documents, classes })) {
+      if (Array.isArray(list) && list.length > 0) continue;
+      throw new MemgradError(`classification: expected a list of ${name}, got ${describe(list)}.`);
+    }
+    checkTokenizer('classification', tokenizer);
     const words = tokenizer.vocabulary;
     this.special = { cls: words, sep: words + 1, pad: words + 2 };
     this.vocabulary = words + 3;
-    const part = (name: Part): DocumentBatch => {
-      const found = documents.filter((document) => document.part === name);
-      if (found.length === 0) {
-        throw new MemgradError(`classification: no document is in the ${name} part; add some.`);
-      }
-      return {
-        documents: found.map(({ text }) => tokenizer.encode(text)),
-        classes: found.map((document) => document.class),
-      };
-    };
-    for (const document of documents) {
-      requireWhole('classification', 'class', document.class, 0, classes.length - 1);
+    this.#parts = { train: emptyPart(), validation: emptyPart(), test: emptyPart() };
+    const tested = new Array<number>(classes.length).fill(0);
+    for (const [index, document] of documents.entries()) {
+      const where = `classification: document ${index}`;
+      checkPart(where, document?.part);
+      requireWhole(where, 'class', document.class, 0, classes.length - 1);
+      const { documents, classes: labels } = this.#parts[document.part];
+      documents.push(encodeWith(where, tokenizer, document.text));
+      labels.push(document.class);
+      if (document.part === 'test') tested[document.class]++;
     }
-    this.#parts = { train: part('train'), validation: part('validation'), test: part('test') };
-    const { classes: asked } = this.#parts.test;
-    const count = (wanted: number) => asked.filter((found) => found === wanted).length;
-    this.chance = Math.max(...classes.map((_, index) => count(index))) / asked.length;
+    for (const [name, { documents }] of Object.entries(this.#parts)) {
+      if (documents.length > 0) continue;
+      throw new MemgradError(`classification: no document is in the ${name} part; add some.`);
+    }
+    this.chance = tested.reduce((a, b) => Math.max(a, b)) / this.#parts.test.documents.length;
   }
 
   all(part: Part): DocumentBatch {
+    checkPart('classification', part);
     return this.#parts[part];
   }
 
   documents(key: Key, size: number): DocumentBatch {
     requireWhole('classification', 'size', size);
+    if (typeof key?.integers !== 'function') {
+      throw new MemgradError(
+        `classification: expected a key, such as Key.of(1), got ${describe(key)}.`,
+      );
+    }
     const { documents, classes } = this.#parts.train;
     const drawn = [...key.integers(size, documents.length)];
     return { documents: drawn.map((i) => documents[i]), classes: drawn.map((i) => classes[i]) };
   }
+}
+
+function emptyPart(): { documents: Int32Array[]; classes: number[] } {
+  return { documents: [], classes: [] };
 }

@@ -22,7 +22,8 @@ export { queryChoices, Retrieval, type RetrievalOptions } from './retrieval.js';
 export { Reverse, type ReverseOptions } from './reverse.js';
 export type { Part, StreamTask } from './stream.js';
 export * from './task.js';
-export * from './tokenizers.js';
+export { ByteTokenizer, type Text, type TokenDecoder, type Tokenizer } from './tokenizers.js';
+export { type WordOptions, WordTokenizer } from './words.js';
 
 /** All that can be trained on. */
 export type AnyTask = Task | StreamTask | DocumentTask;

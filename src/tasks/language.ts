@@ -1,11 +1,15 @@
 /** Language modelling over one text. */
-import { MemgradError, requireWhole } from '../errors.js';
+import { describe, MemgradError, requireWhole } from '../errors.js';
+import { suggest } from '../options.js';
 import type { Part, StreamTask } from './stream.js';
 import type { Batch } from './task.js';
+import { bytesOf, characterStart, checkToken, type Text } from './text.js';
 import type { Tokenizer } from './tokenizers.js';
 
 /** A text as bytes of UTF-8, in its parts. */
 export type TextParts = Readonly<Record<Part, Uint8Array>>;
+
+const PARTS: readonly Part[] = ['train', 'validation', 'test'];
 
 /**
  * Predicts every token of a text. For `size` parallel streams a part is cut into as many equal
@@ -19,22 +23,33 @@ export class Language implements StreamTask {
   readonly #tokens: Readonly<Record<Part, Int32Array>>;
   readonly #tokenizer: Tokenizer;
 
-  /** Throws `MemgradError` for a part without two tokens. */
-  constructor(text: TextParts, tokenizer: Tokenizer) {
+  /**
+   * Encodes all parts. Throws `MemgradError` for a part that is missing or has fewer than two
+   * tokens, and for a tokenizer whose tokens aren't below its vocabulary.
+   */
+  constructor(text: Readonly<Record<Part, Text>>, tokenizer: Tokenizer) {
+    checkTokenizer('language', tokenizer);
     this.#tokenizer = tokenizer;
     this.vocabulary = tokenizer.vocabulary;
     this.unit = tokenizer.name === 'bytes' ? 'bits per character' : 'perplexity';
-    this.#tokens = {
-      train: tokenizer.encode(text.train),
-      validation: tokenizer.encode(text.validation),
-      test: tokenizer.encode(text.test),
-    };
-    for (const [part, { length }] of Object.entries(this.#tokens)) {
-      if (length >= 2) continue;
+    for (const part of PARTS) {
+      if (text?.[part] !== undefined) continue;
       throw new MemgradError(
-        `language: the ${part} part has ${length} tokens, expected at least 2; take a longer text.`,
+        `language: the ${part} part is missing; cutText makes the parts of one text.`,
       );
     }
+    const tokensOf = (part: Part) => {
+      const tokens = encodeWith('language', tokenizer, text[part]);
+      if (tokens.length >= 2) return tokens;
+      throw new MemgradError(
+        `language: the ${part} part has ${tokens.length} tokens, expected at least 2; take a longer text.`,
+      );
+    };
+    this.#tokens = {
+      train: tokensOf('train'),
+      validation: tokensOf('validation'),
+      test: tokensOf('test'),
+    };
   }
 
   segments(part: Part, size: number, length: number): number {
@@ -63,6 +78,7 @@ export class Language implements StreamTask {
 
   /** Tokens of each of `size` rows; the last one has a next token too. */
   #rowLength(part: Part, size: number): number {
+    checkPart('language', part);
     requireWhole('language', 'size', size);
     const { length } = this.#tokens[part];
     if (length > size) return Math.floor((length - 1) / size);
@@ -72,12 +88,48 @@ export class Language implements StreamTask {
   }
 }
 
-/** Cuts a text into contiguous parts of 90, 5 and 5 percent. */
-export function cutText(text: Uint8Array): TextParts {
-  const [first, second] = [0.9, 0.95].map((share) => Math.round(share * text.length));
+/** Cuts a text into contiguous parts of 90, 5 and 5 percent, between characters. */
+export function cutText(text: Text): TextParts {
+  const bytes = bytesOf('cutText', text);
+  const [first, second] = [0.9, 0.95].map((share) =>
+    characterStart(bytes, Math.round(share * bytes.length)),
+  );
   return {
-    train: text.subarray(0, first),
-    validation: text.subarray(first, second),
-    test: text.subarray(second),
+    train: bytes.subarray(0, first),
+    validation: bytes.subarray(first, second),
+    test: bytes.subarray(second),
   };
+}
+
+/** Throws `MemgradError` unless `part` is the name of a part. */
+export function checkPart(where: string, part: Part): void {
+  if (PARTS.includes(part)) return;
+  throw new MemgradError(
+    `${where}: there is no part ${describe(part)}; ${suggest(String(part), PARTS)}.`,
+  );
+}
+
+/** Throws `MemgradError` unless `tokenizer` has what is needed of one. */
+export function checkTokenizer(where: string, tokenizer: Tokenizer): void {
+  if (typeof tokenizer?.encode !== 'function' || typeof tokenizer.decode !== 'function') {
+    throw new MemgradError(
+      `${where}: expected a tokenizer, such as new ByteTokenizer(text), got ${describe(tokenizer)}.`,
+    );
+  }
+  requireWhole(where, 'vocabulary', tokenizer.vocabulary);
+}
+
+/** The tokens of a text. Throws `MemgradError` where the tokenizer returns anything but its own tokens. */
+export function encodeWith(where: string, tokenizer: Tokenizer, text: Text): Int32Array {
+  const tokens: unknown = tokenizer.encode(text);
+  if (!(tokens instanceof Int32Array)) {
+    throw new MemgradError(
+      `${where}: expected the tokenizer to return an Int32Array, got ${describe(tokens)}.`,
+    );
+  }
+  const { vocabulary } = tokenizer;
+  for (let at = 0; at < tokens.length; at++) {
+    if (tokens[at] < 0 || tokens[at] >= vocabulary) checkToken(where, tokens[at], vocabulary);
+  }
+  return tokens;
 }

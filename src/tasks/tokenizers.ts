@@ -1,113 +1,107 @@
 /** From text to tokens and back. */
-import { MemgradError, requireWhole } from '../errors.js';
+import { MemgradError } from '../errors.js';
+import { bytesOf, checkToken, checkTokens, type Text, tokenArray, within } from './text.js';
 
-/** Text, as bytes of UTF-8, to tokens and back. */
+export type { Text } from './text.js';
+
+/** Text to tokens and back. */
 export interface Tokenizer {
   readonly name: 'bytes' | 'words' | 'bpe';
   /** Number of different tokens. */
   readonly vocabulary: number;
-  /** The tokens of a text in UTF-8. */
-  encode(text: Uint8Array): Int32Array;
-  /** The text of some tokens, for a person to read. */
+  /** The tokens of a text. Throws `MemgradError` where there is no room for them. */
+  encode(text: Text): Int32Array;
+  /** The text of some tokens, for a person to read. Throws `MemgradError` for a token that does not exist. */
   decode(tokens: ArrayLike<number>): string;
+  /** Decodes one token after the other, as a model says them. */
+  decoder(): TokenDecoder;
+}
+
+/** Tokens to text, one at a time. All that it returns, joined, is what `decode` returns for the same tokens. */
+export interface TokenDecoder {
+  /**
+   * The characters that `token` completes, often none: a character may be in several tokens. Throws
+   * `MemgradError` for a token that does not exist; the decoder then goes on as if it had not come.
+   */
+  push(token: number): string;
+  /** The rest: U+FFFD for a character whose other tokens did not come. The decoder then begins anew. */
+  end(): string;
 }
 
 /** One token to each byte value that occurs in the text it was made from, in the order of the values. */
 export class ByteTokenizer implements Tokenizer {
   readonly name = 'bytes';
   readonly vocabulary: number;
-  readonly #values: readonly number[];
+  readonly #values: Uint8Array;
   readonly #tokens = new Int32Array(256).fill(-1);
 
-  constructor(...texts: readonly Uint8Array[]) {
+  /** Throws `MemgradError` where all texts are empty. */
+  constructor(...texts: readonly Text[]) {
     const occurs = new Uint8Array(256);
-    for (const text of texts) for (const value of text) occurs[value] = 1;
-    this.#values = Array.from(occurs.keys()).filter((value) => occurs[value]);
+    for (const text of texts) {
+      const bytes = bytesOf('bytes', text);
+      for (let at = 0; at < bytes.length; at++) occurs[bytes[at]] = 1;
+    }
+    this.#values = new Uint8Array(256).map((_, value) => value).filter((value) => occurs[value]);
     this.#values.forEach((value, token) => {
       this.#tokens[value] = token;
     });
     this.vocabulary = this.#values.length;
+    if (this.vocabulary === 0) {
+      throw new MemgradError('bytes: the text is empty; make the tokenizer from a longer one.');
+    }
   }
 
   /** Throws `MemgradError` for a byte that did not occur. */
-  encode(text: Uint8Array): Int32Array {
-    return Int32Array.from(text, (value, at) => {
-      if (this.#tokens[value] >= 0) return this.#tokens[value];
-      throw new MemgradError(
-        `bytes: byte ${value} at ${at} does not occur in the text that the tokenizer was made from; make it from this text too.`,
-      );
+  encode(text: Text): Int32Array {
+    const bytes = bytesOf('bytes', text);
+    const known = this.#tokens;
+    const tokens = tokenArray('bytes', bytes.length);
+    for (let at = 0; at < bytes.length; at++) {
+      const token = known[bytes[at]];
+      if (token < 0) {
+        throw new MemgradError(
+          `bytes: byte ${bytes[at]} at ${at} does not occur in the text that the tokenizer was made from; make it from this text too.`,
+        );
+      }
+      tokens[at] = token;
+    }
+    return tokens;
+  }
+
+  /** Bytes that are not UTF-8 are shown as U+FFFD. */
+  decode(tokens: ArrayLike<number>): string {
+    checkTokens('bytes', tokens);
+    return within('bytes', 'decode fewer tokens at a time, with decoder()', () => {
+      const bytes = new Uint8Array(tokens.length);
+      for (let at = 0; at < bytes.length; at++) bytes[at] = this.#valueOf(tokens[at]);
+      return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
     });
   }
 
-  /** Bytes that are no UTF-8 are shown as U+FFFD. */
-  decode(tokens: ArrayLike<number>): string {
-    return new TextDecoder().decode(Uint8Array.from(tokens, (token) => this.#values[token]));
+  /** Returns whole characters: the bytes of one are held back until its last one has come. */
+  decoder(): TokenDecoder {
+    return new ByteDecoder((token) => Uint8Array.of(this.#valueOf(token)));
+  }
+
+  #valueOf(token: number): number {
+    checkToken('bytes', token, this.vocabulary);
+    return this.#values[token];
   }
 }
 
-/** Options of a word tokenizer. */
-export interface WordOptions {
-  /** `spaces`: words stand between spaces already, as in WikiText. `prose`: punctuation is to be split off. */
-  split: 'spaces' | 'prose';
-  /** How many words to know at most, the most frequent ones; `<eos>` and `<unk>` are among them. Default: all. */
-  most?: number;
-}
+/** Decodes tokens that stand for bytes of UTF-8. */
+export class ByteDecoder implements TokenDecoder {
+  readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
-const END = '<eos>';
-const UNKNOWN = '<unk>';
+  /** `bytesOf` throws for a token that does not exist. */
+  constructor(private readonly bytesOf: (token: number) => Uint8Array) {}
 
-/**
- * Words by frequency, the most frequent first, as adaptive softmax needs them; of equally frequent
- * ones the earlier comes first. Case is kept, every line ends in `<eos>`, and a word that the
- * tokenizer doesn't know is `<unk>`.
- */
-export class WordTokenizer implements Tokenizer {
-  readonly name = 'words';
-  readonly vocabulary: number;
-  readonly #words: readonly string[];
-  readonly #tokens: ReadonlyMap<string, number>;
-  readonly #split: WordOptions['split'];
-
-  /** Counts the words of `text`, that for training. Throws `MemgradError` for `most` < 2. */
-  constructor(text: Uint8Array, { split, most = Infinity }: WordOptions) {
-    if (most !== Infinity) requireWhole('words', 'most', most, 2);
-    this.#split = split;
-    const counts = new Map([[END, 0]]);
-    for (const word of this.#cut(text)) counts.set(word, (counts.get(word) ?? 0) + 1);
-    const known = [...counts].sort(([, one], [, other]) => other - one).map(([word]) => word);
-    this.#words = withUnknown(known, most);
-    this.#tokens = new Map(this.#words.map((word, token) => [word, token]));
-    this.vocabulary = this.#words.length;
+  push(token: number): string {
+    return this.#decoder.decode(this.bytesOf(token), { stream: true });
   }
 
-  /** The number of each word; that of `<unk>` for one that it does not know. */
-  encode(text: Uint8Array): Int32Array {
-    const unknown = this.#tokens.get(UNKNOWN) as number;
-    return Int32Array.from(this.#cut(text), (word) => this.#tokens.get(word) ?? unknown);
+  end(): string {
+    return this.#decoder.decode();
   }
-
-  /** Words with spaces between them; a line ends at each `<eos>`. */
-  decode(tokens: ArrayLike<number>): string {
-    return Array.from(tokens, (token) => this.#words[token])
-      .join(' ')
-      .replaceAll(` ${END}`, '\n')
-      .replaceAll('\n ', '\n');
-  }
-
-  *#cut(text: Uint8Array): Iterable<string> {
-    const words = this.#split === 'spaces' ? /\S+/gu : /[\p{L}\p{N}]+(?:['’-][\p{L}\p{N}]+)*|\S/gu;
-    const lines = new TextDecoder().decode(text).split('\n');
-    if (lines.at(-1) === '') lines.pop();
-    for (const line of lines) {
-      yield* line.match(words) ?? [];
-      yield END;
-    }
-  }
-}
-
-/** The first `most` of `words`, with `<unk>` among them whether or not it occurs in the text. */
-function withUnknown(words: readonly string[], most: number): string[] {
-  const kept = words.slice(0, most);
-  if (kept.includes(UNKNOWN)) return kept;
-  return kept.length < most ? [...kept, UNKNOWN] : [...kept.slice(0, -1), UNKNOWN];
 }

@@ -1,0 +1,96 @@
+/** The merges of byte pair encoding. */
+
+/** A table of tokens, each a string or bytes that aren't UTF-8. A token's number is the rank of its merge too. */
+export type MergeTable = readonly (string | readonly number[])[];
+
+/** Merges neighbours while two of them are a token together, the lowest number first, in time n log n. */
+export class Merges {
+  /** The bytes of each token. */
+  readonly bytes: readonly Uint8Array[];
+  /** Tokens by their bytes, as a string with one character to a byte. */
+  readonly #tokens: ReadonlyMap<string, number>;
+
+  constructor(table: MergeTable) {
+    this.bytes = table.map((token) =>
+      typeof token === 'string' ? new TextEncoder().encode(token) : Uint8Array.from(token),
+    );
+    this.#tokens = new Map(this.bytes.map((bytes, token) => [binary(bytes), token]));
+  }
+
+  /** The tokens of a word. */
+  encode(word: string): number[] {
+    const text = binary(Buffer.from(word));
+    const length = text.length;
+    // A part of the text begins at each `start` and ends before next[start]; merged[start] is the
+    // token of this part and the one behind it, or -1.
+    const next = new Int32Array(length + 1);
+    const previous = new Int32Array(length + 1);
+    const merged = new Int32Array(length + 1).fill(-1);
+    const heap = new Heap();
+    const look = (start: number) => {
+      const middle = next[start];
+      const token = middle < length ? this.#tokens.get(text.slice(start, next[middle])) : undefined;
+      merged[start] = token ?? -1;
+      if (token !== undefined) heap.push(token * 2 ** 32 + start); // the lowest token, then the first
+    };
+    for (let start = 0; start <= length; start++) {
+      next[start] = start + 1;
+      previous[start] = start - 1;
+    }
+    for (let start = 0; start < length; start++) look(start);
+    for (let least = heap.pop(); least !== undefined; least = heap.pop()) {
+      const start = least % 2 ** 32;
+      if (merged[start] !== Math.floor(least / 2 ** 32)) continue; // one of the two was merged already
+      const middle = next[start];
+      merged[middle] = -1;
+      next[start] = next[middle];
+      previous[next[start]] = start;
+      look(start);
+      if (start > 0) look(previous[start]);
+    }
+    const tokens: number[] = [];
+    for (let start = 0; start < length; start = next[start]) {
+      tokens.push(this.#tokens.get(text.slice(start, next[start])) as number);
+    }
+    return tokens;
+  }
+}
+
+function binary(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+}
+
+/** Numbers, of which the least is taken out first. */
+class Heap {
+  readonly #items: number[] = [];
+
+  push(item: number): void {
+    const items = this.#items;
+    let at = items.length;
+    items.push(item);
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (items[parent] <= item) break;
+      items[at] = items[parent];
+      at = parent;
+    }
+    items[at] = item;
+  }
+
+  /** Undefined when none is left. */
+  pop(): number | undefined {
+    const items = this.#items;
+    const least = items[0];
+    const item = items.pop();
+    if (item === undefined || items.length === 0) return least;
+    let at = 0;
+    for (let child = 1; child < items.length; child = 2 * at + 1) {
+      if (child + 1 < items.length && items[child + 1] < items[child]) child++;
+      if (items[child] >= item) break;
+      items[at] = items[child];
+      at = child;
+    }
+    items[at] = item;
+    return least;
+  }
+}

@@ -1,0 +1,176 @@
+/** Words as tokens. */
+import { describe, MemgradError, requireWhole } from '../errors.js';
+import { checkOptions, type OptionNames } from '../options.js';
+import {
+  bytesOf,
+  checkToken,
+  checkTokens,
+  isSpace,
+  owned,
+  pieces,
+  type Text,
+  TokenList,
+  within,
+} from './text.js';
+import type { TokenDecoder, Tokenizer } from './tokenizers.js';
+
+/** Options of a word tokenizer. */
+export interface WordOptions {
+  /**
+   * `spaces`: words stand between spaces already, as in WikiText. `prose`: punctuation is split off.
+   * A word is then letters and digits with their marks and joiners, apostrophes and hyphens inside
+   * it; any other character is a token of its own, with its marks, and so is an emoji of several
+   * characters.
+   */
+  split: 'spaces' | 'prose';
+  /** How many words to know at most, the most frequent ones; `<eos>` and `<unk>` are among them. Default: all. */
+  most?: number;
+}
+
+const KNOWN: OptionNames<WordOptions> = { split: 1, most: 1 };
+
+const END = '<eos>';
+const UNKNOWN = '<unk>';
+
+/** More different words than this are a text without words, and could abort the process. */
+const MOST_WORDS = 2 ** 23;
+
+/**
+ * What belongs to the character before it: combining marks, the joiners of Persian, Hindi and emoji
+ * (U+200C, U+200D), soft hyphens, skin tones and the tags of flags.
+ */
+const JOINED = '\\p{M}\\u00ad\\u200c\\u200d\\p{Emoji_Modifier}\\u{e0020}-\\u{e007f}';
+const LETTERS = `[\\p{L}\\p{N}][\\p{L}\\p{N}${JOINED}]*`;
+const FLAG = '\\p{Regional_Indicator}{2}';
+const SYMBOL = `\\S[${JOINED}]*(?:\\u200d\\p{Extended_Pictographic}[${JOINED}]*)*`;
+
+/** A line's end is found too, as `\n`. */
+const patterns: Readonly<Record<WordOptions['split'], string>> = {
+  spaces: '\\n|\\S+',
+  prose: `\\n|${LETTERS}(?:['’-]${LETTERS})*|${FLAG}|${SYMBOL}`,
+};
+
+/**
+ * Words by frequency, the most frequent first, as adaptive softmax needs them; of equally frequent
+ * ones the earlier comes first. Case is kept, every line ends in `<eos>`, and a word that the
+ * tokenizer doesn't know is `<unk>`. A byte order mark is white space.
+ */
+export class WordTokenizer implements Tokenizer {
+  readonly name = 'words';
+  readonly vocabulary: number;
+  readonly #words: readonly string[];
+  readonly #tokens: ReadonlyMap<string, number>;
+  readonly #pattern: RegExp;
+
+  /**
+   * Counts the words of `text`, the training text. Throws `MemgradError` for `most` < 2, and for a
+   * text without words or with more than 8 million different ones.
+   */
+  constructor(text: Text, options: WordOptions) {
+    checkOptions('words', options, KNOWN);
+    const { split, most = Infinity } = options ?? {};
+    if (split === undefined || !Object.hasOwn(patterns, split)) {
+      throw new MemgradError(
+        `words: split must be 'spaces' or 'prose', got ${describe(split)}; prose splits punctuation off.`,
+      );
+    }
+    if (most !== Infinity) requireWhole('words', 'most', most, 2);
+    this.#pattern = new RegExp(patterns[split], 'gu');
+    this.#words = withUnknown(byFrequency(this.#cut(text)), most);
+    const tokens = new Map(this.#words.map((word, token) => [word, token]));
+    const end = tokens.get(END);
+    if (end !== undefined) tokens.set('\n', end);
+    this.#tokens = tokens;
+    this.vocabulary = this.#words.length;
+  }
+
+  /** The number of each word; for one that it does not know, the number of `<unk>`. */
+  encode(text: Text): Int32Array {
+    const known = this.#tokens;
+    const unknown = known.get(UNKNOWN) as number;
+    const tokens = new TokenList('words');
+    for (const words of this.#cut(text)) {
+      for (const word of words) tokens.push(known.get(word) ?? unknown);
+    }
+    return tokens.join();
+  }
+
+  /** Words with spaces between them; a line ends at each `<eos>`. */
+  decode(tokens: ArrayLike<number>): string {
+    checkTokens('words', tokens);
+    const decoder = this.decoder();
+    return within('words', 'decode fewer tokens at a time, with decoder()', () => {
+      let text = '';
+      for (let at = 0; at < tokens.length; at++) text += decoder.push(tokens[at]);
+      return text;
+    });
+  }
+
+  /** Returns each word as it comes, with the space in front of it. */
+  decoder(): TokenDecoder {
+    let space = '';
+    return {
+      push: (token) => {
+        checkToken('words', token, this.vocabulary);
+        const word = this.#words[token];
+        const before = space;
+        space = word === END ? '' : ' ';
+        return word === END ? '\n' : before + word;
+      },
+      end: () => {
+        space = '';
+        return '';
+      },
+    };
+  }
+
+  /** The words of a text in order, some at a time; the end of each line is `\n`. */
+  *#cut(text: Text): Iterable<readonly string[]> {
+    const bytes = bytesOf('words', text);
+    for (const piece of pieces(bytes, (at) => isSpace(bytes[at]))) {
+      yield piece.match(this.#pattern) ?? [];
+    }
+    if (bytes.length > 0 && bytes[bytes.length - 1] !== 10) yield ['\n'];
+  }
+}
+
+/** All words, `<eos>` among them, from the most frequent to the least. */
+function byFrequency(found: Iterable<readonly string[]>): string[] {
+  const words = [END];
+  const counts = [0];
+  const places = new Map([
+    [END, 0],
+    ['\n', 0],
+  ]);
+  for (const some of found) {
+    for (const word of some) {
+      const place = places.get(word);
+      if (place !== undefined) {
+        counts[place]++;
+        continue;
+      }
+      if (words.length === MOST_WORDS) {
+        throw new MemgradError(
+          `words: the text has more than ${MOST_WORDS} different words; take bytes, byte pairs, or less of it.`,
+        );
+      }
+      const kept = owned(word);
+      places.set(kept, words.length);
+      words.push(kept);
+      counts.push(1);
+    }
+  }
+  if (words.length === 1) {
+    throw new MemgradError('words: the text has no words; make the tokenizer from a longer one.');
+  }
+  const order = Int32Array.from(words, (_, place) => place);
+  order.sort((one, other) => counts[other] - counts[one] || one - other);
+  return Array.from(order, (place) => words[place]);
+}
+
+/** The first `most` of `words`, with `<unk>` among them whether or not it occurs in the text. */
+function withUnknown(words: readonly string[], most: number): string[] {
+  const kept = words.slice(0, most);
+  if (kept.includes(UNKNOWN)) return kept;
+  return kept.length < most ? [...kept, UNKNOWN] : [...kept.slice(0, -1), UNKNOWN];
+}
