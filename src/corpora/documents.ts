@@ -1,9 +1,9 @@
 /** Long documents to classify: State of the Union addresses by party, and Hyperpartisan news. */
 import { Key } from '../autograd/index.js';
-import { MemgradError } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
 import type { Document, Part } from '../tasks/index.js';
 import { type PackageFiles, readPackage, readPublished } from './files.js';
-import { plainText } from './markup.js';
+import { attribute, plainText, startTags } from './markup.js';
 
 /** Documents, as bytes, and the names of their classes. */
 export interface LabelledDocuments {
@@ -27,6 +27,7 @@ const PARTIES = ['d', 'r'];
  * by `seed`: of each party one in five for the test and one in ten for validation.
  */
 export async function speeches(seed: number, files = SPEECHES): Promise<LabelledDocuments> {
+  const key = Key.of(seed);
   const found = (await readPackage(files)).flatMap(({ name, bytes }) => {
     const [, year, president, party] = /^(\d{4})_(.+)_([a-z]+)\.txt$/.exec(name) ?? [];
     const kind = PARTIES.indexOf(party);
@@ -35,7 +36,7 @@ export async function speeches(seed: number, files = SPEECHES): Promise<Labelled
   const parts = new Map<string, Part>();
   PARTIES.forEach((_, kind) => {
     const names = found.filter((speech) => speech.class === kind).map((speech) => speech.president);
-    const drawn = inOrderOf(Key.of(seed).fold(kind), [...new Set(names)]);
+    const drawn = inOrderOf(key.fold(kind), [...new Set(names)]);
     const [tested, left] = [Math.ceil(drawn.length / 5), Math.ceil(drawn.length / 10)];
     drawn.forEach((name, at) => {
       parts.set(name, at < tested ? 'test' : at < tested + left ? 'validation' : 'train');
@@ -54,42 +55,64 @@ export async function speeches(seed: number, files = SPEECHES): Promise<Labelled
 const ARTICLES = 'articles-training-byarticle-20181122.xml';
 const LABELS = 'ground-truth-training-byarticle-20181122.xml';
 
+/** The longest article of the corpus is far below it. */
+const LONGEST = 2 ** 22;
+
 /**
  * Hyperpartisan news (Kiesel et al. 2019, SemEval task 4): the articles labelled one by one, drawn
- * by `seed` into 80, 10 and 10 percent; of all 645 that is 516, 64 and 65, as in the paper.
+ * by `seed` into 80, 10 and 10 percent; of all 645 that is 516, 64 and 65, as in the paper. Throws
+ * `MemgradError` for files that are missing or not as published.
  */
 export async function hyperpartisan(folder: string, seed: number): Promise<LabelledDocuments> {
-  const files = await readPublished('hyperpartisan', folder, [ARTICLES, LABELS]);
-  const [articles, labels] = files.map((bytes) => new TextDecoder().decode(bytes));
-  const partisan = new Map(
-    [...labels.matchAll(/<article\b([^>]*)>/g)].map(([, attributes]) => [
-      attribute(attributes, 'id'),
-      attribute(attributes, 'hyperpartisan') === 'true',
-    ]),
-  );
-  const found = [...articles.matchAll(/<article\b([^>]*)>(.*?)<\/article>/gs)].map(
-    ([, attributes, body]) => {
-      const id = attribute(attributes, 'id');
-      const label = partisan.get(id);
-      if (label === undefined) {
-        throw new MemgradError(
-          `${ARTICLES} has an article '${id}' for which ${LABELS} has no label; both must be of the same release.`,
-        );
-      }
-      const text = `${plainText(attribute(attributes, 'title') ?? '')}\n${plainText(body)}`;
-      return { text: new TextEncoder().encode(text), class: Number(label) };
-    },
-  );
+  const key = Key.of(seed);
+  const [articles, labels] = await readPublished('hyperpartisan', folder, [ARTICLES, LABELS]);
+  const found = labelled(articles, labelsOf(labels));
   const [train, validation] = [Math.round(0.8 * found.length), Math.floor(0.1 * found.length)];
-  const documents = inOrderOf(Key.of(seed), found).map((document, at): LabelledDocuments['documents'][number] => {
-    const part = at < train ? 'train' : at < train + validation ? 'validation' : 'test';
+  const documents = inOrderOf(key, found).map((document, at) => {
+    const part: Part = at < train ? 'train' : at < train + validation ? 'validation' : 'test';
     return { ...document, part };
   });
   return { documents, classes: ['mainstream', 'hyperpartisan'] };
 }
 
-function attribute(attributes: string, name: string): string | undefined {
-  return new RegExp(`\\b${name}="([^"]*)"`).exec(attributes)?.[1];
+/** Whether the article with an id is hyperpartisan. */
+function labelsOf(file: Buffer): Map<string, boolean> {
+  const labels = new Map<string, boolean>();
+  for (const { attributes } of startTags(LABELS, file, 'article')) {
+    const [id, label] = ['id', 'hyperpartisan'].map((name) => attribute(attributes, name));
+    if (id === undefined || (label !== 'true' && label !== 'false')) {
+      throw new MemgradError(
+        `${LABELS}: article ${describe(id)} has the label ${describe(label)}, expected "true" or "false"; take the file as published.`,
+      );
+    }
+    labels.set(id, label === 'true');
+  }
+  return labels;
+}
+
+function labelled(file: Buffer, labels: ReadonlyMap<string, boolean>) {
+  const found: { text: Uint8Array; class: number }[] = [];
+  let end = 0;
+  for (const tag of startTags(ARTICLES, file, 'article')) {
+    if (tag.start < end) continue; // inside the article before
+    const id = attribute(tag.attributes, 'id');
+    const label = labels.get(id ?? '');
+    if (label === undefined) {
+      throw new MemgradError(
+        `${ARTICLES} has an article ${describe(id)} for which ${LABELS} has no label; both must be of the same release.`,
+      );
+    }
+    end = tag.attributes.endsWith('/') ? tag.end : file.indexOf('</article>', tag.end);
+    if (end < 0 || end - tag.end > LONGEST) {
+      throw new MemgradError(
+        `${ARTICLES}: article ${describe(id)} does not end within 4 MB; take the file as published.`,
+      );
+    }
+    const title = plainText(attribute(tag.attributes, 'title') ?? '');
+    const text = `${title}\n${plainText(file.toString('utf8', tag.end, end))}`;
+    found.push({ text: new TextEncoder().encode(text), class: Number(label) });
+  }
+  return found;
 }
 
 /** The items in an order that `key` draws (Fisher and Yates). */

@@ -1,9 +1,10 @@
 /** Reading the files of a corpus: from where a package put them, or from a folder that the user names. */
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { open, readdir, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { MemgradError } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
+import { checkOptions, type OptionNames } from '../options.js';
 
 /** Files that a package brings. */
 export interface PackageFiles {
@@ -19,6 +20,8 @@ export interface PackageFiles {
   readonly install: string;
 }
 
+const KNOWN: OptionNames<PackageFiles> = { corpus: 1, folder: 1, names: 1, sha256: 1, install: 1 };
+
 /** A file of a corpus. */
 export interface NamedFile {
   readonly name: string;
@@ -27,6 +30,7 @@ export interface NamedFile {
 
 /** Reads the files of a package. Throws `MemgradError` where they are missing or not the ones that are known. */
 export async function readPackage(files: PackageFiles): Promise<NamedFile[]> {
+  checkPackage(files);
   const { corpus, sha256, install } = files;
   let found: NamedFile[];
   let folder: string;
@@ -36,7 +40,7 @@ export async function readPackage(files: PackageFiles): Promise<NamedFile[]> {
       ? files.names
       : (await readdir(folder)).filter((name) => (files.names as RegExp).test(name)).sort(byNumber);
     found = await Promise.all(
-      names.map(async (name) => ({ name, bytes: await readFile(join(folder, name)) })),
+      names.map(async (name) => ({ name, bytes: await readBytes(join(folder, name)) })),
     );
   } catch (cause) {
     throw new MemgradError(`The corpus '${corpus}' is not installed; install it: ${install}`, {
@@ -65,18 +69,65 @@ export async function readPublished(
   corpus: string,
   folder: string,
   names: readonly string[],
-): Promise<Uint8Array[]> {
+): Promise<Buffer[]> {
+  const needs = `the corpus '${corpus}' needs a folder with ${names.join(', ')}, as published`;
+  if (typeof folder !== 'string') {
+    throw new MemgradError(`Expected the path of a folder, got ${describe(folder)}; ${needs}.`);
+  }
   return Promise.all(
     names.map(async (name) => {
       try {
-        return await readFile(join(folder, name));
+        return await readBytes(join(folder, name));
       } catch (cause) {
-        throw new MemgradError(
-          `Cannot read '${join(folder, name)}'; the corpus '${corpus}' needs a folder with ${names.join(', ')}, as published.`,
-          { cause },
-        );
+        const reason = cause instanceof MemgradError ? `: ${cause.message}` : '';
+        throw new MemgradError(`Cannot read '${join(folder, name)}'${reason}; ${needs}.`, {
+          cause,
+        });
       }
     }),
+  );
+}
+
+const AT_ONCE = 2 ** 30; // bytes; one reading, and so readFile, returns at most 2 GiB
+
+/** A whole file, of 2 GiB and more too. Throws `MemgradError` where memory has no room for it. */
+export async function readBytes(path: string, atOnce = AT_ONCE): Promise<Buffer> {
+  const status = await stat(path);
+  if (!status.isFile()) throw new MemgradError('it is not a file'); // to open a pipe is to wait for it
+  const file = await open(path);
+  try {
+    const bytes = roomFor(status.size);
+    let read = 0;
+    while (read < bytes.length) {
+      const length = Math.min(atOnce, bytes.length - read);
+      const { bytesRead } = await file.read(bytes, read, length, read);
+      if (bytesRead === 0) break;
+      read += bytesRead;
+    }
+    return bytes.subarray(0, read);
+  } finally {
+    await file.close();
+  }
+}
+
+function roomFor(size: number): Buffer {
+  try {
+    return Buffer.from(new ArrayBuffer(size));
+  } catch (cause) {
+    throw new MemgradError(`memory has no room for its ${size} bytes`, { cause });
+  }
+}
+
+function checkPackage(files: PackageFiles): void {
+  checkOptions('corpus', files, KNOWN);
+  for (const name of ['corpus', 'sha256', 'install'] as const) {
+    if (typeof files?.[name] === 'string') continue;
+    throw new MemgradError(`corpus: ${name} must be a string, got ${describe(files?.[name])}.`);
+  }
+  const { names } = files;
+  if (names instanceof RegExp || (Array.isArray(names) && names.length > 0)) return;
+  throw new MemgradError(
+    `corpus: names must be a list of file names or a pattern, got ${describe(names)}.`,
   );
 }
 

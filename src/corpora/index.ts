@@ -3,7 +3,7 @@
  *
  * @module memgrad/corpora
  */
-export { bytePairs } from './bpe.js';
+export { type BytePairOptions, bytePairs } from './bpe.js';
 export { hyperpartisan, type LabelledDocuments, speeches } from './documents.js';
 export type { PackageFiles } from './files.js';
 export { dictionary, enwik8, mobyDick, treasury, wikitext103 } from './texts.js';

@@ -1,4 +1,5 @@
-/** Text without its tags. */
+/** Text without its tags. Every function takes time in proportion to its text, whatever the text is. */
+import { MemgradError } from '../errors.js';
 
 const ENTITIES: Readonly<Record<string, string>> = {
   amp: '&',
@@ -9,21 +10,85 @@ const ENTITIES: Readonly<Record<string, string>> = {
   nbsp: ' ',
 };
 
-/** Takes out tags, puts in what entities stand for, and joins runs of white space within a line. */
+/**
+ * Takes out tags, puts in what entities stand for, and joins runs of white space within a line. An
+ * entity that stands for no character is left as it is written.
+ */
 export function plainText(markup: string): string {
-  return markup
-    .replace(/<\/p>|<br[^>]*>|<div [^>]*eID[^>]*>/g, '\n')
-    .replace(/<[^>]*>/g, ' ')
-    .replace(/&(#x?[\da-f]+|\w+);/gi, (all, name) => entity(name) ?? all)
+  const end = markup.lastIndexOf('>') + 1; // behind it no tag ends, and looking for one at each < is quadratic
+  const text = markup.slice(0, end).replace(/<[^>]*>/g, (tag) => (endsLine(tag) ? '\n' : ' '));
+  return (text + markup.slice(end))
+    .replace(/&(#\d+|#x[\da-f]+|\w+);/gi, (all, name) => entity(name) ?? all)
     .replace(/[^\S\n]+/g, ' ')
     .replace(/ ?\n\s*/g, '\n')
     .trim();
 }
 
+function endsLine(tag: string): boolean {
+  return (
+    tag === '</p>' || tag.startsWith('<br') || (tag.startsWith('<div ') && tag.includes('eID'))
+  );
+}
+
 function entity(name: string): string | undefined {
-  if (!name.startsWith('#')) return ENTITIES[name];
+  if (!name.startsWith('#')) return Object.hasOwn(ENTITIES, name) ? ENTITIES[name] : undefined;
   const code = /^#x/i.test(name)
     ? Number.parseInt(name.slice(2), 16)
     : Number.parseInt(name.slice(1), 10);
-  return code <= 0x10ffff ? String.fromCodePoint(code) : undefined;
+  const isCharacter = code > 0 && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff);
+  return isCharacter ? String.fromCodePoint(code) : undefined;
+}
+
+/** A start tag of XML. */
+export interface StartTag {
+  /** Where it begins, and the place behind its `>`. */
+  readonly start: number;
+  readonly end: number;
+  /** The text between the name and the `>`. */
+  readonly attributes: string;
+}
+
+const LONGEST_TAG = 2 ** 16;
+
+/** The start tags called `name`, in order. Throws `MemgradError` for one that has no end within 64 kB; `where` is for the message. */
+export function* startTags(where: string, markup: Buffer, name: string): Iterable<StartTag> {
+  const open = `<${name}`;
+  for (let start = markup.indexOf(open); start >= 0; ) {
+    const after = start + open.length;
+    let end = after;
+    if (!/[\w:.-]/.test(String.fromCharCode(markup[after]))) {
+      end = endOfTag(markup, after);
+      if (end < 0) {
+        throw new MemgradError(
+          `${where} has a tag ${open} at byte ${start} that does not end; expected the file as published.`,
+        );
+      }
+      yield { start, end, attributes: markup.toString('utf8', after, end - 1) };
+    }
+    start = markup.indexOf(open, end);
+  }
+}
+
+/** The place behind the `>` of the tag in which `from` is, or -1. A `>` in quotes does not count. */
+function endOfTag(markup: Buffer, from: number): number {
+  const last = Math.min(from + LONGEST_TAG, markup.length);
+  let quoted = false;
+  for (let at = from; at < last; at++) {
+    if (markup[at] === 0x22)
+      quoted = !quoted; // "
+    else if (markup[at] === 0x3e && !quoted) return at + 1; // >
+  }
+  return -1;
+}
+
+/** The value of an attribute as it is written, or undefined. */
+export function attribute(attributes: string, name: string): string | undefined {
+  for (let from = 0; ; ) {
+    const open = attributes.indexOf('"', from);
+    const close = attributes.indexOf('"', open + 1);
+    if (open < 0 || close < 0) return undefined;
+    if (attributes.slice(from, open).trim() === `${name}=`)
+      return attributes.slice(open + 1, close);
+    from = close + 1;
+  }
 }

@@ -39,13 +39,16 @@ export async function mobyDick(files = MOBY_DICK): Promise<TextParts> {
 /** The Collaborative International Dictionary of English: 40 MB of markup-like text, in place of enwik8. */
 export async function dictionary(files = GCIDE): Promise<TextParts> {
   const [{ bytes }] = await readPackage(files);
-  return cutText(await promisify(gunzip)(bytes));
+  return cutText(await decompressed('The dictionary', () => promisify(gunzip)(bytes)));
 }
 
 /** Spurgeon's Treasury of David: a long book, in place of WikiText-103. */
 export async function treasury(files = TREASURY): Promise<TextParts> {
   const [index, blocks] = await readPackage(files);
-  return cutText(new TextEncoder().encode(plainText(await readBlocks(index.bytes, blocks.bytes))));
+  if (blocks === undefined) {
+    throw new MemgradError(`corpus: '${files.corpus}' needs two files, an index and its blocks.`);
+  }
+  return cutText(plainText(await readBlocks(index.bytes, blocks.bytes)));
 }
 
 /** The text of a compressed module of SWORD: the index has offset, size and inflated size of each block, 32 bits each. */
@@ -55,7 +58,10 @@ export async function readBlocks(index: Uint8Array, blocks: Uint8Array): Promise
   for (let entry = 0; entry + 12 <= index.length; entry += 12) {
     const [offset, size, inflated] = [0, 4, 8].map((at) => view.getUint32(entry + at, true));
     if (size === 0) continue;
-    const text = await promisify(inflate)(blocks.subarray(offset, offset + size));
+    const block = blocks.subarray(offset, offset + size);
+    const text = await decompressed(`Block ${entry / 12} of the module`, () =>
+      promisify(inflate)(block),
+    );
     if (text.length !== inflated) {
       throw new MemgradError(
         `Block ${entry / 12} of the module has ${text.length} bytes, but its index says ${inflated}; install the package again.`,
@@ -63,7 +69,25 @@ export async function readBlocks(index: Uint8Array, blocks: Uint8Array): Promise
     }
     texts.push(text);
   }
-  return new TextDecoder().decode(Buffer.concat(texts));
+  const whole = Buffer.concat(texts);
+  if (whole.length > 2 ** 28) {
+    throw new MemgradError(
+      `The module has a text of ${whole.length} bytes, more than fit in one string; cut it.`,
+    );
+  }
+  return new TextDecoder().decode(whole);
+}
+
+async function decompressed(what: string, decompress: () => Promise<Buffer>): Promise<Buffer> {
+  try {
+    return await decompress();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : cause;
+    throw new MemgradError(
+      `${what} can't be decompressed (${reason}); install the package again.`,
+      { cause },
+    );
+  }
 }
 
 /** WikiText-103 (Merity et al. 2016, arXiv 1609.07843), words with spaces between them, in its published parts. */

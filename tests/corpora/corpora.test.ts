@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Key } from '../../src/autograd/index.js';
 import { bytePairs } from '../../src/corpora/bpe.js';
 import { hyperpartisan, speeches } from '../../src/corpora/documents.js';
-import { type PackageFiles, sumOf } from '../../src/corpora/files.js';
+import { type PackageFiles, readBytes, sumOf } from '../../src/corpora/files.js';
 import { plainText } from '../../src/corpora/markup.js';
 import { dictionary, enwik8, mobyDick, treasury, wikitext103 } from '../../src/corpora/texts.js';
 import { MemgradError } from '../../src/errors.js';
-import type { TextParts } from '../../src/tasks/index.js';
+import type { TextParts, Tokenizer } from '../../src/tasks/index.js';
 import { inFolder } from '../cli/spawn.js';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -140,7 +141,7 @@ test('Hyperpartisan news by its published files', () =>
       assert.equal(body, ['One & two.', 'Three links .']);
     }
     await write('ground-truth', labels.slice(1));
-    await refused(() => hyperpartisan(folder, 3), /an article '0000000' for which .* no label/);
+    await refused(() => hyperpartisan(folder, 3), /an article "0000000" for which .* no label/);
   }));
 
 test('WikiText-103 and enwik8 by their published files', () =>
@@ -177,12 +178,103 @@ test('what is missing or changed is said in a sentence with the install command'
     );
   }));
 
+test('Hyperpartisan news that is damaged or hostile: a sentence, in a moment', () =>
+  inFolder(async (folder) => {
+    const write = (name: string, text: string | Uint8Array) =>
+      writeFile(join(folder, `${name}-training-byarticle-20181122.xml`), text);
+    const label = '<article id="1" hyperpartisan="true"/>';
+    const size = 5e6;
+    const cases: [articles: string, labels: string, message: RegExp | string][] = [
+      ['<article id="1">'.repeat(size / 16), label, /"1" does not end within 4 MB/],
+      [`${'<article id="1">'.repeat(1000)}a</article>`, label, 'a'],
+      ['<article '.repeat(size / 9), label, /tag <article at byte 0 that does not end/],
+      ['<article id="1>'.repeat(size / 15), label, /no label/],
+      [`<article ${'a'.repeat(size)}>`, label, /does not end/],
+      ['<article id="1">cut off', label, /"1" does not end/],
+      ['<article title="no id">a</article>', label, /article nothing for which/],
+      ['<article id="1">a</article>', '<article id="1"/>', /label nothing, expected "true" or/],
+      ['<article id="1">a</article>', '<article hyperpartisan="true"/>', /article nothing has/],
+      ['<article id="1">a</article>', '<article '.repeat(size / 9), /does not end/],
+      [`<article id="1">${'<br'.repeat(1e6)}</article>`, label, '<br'.repeat(1e6)],
+      [`<article id="1">${'<div '.repeat(5e5)}>b</article>`, label, 'b'],
+      [`<article id="1">${'<'.repeat(3e6)}</article>`, label, '<'.repeat(3e6)],
+      [`<article id="1">${'&'.repeat(3e6)}</article>`, label, '&'.repeat(3e6)],
+      [`<article id="1">&${'a'.repeat(3e6)}</article>`, label, `&${'a'.repeat(3e6)}`],
+      [`<article id="1">&#${'9'.repeat(3e6)};</article>`, label, `&#${'9'.repeat(3e6)};`],
+      [`<article id="1">${' \n'.repeat(1e6)}b</article>`, label, 'b'],
+      ['<article data-id="2" title="a > b" id="1">c</article>', label, 'a > b\nc'],
+      ['<article title="x id=" id="1">c</article>', label, 'x id=\nc'],
+      ['<article id="1" title="d"/><article id="1">c</article>', label, 'd\n'],
+      ['<articles><article-list/><article id="1">c</article></articles>', label, '\nc'],
+    ];
+    for (const [articles, labels, expected] of cases) {
+      await write('articles', articles);
+      await write('ground-truth', labels);
+      const cpu = process.cpuUsage();
+      if (expected instanceof RegExp) {
+        await refused(() => hyperpartisan(folder, 1), expected);
+      } else {
+        const { documents } = await hyperpartisan(folder, 1);
+        const text = new TextDecoder().decode(documents[0].text);
+        assert.ok(text === expected || text === `\n${expected}`, text.slice(0, 80));
+      }
+      const { user, system } = process.cpuUsage(cpu);
+      const what = `${articles.slice(0, 60)}: ${(user + system) / 1e6} s`;
+      assert.ok(user + system < 3e6, what); // quadratic: minutes
+    }
+  }));
+
+test('files are read in parts, and what is no file is refused', () =>
+  inFolder(async (folder) => {
+    const content = Buffer.from('abcdefghij'.repeat(10));
+    await writeFile(join(folder, 'file'), content);
+    for (const atOnce of [1, 7, 100, 1000]) {
+      assert.equal(await readBytes(join(folder, 'file'), atOnce), content);
+    }
+    await writeFile(join(folder, 'empty'), '');
+    assert.is((await readBytes(join(folder, 'empty'))).length, 0);
+    await mkdir(join(folder, 'enwik8'));
+    await refused(() => enwik8(folder), /enwik8': it is not a file; the corpus 'enwik8' needs/);
+  }));
+
+test('wrong arguments are refused in a sentence', () =>
+  inFolder(async (folder) => {
+    const files = await makePackage(folder, { 'a.txt': 'a' });
+    const odd = [null, 3, 'x', true, [], {}, new Map(), new URL('file:///a'), () => 1, { a: 1 }];
+    for (const value of [...odd, undefined] as never[]) {
+      for (const call of [wikitext103, enwik8]) await refused(() => call(value), /\w/);
+      await refused(() => hyperpartisan(value, 1), /\w/);
+      await refused(() => hyperpartisan(folder, value), /\w/);
+      if (value !== 3) await refused(() => speeches(value, files), /\w/);
+      if (value === undefined) continue;
+      for (const call of [mobyDick, dictionary, treasury]) await refused(() => call(value), /\w/);
+      await refused(() => speeches(1, value), /\w/);
+      for (const name of Object.keys(files)) {
+        const wrong = { ...files, [name]: value };
+        if (!(name === 'install' || name === 'corpus') || typeof value !== 'string') {
+          await refused(() => mobyDick(wrong), /\w/);
+        }
+      }
+      const object = typeof value === 'object' && value !== null && !Array.isArray(value);
+      if (!object || 'a' in value) await refused(() => bytePairs(value), /\w/);
+      await refused(() => bytePairs({ endOfText: value }), /endOfText must be 'token' or 'text'/);
+    }
+    await refused(() => treasury(files), /needs two files/);
+    await refused(() => dictionary(files), /can't be decompressed \(.+\)/);
+  }));
+
 test('text without tags', () => {
   assert.is(
     plainText(' <b>a</b>  b&#33;&#x21; &nope; &lt;p&gt;\n\n <br/>c '),
     'a b!! &nope; <p>\nc',
   );
-  assert.is(plainText('&#99999999;'), '&#99999999;');
+  // what stands for no character stays as it is
+  const names = ['#99999999', '#x110000', '#xD800', '#56320', '#0', '#12ab', '#x', 'constructor'];
+  for (const name of [...names, '__proto__', 'toString', 'hasOwnProperty', '#1e9']) {
+    assert.is(plainText(`&${name};`), `&${name};`);
+  }
+  assert.is(plainText('&#x10ffff;&#128512;&#X41;&#0000065;'), '\u{10ffff}😀AA');
+  assert.is(plainText('<p>a</p>b<br/>c<div eID="x"/>d 1 < 2'), 'a\nb\nc\nd 1 < 2');
 });
 
 test('byte pairs, there and back', async () => {
@@ -191,7 +283,85 @@ test('byte pairs, there and back', async () => {
   const tokens = tokenizer.encode(bytes('hello world'));
   assert.equal([...tokens], [31373, 995]); // as GPT-2 has them
   assert.is(tokenizer.decode(tokens), 'hello world');
-  await refused(() => bytePairs('no-such-library'), /install it: npm install gpt-tokenizer@4/);
+  await refused(() => bytePairs({}, 'no-such-library'), /install it: npm install gpt-tokenizer@4/);
+  await refused(() => bytePairs({}, 'node:fs'), /install it: npm install gpt-tokenizer@4/);
+});
+
+/** Texts of all kinds, in which nothing is special. */
+function* samples(): Iterable<string> {
+  yield "I'll say: don't.  They've   gone\n\n\tto 1234567 places,\u00a0 \n été naïve \u3000\u3000 x";
+  yield 'भारत हिन्दी தமிழ் 中文没有空格，也是文字。 العَرَبِيَّة שָׁלוֹם 👨‍👩‍👧 🇩🇪 \u{10ffff}';
+  yield `${'   \n'.repeat(50)}${'=-'.repeat(200)} ${'ab'.repeat(300)}${'\ufeff '.repeat(9)}end `;
+  yield ' '.repeat(300);
+  const alphabet = [
+    ' ',
+    '\n',
+    'a',
+    'b',
+    'th',
+    'e',
+    "'s",
+    '1',
+    '.',
+    '\u3000',
+    'é',
+    '日',
+    '😀',
+    '\r\n',
+  ];
+  const drawn = Key.of(5).integers(200_000, alphabet.length);
+  yield Array.from(drawn, (index) => alphabet[index]).join(''); // more than one piece
+}
+
+test('byte pairs are those of the library, whatever the text', async () => {
+  const { encode } = await import('gpt-tokenizer/encoding/r50k_base');
+  const tokenizer = await bytePairs();
+  for (const text of samples()) {
+    const tokens = tokenizer.encode(text);
+    assert.equal([...tokens], [...encode(text)]);
+    assert.is(tokenizer.decode(tokens), text);
+    assert.is(oneByOne(tokenizer, tokens), text);
+  }
+});
+
+function oneByOne(tokenizer: Tokenizer, tokens: Int32Array): string {
+  const decoder = tokenizer.decoder();
+  const parts = Array.from(tokens, (token) => decoder.push(token));
+  assert.not.ok(parts.some((part) => part.includes('\ufffd')));
+  return parts.join('') + decoder.end();
+}
+
+test('byte pairs: the end of a document by choice', async () => {
+  const text = 'end <|endoftext|>\nNext<|endoftext|><|endoftext|>';
+  const tokenizer = await bytePairs();
+  const special = tokenizer.encode(text);
+  assert.equal([...special].filter((token) => token === 50256).length, 3);
+  assert.equal([...special.subarray(0, 3)], [437, 220, 50256]); // as Hugging Face's GPT2Tokenizer has them
+  const plain = (await bytePairs({ endOfText: 'text' })).encode(text);
+  assert.not.ok(plain.includes(50256));
+  assert.equal([...plain.subarray(0, 4)], [437, 1279, 91, 437]);
+  for (const tokens of [special, plain]) assert.is(tokenizer.decode(tokens), text);
+  // whole at the borders of pieces
+  for (const before of [65_528, 65_530, 65_535, 65_540]) {
+    const tokens = tokenizer.encode('x'.repeat(before) + '<|endoftext|>'.repeat(6000));
+    assert.is(tokens.filter((token) => token === 50256).length, 6000);
+  }
+});
+
+test('byte pairs: one long word in a moment', async () => {
+  const tokenizer = await bytePairs();
+  const { user } = process.cpuUsage();
+  const word = tokenizer.encode('a'.repeat(200_000)); // 33 s when each merge looked at all pairs
+  assert.ok(process.cpuUsage().user - user < 5e6);
+  assert.is(tokenizer.decode(word), 'a'.repeat(200_000));
+});
+
+test('byte pairs: tokens that do not exist', async () => {
+  const tokenizer = await bytePairs();
+  for (const token of [50257, -1, 0.5, NaN, Infinity, '1', null, undefined, 1n] as number[]) {
+    assert.throws(() => tokenizer.decode([token]), /there is no token .* from 0 to 50256/);
+    assert.throws(() => tokenizer.decoder().push(token), /there is no token/);
+  }
 });
 
 test.run();
