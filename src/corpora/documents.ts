@@ -55,8 +55,8 @@ export async function speeches(seed: number, files = SPEECHES): Promise<Labelled
 const ARTICLES = 'articles-training-byarticle-20181122.xml';
 const LABELS = 'ground-truth-training-byarticle-20181122.xml';
 
-/** The longest article of the corpus is far below it. */
-const LONGEST = 2 ** 22;
+/** The published files are far smaller, in bytes. */
+const LARGEST = 2 ** 24;
 
 /**
  * Hyperpartisan news (Kiesel et al. 2019, SemEval task 4): the articles labelled one by one, drawn
@@ -65,7 +65,14 @@ const LONGEST = 2 ** 22;
  */
 export async function hyperpartisan(folder: string, seed: number): Promise<LabelledDocuments> {
   const key = Key.of(seed);
-  const [articles, labels] = await readPublished('hyperpartisan', folder, [ARTICLES, LABELS]);
+  const names = [ARTICLES, LABELS];
+  const [articles, labels] = await readPublished('hyperpartisan', folder, names);
+  for (const [index, { length }] of [articles, labels].entries()) {
+    if (length <= LARGEST) continue;
+    throw new MemgradError(
+      `${names[index]} has ${length} bytes, expected at most ${LARGEST}; take the file as published.`,
+    );
+  }
   const found = labelled(articles, labelsOf(labels));
   const [train, validation] = [Math.round(0.8 * found.length), Math.floor(0.1 * found.length)];
   const documents = inOrderOf(key, found).map((document, at) => {
@@ -92,6 +99,7 @@ function labelsOf(file: Buffer): Map<string, boolean> {
 
 function labelled(file: Buffer, labels: ReadonlyMap<string, boolean>) {
   const found: { text: Uint8Array; class: number }[] = [];
+  const seen = new Set<string | undefined>();
   let end = 0;
   for (const tag of startTags(ARTICLES, file, 'article')) {
     if (tag.start < end) continue; // inside the article before
@@ -103,16 +111,18 @@ function labelled(file: Buffer, labels: ReadonlyMap<string, boolean>) {
       );
     }
     end = tag.attributes.endsWith('/') ? tag.end : file.indexOf('</article>', tag.end);
-    if (end < 0 || end - tag.end > LONGEST) {
+    if (end < 0 || seen.has(id)) {
       throw new MemgradError(
-        `${ARTICLES}: article ${describe(id)} does not end within 4 MB; take the file as published.`,
+        `${ARTICLES}: article ${describe(id)} ${end < 0 ? 'does not end' : 'is there twice'}; take the file as published.`,
       );
     }
+    seen.add(id);
     const title = plainText(attribute(tag.attributes, 'title') ?? '');
     const text = `${title}\n${plainText(file.toString('utf8', tag.end, end))}`;
     found.push({ text: new TextEncoder().encode(text), class: Number(label) });
   }
-  return found;
+  if (found.length > 0) return found;
+  throw new MemgradError(`${ARTICLES} has no articles; take the file as published.`);
 }
 
 /** The items in an order that `key` draws (Fisher and Yates). */

@@ -42,7 +42,7 @@ const MOST_WORDS = 2 ** 23;
 const JOINED = '\\p{M}\\u00ad\\u200c\\u200d\\p{Emoji_Modifier}\\u{e0020}-\\u{e007f}';
 const LETTERS = `[\\p{L}\\p{N}][\\p{L}\\p{N}${JOINED}]*`;
 const FLAG = '\\p{Regional_Indicator}{2}';
-const SYMBOL = `\\S[${JOINED}]*(?:\\u200d\\p{Extended_Pictographic}[${JOINED}]*)*`;
+const SYMBOL = `\\S(?:\\u200d\\p{Extended_Pictographic}|[${JOINED}])*`;
 
 /** A line's end is found too, as `\n`. */
 const patterns: Readonly<Record<WordOptions['split'], string>> = {

@@ -183,9 +183,10 @@ test('Hyperpartisan news that is damaged or hostile: a sentence, in a moment', (
     const write = (name: string, text: string | Uint8Array) =>
       writeFile(join(folder, `${name}-training-byarticle-20181122.xml`), text);
     const label = '<article id="1" hyperpartisan="true"/>';
+    const other = '<article id="2" hyperpartisan="false"/>';
     const size = 5e6;
     const cases: [articles: string, labels: string, message: RegExp | string][] = [
-      ['<article id="1">'.repeat(size / 16), label, /"1" does not end within 4 MB/],
+      ['<article id="1">'.repeat(size / 16), label, /"1" does not end/],
       [`${'<article id="1">'.repeat(1000)}a</article>`, label, 'a'],
       ['<article '.repeat(size / 9), label, /tag <article at byte 0 that does not end/],
       ['<article id="1>'.repeat(size / 15), label, /no label/],
@@ -204,7 +205,11 @@ test('Hyperpartisan news that is damaged or hostile: a sentence, in a moment', (
       [`<article id="1">${' \n'.repeat(1e6)}b</article>`, label, 'b'],
       ['<article data-id="2" title="a > b" id="1">c</article>', label, 'a > b\nc'],
       ['<article title="x id=" id="1">c</article>', label, 'x id=\nc'],
-      ['<article id="1" title="d"/><article id="1">c</article>', label, 'd\n'],
+      ['<article id="1" title="d"/><article id="2">c</article>', `${label}${other}`, 'd\n'],
+      ['<article id="1">a</article><article id="1">c</article>', label, /"1" is there twice/],
+      ['<articles></articles>', label, /has no articles/],
+      ['a'.repeat(2 ** 24 + 1), label, /has 16777217 bytes, expected at most 16777216/],
+      ['<article id="1">a</article>', 'a'.repeat(2 ** 24 + 1), /^ground.* has 16777217 bytes/],
       ['<articles><article-list/><article id="1">c</article></articles>', label, '\nc'],
     ];
     for (const [articles, labels, expected] of cases) {
@@ -215,7 +220,8 @@ test('Hyperpartisan news that is damaged or hostile: a sentence, in a moment', (
         await refused(() => hyperpartisan(folder, 1), expected);
       } else {
         const { documents } = await hyperpartisan(folder, 1);
-        const text = new TextDecoder().decode(documents[0].text);
+        const { text: bytes } = documents.find((document) => document.class === 1) ?? documents[0];
+        const text = new TextDecoder().decode(bytes);
         assert.ok(text === expected || text === `\n${expected}`, text.slice(0, 80));
       }
       const { user, system } = process.cpuUsage(cpu);

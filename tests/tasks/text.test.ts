@@ -20,7 +20,7 @@ test('bytes: what occurs, in the order of the values, there and back', () => {
   assert.equal([...tokenizer.encode(bytes('abcd'))], [0, 1, 2, 3]);
   assert.throws(() => tokenizer.encode(bytes('abe')), /byte 101 at 2 does not occur/);
   fc.assert(
-    fc.property(fc.string({ unit: 'grapheme' }), (text) => {
+    fc.property(fc.string({ unit: 'grapheme', minLength: 1 }), (text) => {
       const tokenizer = new ByteTokenizer(bytes(text));
       assert.is(tokenizer.decode(tokenizer.encode(bytes(text))), text);
     }),
