@@ -1,5 +1,5 @@
 /** Corpora: made-up ones in the formats that the real ones are published in. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { test } from 'uvu';
@@ -242,6 +242,17 @@ test('files are read in parts, and what is no file is refused', () =>
     await mkdir(join(folder, 'enwik8'));
     await refused(() => enwik8(folder), /enwik8': it is not a file; the corpus 'enwik8' needs/);
   }));
+
+if (process.env.MEMGRAD_LONG) {
+  test('a file of more than 2 GiB', () =>
+    inFolder(async (folder) => {
+      await writeFile(join(folder, 'enwik8'), '');
+      await truncate(join(folder, 'enwik8'), 2 ** 31 + 10); // zeros, which take no place
+      assert.is((await enwik8(folder)).train.length, Math.round(0.9 * (2 ** 31 + 10)));
+      await truncate(join(folder, 'enwik8'), 2 ** 43);
+      await refused(() => enwik8(folder), /memory has no room for its 8796093022208 bytes/);
+    }));
+}
 
 test('wrong arguments are refused in a sentence', () =>
   inFolder(async (folder) => {
