@@ -1,7 +1,14 @@
 /** `memgrad explain`: an expression forward and backward, one operation at a time. */
 import type { Command } from 'commander';
 import type { Nested } from '../autograd/index.js';
-import { type Explanation, examples, explain, parseValues, ruleOf } from '../explain/index.js';
+import {
+  type Explanation,
+  examples,
+  explain,
+  parseValues,
+  remarksOn,
+  ruleOf,
+} from '../explain/index.js';
 import { backwardLines, forwardLines, gradientLines, notes } from './explain/lines.js';
 import { stepThrough } from './explain/step-through.js';
 import { wrap } from './format.js';
@@ -56,14 +63,15 @@ async function runExplain(expression: string, options: Options): Promise<void> {
     output.print(`\n${output.colour('bold', title)}\n${lines.join('\n')}`);
   output.print(expression);
   for (const note of notes(explanation)) output.print(wrap(note, output.columns));
-  section('Forward', forwardLines(explanation, output.columns));
+  section('Forward', forwardLines(explanation, output));
   section('Backward, the last operation first', backwardLines(explanation, output));
-  section('Gradients', gradientLines(explanation, output.columns));
+  section('Gradients', gradientLines(explanation, output));
 }
 
 function printEvents(explanation: Explanation, output: Output): void {
   const { nodes, backward, expression, result, summed, defaults } = explanation;
-  output.event('expression', { expression, result, summed, defaults });
+  const remarks = remarksOn(explanation);
+  output.event('expression', { expression, result, summed, defaults, remarks });
   for (const node of nodes) output.event('forward', node);
   for (const { node, incoming, contributions } of backward) {
     output.event('backward', {

@@ -2,10 +2,12 @@
 import { type Nested, scope, watch } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { loadBackend } from '../backends/index.js';
-import { MemgradError } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
+import { checkOptions, type OptionNames } from '../options.js';
 import type { Explanation } from './explanation.js';
 import { type Program, parse } from './parse.js';
 import { Recording } from './recording.js';
+import { shorten } from './source.js';
 
 /** Options of `explain`. */
 export interface ExplainOptions {
@@ -14,6 +16,9 @@ export interface ExplainOptions {
   /** What computes: cpu, the default, in float64, or wasm, in float32. On a page with a strict policy cpu cannot run. */
   backend?: Backend;
 }
+
+/** The names of its options. */
+const known: OptionNames<ExplainOptions> = { at: 1, backend: 1 };
 
 /**
  * Runs `expression` forward and backward, in float64 where the backend has it, and gives every value
@@ -31,12 +36,11 @@ export interface ExplainOptions {
  * console.log(backward[0].contributions[0].value[0].toFixed(4)); // => 0.4200
  * ```
  */
-export async function explain(
-  expression: string,
-  { at = {}, backend }: ExplainOptions = {},
-): Promise<Explanation> {
+export async function explain(expression: string, options?: ExplainOptions): Promise<Explanation> {
+  checkOptions('explain', options, known);
+  const { at = {}, backend } = options ?? {};
   const program = parse(expression);
-  const given = at instanceof Map ? at : new Map(Object.entries(at));
+  const given = valuesOf(at);
   const defaults = withoutValue(program, given);
   const recording = new Recording(program, given, defaults, backend ?? (await loadBackend('cpu')));
   scope(() => {
@@ -50,14 +54,35 @@ export async function explain(
   return recording.read();
 }
 
+function valuesOf(at: unknown): ReadonlyMap<string, Nested> {
+  if (at instanceof Map) return at;
+  if (typeof at !== 'object' || at === null || Array.isArray(at)) {
+    throw new MemgradError(
+      `explain: at must be an object or a Map of values by name, got ${describe(at)}; parseValues makes one of a text.`,
+    );
+  }
+  return new Map(Object.entries(at).filter(([, value]) => value !== undefined));
+}
+
 /** The variables without a value. Throws for a value without a variable. */
 function withoutValue(program: Program, given: ReadonlyMap<string, Nested>): string[] {
   const { variables } = program;
-  const unknown = [...given.keys()].find((name) => !variables.includes(name));
-  if (unknown !== undefined) {
-    throw new MemgradError(
-      `explain: a value is given for '${unknown}', which the expression doesn't read; ${variables.length > 0 ? `it reads ${variables.join(', ')}` : 'it reads no variable'}.`,
-    );
+  for (const [name, value] of given) {
+    if (!variables.includes(name)) {
+      throw new MemgradError(
+        `explain: a value is given for '${shorten(name)}', which the expression doesn't read; ${variables.length > 0 ? `it reads ${variables.join(', ')}` : 'it reads no variable'}.`,
+      );
+    }
+    if (!isValue(value)) {
+      throw new MemgradError(
+        `explain: the value of ${name} must be a number or a list of numbers, got ${describe(value)}.`,
+      );
+    }
   }
   return variables.filter((name) => !given.has(name));
+}
+
+/** What may hold numbers; `tensor` looks into lists. */
+function isValue(value: unknown): boolean {
+  return typeof value === 'number' || Array.isArray(value) || ArrayBuffer.isView(value);
 }

@@ -10,6 +10,7 @@ export * from './explain.js';
 export * from './explanation.js';
 export { explainable } from './operations.js';
 export { variablesOf } from './parse.js';
+export { isLost, remarksOn } from './remarks.js';
 export {
   type AppliedRule,
   type Known,
@@ -24,4 +25,4 @@ export {
   showValue,
   stepsOf,
 } from './text.js';
-export { parseValues, writeValue, writeValues } from './values.js';
+export { parseValue, parseValues, writeValue, writeValues } from './values.js';

@@ -2,11 +2,12 @@
 import type { AnyNode, CallExpression, Expression, Node } from 'acorn';
 import type { Nested } from '../autograd/index.js';
 import { MemgradError } from '../errors.js';
+import { suggest } from '../options.js';
 import type { OperationName } from '../testing/index.js';
 import { fits, type Kind, kindOf, says } from './kinds.js';
 import { MOST_OPERATIONS } from './limits.js';
 import { describe, explainable, isOperation } from './operations.js';
-import { numbers, Source } from './source.js';
+import { numbers, Source, tooDeep } from './source.js';
 
 /** An argument of an operation: the place of what is computed, or what was written down. */
 export type Argument =
@@ -65,10 +66,15 @@ const binary: Readonly<Record<string, OperationName>> = {
  * `MemgradError` with the position of whatever else there is.
  */
 export function parse(text: string): Program {
+  const reader = new Reader(text);
   if (text.trim() === '') {
     throw new MemgradError('explain: the expression is empty; write one such as tanh(w * x + b).');
   }
-  return new Reader(text).program();
+  try {
+    return reader.program();
+  } catch (error) {
+    throw error instanceof RangeError ? tooDeep() : error; // the stack of this thread is small
+  }
 }
 
 /** The variables of an expression, in the order in which they are read. Throws as `explain` does. */
@@ -122,9 +128,10 @@ class Reader extends Source {
       case 'BinaryExpression': {
         const operation = Object.hasOwn(binary, node.operator) && binary[node.operator];
         if (!operation || node.left.type === 'PrivateIdentifier') {
+          const hint = node.operator === '^' ? '; write ** for a power' : '';
           throw this.refuse(
             node,
-            `has the operator ${node.operator}, which is not one of + - * / ** == != < <= > >=`,
+            `has the operator ${node.operator}, which is not one of + - * / ** == != < <= > >=${hint}`,
           );
         }
         const [a, b] = [this.#use(node.left, 'tensor'), this.#use(node.right, 'tensor')];
@@ -141,6 +148,11 @@ class Reader extends Source {
       }
       case 'CallExpression':
         return this.#call(node);
+      case 'SequenceExpression':
+        throw this.refuse(
+          node,
+          'has commas; write [1, 2] for a list, 1.5 for a decimal number, and ; between statements',
+        );
     }
     throw this.refuse(node);
   }
@@ -151,7 +163,9 @@ class Reader extends Source {
     if (isOperation(name)) {
       throw this.refuse(node, `is an operation; call it as ${signature(name)}`);
     }
-    if (name === 'NaN' || name === 'undefined') throw this.refuse(node, 'is no variable');
+    if (name === 'NaN' || name === 'undefined') {
+      throw this.refuse(node, 'is no variable; take another name');
+    }
     const at = this.#add({ kind: 'variable', variable: name }, node);
     this.#instructions[at].name = name;
     this.#names.set(name, at);
@@ -161,7 +175,15 @@ class Reader extends Source {
   #call(node: CallExpression): number {
     const { callee } = node;
     if (callee.type !== 'Identifier' || !isOperation(callee.name)) {
-      throw this.refuse(callee, `is no operation; there are ${explainable.join(', ')}`);
+      if (
+        callee.type === 'Literal' ||
+        (callee.type === 'Identifier' && this.#names.has(callee.name))
+      ) {
+        throw this.refuse(node, 'calls what is no operation; write * to multiply');
+      }
+      const { start, end } = callee;
+      const name = this.text.slice(start, end).replace(/^Math\./, '');
+      throw this.refuse(callee, `is no operation; ${suggest(name, explainable)}`);
     }
     const operation = callee.name;
     const form = signature(operation);

@@ -17,7 +17,7 @@ import type { BackwardStep, Contribution, ExplainedNode, Explanation } from './e
 import { MOST_AXES, MOST_VALUES } from './limits.js';
 import { describe } from './operations.js';
 import type { Argument, Instruction, Program } from './parse.js';
-import { position } from './source.js';
+import { position, shorten } from './source.js';
 
 /** What runs. */
 const operations: Pick<typeof engine, OperationName> = engine;
@@ -85,8 +85,18 @@ export class Recording {
   #leaf({ does, whole = false, ...where }: Instruction): Tensor | undefined {
     if (does.kind === 'operation') return undefined;
     const value = does.kind === 'constant' ? does.value : this.#valueOf(does.variable, whole);
+    if (whole) this.#checkWhole(value, where);
     return this.#placed(where, () =>
       tensor(value, { dtype: whole ? 'int32' : this.#dtype, backend: this.backend }),
+    );
+  }
+
+  #checkWhole(value: Nested, { start, end }: { start: number; end: number }): void {
+    const { text } = this.program;
+    const found = [value].flat(MOST_AXES).find((each) => !Number.isInteger(each));
+    if (found === undefined) return;
+    throw new MemgradError(
+      `explain: '${shorten(text.slice(start, end))}' ${position(text, start)} has the value ${found} where whole numbers are used: an index, a target or a condition.`,
     );
   }
 
@@ -152,7 +162,7 @@ export class Recording {
     if (tensor.size > MOST_VALUES || tensor.rank > MOST_AXES) {
       const { start, end } = this.#instructions[id];
       throw new MemgradError(
-        `explain: '${this.program.text.slice(start, end)}' has shape [${tensor.shape.join(', ')}], expected at most ${MOST_VALUES} values and ${MOST_AXES} axes, as many as can be looked at.`,
+        `explain: '${shorten(this.program.text.slice(start, end))}' ${position(this.program.text, start)} has shape [${tensor.shape.join(', ')}], expected at most ${MOST_VALUES} values and ${MOST_AXES} axes, as many as can be looked at.`,
       );
     }
     this.#nodes[id] = { tensor, value: tensor.data() };
@@ -171,7 +181,7 @@ export class Recording {
           ? ` No value was given for ${this.defaults.join(', ')}, so each is a number.`
           : '';
       throw new MemgradError(
-        `${error.message} This is '${text.slice(start, end)}' ${position(text, start)}.${hint}`,
+        `${error.message} This is '${shorten(text.slice(start, end), 60)}' ${position(text, start)}.${hint}`,
       );
     }
   }

@@ -1,6 +1,6 @@
 /** A text in JavaScript's syntax: its statements, what is written down in it, and errors that say where. */
-import { type AnyNode, type Node, parse } from 'acorn';
-import { MemgradError } from '../errors.js';
+import { type AnyNode, type Node, parse, parseExpressionAt } from 'acorn';
+import { describe, MemgradError } from '../errors.js';
 import { LONGEST, MOST_AXES } from './limits.js';
 
 /** Names that are numbers. */
@@ -9,22 +9,51 @@ export const numbers: Readonly<Record<string, number>> = { PI: Math.PI, Infinity
 const LANGUAGE =
   'numbers, [lists], names, + - * / ** and comparisons, c ? a : b, operations of memgrad, and name = value';
 
-/** `at character 5`, with the line where there are several. */
+/** Characters that people copy from formulas, and how to write them here. */
+const lookalikes: Readonly<Record<string, string>> = {
+  '×': '*',
+  '·': '*',
+  '⋅': '*',
+  '∗': '*',
+  '÷': '/',
+  '−': '-',
+  '–': '-',
+  '²': '** 2',
+  '³': '** 3',
+  '≤': '<=',
+  '≥': '>=',
+  '≠': '!=',
+  '√': 'sqrt(x)',
+  '#': '// before a comment',
+};
+
+/** `at character 5`, with the line where there are several. A letter outside the basic plane is one character. */
 export function position(text: string, offset: number): string {
-  const before = text.slice(0, offset);
-  const line = before.split('\n').length;
-  const column = offset - before.lastIndexOf('\n');
+  const lines = text.slice(0, offset).split('\n');
+  const column = [...(lines.at(-1) as string)].length + 1;
   return text.trimEnd().includes('\n')
-    ? `at line ${line}, character ${column}`
+    ? `at line ${lines.length}, character ${column}`
     : `at character ${column}`;
 }
 
-/** A text that is read. Throws where it is too long. */
+/** At most `most` characters of a text, in one line. */
+export function shorten(text: string, most = 30): string {
+  const letters = [...text.replace(/\s+/g, ' ')];
+  return letters.length > most ? `${letters.slice(0, most - 1).join('')}…` : letters.join('');
+}
+
+/** A text that is read; errors call it `what`. Throws where it is no text, or too long. */
 export class Source {
-  constructor(readonly text: string) {
+  constructor(
+    readonly text: string,
+    readonly what = 'the text',
+  ) {
+    if (typeof text !== 'string') {
+      throw new MemgradError(`explain: ${what} must be a string, got ${describe(text)}.`);
+    }
     if (text.length > LONGEST) {
       throw new MemgradError(
-        `explain: the text has ${text.length} characters, expected at most ${LONGEST}; explain a part of it.`,
+        `explain: ${what} has ${text.length} characters, expected at most ${LONGEST}; explain a part of it.`,
       );
     }
   }
@@ -34,28 +63,30 @@ export class Source {
     try {
       return parse(this.text, { ecmaVersion: 2022, sourceType: 'script' }).body;
     } catch (error) {
+      if (error instanceof RangeError) throw tooDeep();
       if (!(error instanceof SyntaxError) || !('pos' in error)) throw error;
-      const what = error.message.replace(/ \(\d+:\d+\)$/, '');
-      const at = Number(error.pos);
-      throw new MemgradError(
-        at >= this.text.trimEnd().length
-          ? 'explain: the text ends too early; something is missing, such as a bracket.'
-          : `explain: cannot read the text ${position(this.text, at)}: ${what[0].toLowerCase()}${what.slice(1)}.`,
-      );
+      if (error.message.startsWith('Not enough stack space')) throw tooDeep();
+      throw this.#unreadable(Number(error.pos), error.message.replace(/ \(\d+:\d+\)$/, ''));
     }
   }
 
   /** An error that names what stands at `node` and where. */
   refuse(node: Node, why = `is not understood; write ${LANGUAGE}`): MemgradError {
-    const source = this.text.slice(node.start, node.end).replace(/\s+/g, ' ');
-    const short = source.length > 30 ? `${source.slice(0, 29)}…` : source;
-    return new MemgradError(`explain: '${short}' ${position(this.text, node.start)} ${why}.`);
+    const source = shorten(this.text.slice(node.start, node.end));
+    return new MemgradError(`explain: '${source}' ${this.#at(node.start)} ${why}.`);
+  }
+
+  /** An error about the text as a whole. */
+  refuseAll(why: string): MemgradError {
+    return new MemgradError(`explain: ${this.what}, '${shorten(this.text)}', ${why}.`);
   }
 
   /** What is written down: numbers, lists, words, truth values. Undefined for anything else. */
   literal(node: AnyNode, depth = 0): unknown {
     if (node.type === 'Literal') {
-      return ['number', 'string', 'boolean'].includes(typeof node.value) ? node.value : undefined;
+      const { value, raw = '' } = node;
+      if (typeof value === 'number') this.#checkNumber(node, value, raw);
+      return ['number', 'string', 'boolean'].includes(typeof value) ? value : undefined;
     }
     if (node.type === 'Identifier') {
       return Object.hasOwn(numbers, node.name) ? numbers[node.name] : undefined;
@@ -75,4 +106,75 @@ export class Source {
       ? undefined
       : values;
   }
+
+  /** Refuses numbers that JavaScript reads otherwise than they look. */
+  #checkNumber(node: Node, value: number, raw: string): void {
+    if (/^0\d/.test(raw)) {
+      throw this.refuse(
+        node,
+        `begins with 0, as octal numbers do; write ${raw.replace(/^0+/, '')}`,
+      );
+    }
+    if (value === Infinity) throw this.refuse(node, 'is larger than any number; write Infinity');
+  }
+
+  #at(offset: number): string {
+    const where = position(this.text, offset);
+    return this.what === 'the text' ? where : `${where} of ${this.what}`;
+  }
+
+  /** Why the parser stopped at `offset`, and what to write where that can be guessed. */
+  #unreadable(offset: number, said: string): MemgradError {
+    const { text } = this;
+    if (offset >= text.trimEnd().length) {
+      return new MemgradError(
+        `explain: ${this.what} ends too early; something is missing, such as a bracket.`,
+      );
+    }
+    // The parser points behind a #.
+    const at = text[offset - 1] === '#' ? offset - 1 : offset;
+    const letter = String.fromCodePoint(text.codePointAt(at) as number);
+    const sign = said === 'Unexpected token' && this.#signBefore(at);
+    if (sign) return sign;
+    const what = said.startsWith('Unexpected character')
+      ? `unexpected character '${letter}'`
+      : said === 'Unexpected token'
+        ? `unexpected '${shorten(/^(\w+|\*\*|[<>=!]=?|.)/su.exec(text.slice(at))?.[0] ?? letter)}'`
+        : `${said[0].toLowerCase()}${said.slice(1)}`;
+    const hint = Object.hasOwn(lookalikes, letter)
+      ? `; write ${lookalikes[letter]}`
+      : said.startsWith('Identifier directly after number')
+        ? '; write * between a number and a name, and begin no name with a digit'
+        : '';
+    return new MemgradError(
+      `explain: cannot read ${this.what} ${position(text, at)}: ${what}${hint}.`,
+    );
+  }
+
+  /** JavaScript refuses a sign before a power, `-x ** 2`, since it has two meanings. */
+  #signBefore(offset: number): MemgradError | undefined {
+    const { text } = this;
+    if (!text.startsWith('**', offset)) return undefined;
+    for (let start = offset - 1; start >= 0; start--) {
+      if (text[start] !== '-' && text[start] !== '+') continue;
+      const signed = text.slice(start, offset).trimEnd();
+      try {
+        const { type, end } = parseExpressionAt(signed, 0, { ecmaVersion: 2022 });
+        if (type !== 'UnaryExpression' || end !== signed.length) continue;
+      } catch {
+        continue; // the sign of something shorter
+      }
+      const operand = shorten(signed.slice(1).trim());
+      const power = /^\*\*\s*([\w.]+)(?!\s*[\w.([])/.exec(text.slice(offset))?.[1] ?? '…';
+      return new MemgradError(
+        `explain: '${shorten(signed)}' ${this.#at(start)} has a sign before a power, which can mean two things; write ${text[start]}(${operand} ** ${power}) or (${text[start]}${operand}) ** ${power}.`,
+      );
+    }
+    return undefined;
+  }
+}
+
+/** For a text in which brackets or signs stand in so many others that the stack does not suffice. */
+export function tooDeep(): MemgradError {
+  return new MemgradError('explain: the text is nested too deep; explain a part of it.');
 }

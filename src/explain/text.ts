@@ -46,9 +46,19 @@ const signs: Partial<Record<OperationName, string>> = {
 
 /** What a node was computed by, in the names of its inputs: `w * x`, `softmax(v₁, 0)`. */
 export function showCall({ nodes }: Explanation, node: ExplainedNode): string {
-  const { operation, inputs, inputNames, plain } = node;
-  if (!operation) return showValue(node.value, node.shape);
-  const names = inputs.map((id) => nodes[id].name);
+  if (!node.operation) return showValue(node.value, node.shape);
+  return writeCall(
+    node,
+    node.inputs.map((id) => nodes[id].name),
+  );
+}
+
+/** The call of an operation with `names` for its inputs. */
+export function writeCall(
+  { operation, inputNames, plain }: ExplainedNode,
+  names: readonly string[],
+): string {
+  if (!operation) throw new MemgradError('explain: a variable or a number is not called.');
   const sign = signs[operation];
   if (sign) return names.join(` ${sign} `);
   if (operation === 'neg') return `-${names[0]}`;
@@ -132,7 +142,7 @@ export function ruleOf(explanation: Explanation, node: ExplainedNode, input: num
 }
 
 /** A single number as it stands in a product. */
-function showFactor([x = Number.NaN]: readonly number[] = []): string {
+export function showFactor([x = Number.NaN]: readonly number[] = []): string {
   return x < 0 ? `(${showNumber(x)})` : showNumber(x);
 }
 

@@ -1,10 +1,11 @@
 /** Values of variables, as text. */
+import type { AnyNode } from 'acorn';
 import type { Nested } from '../autograd/index.js';
 import { Source } from './source.js';
 
-/** Reads `text` such as `w=0.5, b=[1, 2]`: numbers and lists of numbers by name. Throws `MemgradError`. */
+/** Reads `text` such as `w=0.5, b=[1, 2]`: numbers and lists of numbers by name. Throws `MemgradError` with the position of anything else. */
 export function parseValues(text: string): Map<string, Nested> {
-  const source = new Source(text);
+  const source = new Source(text, 'the list of values');
   const values = new Map<string, Nested>();
   for (const statement of source.statements()) {
     const parts =
@@ -16,17 +17,54 @@ export function parseValues(text: string): Map<string, Nested> {
     if (parts.length === 0) throw source.refuse(statement, 'is no value, such as w=0.5');
     for (const part of parts) {
       if (part.type !== 'AssignmentExpression' || part.left.type !== 'Identifier') {
-        throw source.refuse(part, 'is no value of a variable; write name=value');
+        const [last] = [...values.keys()].slice(-1);
+        throw source.refuse(
+          part,
+          part.type === 'Literal' && last !== undefined
+            ? `has no name; write ${last}=[1, 2] for a list, and ${last}=1.2 for a decimal number`
+            : 'is no value of a variable; write name=value',
+        );
       }
+      const { name } = part.left;
       if (part.operator !== '=') throw source.refuse(part, 'has to be written with =');
-      const value = source.literal(part.right);
-      if (typeof value !== 'number' && !Array.isArray(value)) {
-        throw source.refuse(part.right, 'is no number and no list of numbers');
-      }
-      values.set(part.left.name, value as Nested);
+      if (values.has(name))
+        throw source.refuse(part, `gives ${name} a second value; leave one out`);
+      values.set(name, valueAt(source, part.right));
     }
   }
   return values;
+}
+
+/** Reads the value of one variable, such as `0.5` or `[1, 2]`. Throws `MemgradError`, which names the variable. */
+export function parseValue(name: string, text: string): Nested {
+  const source = new Source(text, `the value of ${name}`);
+  const [statement, ...others] = source.statements();
+  if (!statement) throw source.refuseAll('is empty; write a number or a list, such as [1, 2]');
+  if (statement.type !== 'ExpressionStatement' || others.length > 0) {
+    throw source.refuseAll('is no number and no list of numbers');
+  }
+  if (statement.expression.type === 'SequenceExpression') {
+    throw source.refuseAll('has commas; write [1, 2] for a list, and 1.2 for a decimal number');
+  }
+  return valueAt(source, statement.expression);
+}
+
+/** The number or list at `node`; every list of a level has the same length. */
+function valueAt(source: Source, node: AnyNode): Nested {
+  const value = source.literal(node);
+  if (typeof value === 'number') return value;
+  if (!Array.isArray(value)) throw source.refuse(node, 'is no number and no list of numbers');
+  if (!isRegular(value)) {
+    throw source.refuse(node, 'is uneven; all lists of a level must have the same length');
+  }
+  return value as Nested;
+}
+
+function isRegular(value: unknown): boolean {
+  if (!Array.isArray(value)) return true;
+  const shape = (inner: unknown): string =>
+    Array.isArray(inner) ? `${inner.length} ${inner.length > 0 ? shape(inner[0]) : ''}` : '';
+  return value.every((inner) => shape(inner) === shape(value[0]) && isRegular(inner));
 }
 
 /** A value as it is written: `[1, 2]`. */

@@ -26,6 +26,19 @@ test('says which values it chose, and that a result was summed', async () => {
   assert.match(stdout, '(summed over what was repeated)');
 });
 
+test('says why a gradient is missing, and where NaN begins', async () => {
+  const constant = await memgrad(['explain', 'x = 5; x * x']);
+  assert.match(
+    constant.stdout,
+    /The result depends on no variable, so there is no gradient\. x is/,
+  );
+  const nan = ['explain', 'log(x) * y', '--at', 'x=-1, y=2'];
+  const { stdout } = await memgrad(nan);
+  assert.match(stdout, 'NaN begins at v₁ = log(x): log(-1) has no value.');
+  const [{ remarks }] = events((await memgrad([...nan, '--json'])).stdout);
+  assert.match((remarks as string[]).join(), 'NaN begins at v₁ = log(x)');
+});
+
 test('fits 80 columns, whatever there is to say', async () => {
   const { code, stdout } = await memgrad([
     'explain',
@@ -64,6 +77,8 @@ test('what is not understood is one line with its position', async () => {
   assert.match(refused(await memgrad(['explain', 'w * foo(x)'])), "'foo' at character 5");
   assert.match(refused(await memgrad(['explain', 'w', '--at', 'w'])), 'write name=value');
   assert.match(refused(await memgrad(['explain', 'w', '--at', 'z=1'])), 'it reads w');
+  assert.match(refused(await memgrad(['explain', 'w', '--at', 'w=1,2'])), 'write w=[1, 2]');
+  assert.match(refused(await memgrad(['explain', '-x**2'])), 'write -(x ** 2) or (-x) ** 2');
   assert.match(refused(await memgrad(['explain'])), 'missing required argument');
 });
 

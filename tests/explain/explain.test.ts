@@ -26,12 +26,15 @@ import {
   explain,
   explainable,
   knownAt,
+  parseValue,
   parseValues,
+  remarksOn,
   ruleOf,
   showCall,
   showSum,
   stepsOf,
 } from '../../src/explain/index.js';
+import { loadBackend } from '../../src/index.js';
 import { refusal } from '../autograd/helpers.js';
 
 const test = suite('explain');
@@ -152,9 +155,9 @@ const refused: Record<string, RegExp> = {
   '': /is empty/,
   ';': /has no expression/,
   'tanh(w*x': /ends too early/,
-  'tanh(w*x))': /cannot read the text at character 10: unexpected token/,
+  'tanh(w*x))': /cannot read the text at character 10: unexpected '\)'/,
   'w * x +\n ?': /cannot read the text at line 2, character 2/,
-  'foo(x)': /'foo' at character 1 is no operation; there are neg, abs/,
+  'foo(x)': /'foo' at character 1 is no operation; choose from neg, abs/,
   'tanh + 1': /'tanh' at character 1 is an operation; call it as tanh\(x\)/,
   'tanh = 1': /'tanh' at character 1 has a meaning already/,
   'tanh(x, 1)': /'tanh\(x, 1\)' at character 1 has 2 arguments, expected 1: tanh\(x\)/,
@@ -196,10 +199,46 @@ const refused: Record<string, RegExp> = {
   'oneHot(t, 1e9)': /a number up to 64/,
   'pad([1], [[1e9, 0]])': /at most 16/,
   'concat([x, 1], 0)': /concat|axis 0 does not exist/,
+  '-x**2':
+    /^explain: '-x' at character 1 has a sign before a power, which can mean two things; write -\(x \*\* 2\) or \(-x\) \*\* 2\.$/,
+  '2 * -sum(a - b) ** (y)': /'-sum\(a - b\)' at character 5 .* write -\(sum\(a - b\) \*\* …\)/,
+  'a;\n+x ** exp(n)': /'\+x' at line 2, character 1 .* or \(\+x\) \*\* …/,
+  '** 2': /cannot read the text at character 1: unexpected '\*\*'/,
+  'x ** ** 2': /character 6: unexpected '\*\*'/,
+  'x ^ 2': /the operator \^.*; write \*\* for a power/,
+  '3x': /at character 2: identifier directly after number; write \* between/,
+  '2(x)': /'2\(x\)' at character 1 calls what is no operation; write \* to multiply/,
+  'x + x(1)': /'x\(1\)' at character 5 calls what is no operation; write \* to multiply/,
+  'Tanh(x)': /did you mean 'tanh'/,
+  'Math.exp(x)': /'Math.exp' at character 1 is no operation; did you mean 'exp'/,
+  'softMax(x)': /did you mean 'softmax'/,
+  'toString(x)': /'toString' at character 1 is no operation/,
+  '__proto__(x)': /'__proto__' at character 1 is no operation/,
+  'sum.call(x)': /'sum.call' at character 1 is no operation/,
+  'sum(x, { __proto__: 1 })': /'__proto__: 1' at character 10 is no option/,
+  "cast(x, '__proto__')": /is not a dtype/,
+  '1,5 * x': /'1,5 \* x' at character 1 has commas; write \[1, 2\] for a list, 1\.5 for a decimal/,
+  'tanh((x, y))': /'x, y' at character 7 has commas/,
+  'x + 1e999': /'1e999' at character 5 is larger than any number; write Infinity/,
+  '010 * x': /'010' at character 1 begins with 0, as octal numbers do; write 10\./,
+  '1__0': /at character 3: numeric separator/,
+  'x²': /character 2: unexpected character '²'; write \*\* 2/,
+  'x × y − 1': /character 3: unexpected character '×'; write \*/,
+  'x # y': /character 3: unexpected character '#'; write \/\/ before a comment/,
+  '😀': /character 1: unexpected character '😀'/,
+  '𝑥 + 😀': /character 5: unexpected character '😀'/,
+  '\ud800': /character 1: unexpected character/,
+  'tanh x': /character 6: unexpected 'x'/,
+  'x\r\n  + ?': /line 2, character 5: unexpected '\?'/,
+  'gather([1, 2], 0.5)': /'0\.5' at character 16 has the value 0\.5 where whole numbers are used/,
+  'undefined + x': /'undefined' at character 1 is no variable/,
+  [`${'('.repeat(990)}x${')'.repeat(990)}`]: /nested too deep/,
+  [`${'['.repeat(900)}1${']'.repeat(900)}`]: /nested too deep|in more than 6 others/,
+  [`${'- '.repeat(900)}x`]: /more than 200 operations/,
 };
 
 for (const [text, message] of Object.entries(refused)) {
-  test(`refused: ${JSON.stringify(text)}`, async () => {
+  test(`refused: ${JSON.stringify(text.slice(0, 60))}`, async () => {
     const said = await refusal(() => explain(text));
     assert.match(said, message);
     assert.not.match(said, '\n', 'one line');
@@ -230,8 +269,51 @@ test('refused: values that fit no variable', async () => {
     /'z', which the expression doesn't read; it reads w, x/,
   );
   assert.match(await refusal(() => explain('1 + 2', { at: { z: 1 } })), /it reads no variable/);
-  const text = { w: 'text' } as unknown as Record<string, Nested>;
-  assert.match(await refusal(() => explain('w', { at: text })), /tensor/);
+  const at = (value: unknown) => ({ at: { w: value } }) as { at: Record<string, Nested> };
+  for (const value of ['text', null, true, {}, 1n]) {
+    assert.match(
+      await refusal(() => explain('w', at(value))),
+      /^explain: the value of w must be a number or a list of numbers, got /,
+    );
+  }
+  assert.match(await refusal(() => explain('w', at([[1], [2, 3]]))), /every list of a level/);
+  assert.match(
+    await refusal(() => explain('gather([1, 2], w)', at(0.5))),
+    /'w' at character 16 has the value 0.5 where whole numbers are used/,
+  );
+  assert.equal((await explain('w', at(undefined))).defaults, ['w']);
+});
+
+test('refused: arguments of another kind, and options that do not exist', async () => {
+  const call = explain as (...args: unknown[]) => Promise<Explanation>;
+  for (const text of [undefined, null, 5, ['x'], {}]) {
+    assert.match(await refusal(() => call(text)), /^explain: the text must be a string, got /);
+  }
+  assert.match(await refusal(() => call('x', { att: {} })), /no option "att"; did you mean 'at'/);
+  assert.match(await refusal(() => call('x', 5)), /expected an object of options/);
+  assert.match(
+    await refusal(() => call('x', { at: 'x=1' })),
+    /at must be .* got "x=1"; parseValues/,
+  );
+  assert.match(await refusal(() => call('x', { at: null })), /at must be .* got null/);
+  assert.match(
+    await refusal(() => (parseValues as (text: unknown) => unknown)(5)),
+    /the list of values must be a string, got 5/,
+  );
+});
+
+test('names of the prototype are variables like others', async () => {
+  for (const name of ['constructor', 'toString', 'valueOf', 'hasOwnProperty', '__proto__']) {
+    const explanation = await explain(`${name} * 3`, { at: new Map([[name, 2]]) });
+    assert.equal(explanation.nodes[explanation.result].value, [6], name);
+    assert.equal(variable(explanation, name).gradient, [3], name);
+    assert.equal([...parseValues(`${name}=2`)], [[name, 2]]);
+  }
+});
+
+test('numbers may be written in every way of JavaScript that means what it looks like', async () => {
+  const { nodes, result } = await explain('x * 0 + 0x10 + 1_000 + .5 + 2. + 1e2 + 0b11');
+  assert.equal(nodes[result].value, [16 + 1000 + 0.5 + 2 + 100 + 3]);
 });
 
 test('values are read as they are written', async () => {
@@ -253,6 +335,87 @@ test('values are read as they are written', async () => {
   for (const text of ['w', 'w=x', 'w=tanh(1)', '3', 'w==1', "w='a'", 'if (w) x', 'w+=1', 'w=1,,']) {
     assert.match(await refusal(async () => parseValues(text)), /^explain: /);
   }
+  const said = (text: string) => refusal(() => parseValues(text));
+  assert.match(
+    await said('w=1,2'),
+    /'2' at character 5 of the list of values has no name; write w=\[1, 2\] .* w=1\.2 /,
+  );
+  assert.match(await said('w=1, w=2'), /gives w a second value/);
+  assert.match(await said('w=[[1], 2]'), /'\[\[1\], 2\]' at character 3 .* is uneven/);
+  assert.match(await said('w=[1 2]'), /cannot read the list of values at character 6/);
+  assert.match(await said('w='), /the list of values ends too early/);
+});
+
+test('the value of one variable is read; errors name it', async () => {
+  assert.is(parseValue('w', ' -0.5 '), -0.5);
+  assert.equal(parseValue('w', '[[1, 2], [3, 4]]'), [
+    [1, 2],
+    [3, 4],
+  ]);
+  const texts: Record<string, RegExp> = {
+    '': /the value of w, '', is empty; write a number/,
+    ' ': /is empty/,
+    '1,2': /the value of w, '1,2', has commas; write \[1, 2\] for a list, and 1\.2 for/,
+    '[1, 2': /the value of w ends too early/,
+    abc: /'abc' at character 1 of the value of w is no number and no list/,
+    NaN: /'NaN' .* is no number/,
+    '1 + 1': /'1 \+ 1' .* is no number/,
+    '1; 2': /the value of w, '1; 2', is no number/,
+    '{}': /the value of w, '\{\}', is no number/,
+    '1e999': /larger than any number/,
+    '[1, [2]]': /uneven/,
+    '1 2': /cannot read the value of w at character 3/,
+    '-x**2': /sign before a power/,
+    '１': /cannot read the value of w at character 1|no number/,
+  };
+  for (const [text, message] of Object.entries(texts)) {
+    assert.match(await refusal(() => parseValue('w', text)), message, text);
+  }
+});
+
+const remarked: [text: string, at: Record<string, Nested>, ...remarks: RegExp[]][] = [
+  ['tanh(w * x)', {}],
+  ['2 + 3', {}, /depends on no variable, so there is no gradient\. Write a name/],
+  ['x = 5; x * x', {}, /no gradient\. x is assigned and therefore a constant/],
+  ['a * 2; b + 1', {}, /^The result does not depend on a\.$/],
+  ['sign(x) * y', {}, /^No gradient reaches x: it ends at sign\(x\), which passes none on\.$/],
+  ['stopGradient(x * 2)', {}, /No gradient reaches x: it ends at stopGradient\(v₁\)/],
+  ['gather([1, 2], i) * x', {}, /^i is whole numbers here/],
+  ['log(x)', { x: -1 }, /^NaN begins at v₁ = log\(x\): log\(-1\) has no value\./],
+  ['x / y', { x: 0, y: 0 }, /NaN begins at v₁ = x \/ y: 0 \/ 0 has no value/],
+  ['x / y', { x: 2, y: 0 }, /^Infinity begins at v₁ = x \/ y: 2 \/ 0 is infinite/],
+  [
+    'e = exp(z); p = e / sum(e)',
+    { z: [1000, 2] },
+    /^Infinity begins at e = exp\(z\): exp\(1000\) is too large for float64/,
+    /^NaN begins at p = e \/ v₁: Infinity \/ Infinity has no value/,
+  ],
+  // [2, 1] times [2]: the 0 of the second row meets Infinity in the second column.
+  ['x * y', { x: [[1], [0]], y: [2, Infinity] }, /NaN begins at .*: 0 \* Infinity has no value/],
+  ['softmax(z)', { z: [Infinity, 1] }, /NaN begins at .*, from inputs with Infinity among them/],
+  ['mean(x)', { x: [] }, /NaN begins at .*, from no numbers/],
+  ['x', { x: Number.NaN }, /^x was given as NaN/],
+  ['x / Infinity', { x: 1 }],
+  [
+    'sqrt(x)',
+    { x: 0 },
+    /^In the backward pass Infinity begins at v₁ = sqrt\(x\): dx \+= dv₁ \/ \(2 \* v₁\) = 1 \/ \(2 \* 0\)/,
+  ],
+  ['sqrt(x) * x', { x: 0 }, /In the backward pass NaN begins at .* = 0 \/ \(2 \* 0\)/],
+];
+for (const [text, at, ...remarks] of remarked) {
+  test(`remarks on ${text} at ${JSON.stringify(at)}`, async () => {
+    const said = remarksOn(await explain(text, { at }));
+    assert.is(said.length, remarks.length, said.join('\n'));
+    remarks.forEach((remark, i) => {
+      assert.match(said[i], remark);
+    });
+  });
+}
+
+test('in float32 a number that is too large for it is named', async () => {
+  const said = remarksOn(await explain('1e39 * x', { backend: await loadBackend('wasm') }));
+  assert.match(said[0], '1e+39 is too large for float32, and became Infinity.');
 });
 
 /** Texts that look like expressions, and others. */
@@ -264,6 +427,9 @@ const anyText = fc.oneof(
         ...explainable,
         ...'+-*/%()[]{},;=<>?:.!'.split(''),
         ...['**', '==', 'x', 'y', '2', '-1', '0.5', '[1, 2]', 'keepDims', 'true', ' ', '\n'],
+        ...['constructor', '__proto__', 'valueOf', 'NaN', 'Infinity', 'undefined', 'this', 'let'],
+        ...['1e999', '0x10', '1_000', '010', '.5', '10n', '1e', "'a'", '"', '`', '\\', '#'],
+        ...['😀', '²', '−', '×', '\u2028', '\u0301', '\ud800', '//', '/*', '=>', '...', '?.', 'é'],
       ),
       { maxLength: 16 },
     )
@@ -303,6 +469,23 @@ const anyText = fc.oneof(
     .map(([name, args]) => `${name}(${args.join(', ')})`),
 );
 
+/** What an error quotes from a text of one line stands where it says. */
+function pointsRight(text: string, message: string) {
+  assert.not.match(message, /[\n\r\u2028\u2029]/, `${JSON.stringify(text)}: one line`);
+  assert.ok(message.length < 1200, message);
+  const letters = [...text];
+  const [, quoted, at] = /(?:explain: |This is )'(.*?)' at character (\d+)/.exec(message) ?? [];
+  const [, place, odd] = /at character (\d+): unexpected character '(.*?)'[;.]/.exec(message) ?? [];
+  const [part, from] = place ? [odd, Number(place)] : [quoted?.replace(/…$/, ''), Number(at)];
+  if (part === undefined || part === '\ufffd' || part.includes('…') || part.includes('\ufffd'))
+    return;
+  const there = letters
+    .slice(from - 1)
+    .join('')
+    .replace(/\s+/g, ' ');
+  assert.ok(there.startsWith(part), `${JSON.stringify(text)}: ${message}`);
+}
+
 test('whatever is typed is explained or refused in one sentence', async () => {
   let explained = 0;
   await fc.assert(
@@ -320,6 +503,7 @@ test('whatever is typed is explained or refused in one sentence', async () => {
           MemgradError,
           `${text}: ${error instanceof Error ? error.stack : error}`,
         );
+        pointsRight(text, (error as MemgradError).message);
       }
     }),
     { seed: 20_240_602, numRuns: RUNS * 10 },

@@ -3,6 +3,8 @@ import {
   type BackwardStep,
   type ExplainedNode,
   type Explanation,
+  isLost,
+  remarksOn,
   ruleOf,
   showNode,
   shownNodes,
@@ -12,8 +14,9 @@ import {
 import { fit, wrap } from '../format.js';
 import type { Output } from '../output.js';
 
-/** What was decided for whoever wrote the expression. */
-export function notes({ nodes, defaults, summed }: Explanation): string[] {
+/** What the reader should know: values that were chosen, a sum that was added, gradients that are missing, NaN. */
+export function notes(explanation: Explanation): string[] {
+  const { nodes, defaults, summed } = explanation;
   const chosen = nodes
     .filter(({ kind, name }) => kind === 'variable' && defaults.includes(name))
     .map(({ name, value, shape }) => `${name}=${showValue(value, shape)}`);
@@ -26,6 +29,7 @@ export function notes({ nodes, defaults, summed }: Explanation): string[] {
     ...(summed
       ? ['The result is several numbers. A gradient is that of one, so they are summed.']
       : []),
+    ...remarksOn(explanation),
   ];
 }
 
@@ -41,10 +45,16 @@ export function tapeOf(
 }
 
 /** Every node with its value, in the order in which they were computed. */
-export function forwardLines(explanation: Explanation, columns: number): string[] {
+export function forwardLines(explanation: Explanation, output: Output): string[] {
+  const { columns } = output;
   return tapeOf(explanation, Math.floor(columns / 2)).map(({ node, text }) =>
-    fit(`  ${text}  ${showValue(node.value, node.shape)}`, columns),
+    marked(output, fit(`  ${text}  ${showValue(node.value, node.shape)}`, columns), node.value),
   );
+}
+
+/** A line in red where its values are no finite numbers. */
+export function marked(output: Output, line: string, ...values: readonly (readonly number[])[]) {
+  return values.some(isLost) ? output.colour('red', line) : line;
 }
 
 /** Every step of the backward pass. */
@@ -75,7 +85,8 @@ export function stepLines(explanation: Explanation, step: BackwardStep, output: 
     add(`d${name} += ${sent}`, 4);
     const value = showValue(contribution.value, shape);
     const came = numbers && numbers !== value ? `${numbers} = ${value}` : value;
-    lines.push(fit(`${' '.repeat(name.length + 7)}= ${came}`, output.columns));
+    const line = fit(`${' '.repeat(name.length + 7)}= ${came}`, output.columns);
+    lines.push(marked(output, line, contribution.value));
     if (contribution.before) {
       lines.push(fit(`    ${showSum(explanation, contribution)}`, output.columns));
     }
@@ -84,10 +95,16 @@ export function stepLines(explanation: Explanation, step: BackwardStep, output: 
 }
 
 /** What was asked for: the derivative of the result by each variable. */
-export function gradientLines({ nodes }: Explanation, columns: number): string[] {
+export function gradientLines({ nodes }: Explanation, output: Output): string[] {
   const lines = nodes.flatMap(({ kind, name, gradient, shape }) =>
     kind === 'variable' && gradient
-      ? [fit(`  d${name} = ${showValue(gradient, shape)}`, columns)]
+      ? [
+          marked(
+            output,
+            fit(`  d${name} = ${showValue(gradient, shape)}`, output.columns),
+            gradient,
+          ),
+        ]
       : [],
   );
   return lines.length > 0 ? lines : ['  There is no variable to differentiate by.'];

@@ -15,7 +15,7 @@ import {
 } from '../../explain/index.js';
 import { fit, wrap } from '../format.js';
 import type { Output } from '../output.js';
-import { notes, stepLines, tapeOf } from './lines.js';
+import { marked, notes, stepLines, tapeOf } from './lines.js';
 
 const FORWARD = ['right', 'space', 'return'];
 const HELP = '→ forward  ← back  home first  end last  v change a value  q leave';
@@ -101,7 +101,8 @@ function view(explanation: Explanation, position: number, output: Output): strin
     const sum = gradients.get(id);
     const row = `${text}  ${fit(known, half).padEnd(half)}  ${sum ? fit(showValue(sum, shape), half) : ''}`;
     const isCurrent = step.kind !== 'start' && step.node === id;
-    return isCurrent ? output.colour('bold', `▸ ${row}`) : `  ${row}`;
+    const lost = [values.has(id) ? value : [], sum ?? []];
+    return marked(output, isCurrent ? output.colour('bold', `▸ ${row}`) : `  ${row}`, ...lost);
   });
   const current = tape.findIndex(({ node }) => step.kind !== 'start' && step.node === node.id);
   const room = Math.max(5, (process.stdout.rows || 24) - below.length - 9);
@@ -135,7 +136,7 @@ function stepText(explanation: Explanation, step: Step, output: Output): string[
   return [
     'Forward',
     `  ${output.colour('cyan', showNode(explanation, node))}`,
-    fit(`    = ${showValue(node.value, node.shape)}`, output.columns),
+    marked(output, fit(`    = ${showValue(node.value, node.shape)}`, output.columns), node.value),
     ...ran.map((line) => `  ${output.colour('dim', line)}`),
   ];
 }

@@ -1,0 +1,183 @@
+/** What somebody should be told about an explanation: why a gradient is missing, and where NaN or Infinity begins. */
+import type { ExplainedNode, Explanation } from './explanation.js';
+import { describe } from './operations.js';
+import { ruleOf, showCall, showFactor, showNode, showNumber, writeCall } from './text.js';
+
+/** Sentences about what is missing or went wrong; none where all is well. */
+export function remarksOn(explanation: Explanation): string[] {
+  return [
+    ...missingGradients(explanation),
+    ...forwardBeginnings(explanation),
+    ...backwardBeginning(explanation),
+  ];
+}
+
+/** Whether some of `values` is NaN or infinite. */
+export function isLost(values: readonly number[]): boolean {
+  return !values.every(Number.isFinite);
+}
+
+function missingGradients(explanation: Explanation): string[] {
+  const { nodes, result, backward } = explanation;
+  const variables = nodes.filter(({ kind }) => kind === 'variable');
+  if (variables.length === 0) return [constantResult(explanation)];
+  const used = ancestorsOf(explanation, result);
+  const reached = new Set([
+    ...(nodes[result].gradient ? [result] : []),
+    ...backward.flatMap(({ contributions }) => contributions.map(({ to }) => to)),
+  ]);
+  return variables.flatMap(({ id, name, dtype }) => {
+    if (!used.has(id)) return [`The result does not depend on ${name}.`];
+    if (dtype === 'int32') {
+      return [
+        `${name} is whole numbers here (an index, a target or a condition), which have no gradient.`,
+      ];
+    }
+    if (reached.has(id)) return [];
+    const blocking = nodes.filter(
+      (node) =>
+        used.has(node.id) &&
+        node.operation &&
+        'none' in describe(node.operation).rules &&
+        ancestorsOf(explanation, node.id).has(id),
+    );
+    const calls = blocking.map((node) => showCall(explanation, node)).join(', ');
+    return [`No gradient reaches ${name}: it ends at ${calls}, which passes none on.`];
+  });
+}
+
+/** Why an expression without a variable has no gradient, and how it gets one. */
+function constantResult({ nodes }: Explanation): string {
+  const start = 'The result depends on no variable, so there is no gradient.';
+  const assigned = nodes.find(
+    ({ kind, name, value }) =>
+      kind === 'constant' &&
+      /^[\p{ID_Start}$_]/u.test(name) &&
+      !/^v[₀-₉]+$/.test(name) &&
+      name !== `${value[0]}`,
+  );
+  return assigned
+    ? `${start} ${assigned.name} is assigned and therefore a constant; leave its assignment out, and it is a variable with a value of its own.`
+    : `${start} Write a name, such as x, in place of a number.`;
+}
+
+/** The nodes from which the one at `id` is computed, and itself. */
+function ancestorsOf({ nodes }: Explanation, id: number): ReadonlySet<number> {
+  const found = new Set([id]);
+  for (const each of found) for (const input of nodes[each].inputs) found.add(input); // grows on the way
+  return found;
+}
+
+/** The first Infinity and the first NaN of the forward pass. */
+function forwardBeginnings(explanation: Explanation): string[] {
+  const { nodes } = explanation;
+  const inputsOf = ({ inputs }: ExplainedNode) => inputs.flatMap((id) => nodes[id].value);
+  const infinite = nodes.find(
+    (node) =>
+      node.kind !== 'variable' && isInfinite(node) && !isLost(inputsOf(node)) && isMade(node),
+  );
+  const lost = nodes.find(
+    (node) => node.value.some(Number.isNaN) && !inputsOf(node).some(Number.isNaN),
+  );
+  return [
+    ...(infinite ? [beginning(explanation, infinite, 'Infinity')] : []),
+    ...(lost
+      ? [
+          `${beginning(explanation, lost, 'NaN')} NaN is no number, and what is computed from it is NaN too.`,
+        ]
+      : []),
+  ];
+}
+
+const isInfinite = ({ value }: ExplainedNode) => value.some((x) => Math.abs(x) === Infinity);
+
+/** Whether an infinite value was not written as such. */
+function isMade({ kind, name }: ExplainedNode): boolean {
+  return kind === 'operation' || !name.includes('Infinity');
+}
+
+function beginning(
+  explanation: Explanation,
+  node: ExplainedNode,
+  what: 'Infinity' | 'NaN',
+): string {
+  if (node.kind !== 'operation') {
+    return what === 'NaN'
+      ? `${node.name} was given as NaN.`
+      : `${node.name} is too large for ${node.dtype}, and became Infinity.`;
+  }
+  const found = elementOf(explanation, node, what);
+  if (!found) {
+    const { inputs } = node;
+    const values = inputs.map((id) => explanation.nodes[id]);
+    const from = values.some(isInfinite)
+      ? 'from inputs with Infinity among them'
+      : values.every(({ value }) => value.length === 0)
+        ? 'from no numbers'
+        : 'from finite inputs';
+    return `${what} begins at ${showNode(explanation, node)}, ${from}.`;
+  }
+  const { inputs, text } = found;
+  const why =
+    what === 'NaN'
+      ? 'has no value'
+      : ['div', 'log', 'pow'].includes(node.operation as string) && inputs.includes(0)
+        ? 'is infinite'
+        : `is too large for ${node.dtype}`;
+  return `${what} begins at ${showNode(explanation, node)}: ${text} ${why}.`;
+}
+
+/** The first element in which an operation that works element by element computes NaN or Infinity, in numbers. */
+function elementOf({ nodes }: Explanation, node: ExplainedNode, what: 'Infinity' | 'NaN') {
+  const { takes, options } = node.operation ? describe(node.operation) : { takes: [] };
+  if (options || !['x', 'a,b'].includes(takes.join())) return undefined;
+  const at = node.value.findIndex((x) =>
+    what === 'NaN' ? Number.isNaN(x) : Math.abs(x) === Infinity,
+  );
+  const inputs = node.inputs.map((id) => elementAt(nodes[id], node.shape, at));
+  return {
+    inputs,
+    text: writeCall(node, inputs.map(inputs.length > 1 ? (x) => showFactor([x]) : showNumber)),
+  };
+}
+
+/** What stands in `node`, broadcast to `shape`, at the place `at`. */
+function elementAt(
+  { value, shape: own }: ExplainedNode,
+  shape: readonly number[],
+  at: number,
+): number {
+  let [place, step, rest] = [0, 1, at];
+  for (let back = 1; back <= own.length; back++) {
+    const length = own[own.length - back];
+    const full = shape[shape.length - back];
+    if (length > 1) place += step * (rest % full);
+    step *= length;
+    rest = Math.floor(rest / full);
+  }
+  return value[place];
+}
+
+/** The first rule that sent NaN or Infinity where nothing that it used had it. */
+function backwardBeginning(explanation: Explanation): string[] {
+  const { nodes, backward } = explanation;
+  for (const { node: id, incoming, contributions } of backward) {
+    const node = nodes[id];
+    const used = [
+      ...incoming,
+      ...node.value,
+      ...node.inputs.flatMap((input) => nodes[input].value),
+    ];
+    const isNew = (value: readonly number[]) =>
+      value.some(Number.isNaN) ? !used.some(Number.isNaN) : isLost(value) && !isLost(used);
+    const found = contributions.find(({ value }) => isNew(value));
+    if (!found) continue;
+    const { formula, numbers, words } = ruleOf(explanation, node, found.input);
+    const what = found.value.some(Number.isNaN) ? 'NaN' : 'Infinity';
+    const rule = [formula ?? words, ...(numbers ? [numbers] : [])].join(' = ');
+    return [
+      `In the backward pass ${what} begins at ${showNode(explanation, node)}: d${nodes[found.to].name} += ${rule}.`,
+    ];
+  }
+  return [];
+}
