@@ -1,6 +1,7 @@
 /** `memgrad explain`: an expression forward and backward, one operation at a time. */
 import type { Command } from 'commander';
 import type { Nested } from '../autograd/index.js';
+import { MemgradError } from '../errors.js';
 import {
   type Explanation,
   examples,
@@ -9,6 +10,7 @@ import {
   remarksOn,
   ruleOf,
 } from '../explain/index.js';
+import { suggest } from '../options.js';
 import { backwardLines, forwardLines, gradientLines, notes } from './explain/lines.js';
 import { stepThrough } from './explain/step-through.js';
 import { wrap } from './format.js';
@@ -32,6 +34,8 @@ export function addExplain(program: Command): void {
     .option('--at <values>', 'values of variables, such as "w=0.5, b=[1, 2]"', parseValues)
     .option('--all', 'print all steps at once, as where there is no terminal')
     .option('--json', 'print one JSON object a line and nothing else')
+    .allowUnknownOption() // an expression may begin with a minus sign
+    .allowExcessArguments()
     .addHelpText(
       'after',
       `
@@ -52,7 +56,15 @@ ${name}:
     .action(runExplain);
 }
 
-async function runExplain(expression: string, options: Options): Promise<void> {
+async function runExplain(expression: string, options: Options, { args }: Command): Promise<void> {
+  const stray = args.find((text, i) => i > 0 || text.startsWith('--'));
+  if (stray !== undefined) {
+    throw new MemgradError(
+      stray.startsWith('-')
+        ? `explain: there is no option '${stray}'; ${suggest(stray, ['--at', '--all', '--json'])}.`
+        : `explain: expected one expression, got another, '${stray}'; put the expression in quotes.`,
+    );
+  }
   const output = new Output(options.json ?? false);
   const explanation = await explain(expression, { at: options.at });
   if (output.json) return printEvents(explanation, output);

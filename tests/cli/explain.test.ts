@@ -79,6 +79,10 @@ test('what is not understood is one line with its position', async () => {
   assert.match(refused(await memgrad(['explain', 'w', '--at', 'z=1'])), 'it reads w');
   assert.match(refused(await memgrad(['explain', 'w', '--at', 'w=1,2'])), 'write w=[1, 2]');
   assert.match(refused(await memgrad(['explain', '-x**2'])), 'write -(x ** 2) or (-x) ** 2');
+  assert.match((await memgrad(['explain', '-x', '--at', 'x=2'])).stdout, 'v₁ = -x');
+  assert.match(refused(await memgrad(['explain', 'x', '--al'])), "no option '--al'; did you mean");
+  assert.match(refused(await memgrad(['explain', '--jsn', 'x'])), "did you mean '--json'");
+  assert.match(refused(await memgrad(['explain', 'w', '*', 'x'])), 'put the expression in quotes');
   assert.match(refused(await memgrad(['explain'])), 'missing required argument');
 });
 
