@@ -5,6 +5,7 @@ import { Select } from './controls.js';
 import { Lens } from './lens.js';
 import { lessons } from './lessons.js';
 import { Microscope } from './microscope.js';
+import { type Pointer, usePointer } from './point.js';
 import { useSession } from './session.js';
 import {
   type PanelProps,
@@ -30,6 +31,7 @@ export function App() {
   const theme = useChosenTheme(state.theme);
   const session = useSession(state);
   const panel = { state, set };
+  const pointer = usePointer(state.tab);
   return (
     <ThemeContext.Provider value={theme}>
       <div class={`page ${state.lesson && 'with-lesson'}`}>
@@ -51,7 +53,7 @@ export function App() {
           </div>
         </header>
         <main aria-busy={session.models.length === 0 && !session.error}>
-          <LessonText {...panel} />
+          <LessonText {...panel} pointer={pointer} />
           <div>
             {session.error && (
               <p class="error" role="alert">
@@ -66,12 +68,20 @@ export function App() {
             </Tabs>
           </div>
         </main>
+        <p class="visually-hidden" role="status">
+          {pointer.said}
+        </p>
+        {state.lesson && pointer.back && (
+          <button type="button" class="main back" onClick={pointer.back}>
+            Back to the lesson
+          </button>
+        )}
       </div>
     </ThemeContext.Provider>
   );
 }
 
-function LessonText({ state, set }: PanelProps) {
+function LessonText({ state, set, pointer }: PanelProps & { pointer: Pointer }) {
   const lesson = lessons.find(({ id }) => id === state.lesson);
   if (!lesson) return null;
   return (
@@ -83,8 +93,15 @@ function LessonText({ state, set }: PanelProps) {
         {lesson.parts.map(({ text, changes = [] }) => (
           <div key={text} class="part">
             <p>{text}</p>
-            {changes.map(({ label, state }) => (
-              <button key={label} type="button" onClick={() => set(state)}>
+            {changes.map(({ label, state, shows }) => (
+              <button
+                key={label}
+                type="button"
+                onClick={() => {
+                  set(state);
+                  pointer.point(shows);
+                }}
+              >
                 {label}
               </button>
             ))}
@@ -105,8 +122,12 @@ function useAddress(): [State, (change: Partial<State>) => void] {
     const written = String(writeState(state));
     const address = written ? `?${written}` : location.pathname;
     const { tab, lesson } = addressed();
-    if (tab !== state.tab || lesson !== state.lesson) history.pushState(null, '', address);
-    else history.replaceState(null, '', address);
+    try {
+      if (tab !== state.tab || lesson !== state.lesson) history.pushState(null, '', address);
+      else history.replaceState(null, '', address);
+    } catch {
+      // Safari refuses more than a hundred changes in half a minute; the next one after that counts.
+    }
   }, [state]);
   useEffect(() => {
     const follow = () => setState(addressed());

@@ -2,7 +2,7 @@
 import type { BackendName } from 'memgrad';
 import { useState } from 'preact/hooks';
 import { NumberField } from './controls.js';
-import type { Timed } from './messages.js';
+import type { Available, Timed } from './messages.js';
 import type { Session } from './session.js';
 
 /** A backend and what came of it: times, or why there are none. */
@@ -29,7 +29,8 @@ export function Bench({ session }: { session: Session }) {
   const [running, setRunning] = useState('');
   const [copied, setCopied] = useState(false);
 
-  const chosen = backends.filter((name) => !left.includes(name));
+  const names = backends.map(({ name }) => name);
+  const chosen = names.filter((name) => !left.includes(name));
 
   const measure = async () => {
     setCopied(false);
@@ -50,12 +51,13 @@ export function Bench({ session }: { session: Session }) {
     setRunning('');
   };
   const copy = () => {
-    navigator.clipboard.writeText(markdown(rows)).then(() => setCopied(true), fail);
+    navigator.clipboard.writeText(markdown(rows, backends)).then(() => setCopied(true), fail);
   };
 
   return (
     <section class="card" aria-label="Bench">
       <h2>One training step of RMT</h2>
+      <p class="adapters">{backends.map(adapterOf).join(' ')}</p>
       <p>
         Forward, backward, clipping and Adam for a batch of 32 sequences of 72 tokens in three
         segments: 4 layers, 4 heads of 32, 5 memory tokens. It is the workload <code>step</code> of{' '}
@@ -64,7 +66,7 @@ export function Bench({ session }: { session: Session }) {
       </p>
       <fieldset>
         <legend>Backends</legend>
-        {backends.map((name) => (
+        {names.map((name) => (
           <label key={name}>
             <input
               type="checkbox"
@@ -143,7 +145,13 @@ function cellsOf({ milliseconds, first, tokens, loss }: Timed): string[] {
   ];
 }
 
-function markdown(rows: readonly Row[]): string {
+/** What computes for a backend, in a sentence. */
+function adapterOf({ name, adapter, software }: Available): string {
+  if (!software) return `${name} computes on ${adapter}.`;
+  return `${name} computes on ${adapter}: software rendering, the processor in place of a GPU, so its times are not those of a GPU.`;
+}
+
+function markdown(rows: readonly Row[], backends: readonly Available[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
   return [
     line(head),
@@ -152,6 +160,7 @@ function markdown(rows: readonly Row[]): string {
       line([backend, ...(timed ? cellsOf(timed) : [error, '', '', '', ''])]),
     ),
     '',
+    ...backends.map(adapterOf),
     navigator.userAgent,
     '',
   ].join('\n');

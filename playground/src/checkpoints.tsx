@@ -3,12 +3,13 @@ import type { Session } from './session.js';
 import { modelTitles, namesOf } from './titles.js';
 
 export function Checkpoints({ session }: { session: Session }) {
-  const { models, ask, fail, load, file } = session;
+  const { models, ask, fail, load, file, saved, keep } = session;
   const names = namesOf(models);
   const save = async (model: number) => {
-    const archive = await ask('save', { model });
-    const { name, points } = models[model];
-    download(archive, `memgrad-${name}-step-${points.at(-1)?.step ?? 0}.tar`);
+    const { archive, step } = await ask('save', { model });
+    const name = `memgrad-${models[model].name}-step-${step}.tar`;
+    download(archive, name);
+    keep({ name, step });
   };
   return (
     <section class="card" aria-label="Checkpoint">
@@ -45,13 +46,18 @@ export function Checkpoints({ session }: { session: Session }) {
         <pre>
           <code>
             {[
-              'mkdir -p runs/page && tar -xf memgrad-rmt-step-200.tar -C runs/page',
+              `mkdir -p runs/page && tar -xf ${saved?.name ?? 'FILE.tar'} -C runs/page`,
               'npx memgrad eval runs/page',
               'npx memgrad sample runs/page',
-              'npx memgrad train --resume runs/page --stop-at 1 --steps 1000',
+              `npx memgrad train --resume runs/page --stop-at 1 --steps ${(saved?.step ?? 0) + 1000}`,
             ].join('\n')}
           </code>
         </pre>
+        <p class="hint">
+          {saved
+            ? `${saved.name} is the run that was saved last.`
+            : 'FILE.tar is the file that Save downloads; no run has been saved yet.'}
+        </p>
         <p class="hint">
           A folder that <code>memgrad train --out</code> wrote opens here as it is, or as an archive
           that <code>tar -cf run.tar -C runs/first .</code> makes of it.

@@ -8,21 +8,25 @@ interface FieldProps<T> {
   onChange: (value: T) => void;
   hint?: string;
   disabled?: boolean;
+  /** What a lesson may point at it by. */
+  shows?: string;
 }
 
 function Field({
   label,
   id,
   hint,
+  shows,
   children,
 }: {
   label: string;
   id: string;
   hint?: string;
+  shows?: string;
   children: ComponentChildren;
 }) {
   return (
-    <div class="field">
+    <div class="field" data-shows={shows}>
       <label for={id}>{label}</label>
       {children}
       {hint && (
@@ -42,12 +46,13 @@ export function Select<T extends string>({
   onChange,
   hint,
   disabled,
+  shows,
 }: FieldProps<T> & {
   options: readonly (readonly [value: T, text: string])[];
 }) {
   const id = useId();
   return (
-    <Field label={label} id={id} hint={hint}>
+    <Field label={label} id={id} hint={hint} shows={shows}>
       <select
         id={id}
         value={value}
@@ -72,6 +77,7 @@ export function NumberField({
   onChange,
   hint,
   disabled,
+  shows,
   range: [least, most],
   step = 1,
 }: FieldProps<number> & {
@@ -85,7 +91,7 @@ export function NumberField({
     (input.current as HTMLInputElement).value = String(value);
   }, [value]);
   return (
-    <Field label={label} id={id} hint={hint}>
+    <Field label={label} id={id} hint={hint} shows={shows}>
       <input
         id={id}
         ref={input}

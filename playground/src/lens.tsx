@@ -42,7 +42,7 @@ export function Lens({ session, state, set }: PanelProps & { session: Session })
             erased={erased}
             onErase={(next) => set({ erase: showErased(next) })}
           />
-          <section class="card" aria-label="Attention">
+          <section class="card" aria-label="Attention" data-shows="attention">
             <h2>Attention</h2>
             <div class="choices">
               <Choice
@@ -99,7 +99,7 @@ function Answers({
     given.filter((token, i) => token === answer[i]).length;
   const lost = right(whole) - right(without);
   return (
-    <section class="card" aria-label="Answer">
+    <section class="card" aria-label="Answer" data-shows="answer">
       <h2>{name} on this sample</h2>
       <dl class="answers">
         <Tokens name="Prompt" tokens={whole.sample.prompt} />
@@ -131,7 +131,7 @@ function Gradients({ points }: { points: readonly Point[] }) {
     points.every(({ segmentGradientNorms }) => segmentGradientNorms.every((norm) => norm === 0))
   ) {
     return (
-      <section class="card" aria-label="Gradient by segment">
+      <section class="card" aria-label="Gradient by segment" data-shows="gradient">
         <h2>Gradient by segment</h2>
         <p class="hint">
           {count === 0
@@ -152,6 +152,7 @@ function Gradients({ points }: { points: readonly Point[] }) {
   return (
     <Plot
       title="Norm of the gradient by the memory that a segment reads"
+      shows="gradient"
       summary={`At step ${points[points.length - 1].step}: ${last.map((norm, i) => `${norm.toPrecision(2)} into segment ${i + 1}`).join(', ')}`}
       curves={curves}
       log

@@ -5,6 +5,8 @@ import type { State } from './state.js';
 export interface Change {
   readonly label: string;
   readonly state: Partial<State>;
+  /** Where it is to be seen, by the `data-shows` of the page: the page scrolls to the first and marks all. */
+  readonly shows: readonly string[];
 }
 
 export interface Lesson {
@@ -37,19 +39,30 @@ export const lessons: readonly Lesson[] = [
         changes: [
           {
             label: 'w = 0.51',
-            state: { expression: 'tanh(w * x + b)', at: 'w=0.51, x=2, b=-0.25' },
+            state: { tab: 'microscope', expression: 'tanh(w * x + b)', at: 'w=0.51, x=2, b=-0.25' },
+            shows: ['value-w'],
           },
         ],
       },
       {
         text: 'Make b 4. The result is almost 1 whatever w is; the slope of tanh is almost 0, and so is every gradient behind it. Such a neuron does not learn.',
         changes: [
-          { label: 'b = 4', state: { expression: 'tanh(w * x + b)', at: 'w=0.5, x=2, b=4' } },
+          {
+            label: 'b = 4',
+            state: { tab: 'microscope', expression: 'tanh(w * x + b)', at: 'w=0.5, x=2, b=4' },
+            shows: ['value-b'],
+          },
         ],
       },
       {
         text: 'What is used more than once gets a gradient from every use, and they add up: x * x + x at 3 gives 1 + 3 + 3.',
-        changes: [{ label: 'x used three times', state: { expression: 'x * x + x', at: 'x=3' } }],
+        changes: [
+          {
+            label: 'x used three times',
+            state: { tab: 'microscope', expression: 'x * x + x', at: 'x=3' },
+            shows: ['expression'],
+          },
+        ],
       },
     ],
   },
@@ -72,7 +85,8 @@ export const lessons: readonly Lesson[] = [
         changes: [
           {
             label: 'As one operation',
-            state: { expression: 'crossEntropy(z, 0)', at: 'z=[1,2,-0.5]' },
+            state: { tab: 'microscope', expression: 'crossEntropy(z, 0)', at: 'z=[1,2,-0.5]' },
+            shows: ['expression'],
           },
         ],
       },
@@ -81,11 +95,13 @@ export const lessons: readonly Lesson[] = [
         changes: [
           {
             label: '1000, the long way',
-            state: { expression: CROSS_ENTROPY, at: 'z=[1000,2,-0.5]' },
+            state: { tab: 'microscope', expression: CROSS_ENTROPY, at: 'z=[1000,2,-0.5]' },
+            shows: ['remarks', 'value-z'],
           },
           {
             label: '1000, as one operation',
-            state: { expression: 'crossEntropy(z, 0)', at: 'z=[1000,2,-0.5]' },
+            state: { tab: 'microscope', expression: 'crossEntropy(z, 0)', at: 'z=[1000,2,-0.5]' },
+            shows: ['expression'],
           },
         ],
       },
@@ -105,13 +121,19 @@ export const lessons: readonly Lesson[] = [
       {
         text: 'Now take one segment in place of three and start again. The same model learns the task within some 150 steps. It was not too small; it could not see.',
         changes: [
-          { label: 'One segment', state: { segments: 1, tab: 'train' } },
-          { label: 'Three segments', state: { segments: 3, tab: 'train' } },
+          { label: 'One segment', state: { segments: 1, tab: 'train' }, shows: ['segments'] },
+          { label: 'Three segments', state: { segments: 3, tab: 'train' }, shows: ['segments'] },
         ],
       },
       {
         text: 'With three segments, in the recurrence lens, the attention of each segment is a triangle of its own, and no gradient flows from one segment to another. A loss in segment 2 tells segment 1 nothing.',
-        changes: [{ label: 'Look at attention', state: { segments: 3, tab: 'lens', segment: 2 } }],
+        changes: [
+          {
+            label: 'Look at attention',
+            state: { segments: 3, tab: 'lens', segment: 2 },
+            shows: ['attention'],
+          },
+        ],
       },
     ],
   },
@@ -123,18 +145,32 @@ export const lessons: readonly Lesson[] = [
       {
         text: 'Transformer-XL keeps the last rows of every layer and looks at them from the next segment. With six rows, a whole segment, it learns to copy in a few hundred steps. Press “Six rows”, then Start.',
         changes: [
-          { label: 'Six rows', state: { cache: 6, segments: 3, second: 'none', tab: 'train' } },
+          {
+            label: 'Six rows',
+            state: { cache: 6, segments: 3, second: 'none', tab: 'train' },
+            shows: ['cache'],
+          },
         ],
       },
       {
         text: 'With two rows the accuracy stops near 60%. Only the last symbols of what was read are within reach; the others it has to guess. (Somewhat more than two come through: in the second layer a cached row has itself looked at rows before it.)',
         changes: [
-          { label: 'Two rows', state: { cache: 2, segments: 3, second: 'none', tab: 'train' } },
+          {
+            label: 'Two rows',
+            state: { cache: 2, segments: 3, second: 'none', tab: 'train' },
+            shows: ['cache'],
+          },
         ],
       },
       {
         text: 'Why does it not learn to put all six symbols into two rows? Because no gradient flows through the cache. Its rows are taught to help in their own segment, never to carry what a later one needs. The lens says so: there is no gradient between segments.',
-        changes: [{ label: 'Look at attention', state: { tab: 'lens', segment: 2 } }],
+        changes: [
+          {
+            label: 'Look at attention',
+            state: { tab: 'lens', segment: 2 },
+            shows: ['attention'],
+          },
+        ],
       },
       {
         text: 'A longer cache reaches farther, until the sequence grows again: six segments of three tokens with four rows stop near 75%. RMT beside it learns the same sequences to the end with six memory tokens, since these do have a gradient.',
@@ -142,6 +178,7 @@ export const lessons: readonly Lesson[] = [
           {
             label: 'Six segments, four rows, RMT beside it',
             state: { cache: 4, segments: 6, second: 'rmt', tab: 'train' },
+            shows: ['segments', 'cache', 'second'],
           },
         ],
       },
@@ -157,24 +194,46 @@ export const lessons: readonly Lesson[] = [
       },
       {
         text: 'Press Start. For some sixty steps nothing happens. Then the loss falls, and within some 140 steps the task is learnt. Under the lens watch the curves at the bottom: the gradient that comes back into segments 2 and 3 grows by ten times and more just before the loss falls. That is when segment 1 is told what to write. In a model where these curves stay low, recurrence never begins to learn.',
-        changes: [{ label: 'Watch the gradient', state: { tab: 'lens' } }],
+        changes: [{ label: 'Watch the gradient', state: { tab: 'lens' }, shows: ['gradient'] }],
       },
       {
         text: 'The attention of the write rows in segment 1 shows what was learnt: each of them picks a token of the sample. In segment 2, in the second layer, each token looks back at the one read row that it needs.',
         changes: [
-          { label: 'What segment 1 writes', state: { tab: 'lens', segment: 1, layer: 1 } },
-          { label: 'What segment 2 reads', state: { tab: 'lens', segment: 2, layer: 2 } },
+          {
+            label: 'What segment 1 writes',
+            state: { tab: 'lens', segment: 1, layer: 1 },
+            shows: ['attention'],
+          },
+          {
+            label: 'What segment 2 reads',
+            state: { tab: 'lens', segment: 2, layer: 2 },
+            shows: ['attention'],
+          },
         ],
       },
       {
         text: 'Now erase: tick token 3 in the row “read by segment 2”. The third symbol is lost, in both copies, and in another sample again the third (unless the guess in its place happens to be right). Token 4 costs the fourth. Nobody told the model to give each symbol a token; the gradient did.',
-        changes: [{ label: 'Erase token 3', state: { tab: 'lens', erase: '2.3' } }],
+        changes: [
+          {
+            label: 'Erase token 3',
+            state: { tab: 'lens', erase: '2.3' },
+            shows: ['answer', 'derivatives'],
+          },
+        ],
       },
       {
         text: 'Fewer memory tokens than symbols are enough too, if slower to learn: a vector of 32 numbers has room for more than one of eight symbols. Try two.',
         changes: [
-          { label: 'Two memory tokens', state: { memory: 2, erase: '', tab: 'train' } },
-          { label: 'Six memory tokens', state: { memory: 6, erase: '', tab: 'train' } },
+          {
+            label: 'Two memory tokens',
+            state: { memory: 2, erase: '', tab: 'train' },
+            shows: ['memory'],
+          },
+          {
+            label: 'Six memory tokens',
+            state: { memory: 6, erase: '', tab: 'train' },
+            shows: ['memory'],
+          },
         ],
       },
     ],

@@ -20,29 +20,36 @@ export function Memory({
       </section>
     );
   }
-  const most = Math.max(...memory.map(largest));
+  const writes = segments.some(({ written }) => written > 0);
   return (
     <section class="card" aria-label="Memory">
       <h2>Memory</h2>
       <p class="hint">
-        One row to a memory token, one column to a component, from below zero to above. Point at a
-        cell, or go to it with the arrow keys.
+        One row to a memory token, one column to a component, from below zero to above. Each picture
+        has its own scale, up to its largest number. Point at a cell, or go to it with the arrow
+        keys.{' '}
+        {writes
+          ? 'Before segment 1 nothing has been written: it reads numbers that the model has learned to begin with, small ones in a new model.'
+          : 'This model writes no memory: every segment reads the same learned numbers.'}
       </p>
       <div class="memories">
         {memory.map((matrix, i) => (
           <figure key={i}>
             <figcaption>
-              {i < segments.length ? `Read by segment ${i + 1}` : `Written by segment ${i}`}
+              <span>
+                {i < segments.length ? `Read by segment ${i + 1}` : `Written by segment ${i}`}
+              </span>
+              <span class="hint">{scaleOf(matrix)}</span>
             </figcaption>
             <HeatMap
               title={`Memory vectors ${i < segments.length ? `read by segment ${i + 1}` : `written by segment ${i}`}`}
-              summary={`${matrix.rows} memory tokens of ${matrix.columns} numbers; their lengths are ${lengthsOf(matrix).join(', ')}`}
+              summary={`${matrix.rows} memory tokens of ${matrix.columns} numbers; their lengths are ${lengthsOf(matrix).join(', ')}; the strongest colour is ${scaleOf(matrix)}`}
               matrix={matrix}
-              most={most}
+              most={largest(matrix)}
               cell={[8, 14]}
               rows={matrix.rows < 10 ? numbers(matrix.rows) : undefined}
               describe={(row, column, value) =>
-                `Token ${row + 1}, component ${column + 1}: ${value.toFixed(2)}`
+                `Token ${row + 1}, component ${column + 1}: ${Number(value.toPrecision(2))}`
               }
             />
           </figure>
@@ -80,7 +87,7 @@ function Derivatives({
         it: the segment then reads zeros in its place.
       </p>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls */}
-      <section class="scroll" tabIndex={0} aria-labelledby="derivatives">
+      <section class="scroll" tabIndex={0} aria-labelledby="derivatives" data-shows="derivatives">
         <table class="derivatives">
           <thead>
             <tr>
@@ -131,6 +138,12 @@ function numbers(count: number): string[] {
 
 function largest({ values }: Matrix): number {
   return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+}
+
+/** What the strongest colours stand for. */
+function scaleOf(matrix: Matrix): string {
+  const most = largest(matrix);
+  return most === 0 ? 'all 0' : `±${Number(most.toPrecision(2))}`;
 }
 
 function lengthsOf({ rows, columns, values }: Matrix): string[] {

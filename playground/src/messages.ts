@@ -12,14 +12,14 @@ export interface Opened {
   /** Tokens of a whole sequence, and in how many segments they are read. */
   readonly time: number;
   readonly segments: number;
-  /** What the task is measured by, and how much of it guessing gets. */
+  /** What the task is measured by, which is the accuracy of its points, and how much of it guessing gets. */
   readonly metric: Task['metric'];
   readonly chance: number;
   /** The steps taken before it was opened here. */
   readonly history: readonly Point[];
 }
 
-/** What is kept of a step to be drawn. */
+/** What is kept of a step to be drawn; its accuracy is the share of whole answers where a task is measured by these. */
 export type Point = Pick<
   TrainStep,
   'step' | 'loss' | 'accuracy' | 'tokensPerSecond' | 'segmentGradientNorms'
@@ -89,10 +89,26 @@ export interface Timed {
   readonly loss: number;
 }
 
+/** A run as a file. */
+export interface Saved {
+  readonly archive: Uint8Array<ArrayBuffer>;
+  /** The steps that it has taken, which may be more than the page has heard of. */
+  readonly step: number;
+}
+
+/** A backend that the browser seems to have, and what computes for it. */
+export interface Available {
+  readonly name: BackendName;
+  /** As the browser names it. */
+  readonly adapter: string;
+  /** Whether the processor computes what a GPU would. */
+  readonly software: boolean;
+}
+
 /** What the Worker can be asked for: the question, and its answer. */
 export interface Requests {
   /** Which backends there seem to be. */
-  backends: [question: undefined, answer: BackendName[]];
+  backends: [question: undefined, answer: Available[]];
   /** Makes new models, untrained; those before are gone. */
   open: [question: { configs: readonly RunConfig[] }, answer: Opened[]];
   /** Goes on with a saved run in place of all models; its files by name, or packed as one. */
@@ -100,7 +116,7 @@ export interface Requests {
     question: { files: Uint8Array | ReadonlyMap<string, Uint8Array>; backend: BackendName },
     answer: Opened[],
   ];
-  /** Trains until it is told to pause, or has just come to where all is learnt. */
+  /** Trains until it is told to pause, or until a model has learnt that had not. */
   play: [question: undefined, answer: undefined];
   pause: [question: undefined, answer: undefined];
   /** One step of each model. */
@@ -112,7 +128,7 @@ export interface Requests {
   /** Times so many training steps on a backend. */
   bench: [question: { backend: BackendName; steps: number }, answer: Timed];
   /** The run of a model, packed as one file. */
-  save: [question: { model: number }, answer: Uint8Array<ArrayBuffer>];
+  save: [question: { model: number }, answer: Saved];
 }
 
 export type RequestName = keyof Requests;

@@ -1,27 +1,27 @@
 /** What the autodiff microscope shows: an expression forward and backward, one operation at a time. */
-import { defaultBackend, type Nested } from 'memgrad';
+import { defaultBackend } from 'memgrad';
 import {
   type Explanation,
   examples,
   explain,
+  isLost,
   knownAt,
   parseValues,
+  remarksOn,
   showNode,
   shownNodes,
   showValue,
   stepsOf,
   variablesOf,
-  writeValue,
   writeValues,
 } from 'memgrad/explain';
-import { useEffect, useId, useState } from 'preact/hooks';
+import { useEffect, useId, useMemo, useState } from 'preact/hooks';
 import { Select } from './controls.js';
 import type { PanelProps } from './state.js';
 import { StepText } from './step-text.js';
 import { Stepper } from './stepper.js';
 import { TapeGraph } from './tape-graph.js';
-
-type Given = ReadonlyMap<string, Nested>;
+import { type Given, said, useTyped, Values } from './values.js';
 
 interface Shown {
   /** What was explained last. */
@@ -31,10 +31,21 @@ interface Shown {
   given?: Given;
   /** Why what is written now cannot be explained. */
   error?: string;
+  /** Why the values in the address are not used. */
+  unread?: string;
 }
 
 export function MicroscopePanel({ state, set }: PanelProps) {
-  const { explanation, variables = [], given, error } = useExplanation(state.expression, state.at);
+  const {
+    explanation,
+    variables = [],
+    given,
+    error,
+    unread,
+  } = useExplanation(state.expression, state.at);
+  const typed = useTyped(state.at, variables, given, set);
+  const isStale = error !== undefined || typed.problems.size > 0;
+  const example = examples.find(({ expression }) => expression === state.expression);
   const [wanted, setPosition] = useState(0);
   const last = explanation ? stepsOf(explanation).length - 1 : 0;
   const position = Math.min(wanted, last);
@@ -49,9 +60,12 @@ export function MicroscopePanel({ state, set }: PanelProps) {
       <section class="card microscope-input" aria-label="What is looked at">
         <Select
           label="Begin with"
-          value={examples.find(({ expression }) => expression === state.expression)?.name ?? ''}
-          options={[['', 'your own'], ...examples.map(({ name }) => [name, name] as const)]}
-          hint={examples.find(({ expression }) => expression === state.expression)?.about}
+          value={example?.name ?? ''}
+          options={[
+            ...(example ? [] : [['', 'your own'] as const]),
+            ...examples.map(({ name }) => [name, name] as const),
+          ]}
+          hint={example?.about}
           onChange={(chosen) => {
             const example = examples.find(({ name }) => name === chosen);
             if (!example) return;
@@ -59,12 +73,12 @@ export function MicroscopePanel({ state, set }: PanelProps) {
             begin({ expression, at: writeValues(Object.entries(at)) });
           }}
         />
-        <div class="field">
+        <div class="field" data-shows="expression">
           <label for={textId}>Expression</label>
           <textarea
             id={textId}
-            rows={Math.max(2, state.expression.split('\n').length)}
-            maxLength={500}
+            rows={Math.min(12, Math.max(2, state.expression.split('\n').length))}
+            aria-invalid={error !== undefined}
             spellcheck={false}
             autocapitalize="off"
             value={state.expression}
@@ -76,23 +90,38 @@ export function MicroscopePanel({ state, set }: PanelProps) {
             last line is differentiated.
           </p>
         </div>
-        {given && (
-          <Values variables={variables} explanation={explanation} given={given} set={set} />
-        )}
         {error && (
           <p class="error" role="alert">
             {error}
           </p>
         )}
+        {unread && (
+          <p class="error" role="alert">
+            {unread}
+          </p>
+        )}
+        {given && variables.length > 0 && (
+          <Values variables={variables} explanation={explanation} given={given} typed={typed} />
+        )}
       </section>
+      {explanation && isStale && (
+        <p class="stale-note" role="status">
+          Until the error is repaired, the graph below is still that of{' '}
+          <code>{explanation.expression}</code>
+          {error === undefined && ' at the values before'}.
+        </p>
+      )}
       {explanation && (
-        <Stepper position={position} last={last} onMove={move}>
-          <TapeGraph explanation={explanation} position={position} onMove={move} />
-          <div class="step-and-tape">
-            <StepText explanation={explanation} position={position} />
-            <Tape explanation={explanation} position={position} />
-          </div>
-        </Stepper>
+        <div class={isStale ? 'stale' : ''} inert={isStale}>
+          <Remarks explanation={explanation} />
+          <Stepper position={position} last={last} onMove={move}>
+            <TapeGraph explanation={explanation} position={position} onMove={move} />
+            <div class="step-and-tape">
+              <StepText explanation={explanation} position={position} />
+              <Tape explanation={explanation} position={position} />
+            </div>
+          </Stepper>
+        </div>
       )}
     </div>
   );
@@ -104,8 +133,10 @@ function useExplanation(expression: string, at: string): Shown {
   useEffect(() => {
     let current = true;
     run(expression, at).then(
-      (now) => current && setShown((before) => ({ ...before, error: undefined, ...now })),
-      ({ message }: Error) => current && setShown((before) => ({ ...before, error: message })),
+      (now) =>
+        current &&
+        setShown((before) => ({ ...before, error: undefined, unread: undefined, ...now })),
+      (error) => current && setShown((before) => ({ ...before, error: said(error) })),
     );
     return () => {
       current = false;
@@ -117,77 +148,37 @@ function useExplanation(expression: string, at: string): Shown {
 /** On the default backend, in float32: cpu, which has float64, needs a looser policy than this page has. */
 async function run(expression: string, at: string): Promise<Shown> {
   const variables = variablesOf(expression);
-  const given = new Map([...parseValues(at)].filter(([name]) => variables.includes(name)));
+  const { values, unread } = valuesIn(at);
+  const given = new Map([...values].filter(([name]) => variables.includes(name)));
   const backend = defaultBackend();
   return explain(expression, { at: given, backend }).then(
-    (explanation) => ({ variables, given, explanation }),
-    ({ message }: Error) => ({ variables, given, error: message }), // other values may help
+    (explanation) => ({ variables, given, explanation, unread }),
+    (error) => ({ variables, given, error: said(error), unread }), // other values may help
   );
 }
 
-/** An input for each variable. */
-function Values({
-  variables,
-  explanation,
-  given,
-  set,
-}: {
-  variables: readonly string[];
-  explanation: Explanation | undefined;
-  given: Given;
-  set: PanelProps['set'];
-}) {
-  const change = (name: string, text: string) => {
-    const others = writeValues([...given].filter(([other]) => other !== name));
-    set({ at: [...(others ? [others] : []), `${name}=${text}`].join(', ') });
-  };
-  const textOf = (name: string) => {
-    const value = given.get(name);
-    if (value !== undefined) return writeValue(value);
-    const chosen = explanation?.nodes.find(
-      (node) => node.kind === 'variable' && node.name === name,
-    );
-    return chosen ? showValue(chosen.value, chosen.shape) : '';
-  };
-  return (
-    <fieldset class="values">
-      <legend>Values</legend>
-      {variables.map((name) => (
-        <Value key={name} name={name} text={textOf(name)} onChange={(text) => change(name, text)} />
-      ))}
-    </fieldset>
-  );
+/** The values in the address; none where they cannot be read, as in a link that lost its end. */
+function valuesIn(at: string): { values: Given; unread?: string } {
+  try {
+    return { values: parseValues(at) };
+  } catch (error) {
+    const unread = `The address has values that cannot be read, “${at}”, so others are used. ${said(error)}`;
+    return { values: new Map(), unread };
+  }
 }
 
-/** The input of one variable, which keeps what is typed while it is no value yet. */
-function Value({
-  name,
-  text,
-  onChange,
-}: {
-  name: string;
-  text: string;
-  onChange: (text: string) => void;
-}) {
-  const id = useId();
-  const [typed, setTyped] = useState<string>();
+/** Why a gradient is missing, and where NaN begins. */
+function Remarks({ explanation }: { explanation: Explanation }) {
+  const remarks = useMemo(() => remarksOn(explanation), [explanation]);
   return (
-    <div class="field">
-      <label for={id}>{name}</label>
-      <input
-        id={id}
-        type="text"
-        size={Math.min(40, Math.max(8, text.length))}
-        placeholder="[1, 2]"
-        spellcheck={false}
-        autocapitalize="off"
-        value={typed ?? text}
-        onInput={({ currentTarget }) => {
-          setTyped(currentTarget.value);
-          if (currentTarget.value.trim() !== '') onChange(currentTarget.value);
-        }}
-        onBlur={() => setTyped(undefined)}
-      />
+    <div role="status" data-shows="remarks">
+      {remarks.length > 0 && (
+        <div class="card remarks">
+          {remarks.map((remark) => (
+            <p key={remark}>{remark}</p>
+          ))}
+        </div>
+      )}
     </div>
   );
 }
@@ -217,8 +208,10 @@ function Tape({ explanation, position }: { explanation: Explanation; position: n
                 <th scope="row">
                   <code>{showNode(explanation, node)}</code>
                 </th>
-                <td>{values.has(id) ? showValue(value, shape) : ''}</td>
-                <td>{sum ? showValue(sum, shape) : ''}</td>
+                <td class={values.has(id) && isLost(value) ? 'lost' : ''}>
+                  {values.has(id) ? showValue(value, shape) : ''}
+                </td>
+                <td class={sum && isLost(sum) ? 'lost' : ''}>{sum ? showValue(sum, shape) : ''}</td>
               </tr>
             );
           })}

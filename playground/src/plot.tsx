@@ -13,6 +13,7 @@ export interface Curve {
 }
 
 const HEIGHT = 220;
+const LETTER = 7; // of the labels, in pixels
 /** No curve is drawn with more points than this; a screen has no more. */
 const MOST_POINTS = 1500;
 
@@ -22,20 +23,28 @@ export function Plot({
   summary,
   curves,
   range,
+  show = String,
   log = false,
+  shows,
 }: {
   title: string;
   summary: string;
   curves: readonly Curve[];
   range?: readonly [least: number, most: number];
+  /** A value on the axis as text. */
+  show?: (value: number) => string;
   log?: boolean;
+  /** What a lesson may point at it by. */
+  shows?: string;
 }) {
   const holder = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   const theme = useTheme();
+  const empty = curves.every(({ xs }) => xs.length === 0);
   const shape = curves.map(({ label, colour, dashed }) => [label, colour, dashed].join()).join(';');
 
   useEffect(() => {
+    if (empty) return; // uPlot would keep the grid of the curves before
     const element = holder.current as HTMLDivElement;
     const axis = {
       stroke: colour('--muted'),
@@ -53,8 +62,9 @@ export function Plot({
           { ...axis, size: 32, incrs: wholeNumbers },
           {
             ...axis,
-            size: 60,
-            ...(log && { ...decades, grid: { ...axis.grid, filter: powersOfTen } }),
+            size: widthOf,
+            values: (_, splits) => splits.map((value) => (value === null ? '' : show(value))),
+            ...(log && { filter: powersOfTen, grid: { ...axis.grid, filter: powersOfTen } }),
           },
         ],
         series: [
@@ -79,13 +89,14 @@ export function Plot({
     return () => {
       observer.disconnect();
       plot.current?.destroy();
+      plot.current = undefined;
     };
-  }, [theme, shape, log, range?.join()]);
+  }, [theme, shape, log, range?.join(), empty]);
 
   useEffect(() => plot.current?.setData(dataOf(curves)));
 
   return (
-    <figure class="plot">
+    <figure class="plot" data-shows={shows}>
       <figcaption>
         <span class="title">{title}</span>
         <span class="legend">
@@ -96,7 +107,9 @@ export function Plot({
           ))}
         </span>
       </figcaption>
-      <div ref={holder} role="img" aria-label={`${title}. ${summary}`} />
+      <div ref={holder} class="picture" role="img" aria-label={`${title}. ${summary}`}>
+        {empty && <p class="hint">Start training, or take a step: the curve begins here.</p>}
+      </div>
     </figure>
   );
 }
@@ -109,10 +122,10 @@ const powersOfTen = (_: uPlot, splits: number[]) =>
   splits.map((value) =>
     Number.isInteger(Math.round(1e6 * Math.log10(value)) / 1e6) ? value : null,
   );
-const decades: uPlot.Axis = {
-  filter: powersOfTen,
-  values: (_, splits) => splits.map((value) => (value === null ? '' : String(value))),
-};
+
+/** The room that the labels of the vertical axis need, in pixels. */
+const widthOf: uPlot.Axis.Size = (_, values) =>
+  18 + LETTER * Math.max(4, ...(values ?? []).map(({ length }) => length));
 
 /** The curves over one axis, which is made of the points of all of them. */
 function dataOf(curves: readonly Curve[]): uPlot.AlignedData {

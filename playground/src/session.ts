@@ -1,10 +1,10 @@
 /** The page's side of the Worker: questions with answers, and what training has come to. */
-import type { BackendName } from 'memgrad';
 import type { RunConfig } from 'memgrad/runs';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { configsOf } from './configs.js';
 import type {
   Answer,
+  Available,
   FromWorker,
   Opened,
   Point,
@@ -27,10 +27,16 @@ export interface Trained extends Opened {
   readonly points: Point[];
 }
 
+/** A file that was downloaded, and the steps of the run in it. */
+export interface SavedFile {
+  readonly name: string;
+  readonly step: number;
+}
+
 /** What the panels share: the models in the Worker, and what can be done with them. */
 export interface Session {
   readonly ask: Ask;
-  readonly backends: readonly BackendName[];
+  readonly backends: readonly Available[];
   readonly models: readonly Trained[];
   readonly playing: boolean;
   /** What went wrong last. */
@@ -39,23 +45,31 @@ export interface Session {
   readonly version: number;
   /** The name of the file that the models come from, if they don't come from the controls. */
   readonly file: string;
+  /** The run that was saved last. */
+  readonly saved: SavedFile | undefined;
   reset(): void;
   load(files: Uint8Array | ReadonlyMap<string, Uint8Array>, name: string): void;
+  /** Notes what was saved. */
+  keep(saved: SavedFile): void;
   /** Shows what went wrong. */
   fail(error: unknown): void;
 }
 
-type View = Pick<Session, 'backends' | 'models' | 'playing' | 'error' | 'version' | 'file'>;
+type View = Pick<
+  Session,
+  'backends' | 'models' | 'playing' | 'error' | 'version' | 'file' | 'saved'
+>;
 
 /** The Worker with the models that `state` asks for; they are made anew when it asks for others. */
 export function useSession(state: State): Session {
   const [view, setView] = useState<View>({
-    backends: ['wasm'],
+    backends: [{ name: 'wasm', adapter: 'the processor', software: false }],
     models: [],
     playing: false,
     error: '',
     version: 0,
     file: '',
+    saved: undefined,
   });
   const change = (next: Partial<View>) =>
     setView((view) => ({ ...view, ...next, version: view.version + 1 }));
@@ -93,6 +107,7 @@ export function useSession(state: State): Session {
     ...view,
     ask,
     fail,
+    keep: (saved) => setView((view) => ({ ...view, saved })),
     reset: () => open(JSON.parse(wanted)),
     load: (files, name) => {
       const loading = ask('load', { files, backend: state.backend });

@@ -27,6 +27,7 @@ export function Setup({ state, set, session }: PanelProps & { session: Session }
   const whole = (name: keyof typeof ranges & keyof State, label: string, disabled = false) => (
     <NumberField
       label={label}
+      shows={name}
       value={state[name] as number}
       range={ranges[name]}
       disabled={disabled}
@@ -48,6 +49,7 @@ export function Setup({ state, set, session }: PanelProps & { session: Session }
       />
       <Select<ModelName | 'none'>
         label="Beside it"
+        shows="second"
         value={state.second}
         options={[['none', 'no other'], ...titles(modelTitles)]}
         onChange={(second) => set({ second })}
@@ -66,6 +68,7 @@ export function Setup({ state, set, session }: PanelProps & { session: Session }
       />
       <NumberField
         label="Segments"
+        shows="segments"
         value={state.segments}
         range={ranges.segments}
         hint={cut}
@@ -78,7 +81,8 @@ export function Setup({ state, set, session }: PanelProps & { session: Session }
         value={state.backend}
         options={sameText(
           backendChoices.filter(
-            (name) => name === state.backend || session.backends.includes(name),
+            (choice) =>
+              choice === state.backend || session.backends.some(({ name }) => name === choice),
           ),
         )}
         onChange={(backend) => set({ backend })}

@@ -7,6 +7,9 @@ import { type ModelName, modelNames } from 'memgrad/models';
 import { type TaskName, taskNames } from 'memgrad/tasks';
 import { lessons } from './lessons.js';
 
+/** The longest text of the microscope, which its parser takes. */
+const LONGEST = 2000;
+
 export const tabs = ['train', 'lens', 'microscope', 'bench'] as const;
 export const themes = ['system', 'light', 'dark'] as const;
 export const backendChoices = ['wasm', 'webgl', 'webgpu'] as const;
@@ -86,6 +89,9 @@ export const defaults: State = {
   at: 'w=0.5, x=2, b=-0.25',
 };
 
+/** What the page opens with: a model that learns the task beside one that cannot. */
+export const opening: State = { ...defaults, second: 'transformer' };
+
 /** The smallest and largest values of the fields that are whole numbers. */
 export const ranges = {
   length: [1, 60],
@@ -149,17 +155,17 @@ const readers: { [Name in keyof State]: Reader<State[Name]> } = {
   head: whole(ranges.head),
   segment: whole(ranges.segment),
   erase: (text) => (/^(\d{1,2}\.\d{1,2}(,\d{1,2}\.\d{1,2})*)?$/.test(text) ? text : undefined),
-  expression: atMost(500),
-  at: atMost(500),
+  expression: atMost(LONGEST),
+  at: atMost(LONGEST),
 };
 const names = Object.keys(readers) as (keyof State)[];
 
-/** What holds where the address says nothing: the defaults, with the settings of a lesson. */
+/** What holds where the address leaves a setting out: the defaults, with the settings of a lesson. */
 function startOf(lesson: string): State {
   return { ...defaults, ...lessons.find(({ id }) => id === lesson)?.state, lesson };
 }
 
-/** The state that an address describes. */
+/** The state that an address describes; that of the opening where it describes nothing. */
 export function readState(address: URLSearchParams): State {
   const given = (name: keyof State) => readers[name](address.get(name) ?? '');
   const start = startOf((given('lesson') as string | undefined) ?? '');
@@ -167,21 +173,25 @@ export function readState(address: URLSearchParams): State {
     .filter((name) => address.has(name))
     .map((name) => [name, given(name)])
     .filter(([, value]) => value !== undefined);
-  return { ...start, ...Object.fromEntries(read) };
+  return read.length === 0 ? opening : { ...start, ...Object.fromEntries(read) };
 }
 
-/** The address that describes a state. */
+/** The address that describes a state. What no reader would take is left out. */
 export function writeState(state: State): URLSearchParams {
-  const start = startOf(state.lesson);
   const address = new URLSearchParams();
+  if (names.every((name) => state[name] === opening[name])) return address;
+  const start = startOf(state.lesson);
   if (state.lesson) address.set('lesson', state.lesson);
   for (const name of names) {
-    if (state[name] !== start[name]) address.set(name, String(state[name]));
+    const text = String(state[name]);
+    if (state[name] !== start[name] && readers[name](text) !== undefined) address.set(name, text);
   }
+  // An address that says nothing is the opening, which has a second model.
+  if (String(address) === '') address.set('second', state.second);
   return address;
 }
 
-/** The state at the start of a lesson; how the page looks stays as it is. */
+/** The state at the start of a lesson, or without one that of the opening; how the page looks stays as it is. */
 export function startLesson(lesson: string, { theme }: State): State {
-  return { ...startOf(lesson), theme };
+  return { ...(lesson ? startOf(lesson) : opening), theme };
 }

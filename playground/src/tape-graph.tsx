@@ -3,6 +3,7 @@ import { Graph, layout } from '@dagrejs/dagre';
 import {
   type ExplainedNode,
   type Explanation,
+  isLost,
   knownAt,
   showNode,
   shownNodes,
@@ -110,11 +111,12 @@ export function TapeGraph({
           const sum = gradients.get(id);
           const slope = sum ? `d${name} = ${showValue(sum, shape)}` : '';
           const lines = [title, shown, slope].map(cut);
+          const lost = (values.has(id) && isLost(value)) || (sum && isLost(sum));
           return (
             // biome-ignore lint/a11y/useSemanticElements: there is no button in SVG
             <g
               key={id}
-              class={`box ${kind} ${id === current ? direction : ''}`}
+              class={`box ${kind} ${id === current ? direction : ''} ${lost ? 'lost' : ''}`}
               transform={`translate(${x - width / 2} ${y - HEIGHT / 2})`}
               role="button"
               tabindex={0} // SVG knows no tabIndex

@@ -2,7 +2,7 @@
 import { GivenAnswer, Tokens } from './answers.js';
 import { Checkpoints } from './checkpoints.js';
 import { type Curve, Plot } from './plot.js';
-import { recent } from './progress.js';
+import { READ, recent } from './progress.js';
 import { type Session, type Trained, useLatest } from './session.js';
 import { Setup } from './setup.js';
 import type { PanelProps } from './state.js';
@@ -35,6 +35,7 @@ export function Train({ session, state, set }: PanelProps & { session: Session }
       )
       .join('; ');
 
+  const byAnswers = models.some(({ metric }) => metric === 'answers');
   return (
     <div class="columns">
       <section class="card" aria-label="Controls">
@@ -49,10 +50,11 @@ export function Train({ session, state, set }: PanelProps & { session: Session }
         </div>
         <div class="plots">
           <Plot
-            title="Accuracy"
+            title={byAnswers ? 'Whole answers right' : 'Accuracy'}
             summary={told('accuracy', percent)}
             curves={curves('accuracy')}
             range={[0, 1]}
+            show={(share) => `${Math.round(100 * share)}%`}
           />
           <Plot
             title="Loss, in nats"
@@ -94,7 +96,7 @@ function Readout({ model, name, colour }: { model: Trained; name: string; colour
           <dd class="step">{(points.at(-1)?.step ?? 0).toLocaleString('en')}</dd>
         </div>
         <div>
-          <dt>Accuracy</dt>
+          <dt>{metric === 'answers' ? 'Whole answers' : 'Accuracy'}</dt>
           <dd class="accuracy">{percent(recent(points, 'accuracy'))}</dd>
         </div>
         <div>
@@ -114,6 +116,12 @@ function Readout({ model, name, colour }: { model: Trained; name: string; colour
         {plural(parameters, 'parameter')}; guessing gets {percent(chance)}
         {metric === 'answers' && ' of whole answers'}
       </p>
+      {metric === 'answers' && (
+        <p class="hint">
+          Counted in {READ} held-out samples after each step, by the answer alone: steps before it
+          and padding don’t count.
+        </p>
+      )}
     </section>
   );
 }

@@ -10,19 +10,22 @@ import {
 } from 'memgrad/runs';
 import { STEPS, timeOf } from './configs.js';
 import { look } from './look.js';
-import type { Erased, Look, Opened, Point, Sample } from './messages.js';
+import type { Erased, Look, Opened, Point, Sample, Saved } from './messages.js';
 import { isLearnt } from './progress.js';
 import { answerFreely, heldOut } from './samples.js';
+import { wholeAnswers } from './whole-answers.js';
 
 export class Trainer {
   readonly #run: TrainingRun;
   readonly #steps: AsyncGenerator<Point, void, void>;
   readonly #points: Point[];
+  #learnt: boolean;
 
   private constructor(run: TrainingRun, history: readonly Point[]) {
     this.#run = run;
     this.#steps = run.train();
     this.#points = [...history];
+    this.#learnt = isLearnt(history);
   }
 
   /** A new model, untrained. */
@@ -40,10 +43,12 @@ export class Trainer {
     }
     const metrics = run.step > 0 ? await storage.read(METRICS_FILE) : new Uint8Array();
     const { last } = readMetrics(metrics, run.step, run.step);
+    const byTokens = run.task.metric === 'tokens';
     const history = last.map((line) => ({
       ...line,
       loss: line.loss ?? Number.NaN,
-      accuracy: line.accuracy ?? Number.NaN,
+      // A file has the share of right tokens in any case; that of whole answers begins here.
+      accuracy: (byTokens ? line.accuracy : null) ?? Number.NaN,
       tokensPerSecond: line.tokensPerSecond ?? Number.NaN,
       segmentGradientNorms: line.segmentGradientNorms.map((norm) => norm ?? Number.NaN),
     }));
@@ -65,8 +70,9 @@ export class Trainer {
     };
   }
 
+  /** Whether it has learnt the task at some time: its accuracy may fall again, and it would pause once more. */
   get learnt(): boolean {
-    return isLearnt(this.#points);
+    return this.#learnt;
   }
 
   async step(): Promise<Point> {
@@ -78,8 +84,12 @@ export class Trainer {
           : 'Training has ended; reset it to begin anew.',
       );
     }
-    const point = pointOf(value);
+    const point =
+      this.#run.task.metric === 'answers'
+        ? { ...pointOf(value), accuracy: await wholeAnswers(this.#run) }
+        : pointOf(value);
     this.#points.push(point);
+    this.#learnt ||= isLearnt(this.#points);
     return point;
   }
 
@@ -93,10 +103,11 @@ export class Trainer {
     return look(this.#run, heldOut(this.#run, index), erased);
   }
 
-  /** The run as one file. */
-  async save(): Promise<Uint8Array<ArrayBuffer>> {
+  /** The run as one file, and how many steps it has taken. */
+  async save(): Promise<Saved> {
     await this.#run.save();
-    return packRun(this.#run.storage as MemoryStorage);
+    const archive = await packRun(this.#run.storage as MemoryStorage);
+    return { archive, step: this.#run.step };
   }
 
   async dispose(): Promise<void> {

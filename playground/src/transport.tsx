@@ -1,13 +1,13 @@
 /** Start, pause, step, reset, and which sample is on the screen. */
 import { NumberField } from './controls.js';
 import { isLearnt } from './progress.js';
-import type { Session } from './session.js';
+import type { Session, Trained } from './session.js';
 import { type PanelProps, ranges } from './state.js';
+import { namesOf } from './titles.js';
 
 export function Transport({ session, state, set }: PanelProps & { session: Session }) {
   const { playing, models, ask, fail, reset } = session;
   const idle = models.length === 0;
-  const learnt = !idle && models.every(({ points }) => isLearnt(points));
   return (
     <div class="transport">
       <button
@@ -31,8 +31,20 @@ export function Transport({ session, state, set }: PanelProps & { session: Sessi
         onChange={(sample) => set({ sample })}
       />
       <p class="status" role="status">
-        {playing ? 'Training.' : learnt ? 'All is learnt; Start goes on.' : 'Not training.'}
+        {playing ? 'Training.' : pausedText(models)}
       </p>
+      <p class="hint rule">Training pauses when a model averages 99.8% over ten steps.</p>
     </div>
   );
+}
+
+/** Who has learnt the task. */
+function pausedText(models: readonly Trained[]): string {
+  const names = namesOf(models);
+  const [learnt, others] = [true, false].map((wanted) =>
+    names.filter((_, i) => isLearnt(models[i].points) === wanted),
+  );
+  if (learnt.length === 0) return 'Not training.';
+  if (others.length === 0) return 'All is learnt; Start goes on.';
+  return `${learnt[0]} has learnt the task, ${others[0]} has not; Start goes on.`;
 }

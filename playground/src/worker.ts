@@ -1,6 +1,7 @@
 /** The Worker: trains and computes, so that the page never waits. */
 import { type Backend, type BackendName, loadBackend } from 'memgrad';
 import { MemoryStorage, unpackRun } from 'memgrad/runs';
+import { availableBackends } from './available.js';
 import type { Answer, FromWorker, Point, Question, RequestName, ToWorker } from './messages.js';
 import { timeSteps } from './step-bench.js';
 import { Trainer } from './trainer.js';
@@ -72,10 +73,11 @@ scope.onmessage = async ({ data: { id, name, question } }: MessageEvent<ToWorker
 /** One step of each model, and then the next round. */
 async function round(): Promise<void> {
   if (!playing) return;
-  const learnt = areLearnt();
+  const learnt = trainers.filter((trainer) => trainer.learnt).length;
   try {
     await stepAll();
-    if (areLearnt() && !learnt) playing = false; // whoever wants to goes on from here
+    // Of two models one may never learn; Start goes on from here.
+    if (trainers.filter((trainer) => trainer.learnt).length > learnt) playing = false;
   } catch (error) {
     playing = false;
     post({ error: messageOf(error) });
@@ -88,10 +90,6 @@ async function stepAll(): Promise<void> {
   for (const [i, trainer] of trainers.entries()) {
     unsent[i].push(await trainer.step());
   }
-}
-
-function areLearnt(): boolean {
-  return trainers.every(({ learnt }) => learnt);
 }
 
 function send(): void {
@@ -116,16 +114,6 @@ async function load(name: BackendName): Promise<Backend> {
   const backend = loaded.get(name) ?? (await loadBackend(name));
   loaded.set(name, backend);
   return backend;
-}
-
-/** Those that the browser seems to have; whether they compute rightly shows when one is loaded. */
-async function availableBackends(): Promise<BackendName[]> {
-  const names: BackendName[] = ['wasm'];
-  if (typeof OffscreenCanvas !== 'undefined' && new OffscreenCanvas(1, 1).getContext('webgl2')) {
-    names.push('webgl');
-  }
-  if (await navigator.gpu?.requestAdapter().catch(() => null)) names.push('webgpu');
-  return names;
 }
 
 function post(message: FromWorker): void {
