@@ -18,6 +18,8 @@ function tar(...args: string[]): void {
 test('the page saves what the command line evaluates, samples from and trains on', async () => {
   await inFolder(async (folder) => {
     const { result, problems } = await openPlayground(async (page) => {
+      await page.getByLabel('Beside it').selectOption('none');
+      await page.locator('main[aria-busy="false"]').waitFor();
       await page.getByRole('button', { name: 'Start' }).click();
       await page.getByText('All is learnt').waitFor();
       const answers = page.getByRole('region', { name: 'Held-out sample' });
@@ -26,10 +28,16 @@ test('the page saves what the command line evaluates, samples from and trains on
       await page.getByRole('button', { name: 'Save RMT' }).click();
       const download = await downloading;
       await download.saveAs(join(folder, 'run.tar'));
-      return { name: download.suggestedFilename(), answers: await answers.innerText() };
+      const name = download.suggestedFilename();
+      await page.getByText('With the command line').click();
+      const commands = page.locator('pre code').filter({ hasText: name });
+      await commands.waitFor();
+      return { name, answers: await answers.innerText(), commands: await commands.innerText() };
     });
     assert.equal(problems, []);
     const [, step] = /^memgrad-rmt-step-(\d+)\.tar$/.exec(result.name) ?? [];
+    assert.match(result.commands, `tar -xf ${result.name} -C runs/page`);
+    assert.match(result.commands, `--steps ${Number(step) + 1000}`);
     const run = join(folder, 'run');
     await mkdir(run);
     tar('-xf', join(folder, 'run.tar'), '-C', run);

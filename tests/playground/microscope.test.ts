@@ -156,6 +156,66 @@ test('what is not understood is said, and what was shown stays', () =>
     assert.match(await said(page), 'No value was written for a, b, so');
   }));
 
+const opened = (page: Page) => page.getByRole('textbox', { name: 'Expression' });
+
+test('an error is about the field that it comes from, and the graph before is grey until it is repaired', () =>
+  microscope({}, async (page) => {
+    const stale = page.locator('.stale');
+    assert.is(await stale.count(), 0);
+    const w = page.getByLabel('w', { exact: true });
+    for (const [typed, said] of [
+      ['1,2', "The value of w, '1,2', has commas; write [1, 2] for a list, and 1.2 for"],
+      ['NaN', 'is no number'],
+      ['[1, [2]]', 'uneven'],
+      ['1e999', 'larger than any number'],
+      ['constructor', "'constructor' at character 1 of the value of w is no number"],
+    ]) {
+      await w.fill(typed);
+      await page.getByRole('alert').filter({ hasText: said }).waitFor();
+      assert.is(await w.getAttribute('aria-invalid'), 'true');
+    }
+    await w.blur();
+    assert.is(await w.inputValue(), 'constructor', 'what was typed stays');
+    assert.is(await stale.getAttribute('inert'), '');
+    await page.getByText('the graph below is still that of tanh(w * x + b)').waitFor();
+    assert.equal(await page.evaluate(() => location.search), '?tab=microscope');
+    await w.fill('');
+    assert.is(await page.getByRole('alert').count(), 0, 'an empty field is just being filled');
+    await w.blur();
+    assert.is(await w.inputValue(), '0.5');
+    await w.fill('0.25');
+    await page.locator('.stale').waitFor({ state: 'detached' });
+    await opened(page).fill('-x**2');
+    await page.getByRole('alert').filter({ hasText: 'write -(x ** 2) or (-x) ** 2' }).waitFor();
+    await page.getByText('the graph below is still that of tanh(w * x + b)').waitFor();
+    await opened(page).fill('-(x**2)');
+    await page.locator('.tape tr', { hasText: 'v₂ = -v₁' }).waitFor();
+    assert.is(await stale.count(), 0);
+  }));
+
+test('values in the address that cannot be read are left out with a sentence, and can be replaced', () =>
+  microscope({ at: 'w=1,2' }, async (page) => {
+    assert.match(await alarm(page), 'The address has values that cannot be read, “w=1,2”');
+    await page.getByLabel('x', { exact: true }).fill('3');
+    await settled(page, ({ at }) => at === 'x=3');
+    assert.is(await page.getByRole('alert').count(), 0);
+  }));
+
+test('a missing gradient and NaN are explained and marked', () =>
+  microscope({ expression: 'x = 5; x * x' }, async (page) => {
+    await page
+      .getByText('The result depends on no variable, so there is no gradient. x is')
+      .waitFor();
+    await opened(page).fill('log(x) * y');
+    await page.getByLabel('x', { exact: true }).fill('-1');
+    await page.getByText('NaN begins at v₁ = log(x): log(-1) has no value.').waitFor();
+    assert.is(await page.locator('.lost').count(), 0, 'nothing has been computed yet');
+    await press(page, 'Last');
+    const marked = await page.locator('td.lost').allTextContents();
+    assert.equal(marked, ['NaN', 'NaN', 'NaN'], 'both values, and the gradient by y');
+    assert.is(await page.locator('.box.lost').count(), 3);
+  }));
+
 test('it plays to the end, and can be paused', () =>
   microscope({ expression: 'x + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1 + 1' }, async (page) => {
     await press(page, 'Play');

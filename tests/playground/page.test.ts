@@ -54,7 +54,7 @@ const policy = `${STRICT}; style-src 'self'; worker-src 'self'; img-src data:`;
 test('RMT learns to copy beside a Transformer that cannot, while the page draws 60 frames a second', async () => {
   const { result, problems } = await openPlayground(
     async (page) => {
-      await show(page, '?second=transformer');
+      assert.equal(addressOf(page), {});
       await button(page, 'Start').click();
       const windows: Frames[] = [];
       while (windows.length < 20 && !windows.some(isSmooth)) {
@@ -64,8 +64,9 @@ test('RMT learns to copy beside a Transformer that cannot, while the page draws 
         .filter({ hasText: /99\.[89]%|100\.0%/ })
         .waitFor();
       await region(page, 'Held-out sample').filter({ hasText: '12 of 12 right' }).waitFor();
-      await button(page, 'Pause').click();
-      await page.getByText('Not training.').waitFor();
+      await page
+        .getByText('RMT has learnt the task, Transformer has not; Start goes on.')
+        .waitFor();
       const [rmt, transformer] = [await readout(page, 'RMT'), await readout(page, 'Transformer')];
       await button(page, 'Step').click();
       const stepped = String(transformer.step + 1);
@@ -75,12 +76,15 @@ test('RMT learns to copy beside a Transformer that cannot, while the page draws 
         .evaluateAll((images) => images.map((image) => image.getAttribute('aria-label')));
       await button(page, 'Reset').click();
       await region(page, 'RMT').filter({ hasText: 'Step0' }).waitFor();
-      return { rmt, transformer, windows, plots, reset: await readout(page, 'Transformer') };
+      const drawn = await page.locator('.plot canvas').count();
+      const told = await page.getByText('the curve begins here').count();
+      const reset = await readout(page, 'Transformer');
+      return { rmt, transformer, windows, plots, reset, drawn, told };
     },
     { headers: { 'content-security-policy': policy } },
   );
   assert.equal(problems, []);
-  const { rmt, transformer, windows, plots, reset } = result;
+  const { rmt, transformer, windows, plots, reset, drawn, told } = result;
   assert.ok(rmt.accuracy > 98 && rmt.step < 1000, `${rmt.accuracy}%, ${rmt.step} steps`);
   assert.is(transformer.step, rmt.step, 'they take their steps in turn');
   assert.ok(transformer.accuracy < 40, `the Transformer got ${transformer.accuracy}%`);
@@ -89,6 +93,7 @@ test('RMT learns to copy beside a Transformer that cannot, while the page draws 
     /Accuracy. RMT went from \d+.\d% to [\d.]+% in \d+ steps; Transformer/,
   );
   assert.is(reset.step, 0);
+  assert.equal([drawn, told], [0, 2], 'no grid of the curves before');
   // A machine that is busy with something else stretches frames and tasks of some seconds. The
   // page's own work comes ten times in each, with every message of the Worker: if it were too
   // long, no second would be without a long task.
@@ -301,11 +306,53 @@ test('every lesson opens by its link, and its buttons change the state', async (
   assert.equal(result.address, { lesson: lessons[0].id });
 });
 
+test('a lesson’s button brings what it changes into view, marks it and says so', async () => {
+  const sizes = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
+  const { result, problems } = await openPlayground(async (page) => {
+    const missed: string[] = [];
+    await page.emulateMedia({ reducedMotion: 'reduce' }); // it jumps there, with no way to go
+    for (const [size, viewport] of Object.entries(sizes)) {
+      await page.setViewportSize(viewport);
+      for (const lesson of lessons) {
+        await show(page, `?lesson=${lesson.id}`);
+        for (const { label, shows } of changesOf(lesson)) {
+          const where = `${size}, ${lesson.id}, ${label}`;
+          await button(page, label).click();
+          const first = page.locator(`[data-shows="${shows[0]}"][data-marked]`);
+          await first.waitFor();
+          const seen = await first.evaluate((part) => {
+            const { top, bottom } = part.getBoundingClientRect();
+            const focused = part.contains(document.activeElement);
+            return { top, bottom, focused, height: innerHeight };
+          });
+          const inView = seen.bottom <= seen.height || seen.top < seen.height / 3;
+          if (seen.top < 0 || !inView || !seen.focused)
+            missed.push(`${where}: ${JSON.stringify(seen)}`);
+          const marked = await page.locator('[data-marked]').count();
+          if (marked !== shows.length) missed.push(`${where}: ${marked} are marked`);
+          const told = page.getByRole('status').filter({ hasText: 'Marked: ' });
+          if (!/Marked: .+\./.test((await told.textContent()) ?? ''))
+            missed.push(`${where}: not said`);
+        }
+      }
+    }
+    await button(page, 'Back to the lesson').click();
+    const back = await page.evaluate(() => document.activeElement?.textContent);
+    await page.locator('[data-marked]').first().waitFor({ state: 'detached' });
+    return { missed, back };
+  });
+  assert.equal(problems, []);
+  assert.equal(result.missed, []);
+  assert.is(result.back, changesOf(lessons[lessons.length - 1]).at(-1)?.label);
+});
+
 test('the GPU backends take the step that wasm takes', async () => {
   const { result, problems } = await openPlayground(
     async (page) => {
       await page.getByLabel('Backend').getByText('webgpu').waitFor({ state: 'attached' });
       const offered = await field(page, 'Backend').locator('option').allTextContents();
+      await page.locator('#tab-bench').click();
+      const adapters = await region(page, 'Bench').locator('p').first().innerText();
       const losses: string[] = [];
       for (const backend of offered) {
         await show(page, `?layers=1&heads=1&width=16&length=2&batch=2&backend=${backend}`);
@@ -314,12 +361,19 @@ test('the GPU backends take the step that wasm takes', async () => {
         await box.waitFor();
         losses.push(/Loss\s+([\d.]+)/.exec(await box.innerText())?.[1] ?? '');
       }
-      return { offered, losses };
+      return { offered, losses, adapters };
     },
     { gpu: true },
   );
   assert.equal(problems, []);
   assert.equal(result.offered, ['wasm', 'webgl', 'webgpu']);
+  for (const name of ['webgl', 'webgpu']) {
+    // The browser of the tests has no GPU.
+    assert.match(
+      result.adapters,
+      new RegExp(`${name} computes on [^:]*swiftshader[^:]*: software`, 'i'),
+    );
+  }
   const [wasm, ...others] = result.losses.map(Number);
   for (const loss of others) assert.ok(Math.abs(loss - wasm) < 2e-3, result.losses.join());
 });
@@ -339,18 +393,22 @@ test('the bench measures a step and copies its table', async () => {
     await page.getByText('Done.').waitFor();
     await button(page, 'Copy as Markdown').click();
     await page.getByText('Copied.').waitFor();
-    return page.evaluate(() => navigator.clipboard.readText());
+    const first = await region(page, 'Bench').locator('p').first().innerText();
+    return { first, copied: await page.evaluate(() => navigator.clipboard.readText()) };
   });
   assert.equal(problems, []);
-  const [head, rule, row] = result.split('\n');
+  const { copied, first } = result;
+  assert.match(first, /^wasm computes on the processor\./);
+  assert.match(copied, first);
+  const [head, rule, row] = copied.split('\n');
   assert.match(head, /^\| backend \| ms a step: median \|/);
   assert.match(rule, /^\| --- \| ---: \|/);
-  const [name, median, , first] = row
+  const [name, median, , firstStep] = row
     .split('|')
     .slice(1)
     .map((cell) => cell.trim());
   assert.is(name, 'wasm');
-  assert.ok(Number(median) > 1 && Number(first) > 1, row);
+  assert.ok(Number(median) > 1 && Number(firstStep) > 1, row);
 });
 
 test.run();

@@ -6,6 +6,7 @@ import { configsOf } from '../../playground/src/configs.js';
 import { lessons } from '../../playground/src/lessons.js';
 import {
   defaults,
+  opening,
   ranges,
   readState,
   type State,
@@ -20,9 +21,32 @@ const test = suite('the state of the playground');
 
 const read = (address: string) => readState(new URLSearchParams(address));
 
-test('nothing in the address is the defaults, and these write nothing', () => {
-  assert.equal(read(''), defaults);
-  assert.is(String(writeState(defaults)), '');
+test('nothing in the address is RMT beside the Transformer, and these write nothing', () => {
+  assert.equal(read(''), { ...defaults, model: 'rmt', second: 'transformer' });
+  assert.is(String(writeState(opening)), '');
+  assert.equal(startLesson('', { ...defaults, theme: 'dark' }), { ...opening, theme: 'dark' });
+});
+
+test('a link that says anything has the models that it names: one, unless it names a second', () => {
+  for (const link of [
+    'tab=lens',
+    'model=rmt',
+    'seed=7',
+    'lesson=memory',
+    'task=reverse&length=6',
+  ]) {
+    assert.is(read(link).second, 'none', link);
+  }
+  assert.is(read('seed=7&second=transformer').second, 'transformer');
+  assert.is(String(writeState(defaults)), 'second=none');
+  assert.is(String(writeState({ ...opening, tab: 'lens' })), 'tab=lens&second=transformer');
+});
+
+test('no text makes an address that does not come back', () => {
+  const state: State = { ...defaults, expression: 'x'.repeat(3000), seed: 7 };
+  assert.is(String(writeState(state)), 'seed=7');
+  const long = { ...defaults, expression: 'x'.repeat(2000), at: 'y'.repeat(2000) };
+  assert.equal(read(String(writeState(long))), long);
 });
 
 test('any state comes back from its address', () => {
@@ -54,7 +78,7 @@ test('what is not known or out of range counts as left out', () => {
   const wrong =
     'tab=attic&task=constructor&model=__proto__&segments=0&memory=1e3&cache=-1&layers=2.5' +
     '&seed=abc&rate=2&heads=3&width=17&lesson=none&erase=1&backend=cpu&unknown=1&length=';
-  assert.equal(read(wrong), defaults);
+  assert.equal(read(wrong), opening);
   assert.is(read('segments=4&memory=none').segments, 4);
 });
 
