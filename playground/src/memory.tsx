@@ -81,13 +81,18 @@ function Derivatives({
     );
   return (
     <>
-      <h3 id="derivatives">Derivative of the loss by memory token</h3>
+      <h3>Derivative of the loss by memory token</h3>
       <p class="hint">
         The norm of ∂loss/∂m: how much the loss would change with this token. Tick a token to erase
         it: the segment then reads zeros in its place.
       </p>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls */}
-      <section class="scroll" tabIndex={0} aria-labelledby="derivatives" data-shows="derivatives">
+      <section
+        class="scroll"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls
+        tabIndex={0}
+        aria-label="Derivative of the loss by memory token"
+        data-shows="derivatives"
+      >
         <table class="derivatives">
           <thead>
             <tr>

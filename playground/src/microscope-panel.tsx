@@ -171,13 +171,13 @@ function valuesIn(at: string): { values: Given; unread?: string } {
 function Remarks({ explanation }: { explanation: Explanation }) {
   const remarks = useMemo(() => remarksOn(explanation), [explanation]);
   return (
-    <div role="status" data-shows="remarks">
+    <div role="status">
       {remarks.length > 0 && (
-        <div class="card remarks">
+        <section class="card remarks" aria-label="Remarks" data-shows="remarks">
           {remarks.map((remark) => (
             <p key={remark}>{remark}</p>
           ))}
-        </div>
+        </section>
       )}
     </div>
   );

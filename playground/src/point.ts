@@ -15,19 +15,19 @@ export interface Pointer {
   readonly said: string;
 }
 
-/** While `tab` is shown; with another tab what was pointed at is forgotten. */
+/** What is pointed at is forgotten when another tab than the `tab` at that time is shown. */
 export function usePointer(tab: string): Pointer {
-  const [wanted, setWanted] = useState<readonly string[]>([]);
+  const [wanted, setWanted] = useState<{ names: readonly string[]; done?: true }>({ names: [] });
   const [said, setSaid] = useState('');
   const from = useRef<HTMLElement | undefined>(undefined);
   useEffect(() => {
-    if (wanted.length === 0) return;
-    const found = () => wanted.flatMap((name) => partOf(name) ?? []);
+    setSaid('');
+    if (wanted.done || wanted.names.length === 0) return;
     let unmark = () => {};
     const show = () => {
-      if (!partOf(wanted[0])) return false;
+      const parts = wanted.names.flatMap((name) => partOf(name) ?? []);
+      if (parts[0]?.dataset.shows !== wanted.names[0]) return false;
       observer.disconnect();
-      const parts = found();
       unmark = mark(parts);
       setSaid(`Marked: ${parts.map(nameOf).join(', ')}.`);
       return true;
@@ -36,20 +36,17 @@ export function usePointer(tab: string): Pointer {
     if (!show()) observer.observe(document.body, { childList: true, subtree: true });
     const timer = setTimeout(() => observer.disconnect(), PATIENCE);
     return () => {
+      wanted.done = true;
       observer.disconnect();
       clearTimeout(timer);
       unmark();
     };
-  }, [wanted]);
-  useEffect(() => {
-    setSaid('');
-  }, [tab]);
+  }, [wanted, tab]);
   return {
     said,
     point(names) {
       from.current = document.activeElement as HTMLElement;
-      setSaid('');
-      setWanted([...names]); // a new list, so that the same is pointed at again
+      setWanted({ names }); // a new object, so that the same is pointed at again
     },
     back:
       said === ''
@@ -72,8 +69,8 @@ function mark(parts: readonly HTMLElement[]): () => void {
   const tall = first.offsetHeight > innerHeight;
   first.scrollIntoView({ block: tall ? 'start' : 'center', behavior: behavior() });
   // The part, not its input: a phone would open its keyboard.
-  first.tabIndex = -1;
-  if (!first.ariaLabel && !first.getAttribute('aria-labelledby')) {
+  if (!first.hasAttribute('tabindex')) first.tabIndex = -1;
+  if (!first.hasAttribute('role') && first.tagName === 'DIV') {
     first.setAttribute('role', 'group');
     first.setAttribute('aria-label', nameOf(first));
   }
@@ -89,10 +86,10 @@ function mark(parts: readonly HTMLElement[]): () => void {
   };
 }
 
-/** A part by its label, its legend or its heading. */
+/** A part by its label, its heading, or what it says. */
 function nameOf(part: HTMLElement): string {
-  const label = part.ariaLabel ?? part.querySelector('label, legend, h2, h3, .title')?.textContent;
-  return label ?? '';
+  const heading = part.querySelector('label, .title');
+  return part.getAttribute('aria-label') ?? (heading ?? part).textContent ?? '';
 }
 
 function behavior(): ScrollBehavior {
