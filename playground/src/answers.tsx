@@ -1,9 +1,19 @@
 /** A sample and what was said to it, right and wrong symbols marked. */
-import type { Sample } from './messages.js';
+import { PADDING, type Sample } from './messages.js';
+
+/** How many symbols of an answer count, and the places, from 1, of those that are wrong. Padding counts only where something was said in its place. */
+export function judge({ answer, given }: Sample): { count: number; wrong: readonly number[] } {
+  const places = given.flatMap((token, i) =>
+    token === PADDING && answer[i] === PADDING ? [] : [i],
+  );
+  const wrong = places.filter((i) => given[i] !== answer[i]).map((i) => i + 1);
+  return { count: places.length, wrong };
+}
 
 /** One answer in a line, and how much of it is right in words. */
-export function GivenAnswer({ name, sample: { answer, given } }: { name: string; sample: Sample }) {
-  const wrong = given.flatMap((token, i) => (token === answer[i] ? [] : [i + 1]));
+export function GivenAnswer({ name, sample }: { name: string; sample: Sample }) {
+  const { answer, given } = sample;
+  const { count, wrong } = judge(sample);
   return (
     <div class="answer">
       <dt>{name}</dt>
@@ -17,7 +27,7 @@ export function GivenAnswer({ name, sample: { answer, given } }: { name: string;
         </span>
         <span class="count">
           <span class="visually-hidden">{spoken(given)}: </span>
-          {given.length - wrong.length} of {given.length} right
+          {count - wrong.length} of {count} right
           <span class="visually-hidden">
             {wrong.length > 0 && `, wrong at ${wrong.join(', ')}`}
           </span>
@@ -44,7 +54,7 @@ export function Tokens({ name, tokens }: { name: string; tokens: readonly string
   );
 }
 
-/** With spaces, so that digits are not read as one number. */
+/** With spaces, so that digits are not read as one number; padding in one word. */
 function spoken(tokens: readonly string[]): string {
-  return tokens.join(' ');
+  return tokens.join(' ').replace(new RegExp(`${PADDING}( ${PADDING})*`, 'g'), 'blank');
 }

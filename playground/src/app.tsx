@@ -1,6 +1,6 @@
 /** The page: lessons, tabs, and the panel that is chosen. */
 import { useEffect, useState } from 'preact/hooks';
-import { Bench } from './bench.js';
+import { Bench, useMeasuring } from './bench.js';
 import { Select } from './controls.js';
 import { Lens } from './lens.js';
 import { lessons } from './lessons.js';
@@ -32,6 +32,7 @@ export function App() {
   const session = useSession(state);
   const panel = { state, set };
   const pointer = usePointer(state.tab);
+  const measuring = useMeasuring(session);
   return (
     <ThemeContext.Provider value={theme}>
       <div class={`page ${state.lesson && 'with-lesson'}`}>
@@ -64,7 +65,7 @@ export function App() {
               {state.tab === 'train' && <Train {...panel} session={session} />}
               {state.tab === 'lens' && <Lens {...panel} session={session} />}
               {state.tab === 'microscope' && <Microscope {...panel} />}
-              {state.tab === 'bench' && <Bench session={session} />}
+              {state.tab === 'bench' && <Bench session={session} measuring={measuring} />}
             </Tabs>
           </div>
         </main>

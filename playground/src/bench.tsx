@@ -21,20 +21,20 @@ const head = [
   'loss after',
 ];
 
-export function Bench({ session }: { session: Session }) {
-  const { ask, backends, fail } = session;
-  const [steps, setSteps] = useState(5);
-  const [left, setLeft] = useState<readonly BackendName[]>([]);
-  const [rows, setRows] = useState<Row[]>([]);
+/** What was measured and is being measured, which goes on while another tab is shown. */
+export interface Measuring {
+  readonly rows: readonly Row[];
+  /** The backend that is being timed, or nothing. */
+  readonly running: string;
+  measure(chosen: readonly BackendName[], steps: number): void;
+}
+
+export function useMeasuring({ ask, fail }: Session): Measuring {
+  const [rows, setRows] = useState<readonly Row[]>([]);
   const [running, setRunning] = useState('');
-  const [copied, setCopied] = useState(false);
-
-  const names = backends.map(({ name }) => name);
-  const chosen = names.filter((name) => !left.includes(name));
-
-  const measure = async () => {
-    setCopied(false);
+  const measure = async (chosen: readonly BackendName[], steps: number) => {
     setRows([]);
+    setRunning(chosen[0]);
     try {
       await ask('pause');
       for (const backend of chosen) {
@@ -50,6 +50,18 @@ export function Bench({ session }: { session: Session }) {
     }
     setRunning('');
   };
+  return { rows, running, measure };
+}
+
+export function Bench({ session, measuring }: { session: Session; measuring: Measuring }) {
+  const { backends, fail } = session;
+  const { rows, running, measure } = measuring;
+  const [steps, setSteps] = useState(5);
+  const [left, setLeft] = useState<readonly BackendName[]>([]);
+  const [copied, setCopied] = useState(false);
+
+  const names = backends.map(({ name }) => name);
+  const chosen = names.filter((name) => !left.includes(name));
   const copy = () => {
     navigator.clipboard.writeText(markdown(rows, backends)).then(() => setCopied(true), fail);
   };
@@ -86,7 +98,10 @@ export function Bench({ session }: { session: Session }) {
           type="button"
           class="main"
           disabled={running !== '' || chosen.length === 0}
-          onClick={measure}
+          onClick={() => {
+            setCopied(false);
+            measure(chosen, steps);
+          }}
         >
           Measure
         </button>

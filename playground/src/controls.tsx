@@ -1,6 +1,6 @@
 /** Labelled inputs. */
 import type { ComponentChildren } from 'preact';
-import { useId, useLayoutEffect, useRef } from 'preact/hooks';
+import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 interface FieldProps<T> {
   label: string;
@@ -70,7 +70,7 @@ export function Select<T extends string>({
   );
 }
 
-/** A number from `least` to `most`; what is typed counts once it is one. */
+/** A number from `least` to `most`. What is typed counts once it is one; where another has to be taken, the field says so. */
 export function NumberField({
   label,
   value,
@@ -86,6 +86,7 @@ export function NumberField({
 }) {
   const id = useId();
   const input = useRef<HTMLInputElement>(null);
+  const [corrected, setCorrected] = useState(false);
   // Set only when it has changed: each step draws the page anew, which must not undo what is being typed.
   useLayoutEffect(() => {
     (input.current as HTMLInputElement).value = String(value);
@@ -106,9 +107,15 @@ export function NumberField({
           const whole = step === 'any' ? number : Math.round(number);
           const fitting = Number.isFinite(whole) ? Math.min(most, Math.max(least, whole)) : value;
           currentTarget.value = String(fitting);
+          setCorrected(fitting !== number);
           onChange(fitting);
         }}
       />
+      {corrected && (
+        <p class="hint corrected" role="status">
+          {step === 'any' ? 'From' : 'A whole number from'} {least} to {most}.
+        </p>
+      )}
     </Field>
   );
 }

@@ -1,5 +1,5 @@
 /** The tab that looks inside: what is attended to, what memory holds, where gradients reach, what an answer loses without a memory token. */
-import { GivenAnswer, Tokens } from './answers.js';
+import { GivenAnswer, judge, Tokens } from './answers.js';
 import { Attention } from './attention.js';
 import { NumberField, Select } from './controls.js';
 import { Memory } from './memory.js';
@@ -95,8 +95,10 @@ function Answers({
   look: Look;
   training: boolean;
 }) {
-  const right = ({ sample: { answer, given } }: Look['whole']) =>
-    given.filter((token, i) => token === answer[i]).length;
+  const right = ({ sample }: Look['whole']) => {
+    const { count, wrong } = judge(sample);
+    return count - wrong.length;
+  };
   const lost = right(whole) - right(without);
   return (
     <section class="card" aria-label="Answer" data-shows="answer">

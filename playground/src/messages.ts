@@ -25,6 +25,9 @@ export type Point = Pick<
   'step' | 'loss' | 'accuracy' | 'tokensPerSecond' | 'segmentGradientNorms'
 >;
 
+/** The text of a token that a task shows as nothing, as padding. */
+export const PADDING = '·';
+
 /** A held-out sample as text, token by token, and what a model says to it by itself. */
 export interface Sample {
   readonly prompt: readonly string[];

@@ -4,7 +4,7 @@ import type { SegmentModel } from 'memgrad/models';
 import type { TrainingRun } from 'memgrad/runs';
 import { type Batch, IGNORED, type Task } from 'memgrad/tasks';
 import { answer } from 'memgrad/training';
-import type { Sample } from './messages.js';
+import { PADDING, type Sample } from './messages.js';
 
 /** The held-out sample with this number: with the seed of the run, `memgrad sample` shows the same. */
 export function heldOut({ task, config }: TrainingRun, index: number): Batch {
@@ -27,9 +27,9 @@ export async function answerFreely(
   };
 }
 
-/** Each token as text; a dot where a task shows nothing, as for padding. */
+/** Each token as text. */
 export function textOf(task: Task, tokens: ArrayLike<number>): string[] {
-  return Array.from(tokens, (token) => task.show([token]) || '·');
+  return Array.from(tokens, (token) => task.show([token]) || PADDING);
 }
 
 /** Where a model computes. */

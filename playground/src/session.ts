@@ -15,6 +15,9 @@ import type {
 } from './messages.js';
 import type { State } from './state.js';
 
+/** What a visitor asks for by a button. */
+const actions: ReadonlySet<RequestName> = new Set(['play', 'step', 'save', 'load', 'bench']);
+
 /** Asks the Worker; rejects with its message when it cannot answer. */
 export type Ask = <Name extends RequestName>(
   name: Name,
@@ -81,7 +84,12 @@ export function useSession(state: State): Session {
     progress: (progress) => setView((view) => advanced(view, progress)),
     fail,
   });
-  const ask = worker.current;
+  const connected = worker.current;
+  const ask: Ask = (name, ...question) => {
+    // What went wrong before is no longer news once something else is done.
+    if (actions.has(name)) setView((view) => (view.error ? { ...view, error: '' } : view));
+    return connected(name, ...question);
+  };
   const show = (opened: readonly Opened[], file: string) => {
     const models = opened.map((one) => ({ ...one, points: [...one.history] }));
     change({ models, file, error: '' });
@@ -111,7 +119,10 @@ export function useSession(state: State): Session {
     reset: () => open(JSON.parse(wanted)),
     load: (files, name) => {
       const loading = ask('load', { files, backend: state.backend });
-      loading.then((opened) => show(opened, name), fail);
+      loading.then(
+        (opened) => show(opened, name),
+        ({ message }: Error) => fail(`${name} was not opened. ${message}`),
+      );
     },
   };
 }
@@ -137,7 +148,12 @@ function connect(on: {
     if ('error' in data) answer?.reject(new Error(data.error));
     else answer?.resolve(data.answer);
   };
-  worker.onerror = ({ message }) => on.fail(`The Worker stopped: ${message}`);
+  worker.onerror = ({ message }) =>
+    on.fail(
+      message
+        ? `The Worker stopped: ${message}. Load the page again.`
+        : 'The script of the Worker, worker.js, did not load, so nothing can be trained. Load the page again.',
+    );
   return ((name, question) => {
     const id = asked++;
     worker.postMessage({ id, name, question } satisfies ToWorker);

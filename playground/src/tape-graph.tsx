@@ -1,43 +1,9 @@
 /** The tape as a graph: a box for each value, an arrow for each use. */
-import { Graph, layout } from '@dagrejs/dagre';
-import {
-  type ExplainedNode,
-  type Explanation,
-  isLost,
-  knownAt,
-  showNode,
-  shownNodes,
-  showValue,
-  stepsOf,
-} from 'memgrad/explain';
+import { type Explanation, isLost, knownAt, showValue, stepsOf } from 'memgrad/explain';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { cut, draw, HEIGHT } from './tape-layout.js';
 
-const LETTER = 7.3; // of the monospaced font at 12 px
-const LONGEST = 24;
-const HEIGHT = 58;
 const lineClasses = ['title', 'value', 'slope'];
-
-const cut = (text: string) => (text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text);
-
-interface Box {
-  readonly node: ExplainedNode;
-  readonly title: string;
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-}
-
-interface Edge {
-  readonly to: number;
-  readonly path: string;
-}
-
-interface Drawn {
-  readonly boxes: readonly Box[];
-  readonly edges: readonly Edge[];
-  readonly width: number;
-  readonly height: number;
-}
 
 export function TapeGraph({
   explanation,
@@ -141,60 +107,6 @@ export function TapeGraph({
       </svg>
     </div>
   );
-}
-
-/** Places boxes in layers, from top to bottom where the page is narrow. */
-function draw(explanation: Explanation, narrow: boolean): Drawn {
-  const graph = new Graph({ multigraph: true });
-  graph.setGraph({
-    rankdir: narrow ? 'TB' : 'LR',
-    nodesep: 14,
-    ranksep: 34,
-    marginx: 8,
-    marginy: 8,
-  });
-  graph.setDefaultEdgeLabel(() => ({}));
-  const nodes = shownNodes(explanation);
-  for (const node of nodes) {
-    const { id, name, value, shape, gradient } = node;
-    const texts = [
-      showNode(explanation, node),
-      showValue(value, shape),
-      `d${name} = ${showValue(gradient ?? [], gradient ? shape : [0])}`,
-    ];
-    const letters = Math.max(...texts.map((text) => Math.min(LONGEST, text.length)));
-    graph.setNode(`${id}`, { width: Math.ceil(letters * LETTER) + 16, height: HEIGHT });
-    node.inputs.forEach((from, input) => {
-      if (nodes.some(({ id }) => id === from)) graph.setEdge(`${from}`, `${id}`, {}, `${input}`);
-    });
-  }
-  layout(graph);
-  const boxes = nodes.map((node): Box => {
-    const { x, y, width } = graph.node(`${node.id}`);
-    return { node, title: showNode(explanation, node), x, y, width };
-  });
-  const edges = graph
-    .edges()
-    .map(({ v, w, name }: { v: string; w: string; name?: string }): Edge => {
-      const { points } = graph.edge(v, w, name);
-      return { to: +w, path: smooth(points) };
-    });
-  const { width = 0, height = 0 } = graph.graph();
-  return { boxes, edges, width, height };
-}
-
-/** A curve through the middles between the points. */
-function smooth([first, ...rest]: readonly { x: number; y: number }[]): string {
-  const middle = (a: { x: number; y: number }, b: { x: number; y: number }) =>
-    `${((a.x + b.x) / 2).toFixed(1)} ${((a.y + b.y) / 2).toFixed(1)}`;
-  const at = ({ x, y }: { x: number; y: number }) => `${x.toFixed(1)} ${y.toFixed(1)}`;
-  const curves = rest
-    .slice(0, -1)
-    .map(
-      (point, i) =>
-        `Q${at(point)} ${i === rest.length - 2 ? at(rest[i + 1]) : middle(point, rest[i + 1])}`,
-    );
-  return `M${at(first)}${curves.join('')}`;
 }
 
 /** Whether the page has the width of a phone. */

@@ -148,6 +148,11 @@ class Reader extends Source {
       }
       case 'CallExpression':
         return this.#call(node);
+      case 'ArrayExpression':
+        throw this.refuse(
+          node,
+          'is not understood: a list has numbers alone; write stack([a, b]) for a list of values',
+        );
       case 'SequenceExpression':
         throw this.refuse(
           node,

@@ -133,11 +133,15 @@ export class Source {
     }
     // The parser points behind a #.
     const at = text[offset - 1] === '#' ? offset - 1 : offset;
-    const letter = String.fromCodePoint(text.codePointAt(at) as number);
+    const code = text.codePointAt(at) as number;
+    const letter = String.fromCodePoint(code);
+    const seen = /[\p{C}\p{Z}\p{M}]/u.test(letter)
+      ? `U+${code.toString(16).toUpperCase().padStart(4, '0')}`
+      : letter;
     const sign = said === 'Unexpected token' && this.#signBefore(at);
     if (sign) return sign;
     const what = said.startsWith('Unexpected character')
-      ? `unexpected character '${letter}'`
+      ? `unexpected character '${seen}'`
       : said === 'Unexpected token'
         ? `unexpected '${shorten(/^(\w+|\*\*|[<>=!]=?|.)/su.exec(text.slice(at))?.[0] ?? letter)}'`
         : `${said[0].toLowerCase()}${said.slice(1)}`;

@@ -227,7 +227,8 @@ const refused: Record<string, RegExp> = {
   'x # y': /character 3: unexpected character '#'; write \/\/ before a comment/,
   '😀': /character 1: unexpected character '😀'/,
   '𝑥 + 😀': /character 5: unexpected character '😀'/,
-  '\ud800': /character 1: unexpected character/,
+  '\ud800': /character 1: unexpected character 'U\+D800'/,
+  '1 \0': /character 3: unexpected character 'U\+0000'/,
   'tanh x': /character 6: unexpected 'x'/,
   'x\r\n  + ?': /line 2, character 5: unexpected '\?'/,
   'gather([1, 2], 0.5)': /'0\.5' at character 16 has the value 0\.5 where whole numbers are used/,
@@ -477,7 +478,12 @@ function pointsRight(text: string, message: string) {
   const [, quoted, at] = /(?:explain: |This is )'(.*?)' at character (\d+)/.exec(message) ?? [];
   const [, place, odd] = /at character (\d+): unexpected character '(.*?)'[;.]/.exec(message) ?? [];
   const [part, from] = place ? [odd, Number(place)] : [quoted?.replace(/…$/, ''), Number(at)];
-  if (part === undefined || part === '\ufffd' || part.includes('…') || part.includes('\ufffd'))
+  if (
+    part === undefined ||
+    /^U\+[0-9A-F]+$/.test(part) ||
+    part.includes('…') ||
+    part.includes('\ufffd')
+  )
     return;
   const there = letters
     .slice(from - 1)

@@ -87,7 +87,10 @@ test('the page opens a run of the command line, as a folder and as an archive, a
     assert.equal(problems, []);
     assert.match(result.opened, /Step\s+20\s/);
     assert.is(result.again, result.opened);
-    assert.match(result.refused, /^The archive has a damaged header at byte 0/);
+    assert.match(
+      result.refused,
+      /^broken.tar was not opened. The archive has a damaged header at byte 0/,
+    );
     assert.is(result.kept, result.opened, 'what was open stays');
     assert.is(result.alerts, 0);
   });
