@@ -12,10 +12,14 @@ const axe = readFileSync('node_modules/axe-core/axe.min.js', 'utf8');
 const sizes = {
   desktop: { width: 1280, height: 900 },
   phone: { width: 360, height: 740 },
+  narrow: { width: 320, height: 640 },
 };
 const views = [
   ...tabs.map((tab) => `tab=${tab}&second=transformer-xl-rmt&shown=2`),
   'lesson=memory&erase=2.1',
+  // Words that find no place to break, NaN, and an error.
+  `tab=microscope&${new URLSearchParams({ expression: `log(-${'long'.repeat(40)})` })}`,
+  'tab=microscope&at=w=1,2',
 ];
 
 test('axe finds nothing on any tab, in light and dark, and nothing is wider than a desktop or a phone', async () => {

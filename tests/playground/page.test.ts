@@ -172,6 +172,82 @@ test('every control changes the address, and the address brings it back', async 
   assert.is.not(dark, light);
 });
 
+test('a field that takes another number than was typed says which it takes', async () => {
+  const { result, problems } = await openPlayground(async (page) => {
+    const typed: Record<string, string> = { '': '3', '-5': '1', '1e9': '12', '2.5': '3', '4': '4' };
+    const came: string[] = [];
+    const said: number[] = [];
+    for (const text of Object.keys(typed)) {
+      await field(page, 'Segments').fill('3');
+      await field(page, 'Segments').blur();
+      await field(page, 'Segments').fill(text);
+      await field(page, 'Segments').blur();
+      came.push(await field(page, 'Segments').inputValue());
+      said.push(await page.getByText('A whole number from 1 to 12.').count());
+    }
+    return { expected: Object.values(typed), keys: Object.keys(typed), came, said };
+  });
+  assert.equal(problems, []);
+  assert.equal(result.came, result.expected);
+  assert.equal(
+    result.said,
+    result.keys.map((text) => (text === '4' ? 0 : 1)),
+  );
+});
+
+test('impatient clicks, tabs and changes while it trains leave a page that works', async () => {
+  const { result, problems } = await openPlayground(async (page) => {
+    for (let i = 0; i < 9; i++) await page.locator('button.main').first().click();
+    for (let i = 0; i < 5; i++) await button(page, 'Reset').click();
+    await region(page, 'RMT').filter({ hasText: 'Step0' }).waitFor();
+    for (let i = 0; i < 5; i++) await button(page, 'Step').click();
+    await region(page, 'Transformer').filter({ hasText: 'Step5' }).waitFor();
+    await button(page, 'Start').click();
+    for (const tab of ['lens', 'microscope', 'bench', 'train', 'lens', 'train']) {
+      await page.locator(`#tab-${tab}`).click();
+    }
+    await field(page, 'Model').selectOption('transformer-xl');
+    await field(page, 'Task').selectOption('retrieval');
+    await field(page, 'Task').selectOption('reverse');
+    for (const { id } of lessons) {
+      await page.getByRole('combobox', { name: 'Lesson' }).selectOption(id);
+    }
+    await page.getByRole('combobox', { name: 'Lesson' }).selectOption('');
+    await page.locator('main[aria-busy="false"]').waitFor();
+    await region(page, 'RMT').filter({ hasText: 'Step0' }).waitFor();
+    await button(page, 'Step').click();
+    await region(page, 'Transformer').filter({ hasText: 'Step1' }).waitFor();
+    return { address: addressOf(page), alerts: await page.getByRole('alert').count() };
+  });
+  assert.equal(problems, []);
+  assert.equal(result, { address: {}, alerts: 0 });
+});
+
+test('links with damaged settings open, and say so where something is missing', async () => {
+  const links = [
+    'erase=9.99&tab=lens',
+    'tab=lens&shown=2&layer=4&head=4&segment=12',
+    'tab=lens&model=transformer&erase=1.1',
+    'lesson=xyz&theme=purple&sample=99999&rate=1e-300',
+    'length=60&segments=12&task=memorize',
+    'task=retrieval&length=60&symbols=34',
+    'tab=microscope&expression=%00%FF&at=%%%',
+    'tab=microscope&expression=constructor*__proto__',
+  ];
+  const { result, problems } = await openPlayground(async (page) => {
+    const alerts: string[] = [];
+    for (const link of links) {
+      await show(page, `?${link}`);
+      await page.locator('.answers, .microscope-input').first().waitFor();
+      alerts.push(...(await page.getByRole('alert').allTextContents()));
+    }
+    return alerts;
+  });
+  assert.equal(problems, []);
+  assert.is(result.length, 1, result.join());
+  assert.match(result[0], "unexpected character 'U+0000'");
+});
+
 test('a number, the tabs and a heat map by keyboard', async () => {
   const { result, problems } = await openPlayground(async (page) => {
     // What is typed stays, though training draws the page anew ten times a second.
@@ -390,6 +466,8 @@ test('the bench measures a step and copies its table', async () => {
     await field(page, 'Timed steps').fill('2');
     await field(page, 'Timed steps').blur();
     await button(page, 'Measure').click();
+    await page.locator('#tab-train').click(); // it goes on meanwhile
+    await page.locator('#tab-bench').click();
     await page.getByText('Done.').waitFor();
     await button(page, 'Copy as Markdown').click();
     await page.getByText('Copied.').waitFor();
