@@ -66,8 +66,9 @@ function partOf(name: string): HTMLElement | undefined {
 /** Scrolls to the first of `parts`, gives it the focus and marks all; the result takes the marks away. */
 function mark(parts: readonly HTMLElement[]): () => void {
   const [first] = parts;
-  const tall = first.offsetHeight > innerHeight;
-  first.scrollIntoView({ block: tall ? 'start' : 'center', behavior: behavior() });
+  const block = first.offsetHeight > innerHeight ? 'start' : 'center';
+  first.scrollIntoView({ block, behavior: behavior() });
+  const release = keepInView(first, block);
   // The part, not its input: a phone would open its keyboard.
   if (!first.hasAttribute('tabindex')) first.tabIndex = -1;
   if (!first.hasAttribute('role') && first.tagName === 'DIV') {
@@ -77,6 +78,7 @@ function mark(parts: readonly HTMLElement[]): () => void {
   first.focus({ preventScroll: true });
   for (const part of parts) part.dataset.marked = '';
   const unmark = () => {
+    release();
     for (const part of parts) delete part.dataset.marked;
   };
   const timer = setTimeout(unmark, MARKED);
@@ -84,6 +86,25 @@ function mark(parts: readonly HTMLElement[]): () => void {
     clearTimeout(timer);
     unmark();
   };
+}
+
+const byHand = ['wheel', 'touchmove', 'pointerdown', 'keydown'] as const;
+
+/** Scrolls along while the page around `part` still grows, such as by drawings, until somebody scrolls. */
+function keepInView(part: HTMLElement, block: ScrollLogicalPosition): () => void {
+  let height = document.body.offsetHeight;
+  const observer = new ResizeObserver(() => {
+    if (document.body.offsetHeight === height) return;
+    height = document.body.offsetHeight;
+    part.scrollIntoView({ block, behavior: 'instant' });
+  });
+  const release = () => {
+    observer.disconnect();
+    for (const type of byHand) removeEventListener(type, release);
+  };
+  observer.observe(document.body);
+  for (const type of byHand) addEventListener(type, release, { passive: true });
+  return release;
 }
 
 /** A part by its label, its heading, or what it says. */

@@ -396,6 +396,7 @@ test('a lesson’s button brings what it changes into view, marks it and says so
           await button(page, label).click();
           const first = page.locator(`[data-shows="${shows[0]}"][data-marked]`);
           await first.waitFor();
+          await page.waitForTimeout(150); // what is drawn only now moves it
           const seen = await first.evaluate((part) => {
             const { top, bottom } = part.getBoundingClientRect();
             const focused = part.contains(document.activeElement);
