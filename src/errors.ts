@@ -23,6 +23,18 @@ export function requireWhole(
   );
 }
 
+/** Throws `MemgradError` unless the option `name` of `where` is left out, true or false. */
+export function requireFlag(where: string, name: string, value: unknown): void {
+  if (value === undefined || typeof value === 'boolean') return;
+  throw new MemgradError(`${where}: ${name} must be true or false, got ${describe(value)}.`);
+}
+
+/** Throws `MemgradError` unless the argument `name` of `where` is a finite number. */
+export function requireNumber(where: string, name: string, value: unknown): void {
+  if (typeof value === 'number' && Number.isFinite(value)) return;
+  throw new MemgradError(`${where}: ${name} must be a finite number, got ${describe(value)}.`);
+}
+
 /**
  * A value that came from outside, for a message: short whatever it is, since data must not choose
  * the size of our messages.

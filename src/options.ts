@@ -14,18 +14,27 @@ export function checkOptions<T extends object>(
   known: OptionNames<T>,
 ): void {
   if (options === undefined) return;
-  const names = Object.keys(known);
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new MemgradError(
-      `${where}: expected an object of options (${names.join(', ')}), got ${describe(options)}.`,
-    );
+    refuse(where, options, known);
   }
   for (const name in options) {
     if (Object.hasOwn(known, name)) continue;
+    if (!isPlain(options)) refuse(where, options, known); // a tensor where options are expected
     throw new MemgradError(
-      `${where}: there is no option ${describe(name)}; ${suggest(name, names)}.`,
+      `${where}: there is no option ${describe(name)}; ${suggest(name, Object.keys(known))}.`,
     );
   }
+}
+
+function refuse(where: string, options: unknown, known: object): never {
+  throw new MemgradError(
+    `${where}: expected an object of options (${Object.keys(known).join(', ')}), got ${describe(options)}.`,
+  );
+}
+
+function isPlain(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /** For the end of a message: `did you mean 'learningRate'? The options are ...`, without the question where nothing is near. */

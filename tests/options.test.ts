@@ -67,6 +67,12 @@ test('what is no object is refused', () => {
     ['x', '"x"'],
     [null, 'null'],
     [[1], 'a list of 1'],
+    [
+      new (class Layer {
+        width = 1;
+      })(),
+      'a Layer',
+    ],
   ] as const) {
     assert.ok(message(value).endsWith(`got ${shown}.`), message(value));
   }

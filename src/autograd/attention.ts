@@ -2,7 +2,8 @@
 import type { AttentionInputs, AttentionSpec } from '../backends/backend.js';
 import { sizeOf } from '../backends/layout.js';
 import { MemgradError } from '../errors.js';
-import { dropout } from './dropout.js';
+import { checkOptions, type OptionNames } from '../options.js';
+import { dropout, requireRate } from './dropout.js';
 import { add } from './elementwise.js';
 import { definitionGradients } from './fused.js';
 import { matmul } from './matmul.js';
@@ -17,7 +18,7 @@ import {
   requireTensors,
   run,
 } from './operation.js';
-import type { Key } from './random.js';
+import { type Key, requireKey } from './random.js';
 import { reshape, transpose } from './shape.js';
 import { allocating, Storage } from './storage.js';
 import { isRecording } from './tape.js';
@@ -42,12 +43,20 @@ export interface AttentionOptions {
  * [..., heads, queries, keys]. A query that may look at nothing gets zeros.
  * The weights are reported to `observe` as `attention`.
  */
-export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
+export function attention(q: Tensor, k: Tensor, v: Tensor, options?: AttentionOptions): Tensor {
   requireTensors('attention', q, k, v);
-  const { heads, mask, bias, dropout } = options;
-  const inputs = [q, k, v, ...(mask ? [mask] : []), ...(bias ? [bias] : [])];
+  checkOptions('attention', options, optionNames);
+  const { heads, mask, bias, dropout } = options ?? {};
+  if (dropout !== undefined) {
+    checkOptions('attention: dropout', dropout, { rate: 1, key: 1 });
+    requireRate('attention: dropout', dropout.rate);
+    requireKey('attention: dropout', dropout.key);
+  }
+  const inputs = [q, k, v, mask, bias].filter((input) => input !== undefined);
   return run(attentionOperation, inputs, { heads, masked: mask !== undefined, dropout });
 }
+
+const optionNames: OptionNames<AttentionOptions> = { heads: 1, mask: 1, bias: 1, dropout: 1 };
 
 interface Attributes {
   heads: number | undefined;

@@ -3,7 +3,8 @@
 import type { Backend, DType, TypedArray } from '../backends/backend.js';
 import { sizeOf } from '../backends/layout.js';
 import { createWasmBackend } from '../backends/wasm/index.js';
-import { MemgradError } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
+import { checkOptions, type OptionNames } from '../options.js';
 import { allocating, Storage } from './storage.js';
 import { type Nested, type Shape, showShape, Tensor } from './tensor.js';
 
@@ -15,6 +16,8 @@ export interface TensorOptions {
   backend?: Backend;
 }
 
+const optionNames: OptionNames<TensorOptions> = { dtype: 1, backend: 1 };
+
 let current: Backend | undefined;
 
 /** The backend on which new tensors are made when none is named: `wasm`, unless set otherwise. */
@@ -23,8 +26,9 @@ export function defaultBackend(): Backend {
   return current;
 }
 
-/** Makes `backend` (of `loadBackend(name)`) the default for new tensors. */
+/** Makes `backend` (of `await loadBackend(name)`) the default for new tensors. */
 export function setDefaultBackend(backend: Backend): void {
+  requireBackend('setDefaultBackend', backend);
   current = backend;
 }
 
@@ -43,14 +47,21 @@ export function setDefaultBackend(backend: Backend): void {
  */
 export function tensor(
   values: Nested | TypedArray,
-  options: TensorOptions & { shape?: Shape } = {},
+  options?: TensorOptions & { shape?: Shape },
 ): Tensor {
+  if (Array.isArray(options) || options instanceof Tensor) {
+    const wanted: Shape = Array.isArray(options) ? options : options.shape;
+    throw new MemgradError(
+      `tensor: expected an object of options, got ${describe(options)}; a shape is written { shape: ${showShape(wanted)} }.`,
+    );
+  }
+  checkOptions('tensor', options, { ...optionNames, shape: 1 });
   const { flat, shape } = ArrayBuffer.isView(values)
     ? { flat: values, shape: [values.length] }
     : flatten(values);
-  const dtype = options.dtype ?? (ArrayBuffer.isView(flat) ? dtypeOf(flat) : 'float32');
-  checkDtype('tensor', dtype, options.backend ?? defaultBackend());
-  const wanted = options.shape ?? shape;
+  const found = ArrayBuffer.isView(flat) ? dtypeOf(flat) : 'float32';
+  const { dtype, backend } = placement('tensor', options, found);
+  const wanted = options?.shape ?? shape;
   checkShape('tensor', wanted);
   if (sizeOf(wanted) !== flat.length) {
     throw new MemgradError(
@@ -58,48 +69,56 @@ export function tensor(
     );
   }
   if (dtype === 'int32') requireWhole('tensor', flat);
-  return place('tensor', toTyped(flat, dtype), wanted, options.backend);
+  return place('tensor', toTyped(flat, dtype), wanted, backend);
 }
 
 /**
- * A tensor of `shape` filled with `value`. Throws on a length that is no whole number >= 0, and on
- * a fraction as int32. `origin` is named in errors.
+ * A tensor of `shape` filled with `value`. Throws unless each length is a whole number >= 0, and
+ * for a fraction as int32.
  */
-export function full(
+export function full(shape: Shape, value: number, options?: TensorOptions): Tensor {
+  return make('full', shape, value, options);
+}
+
+/** A tensor of `shape` filled with 0. */
+export function zeros(shape: Shape, options?: TensorOptions): Tensor {
+  return make('zeros', shape, 0, options);
+}
+
+/** A tensor of `shape` filled with 1. */
+export function ones(shape: Shape, options?: TensorOptions): Tensor {
+  return make('ones', shape, 1, options);
+}
+
+function make(name: string, shape: Shape, value: number, options?: TensorOptions): Tensor {
+  checkShape(name, shape);
+  checkOptions(name, options, optionNames);
+  const like = placement(name, options, 'float32');
+  if (typeof value !== 'number') {
+    throw new MemgradError(`${name}: expected a number to fill with, got ${describe(value)}.`);
+  }
+  return filled(name, shape, value, like);
+}
+
+/** `shape` filled with `value`, with the dtype and the backend of `like`; `name` is named in errors. */
+export function filled(
+  name: string,
   shape: Shape,
   value: number,
-  options: TensorOptions = {},
-  origin = 'full',
+  { dtype, backend }: Required<TensorOptions>,
 ): Tensor {
-  checkShape(origin, shape);
-  const backend = options.backend ?? defaultBackend();
-  const dtype = options.dtype ?? 'float32';
-  checkDtype(origin, dtype, backend);
-  if (typeof value !== 'number') {
-    throw new MemgradError(`${origin}: expected a number to fill with, got ${typeof value}.`);
-  }
-  if (dtype === 'int32') requireWhole(origin, [value]);
+  if (dtype === 'int32') requireWhole(name, [value]);
   const buffer = allocating(() => backend.fill(value, sizeOf(shape), dtype));
   return new Tensor(new Storage(backend, buffer, 'full'), [...shape]);
 }
 
-/** A tensor of `shape` filled with 0. */
-export function zeros(shape: Shape, options: TensorOptions = {}): Tensor {
-  return full(shape, 0, options);
-}
-
-/** A tensor of `shape` filled with 1. */
-export function ones(shape: Shape, options: TensorOptions = {}): Tensor {
-  return full(shape, 1, options);
-}
-
 /** 0, 1, ... n - 1, int32 unless told otherwise. */
-export function arange(n: number, options: TensorOptions = {}): Tensor {
+export function arange(n: number, options?: TensorOptions): Tensor {
   checkShape('arange', [n]);
+  checkOptions('arange', options, optionNames);
   const values = Float64Array.from({ length: n }, (_, i) => i);
-  const dtype = options.dtype ?? 'int32';
-  checkDtype('arange', dtype, options.backend ?? defaultBackend());
-  return place('arange', toTyped(values, dtype), [n], options.backend);
+  const { dtype, backend } = placement('arange', options, 'int32');
+  return place('arange', toTyped(values, dtype), [n], backend);
 }
 
 /** Uploads `data` under `shape`; `origin` names the maker in the memory report. */
@@ -146,11 +165,31 @@ export function checkShape(name: string, shape: Shape): void {
   }
 }
 
+/** The dtype and the backend of `options`, or the defaults. Throws for a backend that isn't one, and for a dtype that it doesn't have. */
+export function placement(
+  name: string,
+  options: TensorOptions | undefined,
+  usual: DType,
+): Required<TensorOptions> {
+  const backend = options?.backend ?? defaultBackend();
+  requireBackend(name, backend);
+  const dtype = options?.dtype ?? usual;
+  checkDtype(name, dtype, backend);
+  return { dtype, backend };
+}
+
+function requireBackend(name: string, backend: Backend): void {
+  if (typeof backend?.upload === 'function') return;
+  throw new MemgradError(
+    `${name}: expected a backend, got ${describe(backend)}; pass what await loadBackend('cpu') returns.`,
+  );
+}
+
 /** Throws unless `backend` has `dtype`. */
 export function checkDtype(name: string, dtype: DType, backend: Backend): void {
   if (!backend.dtypes.includes(dtype)) {
     throw new MemgradError(
-      `${name}: the backend '${backend.name}' has no dtype '${dtype}'; choose one of ${backend.dtypes.join(', ')}${dtype === 'float64' ? ", or the backend 'cpu'" : ''}.`,
+      `${name}: the backend '${backend.name}' has no dtype ${describe(dtype)}; choose one of ${backend.dtypes.join(', ')}${dtype === 'float64' ? ", or the backend 'cpu'" : ''}.`,
     );
   }
 }

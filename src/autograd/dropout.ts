@@ -1,9 +1,10 @@
 /** Dropout. */
-import { MemgradError } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
+import { checkOptions } from '../options.js';
 import { greaterEqual, where } from './comparison.js';
 import { add, mul } from './elementwise.js';
-import { commonDtype, type Operation, requireFloat, run } from './operation.js';
-import { type Key, uniform } from './random.js';
+import { commonDtype, type Operation, requireFloat, requireTensors, run } from './operation.js';
+import { type Key, requireKey, uniform } from './random.js';
 import { sameShape, showShape, type Tensor } from './tensor.js';
 
 /** Options of `dropout`. */
@@ -15,17 +16,15 @@ export interface DropoutOptions {
 /**
  * Zeroes each value with probability `rate` and scales the others by 1 / (1 - rate) (Srivastava
  * et al. 2014). Equal keys give equal masks, so a replayed forward pass drops the same values.
- * Throws for a rate outside [0, 1).
+ * Throws for a rate outside [0, 1), and where `key` isn't a `Key`.
  */
-export function dropout(
-  x: Tensor,
-  rate: number,
-  key: Key,
-  { residual }: DropoutOptions = {},
-): Tensor {
+export function dropout(x: Tensor, rate: number, key: Key, options?: DropoutOptions): Tensor {
   requireFloat('dropout', x);
-  if (!(rate >= 0 && rate < 1))
-    throw new MemgradError(`dropout: the rate must lie in [0, 1), got ${rate}.`);
+  requireRate('dropout', rate);
+  requireKey('dropout', key);
+  checkOptions('dropout', options, { residual: 1 });
+  const residual = options?.residual;
+  if (residual) requireTensors('dropout', residual);
   if (residual && !sameShape(residual.shape, x.shape)) {
     throw new MemgradError(
       `dropout: the residual has shape ${showShape(residual.shape)}, expected ${showShape(x.shape)}, that of x.`,
@@ -33,6 +32,12 @@ export function dropout(
   }
   if (rate === 0) return residual ? add(residual, x) : x;
   return run(dropoutOperation, residual ? [x, residual] : [x], { rate, key });
+}
+
+/** Throws unless `rate` is a number in [0, 1). */
+export function requireRate(name: string, rate: number): void {
+  if (typeof rate === 'number' && rate >= 0 && rate < 1) return;
+  throw new MemgradError(`${name}: the rate must lie in [0, 1), got ${describe(rate)}.`);
 }
 
 const dropoutOperation: Operation<{ rate: number; key: Key }> = {

@@ -1,5 +1,6 @@
 /** Gradients held against central differences. */
-import { MemgradError } from '../errors.js';
+import { MemgradError, requireNumber, requireWhole } from '../errors.js';
+import { checkOptions } from '../options.js';
 import { cast } from './comparison.js';
 import { place } from './create.js';
 import { add, mul } from './elementwise.js';
@@ -38,8 +39,13 @@ export interface GradientCheck {
 export async function checkGradients(
   f: (...inputs: Tensor[]) => Tensor,
   inputs: readonly Tensor[],
-  { order = 2, epsilon = 1e-5, tolerance = 1e-6 }: GradientCheckOptions = {},
+  options?: GradientCheckOptions,
 ): Promise<GradientCheck> {
+  checkOptions('checkGradients', options, { order: 1, epsilon: 1, tolerance: 1 });
+  const { order = 2, epsilon = 1e-5, tolerance = 1e-6 } = options ?? {};
+  requireWhole('checkGradients', 'order', order, 1, 2);
+  requireNumber('checkGradients', 'epsilon', epsilon);
+  requireNumber('checkGradients', 'tolerance', tolerance);
   if (inputs.length === 0) {
     throw new MemgradError('checkGradients: got no inputs, expected at least one tensor.');
   }

@@ -12,7 +12,7 @@ export {
   tensor,
   zeros,
 } from './create.js';
-export * from './dropout.js';
+export { type DropoutOptions, dropout } from './dropout.js';
 export {
   abs,
   add,
@@ -45,7 +45,7 @@ export { layerNorm, logSoftmax, softmax } from './normalization.js';
 export { isObserved, isWanted, type Observation, observe, report } from './observe.js';
 export type { Operand } from './operand.js';
 export { within } from './place.js';
-export * from './random.js';
+export { Key, normal, uniform } from './random.js';
 export {
   type Axes,
   argmax,

@@ -1,5 +1,6 @@
 /** Losses. */
-import { MemgradError, OutOfMemory } from '../errors.js';
+import { describe, MemgradError, OutOfMemory } from '../errors.js';
+import { checkOptions } from '../options.js';
 import { cast, greaterEqual, less, notEqual, where } from './comparison.js';
 import { arange } from './create.js';
 import { add, div, maximum, mul, neg, sub } from './elementwise.js';
@@ -26,18 +27,20 @@ export interface CrossEntropyOptions {
 export function crossEntropy(
   logits: Tensor,
   targets: Tensor,
-  { ignoreIndex = -100, reduction = 'mean' }: CrossEntropyOptions = {},
+  options?: CrossEntropyOptions,
 ): Tensor {
+  checkOptions('crossEntropy', options, { ignoreIndex: 1, reduction: 1 });
+  const { ignoreIndex = -100, reduction = 'mean' } = options ?? {};
   requireFloat('crossEntropy', logits);
   requireInt('crossEntropy', 'the targets', targets);
   if (!['mean', 'sum', 'none'].includes(reduction)) {
     throw new MemgradError(
-      `crossEntropy: the reduction '${reduction}' is not known; choose mean, sum or none.`,
+      `crossEntropy: the reduction ${describe(reduction)} is not known; choose mean, sum or none.`,
     );
   }
   if (!Number.isInteger(ignoreIndex)) {
     throw new MemgradError(
-      `crossEntropy: ignoreIndex must be a whole number, got ${ignoreIndex}; targets are int32.`,
+      `crossEntropy: ignoreIndex must be a whole number, got ${describe(ignoreIndex)}; targets are int32.`,
     );
   }
   if (!sameShape(logits.shape.slice(0, -1), targets.shape) || logits.rank === 0) {

@@ -1,7 +1,8 @@
 /** Matrix products. */
 
 import { sizeOf, stridesOf } from '../backends/layout.js';
-import { MemgradError } from '../errors.js';
+import { describe, MemgradError, requireFlag } from '../errors.js';
+import { checkOptions } from '../options.js';
 import { add, relu, reluGradient } from './elementwise.js';
 import {
   broadcastShapes,
@@ -22,6 +23,8 @@ export interface MatmulOptions {
   /** Takes `b` as [..., n, k] in place of [..., k, n]. Default false. */
   transposeB?: boolean;
 }
+
+const matmulOptions = { transposeA: 1, transposeB: 1 } as const;
 
 const matmulOperation: Operation<Required<MatmulOptions>> = {
   name: 'matmul',
@@ -62,8 +65,11 @@ const matmulOperation: Operation<Required<MatmulOptions>> = {
  * Matrix product over the last two axes, [..., m, k] times [..., k, n] to [..., m, n]; the axes
  * before them are a batch and broadcast. Throws for rank < 2, int32, and lengths that don't meet.
  */
-export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
-  const { transposeA = false, transposeB = false } = options;
+export function matmul(a: Tensor, b: Tensor, options?: MatmulOptions): Tensor {
+  checkOptions('matmul', options, matmulOptions);
+  const { transposeA = false, transposeB = false } = options ?? {};
+  requireFlag('matmul', 'transposeA', transposeA);
+  requireFlag('matmul', 'transposeB', transposeB);
   requireTensors('matmul', a, b);
   for (const { rank, shape } of [a, b]) {
     if (rank < 2) {
@@ -132,12 +138,9 @@ export interface LinearOptions {
 }
 
 /** x W^T + b for `x` [..., in], `weight` [out, in] and `bias` [out], as PyTorch's `linear`. */
-export function linear(
-  x: Tensor,
-  weight: Tensor,
-  bias?: Tensor,
-  { activation }: LinearOptions = {},
-): Tensor {
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor, options?: LinearOptions): Tensor {
+  checkOptions('linear', options, { activation: 1 });
+  const activation = options?.activation;
   requireTensors('linear', x, weight);
   if (weight.rank !== 2 || x.shape[x.rank - 1] !== weight.shape[1]) {
     throw new MemgradError(
@@ -146,7 +149,7 @@ export function linear(
   }
   if (activation !== undefined && activation !== 'relu') {
     throw new MemgradError(
-      `linear: the activation '${activation}' is not known; choose relu, or apply another function to the result.`,
+      `linear: the activation ${describe(activation)} is not known; choose relu, or apply another function to the result.`,
     );
   }
   if (!bias) {

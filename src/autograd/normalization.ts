@@ -1,5 +1,5 @@
 /** Softmax and layer normalisation. */
-import { MemgradError } from '../errors.js';
+import { MemgradError, requireNumber } from '../errors.js';
 import { equal, where } from './comparison.js';
 import { add, div, exp, mul, sqrt, square, sub } from './elementwise.js';
 import { definitionGradient, definitionGradients } from './fused.js';
@@ -84,6 +84,7 @@ export function logSoftmax(x: Tensor, axis = -1): Tensor {
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-5): Tensor {
   requireFloat('layerNorm', x);
   requireTensors('layerNorm', weight, bias);
+  requireNumber('layerNorm', 'epsilon', epsilon);
   const features = x.shape.slice(-1);
   if (x.rank === 0 || ![weight, bias].every(({ shape }) => sameShape(shape, features))) {
     throw new MemgradError(

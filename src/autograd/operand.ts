@@ -1,6 +1,6 @@
 /** What operations of two arguments take: tensors, or numbers beside them. */
 import type { Backend } from '../backends/backend.js';
-import { full } from './create.js';
+import { defaultBackend, filled } from './create.js';
 import { Tensor } from './tensor.js';
 
 /** An argument of a binary operation; a number takes dtype and backend of the other side. */
@@ -13,7 +13,12 @@ export function operands(
   b: Operand,
   backend?: Backend,
 ): [Tensor, Tensor] {
-  const like = a instanceof Tensor ? a : b instanceof Tensor ? b : { dtype: undefined, backend };
-  const lift = (x: Operand) => (typeof x === 'number' ? full([], x, like, name) : x);
+  const like =
+    a instanceof Tensor
+      ? a
+      : b instanceof Tensor
+        ? b
+        : { dtype: 'float32' as const, backend: backend ?? defaultBackend() };
+  const lift = (x: Operand) => (typeof x === 'number' ? filled(name, [], x, like) : x);
   return [lift(a), lift(b)];
 }

@@ -2,8 +2,9 @@
 import type { Backend } from '../backends/backend.js';
 import { sizeOf } from '../backends/layout.js';
 import { randomWords, threefry } from '../backends/threefry.js';
-import { MemgradError } from '../errors.js';
-import { checkDtype, checkShape, defaultBackend, place, type TensorOptions } from './create.js';
+import { describe, MemgradError } from '../errors.js';
+import { checkOptions } from '../options.js';
+import { checkShape, place, placement, type TensorOptions } from './create.js';
 import { allocating, Storage } from './storage.js';
 import { type Shape, Tensor } from './tensor.js';
 
@@ -53,20 +54,21 @@ export class Key {
 }
 
 /** float32 values uniform in [0, 1): equal bits on every backend. */
-export function uniform(key: Key, shape: Shape, options: { backend?: Backend } = {}): Tensor {
-  checkShape('uniform', shape);
+export function uniform(key: Key, shape: Shape, options?: { backend?: Backend }): Tensor {
   requireKey('uniform', key);
-  const backend = options.backend ?? defaultBackend();
+  checkShape('uniform', shape);
+  checkOptions('uniform', options, { backend: 1 });
+  const { backend } = placement('uniform', options, 'float32');
   const buffer = allocating(() => backend.uniform(key, sizeOf(shape)));
   return new Tensor(new Storage(backend, buffer, 'uniform'), [...shape]);
 }
 
 /** Values of the standard normal distribution (Box and Muller, 1958), drawn on the host. */
-export function normal(key: Key, shape: Shape, options: TensorOptions = {}): Tensor {
-  checkShape('normal', shape);
+export function normal(key: Key, shape: Shape, options?: TensorOptions): Tensor {
   requireKey('normal', key);
-  const { dtype = 'float32' } = options;
-  checkDtype('normal', dtype, options.backend ?? defaultBackend());
+  checkShape('normal', shape);
+  checkOptions('normal', options, { dtype: 1, backend: 1 });
+  const { dtype, backend } = placement('normal', options, 'float32');
   if (dtype === 'int32') {
     throw new MemgradError('normal: expected float32 or float64, got int32; the values are real.');
   }
@@ -77,10 +79,13 @@ export function normal(key: Key, shape: Shape, options: TensorOptions = {}): Ten
     const radius = Math.sqrt(-2 * Math.log((words[2 * i] + 1) / 2 ** 32)); // in (0, 1]: log is finite
     values[i] = radius * Math.cos((2 * Math.PI * words[2 * i + 1]) / 2 ** 32);
   }
-  return place('normal', values, shape, options.backend);
+  return place('normal', values, shape, backend);
 }
 
-function requireKey(name: string, key: unknown): void {
+/** Throws unless `key` is a `Key`. */
+export function requireKey(name: string, key: unknown): void {
   if (key instanceof Key) return;
-  throw new MemgradError(`${name}: expected a key, got ${typeof key}; make one with Key.of(seed).`);
+  throw new MemgradError(
+    `${name}: expected a key, got ${describe(key)}; make one with Key.of(seed).`,
+  );
 }

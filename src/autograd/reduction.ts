@@ -1,7 +1,8 @@
 /** Reductions: sum, mean, max, min, argmax, logsumexp. */
 import type { ReduceKernel } from '../backends/backend.js';
 import { sizeOf, stridesOf } from '../backends/layout.js';
-import { MemgradError } from '../errors.js';
+import { MemgradError, requireFlag } from '../errors.js';
+import { checkOptions } from '../options.js';
 import { cast, equal, where } from './comparison.js';
 import { abs, add, div, exp, log, mul, neg, sub } from './elementwise.js';
 import { stopGradient } from './identity.js';
@@ -54,11 +55,20 @@ function reduction(name: ReduceKernel, gradients: Operation<Reduced>['gradients'
     },
     gradients,
   };
-  return (x: Tensor, axes?: Axes, { keepDims = false }: ReduceOptions = {}): Tensor => {
+  return (x: Tensor, axes?: Axes, options?: ReduceOptions): Tensor => {
     const reduced = normalizeAxes(name, x, axes);
+    const keepDims = keeps(name, options);
     const output = run(operation, [x], reduced);
     return keepDims ? reshape(output, keptShape(x.shape, reduced)) : output;
   };
+}
+
+/** Whether `options` ask for the reduced axes to be kept. */
+function keeps(name: string, options: ReduceOptions | undefined): boolean {
+  if (options === undefined) return false;
+  checkOptions(name, options, { keepDims: 1 });
+  requireFlag(name, 'keepDims', options.keepDims);
+  return options.keepDims ?? false;
 }
 
 function normalizeAxes(name: string, x: Tensor, axes: Axes | undefined): Reduced {
@@ -97,6 +107,7 @@ export const max = reduction('max', (g, call) => {
 /** Smallest value over `axes`, as `max`. */
 export function min(x: Tensor, axes?: Axes, options?: ReduceOptions): Tensor {
   requireFloat('min', x);
+  keeps('min', options);
   return neg(max(neg(x), normalizeAxes('min', x, axes), options));
 }
 
@@ -110,17 +121,15 @@ export function argmax(x: Tensor, axis: number, options?: ReduceOptions): Tensor
 /** Mean over `axes`; of nothing it is NaN. */
 export function mean(x: Tensor, axes?: Axes, options?: ReduceOptions): Tensor {
   requireFloat('mean', x);
+  keeps('mean', options);
   const reduced = normalizeAxes('mean', x, axes);
   return div(sum(x, reduced, options), sizeOf(reduced.map((axis) => x.shape[axis])));
 }
 
 /** log(sum(exp(x))) over `axes`, with the largest value taken out first so that nothing overflows. */
-export function logsumexp(
-  x: Tensor,
-  axes?: Axes,
-  { keepDims = false }: ReduceOptions = {},
-): Tensor {
+export function logsumexp(x: Tensor, axes?: Axes, options?: ReduceOptions): Tensor {
   requireFloat('logsumexp', x);
+  const keepDims = keeps('logsumexp', options);
   const reduced = normalizeAxes('logsumexp', x, axes);
   const largest = stopGradient(max(x, reduced, { keepDims: true }));
   const shift = where(equal(abs(largest), Infinity), 0, largest); // no NaN from Infinity - Infinity

@@ -1,6 +1,6 @@
 /** Derivatives of functions: grad, valueAndGrad, vjp, checkpoint. */
 import { MemgradError } from '../errors.js';
-import { full, ones } from './create.js';
+import { filled } from './create.js';
 import { add } from './elementwise.js';
 import { identity } from './identity.js';
 import { requireTensors } from './operation.js';
@@ -65,7 +65,7 @@ export function valueAndGrad<A extends unknown[], R extends Scalar, P = A[0]>(
           `grad: the function must give a float scalar, got ${loss}; end it with sum or mean.`,
         );
       }
-      const gradients = backward(tape, [loss], [ones(loss.shape, loss)], leaves);
+      const gradients = backward(tape, [loss], [filled('grad', loss.shape, 1, loss)], leaves);
       return [value, replaceLeaves(traced, gradients)];
     };
     return isRecording() ? compute() : scope(compute);
@@ -192,7 +192,7 @@ function backward(
     if (tape.tracks(output)) gradients.add(output, identity(cotangents[i]));
   });
   walk(tape, gradients);
-  return leaves.map((leaf) => gradients.of(leaf) ?? full(leaf.shape, 0, leaf));
+  return leaves.map((leaf) => gradients.of(leaf) ?? filled('grad', leaf.shape, 0, leaf));
 }
 
 /** The gradients that a backward pass has so far. */

@@ -1,5 +1,6 @@
 /** The backends by name. A new one gets a folder of its own and a line in the table. */
-import { MemgradError } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
+import { checkOptions } from '../options.js';
 import type { Backend } from './backend.js';
 import type { GpuBackend } from './gpu/index.js';
 import { createWasmBackend } from './wasm/index.js';
@@ -28,13 +29,14 @@ export type BackendName = keyof typeof loaders;
 export const backendNames = Object.keys(loaders) as BackendName[];
 
 /** Makes the backend called `name` ready for use. Throws `MemgradError` for a name that is not known. */
-export async function loadBackend(name: string, options: BackendOptions = {}): Promise<Backend> {
-  if (!Object.hasOwn(loaders, name)) {
+export async function loadBackend(name: string, options?: BackendOptions): Promise<Backend> {
+  checkOptions('loadBackend', options, { threads: 1 });
+  if (typeof name !== 'string' || !Object.hasOwn(loaders, name)) {
     throw new MemgradError(
-      `backend: '${name}' is not known; choose one of ${backendNames.join(', ')}.`,
+      `backend: ${describe(name)} is not known; choose one of ${backendNames.join(', ')}.`,
     );
   }
-  return loaders[name as BackendName](options);
+  return loaders[name as BackendName](options ?? {});
 }
 
 /** What `backends` says of one. */

@@ -70,7 +70,7 @@ export class Recording {
       (...variables) => this.#forward(leaves, new Map(places.map((id, i) => [id, variables[i]]))),
       ...places.map((id) => leaves[id] as Tensor),
     );
-    const gradients = pullback(ones(value.shape, value));
+    const gradients = pullback(ones(value.shape, { dtype: value.dtype, backend: value.backend }));
     gradients.forEach((gradient, i) => {
       this.#nodes[places[i]].gradient = gradient.data();
     });

@@ -264,7 +264,7 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.cast(narrow, 'float64'),
-    "cast: the backend 'narrow' has no dtype 'float64'; choose one of float32, int32, or the backend 'cpu'.",
+    "cast: the backend 'narrow' has no dtype \"float64\"; choose one of float32, int32, or the backend 'cpu'.",
   ],
   [
     () => m.equal(whole, 0.5),
@@ -299,7 +299,7 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.crossEntropy(x23, whole, { reduction: as('average') }),
-    "crossEntropy: the reduction 'average' is not known; choose mean, sum or none.",
+    'crossEntropy: the reduction "average" is not known; choose mean, sum or none.',
   ],
   [
     () => m.crossEntropy(x23, whole, { ignoreIndex: NaN }),
@@ -309,7 +309,7 @@ const table: [call: () => unknown, message: string][] = [
   [() => m.dropout(x23, NaN, key), 'dropout: the rate must lie in [0, 1), got NaN.'],
   [
     () => m.dropout(x23, 0.5, as(undefined)),
-    'uniform: expected a key, got undefined; make one with Key.of(seed).',
+    'dropout: expected a key, got nothing; make one with Key.of(seed).',
   ],
 
   // Backends.
@@ -319,15 +319,15 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.zeros([2], { dtype: 'float64', backend: onFloat32 }),
-    "full: the backend 'narrow' has no dtype 'float64'; choose one of float32, int32, or the backend 'cpu'.",
+    "zeros: the backend 'narrow' has no dtype \"float64\"; choose one of float32, int32, or the backend 'cpu'.",
   ],
   [
     () => loadBackend('cuda'),
-    "backend: 'cuda' is not known; choose one of wasm, cpu, webgl, webgpu.",
+    'backend: "cuda" is not known; choose one of wasm, cpu, webgl, webgpu.',
   ],
   [
     () => loadBackend('toString'),
-    "backend: 'toString' is not known; choose one of wasm, cpu, webgl, webgpu.",
+    'backend: "toString" is not known; choose one of wasm, cpu, webgl, webgpu.',
   ],
 
   // Making tensors.
@@ -361,7 +361,7 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.tensor([1], { dtype: as('float16') }),
-    "tensor: the backend 'cpu' has no dtype 'float16'; choose one of float32, float64, int32.",
+    'tensor: the backend \'cpu\' has no dtype "float16"; choose one of float32, float64, int32.',
   ],
   [
     () => m.tensor([1.5], { dtype: 'int32' }),
@@ -371,10 +371,10 @@ const table: [call: () => unknown, message: string][] = [
     () => m.tensor(Float64Array.of(NaN), { dtype: 'int32' }),
     'tensor: int32 holds whole numbers from -2^31 to 2^31 - 1, got NaN; choose a floating dtype or round it.',
   ],
-  [() => m.zeros([-1]), 'full: a shape is a list of whole numbers >= 0, got [-1].'],
-  [() => m.ones([NaN]), 'full: a shape is a list of whole numbers >= 0, got [NaN].'],
+  [() => m.zeros([-1]), 'zeros: a shape is a list of whole numbers >= 0, got [-1].'],
+  [() => m.ones([NaN]), 'ones: a shape is a list of whole numbers >= 0, got [NaN].'],
   [() => m.full(as(3), 1), 'full: a shape is a list of whole numbers >= 0, got number.'],
-  [() => m.full([2], as('1')), 'full: expected a number to fill with, got string.'],
+  [() => m.full([2], as('1')), 'full: expected a number to fill with, got "1".'],
   [
     () => m.full([2], 2 ** 31, { dtype: 'int32' }),
     'full: int32 holds whole numbers from -2^31 to 2^31 - 1, got 2147483648; choose a floating dtype or round it.',
@@ -382,9 +382,9 @@ const table: [call: () => unknown, message: string][] = [
   [() => m.arange(2.5), 'arange: a shape is a list of whole numbers >= 0, got [2.5].'],
   [
     () => m.arange(2, { dtype: as('int8') }),
-    "arange: the backend 'cpu' has no dtype 'int8'; choose one of float32, float64, int32.",
+    'arange: the backend \'cpu\' has no dtype "int8"; choose one of float32, float64, int32.',
   ],
-  [() => m.uniform(as(7), [2]), 'uniform: expected a key, got number; make one with Key.of(seed).'],
+  [() => m.uniform(as(7), [2]), 'uniform: expected a key, got 7; make one with Key.of(seed).'],
   [
     () => m.normal(key, [2], { dtype: 'int32' }),
     'normal: expected float32 or float64, got int32; the values are real.',

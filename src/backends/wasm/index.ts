@@ -6,7 +6,8 @@
  * @module memgrad/backends/wasm
  */
 
-import { describe, MemgradError } from '../../errors.js';
+import { describe, MemgradError, requireNumber, requireWhole } from '../../errors.js';
+import { checkOptions } from '../../options.js';
 import type {
   Backend,
   BinaryKernel,
@@ -326,16 +327,11 @@ export interface WasmOptions {
  * WebAssembly has no SIMD (browsers before 2021 to 2023), for a bad number of threads, and for
  * threads beside a `module`.
  */
-export function createWasmBackend({
-  maximumBytes,
-  threads = 1,
-  module,
-}: WasmOptions = {}): WasmBackend {
-  if (!Number.isInteger(threads) || threads < 1 || threads > MOST_THREADS) {
-    throw new MemgradError(
-      `wasm: threads must be a whole number from 1 to ${MOST_THREADS}, got ${threads}.`,
-    );
-  }
+export function createWasmBackend(options?: WasmOptions): WasmBackend {
+  checkOptions('wasm', options, { maximumBytes: 1, threads: 1, module: 1 });
+  const { maximumBytes, threads = 1, module } = options ?? {};
+  requireWhole('wasm', 'threads', threads, 1, MOST_THREADS);
+  if (maximumBytes !== undefined) requireNumber('wasm', 'maximumBytes', maximumBytes);
   if (module !== undefined && !(module instanceof WebAssembly.Module)) {
     throw new MemgradError(
       `wasm: module must be a WebAssembly.Module, got ${describe(module)}; leave it out, or compile it first.`,

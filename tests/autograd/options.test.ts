@@ -1,0 +1,109 @@
+/** Options: none that doesn't exist, and none of another type, is taken in silence. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import * as m from '../../src/autograd/index.js';
+import { createCpuBackend } from '../../src/backends/cpu/index.js';
+import { loadBackend } from '../../src/backends/index.js';
+import { createWasmBackend } from '../../src/backends/wasm/index.js';
+import { f64, i32, refusal } from './helpers.js';
+
+const test = suite('options of the engine');
+
+const x = m.ones([2, 2]);
+const key = m.Key.of(1);
+type Options = Record<string, unknown> | undefined;
+const as = <T>(value: unknown) => value as T;
+
+/** Every function that takes options, how to call it with them, and one that it has. */
+const calls: Record<string, [call: (options: never) => unknown, known: Options]> = {
+  tensor: [(o) => m.tensor([1, 2], o), { shape: [2, 1], dtype: 'float64' }],
+  full: [(o) => m.full([2], 1, o), { dtype: 'int32' }],
+  zeros: [(o) => m.zeros([2], o), { backend: createCpuBackend() }],
+  ones: [(o) => m.ones([2], o), { dtype: 'float64' }],
+  arange: [(o) => m.arange(3, o), { dtype: 'float32' }],
+  uniform: [(o) => m.uniform(key, [2], o), { backend: createCpuBackend() }],
+  normal: [(o) => m.normal(key, [2], o), { dtype: 'float64' }],
+  dropout: [(o) => m.dropout(x, 0.5, key, o), { residual: x }],
+  matmul: [(o) => m.matmul(x, x, o), { transposeA: true }],
+  linear: [(o) => m.linear(x, x, undefined, o), { activation: 'relu' }],
+  attention: [(o) => m.attention(x, x, x, o), { heads: 2, dropout: { rate: 0.1, key } }],
+  'attention: dropout': [
+    (o) => m.attention(x, x, x, { dropout: as({ rate: 0.1, key, ...as<object>(o) }) }),
+    { rate: 0.5 },
+  ],
+  crossEntropy: [(o) => m.crossEntropy(x, i32([0, 1]), o), { reduction: 'sum', ignoreIndex: 1 }],
+  sum: [(o) => m.sum(x, 0, o), { keepDims: true }],
+  mean: [(o) => m.mean(x, 0, o), { keepDims: true }],
+  max: [(o) => m.max(x, 0, o), { keepDims: true }],
+  min: [(o) => m.min(x, 0, o), { keepDims: true }],
+  argmax: [(o) => m.argmax(x, 0, o), { keepDims: true }],
+  logsumexp: [(o) => m.logsumexp(x, 0, o), { keepDims: true }],
+  checkGradients: [(o) => m.checkGradients(m.neg, [f64([1])], o), { order: 1 }],
+  loadBackend: [(o) => loadBackend('cpu', o), { threads: 1 }],
+  wasm: [(o) => createWasmBackend(o), { maximumBytes: 2 ** 24 }],
+};
+
+for (const [name, [call, known]] of Object.entries(calls)) {
+  test(`${name}: an option that doesn't exist is refused, known ones are not`, async () => {
+    await call(as(known));
+    await call(as(undefined));
+    const message = await refusal(() => call(as({ axis: 1 })));
+    assert.ok(message.startsWith(`${name}: there is no option "axis"; `), message);
+  });
+  if (name === 'attention: dropout') continue;
+  test(`${name}: something else in place of options is refused`, async () => {
+    for (const wrong of [true, 2, 'float32', null, () => 1, x]) {
+      const message = await refusal(() => call(as(wrong)));
+      assert.match(message, /: expected an object of options[, ]/);
+    }
+  });
+}
+
+const values: [call: () => unknown, message: string][] = [
+  [() => m.sum(x, 0, as({ keepDims: 'yes' })), 'sum: keepDims must be true or false, got "yes".'],
+  [() => m.mean(x, 0, as({ keepDims: 1 })), 'mean: keepDims must be true or false, got 1.'],
+  [
+    () => m.logsumexp(x, 0, as({ keepDims: null })),
+    'logsumexp: keepDims must be true or false, got null.',
+  ],
+  [() => m.matmul(x, x, as({ transposeB: 1 })), 'matmul: transposeB must be true or false, got 1.'],
+  [() => m.dropout(x, as('0.5'), key), 'dropout: the rate must lie in [0, 1), got "0.5".'],
+  [() => m.dropout(x, 0, as(1)), 'dropout: expected a key, got 1; make one with Key.of(seed).'],
+  [
+    () => m.attention(x, x, x, { dropout: as({ rate: 0.5, key: 3 }) }),
+    'attention: dropout: expected a key, got 3; make one with Key.of(seed).',
+  ],
+  [
+    () => m.attention(x, x, x, as({ mask: null })),
+    'attention: expected tensors, got null; wrap values in tensor(...).',
+  ],
+  [
+    () => m.layerNorm(x, m.ones([2]), m.ones([2]), as('small')),
+    'layerNorm: epsilon must be a finite number, got "small".',
+  ],
+  [
+    () => m.checkGradients(m.neg, [f64([1])], as({ order: 3 })),
+    'checkGradients: order must be a whole number from 1 to 2, got 3.',
+  ],
+  [
+    () => createWasmBackend(as({ maximumBytes: '1 GiB' })),
+    'wasm: maximumBytes must be a finite number, got "1 GiB".',
+  ],
+  [
+    () => m.tensor([1, 2], as([2, 1])),
+    'tensor: expected an object of options, got a list of 2; a shape is written { shape: [2, 1] }.',
+  ],
+  ...(['cpu', {}, 7] as const).map((backend): [() => unknown, string] => [
+    () => m.zeros([2], { backend: as(backend) }),
+    `zeros: expected a backend, got ${{ cpu: '"cpu"', 7: '7' }[String(backend)] ?? 'an object'}; pass what await loadBackend('cpu') returns.`,
+  ]),
+  [
+    () => m.setDefaultBackend(as(loadBackend('cpu'))),
+    "setDefaultBackend: expected a backend, got Promise; pass what await loadBackend('cpu') returns.",
+  ],
+];
+for (const [call, message] of values) {
+  test(message, async () => assert.is(await refusal(call), message));
+}
+
+test.run();
