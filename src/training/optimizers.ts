@@ -82,7 +82,9 @@ abstract class Base implements Optimizer {
     const id = `${kind}.${name}`;
     let moment = this.#moments.get(id);
     if (!moment) {
-      moment = scope(() => new Parameter(zeros(like.shape, like)));
+      moment = scope(
+        () => new Parameter(zeros(like.shape, { dtype: like.dtype, backend: like.backend })),
+      );
       this.#moments.set(id, moment);
     }
     return moment;

@@ -51,7 +51,9 @@ for (const name of operationNames) {
         return tape.entries.flatMap((entry) => {
           if ('replay' in entry) return [`${pattern}: ${entry.name} is no operation`];
           const wanted = entry.inputs.map((input) => tape.tracks(input));
-          const ones = entry.outputs.map((x) => engine.ones(x.shape, x));
+          const ones = entry.outputs.map((x) =>
+            engine.ones(x.shape, { dtype: x.dtype, backend: x.backend }),
+          );
           const passed = entry.pullback(ones, wanted);
           return wanted.flatMap((wants, i) =>
             wants && !passed[i] ? [`${pattern}: ${entry.name} has no rule for argument ${i}`] : [],

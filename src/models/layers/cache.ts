@@ -7,8 +7,8 @@ export type Cache = readonly Tensor[];
 
 /** A cache without rows. */
 export function emptyCache(batch: number, config: CacheConfig): Cache {
-  const { nLayer, dModel } = config;
-  return Array.from({ length: nLayer + 1 }, () => zeros([batch, 0, dModel], config));
+  const { nLayer, dModel, dtype, backend } = config;
+  return Array.from({ length: nLayer + 1 }, () => zeros([batch, 0, dModel], { dtype, backend }));
 }
 
 /** The last `memLen` rows of `cache` and `hidden`, as constants (Dai et al. 2019, section 3.2). */

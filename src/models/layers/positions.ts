@@ -26,13 +26,13 @@ const PUBLISHED_BASE = 10000;
 function anglesOf(
   positions: readonly number[],
   d: number,
-  placement: Placement,
+  { dtype, backend }: Placement,
   base = PUBLISHED_BASE,
 ): Tensor {
   const frequencies = Array.from({ length: d / 2 }, (_, i) => base ** ((-2 * i) / d));
   return tensor(
     positions.map((position) => frequencies.map((frequency) => position * frequency)),
-    placement,
+    { dtype, backend },
   );
 }
 
