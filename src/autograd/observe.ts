@@ -76,7 +76,7 @@ export function report(name: string, value: Tensor): void {
   if (!wanted(full)) return;
   const kept = stopGradient(value);
   scopes.at(-1)?.delete(kept); // it outlives the scopes inside
-  owner?.add(kept);
+  kept.own(owner);
   seen.get(full)?.dispose();
   seen.set(full, kept);
 }

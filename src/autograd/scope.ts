@@ -31,7 +31,7 @@ export function scope<T>(f: () => T): T {
     scopes.pop();
     const outer = scopes.at(-1);
     for (const tensor of kept) {
-      if (made.delete(tensor)) outer?.add(tensor);
+      if (made.delete(tensor)) tensor.own(outer);
     }
     for (const tensor of made) tensor.dispose();
   }

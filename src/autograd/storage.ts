@@ -15,6 +15,10 @@ export class Storage {
     count(this, 1);
   }
 
+  get bytes(): number {
+    return this.buffer.size * (this.buffer.dtype === 'float64' ? 8 : 4);
+  }
+
   share(): this {
     this.#references++;
     return this;
@@ -34,18 +38,27 @@ export interface MemoryUse {
 }
 
 const ledger = new Map<string, MemoryUse>();
+let liveBuffers = 0;
 let liveBytes = 0;
 let peakBytes = 0;
+/** The number of live buffers at which a warning is due, once. */
+let alarm = 10_000;
 
-function count({ origin, buffer }: Storage, sign: 1 | -1): void {
+function count({ origin, bytes: size }: Storage, sign: 1 | -1): void {
   const use = ledger.get(origin) ?? { buffers: 0, bytes: 0 };
   use.buffers += sign;
-  const bytes = sign * buffer.size * (buffer.dtype === 'float64' ? 8 : 4);
+  const bytes = sign * size;
+  liveBuffers += sign;
   use.bytes += bytes;
   liveBytes += bytes;
   peakBytes = Math.max(peakBytes, liveBytes);
   if (use.buffers === 0) ledger.delete(origin);
   else ledger.set(origin, use);
+  if (liveBuffers < alarm) return;
+  console.warn(
+    `memgrad: ${alarm} buffers are live, most of them made by ${makers('buffers')}. In a loop, make tensors inside scope(() => ...): it frees all that it doesn't return.`,
+  );
+  alarm = Infinity;
 }
 
 /** The most bytes that were live at once, since the start or the last `resetPeakMemory`. */
@@ -78,12 +91,19 @@ export function allocating<T>(make: () => T): T {
   try {
     return make();
   } catch (error) {
-    if (!(error instanceof OutOfMemory)) throw error;
-    const largest = [...ledger].sort(([, a], [, b]) => b.bytes - a.bytes).slice(0, 3);
-    const uses = largest.map(
+    if (!(error instanceof OutOfMemory || error instanceof RangeError)) throw error;
+    const what = error instanceof OutOfMemory ? error.message : 'out of memory on this machine.';
+    throw new OutOfMemory(`${what} Most of what is live was made by ${makers('bytes')}.`);
+  }
+}
+
+/** The three operations whose live results are most by number or by size. */
+function makers(by: keyof MemoryUse): string {
+  const most = [...ledger].sort(([, a], [, b]) => b[by] - a[by]).slice(0, 3);
+  return most
+    .map(
       ([origin, { buffers, bytes }]) =>
         `${origin} (${buffers} buffers, ${(bytes / 2 ** 20).toFixed(1)} MiB)`,
-    );
-    throw new OutOfMemory(`${error.message} Most of what is live was made by ${uses.join(', ')}.`);
-  }
+    )
+    .join(', ');
 }

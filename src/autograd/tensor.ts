@@ -1,7 +1,9 @@
 /** Tensors: values of one dtype in row-major order, living on a backend. Nothing changes them in place. */
 import type { Backend, DeviceBuffer, DType, TypedArray } from '../backends/backend.js';
 import { sizeOf } from '../backends/layout.js';
-import { MemgradError } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
+import { type Held, loosen, turnForFinalizers, unmake } from './loose.js';
+import { printed } from './print.js';
 import type { Storage } from './storage.js';
 
 declare global {
@@ -17,27 +19,42 @@ export type Shape = readonly number[];
 /** A value as nested arrays, one level to an axis. */
 export type Nested = number | Nested[];
 
-/** The tensors that each open `scope` has to free; the innermost scope is the last. */
+/** The tensors that each open `scope` has to free; the innermost scope is the last. Tensors of no scope are freed when nothing refers to them any more (loose.ts). */
 export const scopes: Set<Tensor>[] = [];
 
 /**
  * An array of numbers with a shape and a dtype. A tensor is a value: operations make new ones.
- * It is freed by the `scope` in which it was made (or by `dispose`, or `using`).
+ * It is freed by the `scope` in which it was made (or by `dispose`, or `using`); outside of every
+ * scope some time after nothing refers to it any more.
  */
 export class Tensor {
   readonly dtype: DType;
-  readonly backend: Backend;
+  readonly #backend: Backend; // private, as the rest: a console shows a tensor's dtype and shape
   #storage: Storage | undefined;
+  /** Its storage once more, for whoever frees it when it is collected. */
+  #held: Held | undefined;
 
-  /** For the engine: takes over one reference to `storage`. Users call `tensor(...)`. */
+  /** For the engine: takes over one reference to `storage`, for `owner` to free. Users call `tensor(...)`. */
   constructor(
     storage: Storage,
     readonly shape: Shape,
+    owner: Set<Tensor> | null | undefined = scopes.at(-1),
   ) {
     this.dtype = storage.buffer.dtype;
-    this.backend = storage.backend;
+    this.#backend = storage.backend;
     this.#storage = storage;
-    scopes.at(-1)?.add(this);
+    this.own(owner);
+  }
+
+  /** Where the values live. */
+  get backend(): Backend {
+    return this.#backend;
+  }
+
+  /** For the engine: `owner` frees the tensor; without one, its collection does. */
+  own(owner: Set<Tensor> | null | undefined): void {
+    if (owner) owner.add(this);
+    else if (this.#storage) this.#held ??= loosen(this, this.#storage);
   }
 
   /** Number of axes. */
@@ -64,8 +81,10 @@ export class Tensor {
   }
 
   /** The values, row-major. The one asynchronous operation: it waits until they are computed. */
-  data(): Promise<TypedArray> {
-    return this.backend.read(this.buffer);
+  async data(): Promise<TypedArray> {
+    const values = await this.#backend.read(this.buffer);
+    if (this.#held) await turnForFinalizers(); // and the tensor isn't collected while a GPU is read
+    return values;
   }
 
   /** The value of a tensor of one element. Throws for any other size. */
@@ -91,8 +110,10 @@ export class Tensor {
 
   /** Frees the tensor now. Doing so twice is harmless; using it afterwards is an error. */
   dispose(): void {
+    if (this.#held) unmake(this);
     this.#storage?.release();
     this.#storage = undefined;
+    this.#held = undefined;
   }
 
   /** Frees the tensor at the end of a block that began with `using`. */
@@ -100,15 +121,35 @@ export class Tensor {
     this.dispose();
   }
 
-  /** Dtype, shape and backend; the values are to be waited for (`data`). */
+  /** Dtype, shape and backend; `console.log` in Node, Deno and Bun shows values too. */
   toString(): string {
-    return `Tensor(${this.dtype} ${showShape(this.shape)} on ${this.backend.name})`;
+    return `${this.kind}(${this.dtype} ${showShape(this.shape)} on ${this.#backend.name})`;
+  }
+
+  /** What `console.log` shows: the values as well, where they are at hand. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    const storage = this.#storage;
+    return `${this}${storage ? printed(storage, this.shape) : ', freed'}`;
+  }
+
+  /** Text for templates. As a number it throws: `a + b` is written `add(a, b)`. */
+  [Symbol.toPrimitive](hint: string): string {
+    if (hint === 'string') return this.toString();
+    throw new MemgradError(
+      `${this} is no number for +, *, < or ==; write add(a, b), mul(a, b) and so on, or await its item().`,
+    );
+  }
+
+  protected get kind(): string {
+    return 'Tensor';
   }
 
   /** For Parameter alone: looks at other values from now on. */
-  protected replace(storage: Storage): void {
-    this.#storage?.release();
-    this.#storage = storage;
+  protected replace({ storage }: Tensor): void {
+    const before = this.storage; // throws when it was freed
+    this.#storage = storage.share();
+    if (this.#held) this.#held.storage = storage;
+    before.release();
   }
 }
 
@@ -120,11 +161,14 @@ export class Parameter extends Tensor {
   constructor(value: Tensor) {
     if (!(value instanceof Tensor)) {
       throw new MemgradError(
-        `Parameter: expected a tensor, got ${typeof value}; make one with tensor(...).`,
+        `Parameter: expected a tensor, got ${describe(value)}; make one with tensor(...).`,
       );
     }
-    super(value.storage.share(), value.shape);
-    scopes.at(-1)?.delete(this);
+    super(value.storage.share(), value.shape, null);
+  }
+
+  protected override get kind(): string {
+    return 'Parameter';
   }
 
   /** Takes the values of `value`, which must have the same shape, dtype and backend. */
@@ -135,15 +179,22 @@ export class Parameter extends Tensor {
       this.dtype !== value.dtype ||
       this.backend !== value.backend
     ) {
-      throw new MemgradError(`assign: expected ${this}, got ${value}; convert the value first.`);
+      throw new MemgradError(
+        `assign: expected ${this}, got ${show(value)}; convert the value first.`,
+      );
     }
-    this.replace(value.storage.share());
+    this.replace(value);
   }
 }
 
 /** Whether both shapes have the same lengths. */
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((length, axis) => length === b[axis]);
+}
+
+/** A value that came from outside, for messages: a tensor with its dtype and shape. */
+export function show(value: unknown): string {
+  return value instanceof Tensor ? String(value) : describe(value);
 }
 
 /** `[2, 3]`, for messages. */

@@ -237,6 +237,8 @@ export interface Backend {
   upload(data: TypedArray): DeviceBuffer;
   /** A copy of the values, when they are there. */
   read(buffer: DeviceBuffer): Promise<TypedArray>;
+  /** The values in place, to be looked at before anything else runs; missing where they are on a GPU. */
+  peek?(buffer: DeviceBuffer): TypedArray;
   /** Gives the memory back. The buffer must not be used again. */
   free(buffer: DeviceBuffer): void;
 

@@ -33,7 +33,10 @@ class CpuBackend implements Backend {
     return wrap(data.slice());
   }
   async read(buffer: DeviceBuffer) {
-    return (buffer as CpuBuffer).data.slice();
+    return this.peek(buffer).slice();
+  }
+  peek(buffer: DeviceBuffer) {
+    return (buffer as CpuBuffer).data;
   }
   /** Drops the array at once, so that a use after freeing fails instead of reading stale values. */
   free(buffer: DeviceBuffer) {

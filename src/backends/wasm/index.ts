@@ -101,8 +101,12 @@ class Wasm implements WasmBackend {
   }
 
   async read(buffer: DeviceBuffer) {
+    return this.peek(buffer).slice();
+  }
+
+  peek(buffer: DeviceBuffer) {
     const { address, size, dtype } = buffer as WasmBuffer;
-    return this.#heap.view(address, size, dtype).slice();
+    return this.#heap.view(address, size, dtype);
   }
 
   free(buffer: DeviceBuffer) {

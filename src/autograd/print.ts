@@ -1,0 +1,28 @@
+/** The values of a tensor as text, for consoles. */
+import { sizeOf } from '../backends/layout.js';
+import type { Storage } from './storage.js';
+import type { Shape } from './tensor.js';
+
+/** About so many values are shown. */
+const MOST = 40;
+
+/** The first values in nested brackets; where they are on a GPU, how to read them. */
+export function printed({ backend, buffer }: Storage, shape: Shape): string {
+  const values = backend.peek?.(buffer);
+  if (!values) return ', values by await data()';
+  const most = Math.max(2, Math.floor(MOST ** (1 / shape.length)));
+  const nest = (axis: number, start: number): string => {
+    if (axis === shape.length) return short(values[start]);
+    const step = sizeOf(shape.slice(axis + 1));
+    const length = Math.min(most, shape[axis]);
+    const items = Array.from({ length }, (_, i) => nest(axis + 1, start + i * step));
+    if (length < shape[axis]) items.push('…');
+    return `[${items.join(axis === shape.length - 1 ? ', ' : `,\n${' '.repeat(axis + 1)}`)}]`;
+  };
+  return (shape.length > 1 ? '\n' : ' ') + nest(0, 0);
+}
+
+/** Five digits, and all of a whole number. */
+function short(value: number): string {
+  return `${Number.isInteger(value) ? value : Number(value.toPrecision(5))}`;
+}
