@@ -29,6 +29,12 @@ export function requireFlag(where: string, name: string, value: unknown): void {
   throw new MemgradError(`${where}: ${name} must be true or false, got ${describe(value)}.`);
 }
 
+/** Throws `MemgradError` unless `f`, which `where` calls, is a function. */
+export function requireFunction(where: string, f: unknown): void {
+  if (typeof f === 'function') return;
+  throw new MemgradError(`${where}: expected a function, got ${describe(f)}.`);
+}
+
 /** Throws `MemgradError` unless the argument `name` of `where` is a finite number. */
 export function requireNumber(where: string, name: string, value: unknown): void {
   if (typeof value === 'number' && Number.isFinite(value)) return;

@@ -1,17 +1,27 @@
 /** What optimisers compute: the norm of gradients, and the step of Adam. */
 import type { AdamSpec } from '../backends/backend.js';
-import { MemgradError } from '../errors.js';
+import { describe, MemgradError, requireNumber } from '../errors.js';
 import { add, div, mul, sqrt, square, sub } from './elementwise.js';
+import { refuseExtra, requireFloat, requireTensors, results } from './operation.js';
 import { sum } from './reduction.js';
-import { stack } from './shape.js';
-import { allocating, Storage } from './storage.js';
-import { sameShape, Tensor } from './tensor.js';
+import { requireList, stack } from './shape.js';
+import { allocating } from './storage.js';
+import { sameShape, type Tensor } from './tensor.js';
+
+const specNames = [
+  ...(['beta1', 'beta2', 'rate', 'root', 'epsilon'] as const),
+  ...(['gradientScale', 'decay', 'shrink'] as const),
+] as const;
 
 /** The Euclidean norm of all values of `tensors` (one at least) together, a scalar. No gradient flows through it. */
-export function globalNorm(tensors: readonly Tensor[]): Tensor {
+export function globalNorm(tensors: readonly Tensor[]): Tensor;
+export function globalNorm(tensors: readonly Tensor[], ...extra: unknown[]): Tensor {
+  refuseExtra('globalNorm', extra);
+  requireList('globalNorm', tensors);
+  for (const tensor of tensors) requireFloat('globalNorm', tensor);
   const [{ backend }] = tensors;
   const made = allocating(() => backend.fused?.norm?.(tensors.map(({ buffer }) => buffer)));
-  if (made) return new Tensor(new Storage(backend, made, 'norm'), []);
+  if (made) return results('norm', tensors, [made], [[]])[0];
   return sqrt(sum(stack(tensors.map((tensor) => sum(square(tensor))))));
 }
 
@@ -29,17 +39,30 @@ export interface AdamTensors {
  * No gradient flows through it. Throws when a gradient doesn't fit its parameter.
  */
 export function adamStep(
-  { parameters, first, second }: AdamTensors,
+  tensors: AdamTensors,
   gradients: readonly Tensor[],
   spec: AdamSpec,
 ): AdamTensors {
-  parameters.forEach((parameter, i) => {
-    const gradient = gradients[i];
-    if (sameShape(gradient.shape, parameter.shape) && gradient.dtype === parameter.dtype) return;
+  const { parameters, first, second } = tensors ?? {};
+  const lists = { parameters, gradient: gradients, 'first moment': first, 'second moment': second };
+  for (const [name, list] of Object.entries(lists)) {
+    if (Array.isArray(list) && list.length === parameters.length) continue;
     throw new MemgradError(
-      `adam: the gradient is ${gradient}, expected the shape and dtype of ${parameter}.`,
+      `adam: expected as many tensors in each list, got ${describe(list)} for the ${name}.`,
     );
+  }
+  parameters.forEach((parameter, i) => {
+    requireFloat('adam', parameter);
+    for (const [name, list] of Object.entries(lists)) {
+      const { [i]: like } = list;
+      requireTensors('adam', like);
+      if (sameShape(like.shape, parameter.shape) && like.dtype === parameter.dtype) continue;
+      throw new MemgradError(
+        `adam: the ${name} is ${like}, expected the shape and dtype of ${parameter}.`,
+      );
+    }
   });
+  for (const name of specNames) requireNumber('adam', name, spec?.[name]);
   if (parameters.length === 0) return { parameters, first, second };
   const { backend } = parameters[0];
   const buffers = (tensors: readonly Tensor[]) => tensors.map(({ buffer }) => buffer);
@@ -53,11 +76,9 @@ export function adamStep(
     ),
   );
   if (made) {
-    const [p, m, v] = made.map((list) =>
-      list.map(
-        (buffer, i) => new Tensor(new Storage(backend, buffer, 'adam'), parameters[i].shape),
-      ),
-    );
+    const shapes = parameters.map(({ shape }) => shape);
+    const inputs = [...gradients, ...parameters, ...first, ...second];
+    const [p, m, v] = made.map((list) => results('adam', inputs, list, shapes));
     return { parameters: p, first: m, second: v };
   }
   const { beta1, beta2, rate, root, epsilon, gradientScale, decay, shrink } = spec;

@@ -1,7 +1,7 @@
 /** Scaled dot-product attention. */
 import type { AttentionInputs, AttentionSpec } from '../backends/backend.js';
 import { sizeOf } from '../backends/layout.js';
-import { MemgradError } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
 import { checkOptions, type OptionNames } from '../options.js';
 import { dropout, requireRate } from './dropout.js';
 import { add } from './elementwise.js';
@@ -14,15 +14,16 @@ import {
   commonDtype,
   type Operation,
   requireFloat,
-  requireInt,
   requireTensors,
+  requireTruth,
+  results,
   run,
 } from './operation.js';
 import { type Key, requireKey } from './random.js';
 import { reshape, transpose } from './shape.js';
-import { allocating, Storage } from './storage.js';
+import { allocating } from './storage.js';
 import { isRecording } from './tape.js';
-import { sameShape, showShape, Tensor } from './tensor.js';
+import { sameShape, showShape, type Tensor } from './tensor.js';
 
 /** Options of `attention`. */
 export interface AttentionOptions {
@@ -72,7 +73,7 @@ const attentionOperation: Operation<Attributes> = {
     const { heads = 1 } = attributes;
     requireFloat('attention', q);
     const dtype = commonDtype('attention', bias ? [q, k, v, bias] : [q, k, v]);
-    if (mask) requireInt('attention', 'the mask', mask);
+    if (mask) requireTruth('attention', 'the mask', mask);
     const [width, valueWidth] = [q, v].map(({ shape, rank }) => shape[rank - 1]);
     const fits = width === k.shape[k.rank - 1] && k.shape[k.rank - 2] === v.shape[v.rank - 2];
     if (Math.min(q.rank, k.rank, v.rank) < 2 || !fits) {
@@ -82,7 +83,7 @@ const attentionOperation: Operation<Attributes> = {
     }
     if (!Number.isInteger(heads) || heads < 1 || width % heads || valueWidth % heads) {
       throw new MemgradError(
-        `attention: ${heads} heads do not divide the last axes, ${width} of q and k and ${valueWidth} of v.`,
+        `attention: ${describe(heads)} heads do not divide the last axes, ${width} of q and k and ${valueWidth} of v.`,
       );
     }
     const lead = broadcastShapes('attention', ...[q, k, v].map(({ shape }) => shape.slice(0, -2)));
@@ -102,12 +103,11 @@ const attentionOperation: Operation<Attributes> = {
       const made =
         fused && allocating(() => backend.fused?.attentionGradient?.(fused[0], g.buffer, fused[1]));
       if (!made) return definitionGradients(attentionOfHeads)(g, call, wanted);
-      let next = 0; // by place, since q, k and v may be one tensor
-      return inputs.map(({ dtype, shape }) =>
-        dtype === 'int32'
-          ? undefined
-          : new Tensor(new Storage(backend, made[next++], 'attentionGradient'), shape),
-      );
+      const floating = inputs.filter(({ dtype }) => dtype !== 'int32');
+      const shapes = floating.map(({ shape }) => shape);
+      const gradients = results('attentionGradient', [g, ...floating], made, shapes);
+      // By place, since q, k and v may be one tensor.
+      return inputs.map(({ dtype }) => (dtype === 'int32' ? undefined : gradients.shift()));
     },
   },
 };

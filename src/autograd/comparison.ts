@@ -1,14 +1,15 @@
 /** Comparisons, choice and conversion. */
 import type { ComparisonKernel, DType } from '../backends/backend.js';
-import { MemgradError } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
 import { type Operand, operands } from './operand.js';
 import {
   broadcastShapes,
   broadcastView,
   commonDtype,
   type Operation,
-  requireInt,
+  refuseExtra,
   requireTensors,
+  requireTruth,
   run,
 } from './operation.js';
 import type { Tensor } from './tensor.js';
@@ -24,7 +25,11 @@ function comparison(name: ComparisonKernel) {
       backend.binary(name, broadcastView(a, shape), broadcastView(b, shape)),
     gradients: { none: 'truth values are piecewise constant' },
   };
-  return (a: Operand, b: Operand): Tensor => run(operation, operands(name, a, b), undefined);
+  const compare = (a: Operand, b: Operand, ...extra: unknown[]): Tensor => {
+    if (extra.length > 0) refuseExtra(name, extra);
+    return run(operation, operands(name, a, b), undefined);
+  };
+  return compare as (a: Operand, b: Operand) => Tensor;
 }
 
 // Comparisons. Both sides have one dtype and shapes that broadcast; the result is int32, 1 for
@@ -46,7 +51,7 @@ export const greaterEqual = comparison('greaterEqual');
 const whereOperation: Operation = {
   name: 'where',
   infer([condition, a, b]) {
-    requireInt('where', 'the condition', condition);
+    requireTruth('where', 'the condition', condition);
     return {
       dtype: commonDtype('where', [a, b]),
       shape: broadcastShapes('where', condition.shape, a.shape, b.shape),
@@ -83,7 +88,9 @@ const castOperation: Operation<DType> = {
 export function cast(x: Tensor, dtype: DType): Tensor {
   requireTensors('cast', x);
   if (!['float32', 'float64', 'int32'].includes(dtype)) {
-    throw new MemgradError(`cast: '${dtype}' is not a dtype; choose float32, float64 or int32.`);
+    throw new MemgradError(
+      `cast: ${describe(dtype)} is not a dtype; choose float32, float64 or int32.`,
+    );
   }
   return x.dtype === dtype ? x : run(castOperation, [x], dtype);
 }

@@ -3,8 +3,9 @@
 import type { Backend, DType, TypedArray } from '../backends/backend.js';
 import { sizeOf } from '../backends/layout.js';
 import { createWasmBackend } from '../backends/wasm/index.js';
-import { describe, MemgradError } from '../errors.js';
+import { describe, MemgradError, OutOfMemory } from '../errors.js';
 import { checkOptions, type OptionNames } from '../options.js';
+import { arrays, dtypeOf, flatten, MOST_AXES, requireWhole, shapeOf } from './nested.js';
 import { allocating, Storage } from './storage.js';
 import { type Nested, type Shape, showShape, Tensor } from './tensor.js';
 
@@ -15,6 +16,9 @@ export interface TensorOptions {
   /** Default: the default backend. */
   backend?: Backend;
 }
+
+/** A buffer of 4 GiB in float32: more than any backend has in one. */
+const MOST_VALUES = 2 ** 30;
 
 const optionNames: OptionNames<TensorOptions> = { dtype: 1, backend: 1 };
 
@@ -33,9 +37,9 @@ export function setDefaultBackend(backend: Backend): void {
 }
 
 /**
- * A tensor of `values`: a number, nested arrays of equal lengths, or a typed array with `shape`.
- * Throws on ragged arrays, on values that are no numbers (or fractions, as int32), and where shape
- * and values don't match.
+ * A tensor of `values`: a number, nested arrays of equal lengths whose rows may be typed arrays, or
+ * a typed array; with `shape` the same values under another shape. Throws for ragged arrays, for
+ * values that aren't numbers (or are fractions, as int32), and where shape and values don't match.
  *
  * @example
  * ```js
@@ -50,26 +54,29 @@ export function tensor(
   options?: TensorOptions & { shape?: Shape },
 ): Tensor {
   if (Array.isArray(options) || options instanceof Tensor) {
-    const wanted: Shape = Array.isArray(options) ? options : options.shape;
+    const wanted = Array.isArray(options) ? options : options.shape;
     throw new MemgradError(
-      `tensor: expected an object of options, got ${describe(options)}; a shape is written { shape: ${showShape(wanted)} }.`,
+      `tensor: expected an object of options, got ${describe(options)}; a shape is written { shape: ${list(wanted)} }.`,
     );
   }
   checkOptions('tensor', options, { ...optionNames, shape: 1 });
-  const { flat, shape } = ArrayBuffer.isView(values)
-    ? { flat: values, shape: [values.length] }
-    : flatten(values);
-  const found = ArrayBuffer.isView(flat) ? dtypeOf(flat) : 'float32';
-  const { dtype, backend } = placement('tensor', options, found);
-  const wanted = options?.shape ?? shape;
-  checkShape('tensor', wanted);
-  if (sizeOf(wanted) !== flat.length) {
+  const nested = ArrayBuffer.isView(values) ? undefined : shapeOf(values);
+  const { dtype, backend } = placement(
+    'tensor',
+    options,
+    nested ? nested.dtype : dtypeOf(values as TypedArray),
+  );
+  if (nested) checkShape('tensor', nested.shape);
+  const flat = nested ? flatten(values, nested.shape, dtype) : (values as TypedArray);
+  const shape = options?.shape ?? nested?.shape ?? [flat.length];
+  checkShape('tensor', shape);
+  if (sizeOf(shape) !== flat.length) {
     throw new MemgradError(
-      `tensor: shape ${showShape(wanted)} has ${sizeOf(wanted)} values, got ${flat.length}; they must match.`,
+      `tensor: shape ${showShape(shape)} has ${sizeOf(shape)} values, got ${flat.length}; they must match.`,
     );
   }
   if (dtype === 'int32') requireWhole('tensor', flat);
-  return place('tensor', toTyped(flat, dtype), wanted, backend);
+  return place('tensor', toTyped(flat, dtype), shape, backend);
 }
 
 /**
@@ -112,13 +119,36 @@ export function filled(
   return new Tensor(new Storage(backend, buffer, 'full'), [...shape]);
 }
 
-/** 0, 1, ... n - 1, int32 unless told otherwise. */
-export function arange(n: number, options?: TensorOptions): Tensor {
-  checkShape('arange', [n]);
-  checkOptions('arange', options, optionNames);
-  const values = Float64Array.from({ length: n }, (_, i) => i);
-  const { dtype, backend } = placement('arange', options, 'int32');
-  return place('arange', toTyped(values, dtype), [n], backend);
+/**
+ * `start`, `start + step`, ... below `end` (above it, for a negative step), int32 unless told
+ * otherwise. `start` is 0 and `step` 1 when left out. Throws where no step leads from start to end,
+ * and for fractions as int32.
+ */
+export function arange(end: number, options?: TensorOptions): Tensor;
+export function arange(start: number, end: number, options?: TensorOptions): Tensor;
+export function arange(start: number, end: number, step: number, options?: TensorOptions): Tensor;
+export function arange(...args: (number | TensorOptions | undefined)[]): Tensor {
+  const last = typeof args.at(-1) === 'number' ? undefined : args.pop();
+  checkOptions('arange', last as TensorOptions | undefined, optionNames);
+  const [start, end, step = 1] = (args.length === 1 ? [0, ...args] : args) as number[];
+  const size = args.every(Number.isFinite) ? Math.ceil((end - start) / step) : NaN;
+  if (args.length > 3 || !(size >= 0)) {
+    throw new MemgradError(
+      `arange: expected an end, a start and an end, or these and a step that leads from one to the other, got ${list(args)}.`,
+    );
+  }
+  checkShape('arange', [size]);
+  const { dtype, backend } = placement('arange', last as TensorOptions | undefined, 'int32');
+  if (dtype === 'int32') requireWhole('arange', [start, end, step]);
+  requireRoom(size, dtype, backend);
+  const values = allocating(() => new arrays[dtype](size));
+  for (let i = 0; i < size; i++) values[i] = start + i * step;
+  return place('arange', values, [size], backend);
+}
+
+/** Throws `OutOfMemory` where `backend` has no room for many values, before they are drawn or written on the host. */
+export function requireRoom(size: number, dtype: DType, backend: Backend): void {
+  if (size >= 2 ** 24) allocating(() => backend.free(backend.fill(0, size, dtype)));
 }
 
 /** Uploads `data` under `shape`; `origin` names the maker in the memory report. */
@@ -133,36 +163,27 @@ export function place(
   return new Tensor(new Storage(backend, buffer, origin), [...shape]);
 }
 
-function flatten(values: Nested): { flat: number[]; shape: number[] } {
-  const shape: number[] = [];
-  for (let level: Nested = values; Array.isArray(level); level = level[0]) shape.push(level.length);
-  const flat: number[] = [];
-  const visit = (value: Nested, axis: number): void => {
-    if (Array.isArray(value) && axis < shape.length && value.length === shape[axis]) {
-      for (const item of value) visit(item, axis + 1);
-    } else if (typeof value === 'number' && axis === shape.length) {
-      flat.push(value);
-    } else {
-      const came = Array.isArray(value) ? `a list of ${value.length}` : String(value);
-      throw new MemgradError(
-        `tensor: the nested arrays start as shape ${showShape(shape)}, but ${came} stands at depth ${axis}; every list of a level must have the same length and hold numbers.`,
-      );
-    }
-  };
-  visit(values, 0);
-  return { flat, shape };
-}
-
-/** Throws unless every length is a whole number >= 0. */
+/** Throws unless every length is a whole number >= 0, and where no backend could hold so many values. */
 export function checkShape(name: string, shape: Shape): void {
   if (
     !Array.isArray(shape) ||
     shape.some((length) => !Number.isSafeInteger(length) || length < 0)
   ) {
-    throw new MemgradError(
-      `${name}: a shape is a list of whole numbers >= 0, got ${Array.isArray(shape) ? showShape(shape) : typeof shape}.`,
+    const came = Array.isArray(shape) && shape.length <= MOST_AXES ? list(shape) : describe(shape);
+    throw new MemgradError(`${name}: a shape is a list of whole numbers >= 0, got ${came}.`);
+  }
+  if (shape.length > MOST_AXES) {
+    throw new MemgradError(`${name}: a tensor has ${MOST_AXES} axes at most, got ${shape.length}.`);
+  }
+  if (sizeOf(shape) > MOST_VALUES) {
+    throw new OutOfMemory(
+      `${name}: out of memory: shape ${showShape(shape)} has ${sizeOf(shape)} values, a tensor ${MOST_VALUES} at most.`,
     );
   }
+}
+
+function list(values: readonly unknown[]): string {
+  return `[${Array.from(values.slice(0, MOST_AXES), describe).join(', ')}]`;
 }
 
 /** The dtype and the backend of `options`, or the defaults. Throws for a backend that isn't one, and for a dtype that it doesn't have. */
@@ -194,27 +215,6 @@ export function checkDtype(name: string, dtype: DType, backend: Backend): void {
   }
 }
 
-function dtypeOf(data: TypedArray): DType {
-  if (data instanceof Float32Array) return 'float32';
-  if (data instanceof Float64Array) return 'float64';
-  if (data instanceof Int32Array) return 'int32';
-  throw new MemgradError(
-    `tensor: takes Float32Array, Float64Array or Int32Array, got ${Object.prototype.toString.call(data).slice(8, -1)}; convert it first.`,
-  );
-}
-
-/** Throws unless int32 can hold all `values`: nothing is cut off in silence. */
-export function requireWhole(name: string, values: ArrayLike<number>): void {
-  if (values instanceof Int32Array) return;
-  for (let i = 0; i < values.length; i++) {
-    if (values[i] === Math.round(values[i]) && Math.abs(values[i] + 0.5) <= 2 ** 31) continue;
-    throw new MemgradError(
-      `${name}: int32 holds whole numbers from -2^31 to 2^31 - 1, got ${values[i]}; choose a floating dtype or round it.`,
-    );
-  }
-}
-
-function toTyped(values: ArrayLike<number>, dtype: DType): TypedArray {
-  if (dtype === 'float32') return Float32Array.from(values);
-  return dtype === 'float64' ? Float64Array.from(values) : Int32Array.from(values);
+function toTyped(values: TypedArray, dtype: DType): TypedArray {
+  return dtypeOf(values) === dtype ? values : allocating(() => new arrays[dtype](values));
 }

@@ -8,6 +8,7 @@ import {
   commonDtype,
   type GradientRule,
   type Operation,
+  refuseExtra,
   requireFloat,
   requireTensors,
   run,
@@ -24,7 +25,11 @@ function unary(name: UnaryKernel, gradient: GradientRule<undefined> | { none: st
     forward: (backend, [x]) => backend.unary(name, x.buffer),
     gradients: gradient,
   };
-  return (x: Tensor): Tensor => run(operation, [x], undefined);
+  const apply = (x: Tensor, ...extra: unknown[]): Tensor => {
+    if (extra.length > 0) refuseExtra(name, extra);
+    return run(operation, [x], undefined);
+  };
+  return apply as (x: Tensor) => Tensor;
 }
 
 function binary(
@@ -41,7 +46,11 @@ function binary(
       backend.binary(name, broadcastView(a, shape), broadcastView(b, shape)),
     gradients,
   };
-  return (a: Operand, b: Operand): Tensor => run(operation, operands(name, a, b), undefined);
+  const apply = (a: Operand, b: Operand, ...extra: unknown[]): Tensor => {
+    if (extra.length > 0) refuseExtra(name, extra);
+    return run(operation, operands(name, a, b), undefined);
+  };
+  return apply as (a: Operand, b: Operand) => Tensor;
 }
 
 // Unary. Each takes a float tensor of any shape and gives one of the same shape and dtype;
@@ -99,13 +108,17 @@ export const erf = unary('erf', (g, { inputs: [x] }) =>
 );
 
 /** x * x. */
-export function square(x: Tensor): Tensor {
+export function square(x: Tensor): Tensor;
+export function square(x: Tensor, ...extra: unknown[]): Tensor {
+  refuseExtra('square', extra);
   requireTensors('square', x);
   return mul(x, x);
 }
 
 /** Gaussian error linear unit x Phi(x), exact (Hendrycks and Gimpel 2016, arXiv 1606.08415). */
-export function gelu(x: Tensor): Tensor {
+export function gelu(x: Tensor): Tensor;
+export function gelu(x: Tensor, ...extra: unknown[]): Tensor {
+  refuseExtra('gelu', extra);
   requireFloat('gelu', x);
   return mul(mul(x, 0.5), add(erf(mul(x, Math.SQRT1_2)), 1));
 }

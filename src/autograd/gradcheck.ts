@@ -1,5 +1,5 @@
 /** Gradients held against central differences. */
-import { MemgradError, requireNumber, requireWhole } from '../errors.js';
+import { MemgradError, requireFunction, requireNumber, requireWhole } from '../errors.js';
 import { checkOptions } from '../options.js';
 import { cast } from './comparison.js';
 import { place } from './create.js';
@@ -46,8 +46,11 @@ export async function checkGradients(
   requireWhole('checkGradients', 'order', order, 1, 2);
   requireNumber('checkGradients', 'epsilon', epsilon);
   requireNumber('checkGradients', 'tolerance', tolerance);
-  if (inputs.length === 0) {
-    throw new MemgradError('checkGradients: got no inputs, expected at least one tensor.');
+  requireFunction('checkGradients', f);
+  if (!Array.isArray(inputs) || inputs.length === 0) {
+    throw new MemgradError(
+      'checkGradients: got no inputs, expected a list of at least one tensor.',
+    );
   }
   requireTensors('checkGradients', ...inputs);
   const bad = inputs.find(({ dtype }) => dtype !== 'float64');

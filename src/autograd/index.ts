@@ -58,7 +58,16 @@ export {
 } from './reduction.js';
 export { rotate } from './rotate.js';
 export { scope } from './scope.js';
-export * from './shape.js';
+export {
+  broadcastTo,
+  concat,
+  type Padding,
+  pad,
+  reshape,
+  slice,
+  stack,
+  transpose,
+} from './shape.js';
 export { type MemoryUse, memoryReport, peakMemory, resetPeakMemory } from './storage.js';
 export { type Nested, Parameter, type Shape, Tensor } from './tensor.js';
 export { checkpoint, grad, type Scalar, valueAndGrad, vjp } from './transforms.js';

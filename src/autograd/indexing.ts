@@ -4,7 +4,7 @@ import { sizeOf } from '../backends/layout.js';
 import { MemgradError } from '../errors.js';
 import { cast, equal } from './comparison.js';
 import { arange, checkShape } from './create.js';
-import { type Operation, requireInt, run } from './operation.js';
+import { type Operation, refuseExtra, requireInt, requireTensors, run } from './operation.js';
 import { reshape } from './shape.js';
 import { sameShape, showShape, type Tensor } from './tensor.js';
 
@@ -25,7 +25,10 @@ const gatherOperation: Operation = {
  * Rows of `table` [rows, ...rest] by `indices` (int32, any shape): [...indices, ...rest]. An index
  * outside the table is an error on the backends that can see it (cpu, wasm).
  */
-export function gather(table: Tensor, indices: Tensor): Tensor {
+export function gather(table: Tensor, indices: Tensor): Tensor;
+export function gather(table: Tensor, indices: Tensor, ...extra: unknown[]): Tensor {
+  requireTensors('gather', table, indices);
+  refuseExtra('gather', extra);
   return run(gatherOperation, [table, indices], undefined);
 }
 
@@ -48,6 +51,7 @@ const scatterAddOperation: Operation<number> = {
 
 /** The adjoint of `gather`: zeros [rows, ...rest] to which each value [...indices, ...rest] is added at its row. */
 export function scatterAdd(values: Tensor, indices: Tensor, rows: number): Tensor {
+  requireTensors('scatterAdd', values, indices);
   return run(scatterAddOperation, [values, indices], rows);
 }
 

@@ -8,20 +8,22 @@ import {
   commonDtype,
   normalizeAxis,
   type Operation,
+  refuseExtra,
   requireFloat,
-  requireInt,
   requireTensors,
+  requireTruth,
+  results,
   run,
 } from './operation.js';
 import { logsumexp, max, mean, sum } from './reduction.js';
-import { allocating, Storage } from './storage.js';
+import { allocating } from './storage.js';
 import { isRecording } from './tape.js';
-import { sameShape, showShape, Tensor } from './tensor.js';
+import { sameShape, showShape, type Tensor } from './tensor.js';
 
 const softmaxOperation: Operation<{ scale: number }> = {
   name: 'softmax',
   infer([x, mask]) {
-    if (mask) requireInt('softmax', 'the mask', mask);
+    if (mask) requireTruth('softmax', 'the mask', mask);
     return { shape: x.shape, dtype: x.dtype };
   },
   forward: (backend, [x, mask], { scale }) =>
@@ -52,7 +54,9 @@ function softmaxGradient([y, g]: readonly Tensor[], { scale }: { scale: number }
 }
 
 /** e^x / sum(e^x) along `axis`, with the largest value taken out first, so that nothing overflows. A row of -Infinity gives 0. */
-export function softmax(x: Tensor, axis = -1): Tensor {
+export function softmax(x: Tensor, axis?: number): Tensor;
+export function softmax(x: Tensor, axis = -1, ...extra: unknown[]): Tensor {
+  refuseExtra('softmax', extra);
   requireFloat('softmax', x);
   const along = normalizeAxis('softmax', axis, x.rank);
   return along === x.rank - 1 ? run(softmaxOperation, [x], { scale: 1 }) : plainSoftmax(x, along);
@@ -71,7 +75,9 @@ function plainSoftmax(x: Tensor, axis: number): Tensor {
 }
 
 /** log(softmax(x)) along `axis`, without the loss of digits of taking the logarithm afterwards. */
-export function logSoftmax(x: Tensor, axis = -1): Tensor {
+export function logSoftmax(x: Tensor, axis?: number): Tensor;
+export function logSoftmax(x: Tensor, axis = -1, ...extra: unknown[]): Tensor {
+  refuseExtra('logSoftmax', extra);
   requireFloat('logSoftmax', x);
   const along = normalizeAxis('logSoftmax', axis, x.rank);
   return sub(x, logsumexp(x, along, { keepDims: true }));
@@ -109,10 +115,8 @@ const layerNormOperation: Operation<number> = {
         ? undefined
         : allocating(() => fused?.layerNormGradient?.(x.buffer, weight.buffer, g.buffer, epsilon));
       if (!made) return definitionGradients(normalizeAndScale)(g, call, wanted);
-      return made.map(
-        (buffer, i) =>
-          new Tensor(new Storage(g.backend, buffer, 'layerNormGradient'), inputs[i].shape),
-      );
+      const shapes = inputs.map(({ shape }) => shape);
+      return results('layerNormGradient', [g, ...inputs], made, shapes);
     },
   },
 };

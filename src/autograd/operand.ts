@@ -1,6 +1,7 @@
 /** What operations of two arguments take: tensors, or numbers beside them. */
 import type { Backend } from '../backends/backend.js';
 import { defaultBackend, filled } from './create.js';
+import { requireWhole } from './nested.js';
 import { Tensor } from './tensor.js';
 
 /** An argument of a binary operation; a number takes dtype and backend of the other side. */
@@ -19,6 +20,11 @@ export function operands(
       : b instanceof Tensor
         ? b
         : { dtype: 'float32' as const, backend: backend ?? defaultBackend() };
-  const lift = (x: Operand) => (typeof x === 'number' ? filled(name, [], x, like) : x);
+  const lift = (x: Operand) => {
+    if (typeof x !== 'number') return x;
+    if (like.dtype === 'int32')
+      requireWhole(name, [x], "convert the tensor with cast(x, 'float32')");
+    return filled(name, [], x, like);
+  };
   return [lift(a), lift(b)];
 }

@@ -1,11 +1,11 @@
 /** What an operation is, and the one place that runs one. */
 import type { Backend, DeviceBuffer, DType, View } from '../backends/backend.js';
 import { stridesOf } from '../backends/layout.js';
-import { MemgradError } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
 import { checkDtype } from './create.js';
 import { allocating, Storage } from './storage.js';
 import { isRecording, record } from './tape.js';
-import { type Shape, showShape, Tensor } from './tensor.js';
+import { type Shape, show, showShape, Tensor } from './tensor.js';
 import { ran } from './watch.js';
 
 /** What a gradient rule may look at. Everything in it is a tensor of the forward pass, so rules can be differentiated again. */
@@ -113,9 +113,24 @@ function define<Attributes>(
 export function requireTensors(name: string, ...inputs: readonly unknown[]): void {
   for (const input of inputs) {
     if (input instanceof Tensor) continue;
-    const came = Array.isArray(input) ? 'an array' : input === null ? 'null' : typeof input;
-    throw new MemgradError(`${name}: expected tensors, got ${came}; wrap values in tensor(...).`);
+    throw new MemgradError(
+      `${name}: expected tensors, got ${describe(input)}; wrap values in tensor(...).`,
+    );
   }
+}
+
+/** Tensors of what a kernel of several results made, each as `run` would make it. */
+export function results(
+  name: string,
+  inputs: readonly Tensor[],
+  buffers: readonly DeviceBuffer[],
+  shapes: readonly Shape[],
+): Tensor[] {
+  return buffers.map((buffer, i) => {
+    const output = new Tensor(new Storage(inputs[0].backend, buffer, name), shapes[i]);
+    ran(name, inputs, output);
+    return output;
+  });
 }
 
 function commonBackend(name: string, inputs: readonly Tensor[]): Backend {
@@ -131,13 +146,18 @@ function commonBackend(name: string, inputs: readonly Tensor[]): Backend {
   return backend;
 }
 
+/** A dtype holds the values of those behind it, or nearly: advice must not lose any. */
+const wideFirst: readonly DType[] = ['float64', 'float32', 'int32'];
+
 /** The one dtype of `inputs`. Throws when they differ. */
 export function commonDtype(name: string, inputs: readonly Tensor[]): DType {
   const { dtype } = inputs[0];
   const other = inputs.find((input) => input.dtype !== dtype);
   if (other) {
+    const two = [dtype, other.dtype];
+    const [to, from] = wideFirst.filter((known) => two.includes(known));
     throw new MemgradError(
-      `${name}: inputs are ${dtype} and ${other.dtype}, expected one dtype; convert with cast(x, '${dtype}').`,
+      `${name}: inputs are ${dtype} and ${other.dtype}, expected one dtype; convert the ${from} one with cast(x, '${to}').`,
     );
   }
   return dtype;
@@ -154,13 +174,25 @@ export function requireFloat(name: string, x: Tensor): void {
 }
 
 /** Throws unless `x` is int32. */
-export function requireInt(name: string, what: string, x: Tensor): void {
+export function requireInt(name: string, what: string, x: Tensor, how = "cast(x, 'int32')"): void {
   requireTensors(name, x);
   if (x.dtype !== 'int32') {
-    throw new MemgradError(
-      `${name}: ${what} must be int32, got ${x.dtype}; convert with cast(x, 'int32').`,
-    );
+    throw new MemgradError(`${name}: ${what} must be int32, got ${x.dtype}; convert with ${how}.`);
   }
+}
+
+/** Throws unless `x` holds truth values. A cast would make 0.5 a 0. */
+export function requireTruth(name: string, what: string, x: Tensor): void {
+  requireInt(name, what, x, 'notEqual(x, 0)');
+}
+
+/**
+ * Throws for arguments that `name` doesn't take: `add(a, b, c)` is no sum of three. What `map` and
+ * `reduce` pass besides, an index and their list, is no mistake.
+ */
+export function refuseExtra(name: string, extra: readonly unknown[]): void {
+  if (extra.every((x) => x === undefined) || Array.isArray(extra[1])) return;
+  throw new MemgradError(`${name}: got one argument too many, ${show(extra[0])}; leave it out.`);
 }
 
 /** `axis` counted from the front; negative ones count from the back. Throws when there is no such axis. */
@@ -168,7 +200,7 @@ export function normalizeAxis(name: string, axis: number, rank: number): number 
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
     const allowed = rank === 0 ? 'a scalar has no axes' : `axes run from ${-rank} to ${rank - 1}`;
     throw new MemgradError(
-      `${name}: axis ${axis} does not exist in a tensor of rank ${rank}; ${allowed}.`,
+      `${name}: axis ${show(axis)} does not exist in a tensor of rank ${rank}; ${allowed}.`,
     );
   }
   return axis < 0 ? axis + rank : axis;

@@ -1,5 +1,7 @@
 /** Where in a computation an operation runs, by the names that `within` opened; kept only while somebody looks. */
 
+import { requireFunction } from '../errors.js';
+
 let place: string | undefined;
 
 /** The names around, each with a dot behind it; undefined while nobody looks. */
@@ -20,5 +22,6 @@ export function at<T>(start: string | undefined, f: () => T): T {
 
 /** Runs `f`; what it reports, and where its operations run, is called `name.` and then its own name. */
 export function within<T>(name: string, f: () => T): T {
+  requireFunction('within', f);
   return place === undefined ? f() : at(`${place}${name}.`, f);
 }

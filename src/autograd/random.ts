@@ -2,9 +2,10 @@
 import type { Backend } from '../backends/backend.js';
 import { sizeOf } from '../backends/layout.js';
 import { randomWords, threefry } from '../backends/threefry.js';
-import { describe, MemgradError } from '../errors.js';
+import { describe, MemgradError, requireWhole } from '../errors.js';
 import { checkOptions } from '../options.js';
-import { checkShape, place, placement, type TensorOptions } from './create.js';
+import { checkShape, place, placement, requireRoom, type TensorOptions } from './create.js';
+import { arrays } from './nested.js';
 import { allocating, Storage } from './storage.js';
 import { type Shape, Tensor } from './tensor.js';
 
@@ -16,12 +17,16 @@ export class Key {
   private constructor(
     readonly hi: number,
     readonly lo: number,
-  ) {}
+  ) {
+    if (typeof lo !== 'number') throw new MemgradError('Key: make keys with Key.of(seed).');
+  }
 
   /** The key of a seed, a whole number from 0 to 2^53 - 1. */
   static of(seed: number): Key {
     if (!Number.isSafeInteger(seed) || seed < 0) {
-      throw new MemgradError(`seed: expected a whole number from 0 to 2^53 - 1, got ${seed}.`);
+      throw new MemgradError(
+        `seed: expected a whole number from 0 to 2^53 - 1, got ${describe(seed)}.`,
+      );
     }
     return new Key(Math.floor(seed / 2 ** 32), seed >>> 0);
   }
@@ -29,15 +34,17 @@ export class Key {
   /** The `index`-th key derived from this one: for step `index`, or layer `index`. */
   fold(index: number): Key {
     if (!Number.isInteger(index) || index < 0 || index >= 2 ** 32) {
-      throw new MemgradError(`fold: expected a whole number from 0 to 2^32 - 1, got ${index}.`);
+      throw new MemgradError(
+        `fold: expected a whole number from 0 to 2^32 - 1, got ${describe(index)}.`,
+      );
     }
     const [hi, lo] = threefry(this, index >>> 0, 1); // counter (i, 0) makes numbers, (i, 1) makes keys
     return new Key(hi, lo);
   }
 
-  /** `count` keys derived from this one. */
+  /** `count` keys derived from this one, 2^20 at most. */
   split(count: number): Key[] {
-    checkShape('split', [count]);
+    requireWhole('split', 'count', count, 0, 2 ** 20);
     return Array.from({ length: count }, (_, index) => this.fold(index));
   }
 
@@ -45,11 +52,13 @@ export class Key {
   integers(count: number, limit: number): Int32Array {
     checkShape('integers', [count]);
     if (!Number.isInteger(limit) || limit < 1 || limit > 2 ** 31) {
-      throw new MemgradError(`integers: expected a limit from 1 to 2^31, got ${limit}.`);
+      throw new MemgradError(`integers: expected a limit from 1 to 2^31, got ${describe(limit)}.`);
     }
-    return Int32Array.from(randomWords(this, count), (word) =>
-      Math.floor((word / 2 ** 32) * limit),
-    );
+    const integers = new Int32Array(count);
+    randomWords(this, count).forEach((word, i) => {
+      integers[i] = Math.floor((word / 2 ** 32) * limit);
+    });
+    return integers;
   }
 }
 
@@ -73,11 +82,12 @@ export function normal(key: Key, shape: Shape, options?: TensorOptions): Tensor 
     throw new MemgradError('normal: expected float32 or float64, got int32; the values are real.');
   }
   const size = sizeOf(shape);
-  const words = randomWords(key, 2 * size);
-  const values = dtype === 'float64' ? new Float64Array(size) : new Float32Array(size);
+  requireRoom(size, dtype, backend);
+  const values = allocating(() => new arrays[dtype](size));
   for (let i = 0; i < size; i++) {
-    const radius = Math.sqrt(-2 * Math.log((words[2 * i] + 1) / 2 ** 32)); // in (0, 1]: log is finite
-    values[i] = radius * Math.cos((2 * Math.PI * words[2 * i + 1]) / 2 ** 32);
+    const [first, second] = threefry(key, i, 0);
+    const radius = Math.sqrt(-2 * Math.log((first + 1) / 2 ** 32)); // in (0, 1]: log is finite
+    values[i] = radius * Math.cos((2 * Math.PI * second) / 2 ** 32);
   }
   return place('normal', values, shape, backend);
 }

@@ -1,5 +1,5 @@
 /** Scopes: they free what was made inside and isn't returned. */
-import { MemgradError } from '../errors.js';
+import { MemgradError, requireFunction } from '../errors.js';
 import { scopes, type Tensor } from './tensor.js';
 import { treeLeaves } from './tree.js';
 
@@ -19,6 +19,7 @@ import { treeLeaves } from './tree.js';
  * ```
  */
 export function scope<T>(f: () => T): T {
+  requireFunction('scope', f);
   const made = new Set<Tensor>();
   scopes.push(made);
   let kept: Tensor[] = [];

@@ -1,19 +1,21 @@
 /** Operations that move values: reshape, transpose, broadcast, slice, pad, concat, stack. */
 
 import { sizeOf, stridesOf } from '../backends/layout.js';
-import { MemgradError } from '../errors.js';
-import { checkShape, requireWhole } from './create.js';
+import { describe, MemgradError } from '../errors.js';
+import { checkShape } from './create.js';
+import { requireWhole } from './nested.js';
 import {
   broadcastShapes,
   broadcastView,
   commonDtype,
   normalizeAxis,
   type Operation,
+  refuseExtra,
   requireTensors,
   run,
   sameValues,
 } from './operation.js';
-import { type Shape, sameShape, showShape, type Tensor } from './tensor.js';
+import { type Shape, sameShape, show, showShape, type Tensor } from './tensor.js';
 
 const reshapeOperation: Operation<Shape> = {
   name: 'reshape',
@@ -61,6 +63,11 @@ const transposeOperation: Operation<readonly number[]> = {
 /** Axes in another order: axis i of the result is axis `order[i]` of `x`. Reversed when left out. */
 export function transpose(x: Tensor, order?: readonly number[]): Tensor {
   requireTensors('transpose', x);
+  if (order !== undefined && !Array.isArray(order)) {
+    throw new MemgradError(
+      `transpose: the order is a list of all axes, such as [1, 0], got ${show(order)}.`,
+    );
+  }
   const axes = (order ?? x.shape.map((_, axis) => x.rank - 1 - axis)).map((axis) =>
     normalizeAxis('transpose', axis, x.rank),
   );
@@ -117,15 +124,23 @@ const sliceOperation: Operation<Window> = {
 };
 
 /** `x` from `start` up to `end` (not included; default the last) along `axis`; negative ones count from the back. Throws when outside. */
-export function slice(x: Tensor, axis: number, start: number, end?: number): Tensor {
+export function slice(x: Tensor, axis: number, start: number, end?: number): Tensor;
+export function slice(
+  x: Tensor,
+  axis: number,
+  start: number,
+  end?: number,
+  ...extra: unknown[]
+): Tensor {
   requireTensors('slice', x);
+  refuseExtra('slice', extra);
   const along = normalizeAxis('slice', axis, x.rank);
   const length = x.shape[along];
   const from = start < 0 ? start + length : start;
   const to = end === undefined ? length : end < 0 ? end + length : end;
   if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to > length || from > to) {
     throw new MemgradError(
-      `slice: [${start}, ${end ?? 'end'}) does not lie in axis ${axis} of shape ${showShape(x.shape)}, which has length ${length}.`,
+      `slice: [${show(start)}, ${end === undefined ? 'end' : show(end)}) does not lie in axis ${axis} of shape ${showShape(x.shape)}, which has length ${length}.`,
     );
   }
   return window(x, {
@@ -162,13 +177,17 @@ export function pad(x: Tensor, padding: Padding, value = 0): Tensor {
   requireTensors('pad', x);
   const amounts = Array.isArray(padding) ? padding.flat() : [];
   if (
-    padding?.length !== x.rank ||
-    padding.some((pair) => pair?.length !== 2) ||
+    !Array.isArray(padding) ||
+    padding.length !== x.rank ||
+    padding.some((pair) => !Array.isArray(pair) || pair.length !== 2) ||
     amounts.some((amount) => !Number.isInteger(amount) || amount < 0)
   ) {
     throw new MemgradError(
-      `pad: expected [before, after] with whole numbers >= 0 for each of the ${x.rank} axes of ${showShape(x.shape)}, got ${JSON.stringify(padding)}.`,
+      `pad: expected [before, after] with whole numbers >= 0 for each of the ${x.rank} axes of ${showShape(x.shape)}, got ${describe(padding)}.`,
     );
+  }
+  if (typeof value !== 'number') {
+    throw new MemgradError(`pad: expected a number to pad with, got ${show(value)}.`);
   }
   if (x.dtype === 'int32') requireWhole('pad', [value]);
   return amounts.every((amount) => amount === 0) ? x : run(padOperation, [x], { padding, value });
@@ -232,10 +251,11 @@ export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
   );
 }
 
-function requireList(name: string, tensors: readonly Tensor[]): void {
+/** Throws unless `tensors` is a list of tensors, one at least. */
+export function requireList(name: string, tensors: readonly Tensor[]): void {
   if (!Array.isArray(tensors) || tensors.length === 0) {
     throw new MemgradError(
-      `${name}: expected a list of at least one tensor, got ${Array.isArray(tensors) ? 'an empty one' : typeof tensors}.`,
+      `${name}: expected a list of at least one tensor, got ${Array.isArray(tensors) ? 'an empty one' : show(tensors)}.`,
     );
   }
   requireTensors(name, ...tensors);

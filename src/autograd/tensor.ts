@@ -4,7 +4,7 @@ import { sizeOf } from '../backends/layout.js';
 import { describe, MemgradError } from '../errors.js';
 import { type Held, loosen, turnForFinalizers, unmake } from './loose.js';
 import { printed } from './print.js';
-import type { Storage } from './storage.js';
+import { Storage } from './storage.js';
 
 declare global {
   /** Declared for TypeScript before 5.2, and for projects whose `lib` lacks it; the same declaration as TypeScript's own. */
@@ -40,6 +40,9 @@ export class Tensor {
     readonly shape: Shape,
     owner: Set<Tensor> | null | undefined = scopes.at(-1),
   ) {
+    if (!(storage instanceof Storage)) {
+      throw new MemgradError('Tensor: make tensors with tensor(...), zeros(...) and so on.');
+    }
     this.dtype = storage.buffer.dtype;
     this.#backend = storage.backend;
     this.#storage = storage;

@@ -1,9 +1,9 @@
 /** Derivatives of functions: grad, valueAndGrad, vjp, checkpoint. */
-import { MemgradError } from '../errors.js';
+import { MemgradError, requireFunction } from '../errors.js';
 import { filled } from './create.js';
 import { add } from './elementwise.js';
 import { identity } from './identity.js';
-import { requireTensors } from './operation.js';
+import { refuseExtra, requireTensors } from './operation.js';
 import { at } from './place.js';
 import { sumTo } from './reduction.js';
 import { refusePromise, scope } from './scope.js';
@@ -16,7 +16,7 @@ import {
   Tape,
   withRecorders,
 } from './tape.js';
-import { sameShape, Tensor } from './tensor.js';
+import { sameShape, show, Tensor } from './tensor.js';
 import { treeLeaves, treeMap } from './tree.js';
 import { atGradient } from './watch.js';
 
@@ -45,11 +45,12 @@ export function valueAndGrad<A extends unknown[], R extends Scalar, P = A[0]>(
   f: (...args: A) => R,
   parameters?: P,
 ): (...args: A) => [value: R, gradient: P] {
+  requireFunction('grad', f);
   return (...args) => {
     const compute = (): [R, P] => {
       // An argument is replaced by a tensor of its own, so that `f` may use the original as a constant.
       const traced = parameters ?? (treeMap(args[0], identity) as unknown as P);
-      const leaves = treeLeaves(traced);
+      const leaves = treeLeaves(traced, 'grad');
       if (leaves.length === 0) {
         throw new MemgradError(
           'grad: found no tensor to differentiate by; pass it as the first argument or as parameters.',
@@ -62,7 +63,7 @@ export function valueAndGrad<A extends unknown[], R extends Scalar, P = A[0]>(
       const loss: unknown = Array.isArray(value) ? value[0] : value;
       if (!(loss instanceof Tensor) || loss.size !== 1 || loss.dtype === 'int32') {
         throw new MemgradError(
-          `grad: the function must give a float scalar, got ${loss}; end it with sum or mean.`,
+          `grad: the function must give a float scalar, got ${show(loss)}; end it with sum or mean.`,
         );
       }
       const gradients = backward(tape, [loss], [filled('grad', loss.shape, 1, loss)], leaves);
@@ -89,6 +90,7 @@ export function grad<A extends unknown[], R extends Scalar, P = A[0]>(
   f: (...args: A) => R,
   parameters?: P,
 ): (...args: A) => P {
+  requireFunction('grad', f);
   return (...args) => {
     const compute = () => valueAndGrad(f, parameters)(...args)[1];
     return isRecording() ? compute() : scope(compute); // the value is nobody's
@@ -113,13 +115,14 @@ export function vjp(
   f: (...args: Tensor[]) => Tensor,
   ...args: Tensor[]
 ): [value: Tensor, pullback: (cotangent: Tensor) => Tensor[]] {
+  requireFunction('vjp', f);
   requireTensors('vjp', ...args);
   const leaves = args.map(identity);
   const tape = new Tape(leaves);
   const value = withRecorders([...currentRecorders(), tape], () => f(...leaves));
   refusePromise('vjp', value);
   if (!(value instanceof Tensor)) {
-    throw new MemgradError(`vjp: the function must give a tensor, got ${typeof value}.`);
+    throw new MemgradError(`vjp: the function must give a tensor, got ${show(value)}.`);
   }
   return [
     value,
@@ -141,7 +144,13 @@ export function vjp(
  * itself, such as parameters, get their gradients too. `f` must give the same again: pass random
  * keys, don't draw new ones inside.
  */
-export function checkpoint<A extends unknown[], R>(f: (...args: A) => R): (...args: A) => R {
+export function checkpoint<A extends unknown[], R>(f: (...args: A) => R): (...args: A) => R;
+export function checkpoint<A extends unknown[], R>(
+  f: (...args: A) => R,
+  ...extra: unknown[]
+): (...args: A) => R {
+  requireFunction('checkpoint', f);
+  refuseExtra('checkpoint', extra);
   return (...args) => {
     const outer = currentRecorders();
     if (outer.length === 0) return f(...args);

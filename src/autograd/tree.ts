@@ -1,4 +1,5 @@
 /** Trees: arrays and plain objects with tensors at their leaves, such as the state of a model. */
+import { describe, MemgradError, requireFunction } from '../errors.js';
 import { Tensor } from './tensor.js';
 
 /** A tensor, or a list or record of trees. What is no tensor (null, numbers, text) is carried along as it is. */
@@ -12,29 +13,59 @@ export type Tree =
   | readonly Tree[]
   | { readonly [name: string]: Tree };
 
-/** The tree with every tensor replaced by what `f` makes of it. */
+/** The tree with every tensor replaced by what `f` makes of it. Throws for a tree deeper than 100 levels. */
 export function treeMap<T>(tree: T, f: (tensor: Tensor) => Tensor): T {
-  if (tree instanceof Tensor) return f(tree) as T;
-  if (Array.isArray(tree)) return tree.map((branch) => treeMap(branch, f)) as T;
-  if (isRecord(tree)) {
-    const branches = Object.entries(tree).map(([name, branch]) => [name, treeMap(branch, f)]);
-    return Object.fromEntries(branches) as T;
-  }
-  return tree;
+  requireFunction('treeMap', f);
+  return mapped(tree, f) as T;
 }
 
-/** The tensors of a tree, in order. */
-export function treeLeaves(tree: unknown): Tensor[] {
+/**
+ * The tensors of a tree, in order. With `where`, throws for tensors in what isn't part of a tree
+ * (a `Map`, a `Set`, an instance of a class): they would be left out without a word.
+ */
+export function treeLeaves(tree: unknown, where?: string): Tensor[] {
   const leaves: Tensor[] = [];
-  treeMap(tree, (tensor) => {
+  const keep = (tensor: Tensor) => {
     leaves.push(tensor);
     return tensor;
+  };
+  mapped(tree, keep, (other) => {
+    if (where === undefined || ArrayBuffer.isView(other)) return;
+    const inside = other instanceof Map || other instanceof Set ? other : Object.entries(other);
+    if (treeLeaves([...inside]).length === 0) return;
+    throw new MemgradError(
+      `${where}: tensors in a ${describe(other).replace(/^an? /, '')} would be left out; pass them in a list or a plain object.`,
+    );
   });
   return leaves;
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return (
-    typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
-  );
+const DEEPEST = 100;
+
+function mapped(
+  tree: unknown,
+  f: (tensor: Tensor) => Tensor,
+  other?: (value: object) => void,
+  depth = 0,
+): unknown {
+  if (typeof tree !== 'object' || tree === null) return tree;
+  if (tree instanceof Tensor) return f(tree);
+  if (depth > DEEPEST) {
+    throw new MemgradError(
+      `A tree of tensors is deeper than ${DEEPEST} levels; does a list or an object hold itself?`,
+    );
+  }
+  const map = (branch: unknown) => mapped(branch, f, other, depth + 1);
+  if (Array.isArray(tree)) return tree.map(map);
+  if (isRecord(tree)) {
+    return Object.fromEntries(Object.entries(tree).map(([name, branch]) => [name, map(branch)]));
+  }
+  other?.(tree);
+  return tree;
+}
+
+/** Whether `value` is a plain object, of whatever window. */
+function isRecord(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

@@ -1,4 +1,5 @@
 /** Seeing every operation that runs, those of the backward pass too: to find where a number went wrong. */
+import { requireFunction } from '../errors.js';
 import { at, currentPlace } from './place.js';
 import { refusePromise } from './scope.js';
 import type { Tensor } from './tensor.js';
@@ -21,6 +22,8 @@ let watcher: ((ran: Ran) => void) | undefined;
 
 /** Runs `f`, and `see` after each operation inside. `see` may run operations itself; nobody sees those. */
 export function watch<T>(f: () => T, see: (ran: Ran) => void): T {
+  requireFunction('watch', f);
+  requireFunction('watch', see);
   const outer = watcher;
   watcher = see;
   try {

@@ -42,5 +42,8 @@ export function randomWords(key: RandomWords, size: number): Uint32Array {
 
 /** float32 in [0, 1) from the upper 24 bits of a word: exact in float32, hence equal everywhere. */
 export function uniformFloats(key: RandomWords, size: number): Float32Array {
-  return Float32Array.from(randomWords(key, size), (word) => (word >>> 8) * 2 ** -24);
+  const words = randomWords(key, size);
+  const floats = new Float32Array(size); // Float32Array.from would make a list of all words first
+  for (let i = 0; i < size; i++) floats[i] = (words[i] >>> 8) * 2 ** -24;
+  return floats;
 }

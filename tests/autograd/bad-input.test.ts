@@ -107,7 +107,7 @@ const table: [call: () => unknown, message: string][] = [
     () => m.reshape(x23, [1.5, 4]),
     'reshape: a shape is a list of whole numbers >= 0, got [1.5, 4].',
   ],
-  [() => m.reshape(x23, as(6)), 'reshape: a shape is a list of whole numbers >= 0, got number.'],
+  [() => m.reshape(x23, as(6)), 'reshape: a shape is a list of whole numbers >= 0, got 6.'],
   [() => m.broadcastTo(x23, [3]), 'broadcastTo: [2, 3] does not broadcast to [3].'],
   [
     () => m.broadcastTo(x23, [2, 4]),
@@ -127,15 +127,15 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.pad(x23, [[1, 1]]),
-    'pad: expected [before, after] with whole numbers >= 0 for each of the 2 axes of [2, 3], got [[1,1]].',
+    'pad: expected [before, after] with whole numbers >= 0 for each of the 2 axes of [2, 3], got a list of 1.',
   ],
   [
     () => m.pad(vector, [[0, -1]]),
-    'pad: expected [before, after] with whole numbers >= 0 for each of the 1 axes of [3], got [[0,-1]].',
+    'pad: expected [before, after] with whole numbers >= 0 for each of the 1 axes of [3], got a list of 1.',
   ],
   [
     () => m.pad(vector, as([[1]])),
-    'pad: expected [before, after] with whole numbers >= 0 for each of the 1 axes of [3], got [[1]].',
+    'pad: expected [before, after] with whole numbers >= 0 for each of the 1 axes of [3], got a list of 1.',
   ],
   [
     () => m.pad(whole, [[1, 1]], 0.5),
@@ -146,7 +146,10 @@ const table: [call: () => unknown, message: string][] = [
     'concat: [2, 3] and [4, 5] cannot be joined along axis 0; all other lengths must match.',
   ],
   [() => m.concat([], 0), 'concat: expected a list of at least one tensor, got an empty one.'],
-  [() => m.stack(as(x23)), 'stack: expected a list of at least one tensor, got object.'],
+  [
+    () => m.stack(as(x23)),
+    'stack: expected a list of at least one tensor, got Tensor(float32 [2, 3] on cpu).',
+  ],
   [() => m.stack([x23, x45]), 'stack: shapes [2, 3] and [4, 5] differ, expected one shape.'],
   [
     () => m.max(m.zeros([2, 0]), 1),
@@ -208,11 +211,11 @@ const table: [call: () => unknown, message: string][] = [
   // Dtypes.
   [
     () => m.mul(x23, f64([1, 2, 3])),
-    "mul: inputs are float32 and float64, expected one dtype; convert with cast(x, 'float32').",
+    "mul: inputs are float32 and float64, expected one dtype; convert the float32 one with cast(x, 'float64').",
   ],
   [
     () => m.concat([vector, f64([1])], 0),
-    "concat: inputs are float32 and float64, expected one dtype; convert with cast(x, 'float32').",
+    "concat: inputs are float32 and float64, expected one dtype; convert the float32 one with cast(x, 'float64').",
   ],
   [
     () => m.exp(whole),
@@ -244,7 +247,7 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.where(vector, 1, 2),
-    "where: the condition must be int32, got float32; convert with cast(x, 'int32').",
+    'where: the condition must be int32, got float32; convert with notEqual(x, 0).',
   ],
   [
     () => m.gather(x23, vector),
@@ -260,7 +263,7 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.cast(x23, as('float16')),
-    "cast: 'float16' is not a dtype; choose float32, float64 or int32.",
+    'cast: "float16" is not a dtype; choose float32, float64 or int32.',
   ],
   [
     () => m.cast(narrow, 'float64'),
@@ -268,11 +271,11 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.equal(whole, 0.5),
-    'equal: int32 holds whole numbers from -2^31 to 2^31 - 1, got 0.5; choose a floating dtype or round it.',
+    "equal: int32 holds whole numbers from -2^31 to 2^31 - 1, got 0.5; convert the tensor with cast(x, 'float32').",
   ],
   [
     () => m.add(whole, Infinity),
-    'add: int32 holds whole numbers from -2^31 to 2^31 - 1, got Infinity; choose a floating dtype or round it.',
+    "add: int32 holds whole numbers from -2^31 to 2^31 - 1, got Infinity; convert the tensor with cast(x, 'float32').",
   ],
 
   // Values and options.
@@ -345,11 +348,11 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.tensor(as(['a'])),
-    'tensor: the nested arrays start as shape [1], but a stands at depth 1; every list of a level must have the same length and hold numbers.',
+    'tensor: the nested arrays start as shape [1], but "a" stands at depth 1; every list of a level must have the same length and hold numbers.',
   ],
   [
     () => m.tensor(as(undefined)),
-    'tensor: the nested arrays start as shape [], but undefined stands at depth 0; every list of a level must have the same length and hold numbers.',
+    'tensor: the nested arrays start as shape [], but nothing stands at depth 0; every list of a level must have the same length and hold numbers.',
   ],
   [
     () => m.tensor([1, 2, 3], { shape: [2] }),
@@ -373,13 +376,16 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [() => m.zeros([-1]), 'zeros: a shape is a list of whole numbers >= 0, got [-1].'],
   [() => m.ones([NaN]), 'ones: a shape is a list of whole numbers >= 0, got [NaN].'],
-  [() => m.full(as(3), 1), 'full: a shape is a list of whole numbers >= 0, got number.'],
+  [() => m.full(as(3), 1), 'full: a shape is a list of whole numbers >= 0, got 3.'],
   [() => m.full([2], as('1')), 'full: expected a number to fill with, got "1".'],
   [
     () => m.full([2], 2 ** 31, { dtype: 'int32' }),
     'full: int32 holds whole numbers from -2^31 to 2^31 - 1, got 2147483648; choose a floating dtype or round it.',
   ],
-  [() => m.arange(2.5), 'arange: a shape is a list of whole numbers >= 0, got [2.5].'],
+  [
+    () => m.arange(2.5),
+    'arange: int32 holds whole numbers from -2^31 to 2^31 - 1, got 2.5; choose a floating dtype or round it.',
+  ],
   [
     () => m.arange(2, { dtype: as('int8') }),
     'arange: the backend \'cpu\' has no dtype "int8"; choose one of float32, float64, int32.',
@@ -395,15 +401,15 @@ const table: [call: () => unknown, message: string][] = [
   [() => key.integers(3, 0), 'integers: expected a limit from 1 to 2^31, got 0.'],
   [
     () => new m.Parameter(as([1])),
-    'Parameter: expected a tensor, got object; make one with tensor(...).',
+    'Parameter: expected a tensor, got a list of 1; make one with tensor(...).',
   ],
   [
     () => new m.Parameter(x23).assign(vector),
-    'assign: expected Tensor(float32 [2, 3] on cpu), got Tensor(float32 [3] on cpu); convert the value first.',
+    'assign: expected Parameter(float32 [2, 3] on cpu), got Tensor(float32 [3] on cpu); convert the value first.',
   ],
   [
     () => new m.Parameter(x23).assign(as(undefined)),
-    'assign: expected Tensor(float32 [2, 3] on cpu), got undefined; convert the value first.',
+    'assign: expected Parameter(float32 [2, 3] on cpu), got nothing; convert the value first.',
   ],
   [
     () => x23.item(),
@@ -421,7 +427,7 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.grad(as<() => m.Tensor>(() => undefined))(...as<[]>([x23])),
-    'grad: the function must give a float scalar, got undefined; end it with sum or mean.',
+    'grad: the function must give a float scalar, got nothing; end it with sum or mean.',
   ],
   [
     () => m.grad(as<() => m.Tensor>(() => 3))(...as<[]>([x23])),
@@ -449,11 +455,11 @@ const table: [call: () => unknown, message: string][] = [
         as<(x: m.Tensor) => m.Tensor>(() => 3),
         x23,
       ),
-    'vjp: the function must give a tensor, got number.',
+    'vjp: the function must give a tensor, got 3.',
   ],
   [
     () => m.vjp(m.neg, as<m.Tensor>([1])),
-    'vjp: expected tensors, got an array; wrap values in tensor(...).',
+    'vjp: expected tensors, got a list of 1; wrap values in tensor(...).',
   ],
   [
     () => m.vjp(m.neg, x23)[1](vector),
@@ -473,11 +479,11 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.checkGradients(m.neg, []),
-    'checkGradients: got no inputs, expected at least one tensor.',
+    'checkGradients: got no inputs, expected a list of at least one tensor.',
   ],
   [
     () => m.checkGradients(m.neg, as([[1]])),
-    'checkGradients: expected tensors, got an array; wrap values in tensor(...).',
+    'checkGradients: expected tensors, got a list of 1; wrap values in tensor(...).',
   ],
 ];
 

@@ -52,7 +52,7 @@ for (const [name, [call, known]] of Object.entries(calls)) {
   });
   if (name === 'attention: dropout') continue;
   test(`${name}: something else in place of options is refused`, async () => {
-    for (const wrong of [true, 2, 'float32', null, () => 1, x]) {
+    for (const wrong of [true, 'float32', null, () => 1, x, ...(name === 'arange' ? [] : [2])]) {
       const message = await refusal(() => call(as(wrong)));
       assert.match(message, /: expected an object of options[, ]/);
     }

@@ -1,6 +1,10 @@
 /** Buffers of the cpu backend, and ndarray views over them. */
 import ndarray from 'ndarray';
+import { OutOfMemory } from '../../errors.js';
 import type { DeviceBuffer, DType, TypedArray, View } from '../backend.js';
+
+/** A system that promises more memory than it has ends the process when that is used. */
+const MOST_VALUES = 2 ** 30;
 
 export interface CpuBuffer extends DeviceBuffer {
   data: TypedArray;
@@ -10,6 +14,11 @@ export interface CpuBuffer extends DeviceBuffer {
 export type Strided = ndarray.NdArray<TypedArray>;
 
 export function allocate(dtype: DType, size: number): TypedArray {
+  if (size > MOST_VALUES) {
+    throw new OutOfMemory(
+      `cpu: out of memory: a buffer of ${size} values, expected ${MOST_VALUES} at most.`,
+    );
+  }
   if (dtype === 'float32') return new Float32Array(size);
   return dtype === 'float64' ? new Float64Array(size) : new Int32Array(size);
 }
