@@ -10,7 +10,7 @@ const MOST = 40;
 export function printed({ backend, buffer }: Storage, shape: Shape): string {
   const values = backend.peek?.(buffer);
   if (!values) return ', values by await data()';
-  const most = Math.max(2, Math.floor(MOST ** (1 / shape.length)));
+  const most = Math.max(1, Math.floor(MOST ** (1 / shape.length)));
   const nest = (axis: number, start: number): string => {
     if (axis === shape.length) return short(values[start]);
     const step = sizeOf(shape.slice(axis + 1));

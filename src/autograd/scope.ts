@@ -1,7 +1,7 @@
 /** Scopes: they free what was made inside and isn't returned. */
 import { MemgradError, requireFunction } from '../errors.js';
 import { scopes, type Tensor } from './tensor.js';
-import { treeLeaves } from './tree.js';
+import { allLeaves } from './tree.js';
 
 /**
  * Runs `f` and frees every tensor that it made, except those in the tree that it returns, which
@@ -26,7 +26,7 @@ export function scope<T>(f: () => T): T {
   try {
     const result = f();
     refusePromise('scope', result);
-    kept = treeLeaves(result);
+    kept = allLeaves('scope', result, (tensor) => made.has(tensor));
     return result;
   } finally {
     scopes.pop();

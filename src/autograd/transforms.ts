@@ -17,7 +17,7 @@ import {
   withRecorders,
 } from './tape.js';
 import { sameShape, show, Tensor } from './tensor.js';
-import { treeLeaves, treeMap } from './tree.js';
+import { allLeaves, treeLeaves, treeMap } from './tree.js';
 import { atGradient } from './watch.js';
 
 /** What `valueAndGrad` takes: a function to a scalar, or to a scalar and whatever else is to be kept. */
@@ -50,7 +50,7 @@ export function valueAndGrad<A extends unknown[], R extends Scalar, P = A[0]>(
     const compute = (): [R, P] => {
       // An argument is replaced by a tensor of its own, so that `f` may use the original as a constant.
       const traced = parameters ?? (treeMap(args[0], identity) as unknown as P);
-      const leaves = treeLeaves(traced, 'grad');
+      const leaves = allLeaves('grad', traced);
       if (leaves.length === 0) {
         throw new MemgradError(
           'grad: found no tensor to differentiate by; pass it as the first argument or as parameters.',

@@ -19,24 +19,37 @@ export function treeMap<T>(tree: T, f: (tensor: Tensor) => Tensor): T {
   return mapped(tree, f) as T;
 }
 
+/** The tensors of a tree, in order. */
+export function treeLeaves(tree: unknown): Tensor[] {
+  return leavesOf(tree);
+}
+
 /**
- * The tensors of a tree, in order. With `where`, throws for tensors in what isn't part of a tree
- * (a `Map`, a `Set`, an instance of a class): they would be left out without a word.
+ * The same. Throws for tensors that `matter` in what isn't part of a tree (a `Map`, a `Set`, an
+ * instance of a class): they would be left out without a word.
  */
-export function treeLeaves(tree: unknown, where?: string): Tensor[] {
+export function allLeaves(
+  where: string,
+  tree: unknown,
+  matter: (tensor: Tensor) => boolean = () => true,
+): Tensor[] {
+  return leavesOf(tree, (other) => {
+    if (ArrayBuffer.isView(other)) return;
+    const inside = other instanceof Map || other instanceof Set ? other : Object.entries(other);
+    if (!leavesOf([...inside]).some(matter)) return;
+    throw new MemgradError(
+      `${where}: tensors in a ${describe(other).replace(/^an? /, '')} would be left out; put them in a list or a plain object.`,
+    );
+  });
+}
+
+function leavesOf(tree: unknown, other?: (value: object) => void): Tensor[] {
   const leaves: Tensor[] = [];
   const keep = (tensor: Tensor) => {
     leaves.push(tensor);
     return tensor;
   };
-  mapped(tree, keep, (other) => {
-    if (where === undefined || ArrayBuffer.isView(other)) return;
-    const inside = other instanceof Map || other instanceof Set ? other : Object.entries(other);
-    if (treeLeaves([...inside]).length === 0) return;
-    throw new MemgradError(
-      `${where}: tensors in a ${describe(other).replace(/^an? /, '')} would be left out; pass them in a list or a plain object.`,
-    );
-  });
+  mapped(tree, keep, other);
   return leaves;
 }
 

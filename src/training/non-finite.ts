@@ -119,7 +119,10 @@ async function describeFault<T>(
     gradientOf === undefined ? '' : ` in the gradient of ${gradientOf}`,
     place === '' ? '' : ` in ${place}`,
   ].join('');
-  const of = inputs.map(({ text, name }) => `${name}, ${text}`).join('; ');
+  const of = inputs
+    .slice(0, 5)
+    .map(({ text, name }) => `${name}, ${text}`)
+    .join('; ');
   return `The first value that is not finite was made by ${operation}${where}: ${output.text}, of ${of}.`;
 }
 

@@ -1,0 +1,97 @@
+/** What a console shows of a tensor, and what arithmetic with one says. */
+import { inspect } from 'node:util';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { full, Key, normal, Parameter, tensor, zeros } from '../../src/autograd/index.js';
+import type { Backend } from '../../src/backends/backend.js';
+import { createCpuBackend } from '../../src/backends/cpu/index.js';
+import { loadBackend } from '../../src/backends/index.js';
+import { refusal } from './helpers.js';
+
+const test = suite('console');
+const wasm = await loadBackend('wasm');
+
+const shown: [value: unknown, text: string][] = [
+  [tensor(2.5, { backend: wasm }), 'Tensor(float32 [] on wasm) 2.5'],
+  [
+    tensor([0.1, -1 / 3, 1e-9, 12345678]),
+    'Tensor(float32 [4] on cpu) [0.1, -0.33333, 1e-9, 12345678]',
+  ],
+  [tensor([NaN, -Infinity], { backend: wasm }), 'Tensor(float32 [2] on wasm) [NaN, -Infinity]'],
+  [
+    tensor([
+      [1, 2],
+      [3, 4],
+    ]),
+    'Tensor(float32 [2, 2] on cpu)\n[[1, 2],\n [3, 4]]',
+  ],
+  [
+    tensor(new Int32Array(8), { shape: [2, 2, 2] }),
+    'Tensor(int32 [2, 2, 2] on cpu)\n[[[0, 0],\n  [0, 0]],\n [[0, 0],\n  [0, 0]]]',
+  ],
+  [zeros([0]), 'Tensor(float32 [0] on cpu) []'],
+  [zeros([2, 0]), 'Tensor(float32 [2, 0] on cpu)\n[[],\n []]'],
+  [new Parameter(tensor([1, 2])), 'Parameter(float32 [2] on cpu) [1, 2]'],
+  [tensor([1], { dtype: 'float64' }), 'Tensor(float64 [1] on cpu) [1]'],
+];
+for (const [value, text] of shown) {
+  test(text.replaceAll('\n', ' '), () => assert.is(inspect(value), text));
+}
+
+test('of a large tensor some values are shown, whatever its shape', () => {
+  for (const shape of [[1e6], [1000, 1000], [100, 100, 100], [2, 500_000], Array(16).fill(2)]) {
+    const text = inspect(full(shape, -1.23456789e-30));
+    assert.ok(text.includes('…'), text.slice(0, 100));
+    const numbers = text.match(/e-30/g) ?? [];
+    assert.ok(
+      numbers.length >= (shape.length < 6 ? 8 : 1) && numbers.length <= 64,
+      `${shape}: ${numbers.length} numbers`,
+    );
+  }
+});
+
+test('inside an object the rows stand below one another', () => {
+  const text = inspect({ w: zeros([2, 2]) });
+  assert.match(text, /w: Tensor\(float32 \[2, 2\] on cpu\)/);
+  assert.ok(text.split('\n').length < 8, text);
+});
+
+test('a freed tensor says so, and one on a GPU how its values are read', () => {
+  const x = tensor([1]);
+  x.dispose();
+  assert.is(inspect(x), 'Tensor(float32 [1] on cpu), freed');
+  const far: Backend = Object.assign(createCpuBackend(), { name: 'webgpu', peek: undefined });
+  assert.is(
+    inspect(zeros([2], { backend: far })),
+    'Tensor(float32 [2] on webgpu), values by await data()',
+  );
+});
+
+test('what a browser shows of a tensor without its inspector: shape and dtype', () => {
+  const x = normal(Key.of(1), [2]);
+  assert.equal(Object.keys(x).sort(), ['dtype', 'shape']);
+  assert.is(JSON.stringify(x), '{"shape":[2],"dtype":"float32"}');
+});
+
+test('arithmetic and comparison with a tensor say what to write', async () => {
+  const x = tensor([1, 2]) as unknown as number;
+  const uses: (() => unknown)[] = [
+    () => 1 + x,
+    () => x * 2,
+    () => -x,
+    () => x < 1,
+    () => x ** 2,
+    () => Math.max(x, 1),
+    () => Number(x),
+  ];
+  for (const use of uses) {
+    assert.is(
+      await refusal(use),
+      'Tensor(float32 [2] on cpu) is no number for +, *, < or ==; write add(a, b), mul(a, b) and so on, or await its item().',
+    );
+  }
+  assert.is(`${x}`, 'Tensor(float32 [2] on cpu)');
+  assert.is(String(x), 'Tensor(float32 [2] on cpu)');
+});
+
+test.run();
