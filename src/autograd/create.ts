@@ -7,7 +7,10 @@ import { describe, MemgradError, OutOfMemory } from '../errors.js';
 import { checkOptions, type OptionNames } from '../options.js';
 import { arrays, dtypeOf, flatten, MOST_AXES, requireWhole, shapeOf } from './nested.js';
 import { allocating, Storage } from './storage.js';
-import { type Nested, type Shape, showShape, Tensor } from './tensor.js';
+import { type Shape, showShape, Tensor } from './tensor.js';
+
+/** Values of a tensor: a number, a typed array, or nested lists of these. */
+export type TensorValues = number | TypedArray | readonly TensorValues[];
 
 /** Where and as what a new tensor is made. */
 export interface TensorOptions {
@@ -49,10 +52,7 @@ export function setDefaultBackend(backend: Backend): void {
  * console.log(String(tensor([1, 2], { dtype: 'int32' }))); // => Tensor(int32 [2] on wasm)
  * ```
  */
-export function tensor(
-  values: Nested | TypedArray,
-  options?: TensorOptions & { shape?: Shape },
-): Tensor {
+export function tensor(values: TensorValues, options?: TensorOptions & { shape?: Shape }): Tensor {
   if (Array.isArray(options) || options instanceof Tensor) {
     const wanted = Array.isArray(options) ? options : options.shape;
     throw new MemgradError(
@@ -132,7 +132,7 @@ export function arange(...args: (number | TensorOptions | undefined)[]): Tensor 
   checkOptions('arange', last as TensorOptions | undefined, optionNames);
   const [start, end, step = 1] = (args.length === 1 ? [0, ...args] : args) as number[];
   const size = args.every(Number.isFinite) ? Math.ceil((end - start) / step) : NaN;
-  if (args.length > 3 || !(size >= 0)) {
+  if (args.length > 3 || !(size >= 0 && size < Infinity)) {
     throw new MemgradError(
       `arange: expected an end, a start and an end, or these and a step that leads from one to the other, got ${list(args)}.`,
     );

@@ -9,6 +9,7 @@ export {
   ones,
   setDefaultBackend,
   type TensorOptions,
+  type TensorValues,
   tensor,
   zeros,
 } from './create.js';

@@ -1,5 +1,5 @@
 /** Losses. */
-import { describe, MemgradError, OutOfMemory } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
 import { checkOptions } from '../options.js';
 import { cast, greaterEqual, less, notEqual, where } from './comparison.js';
 import { arange } from './create.js';
@@ -59,7 +59,7 @@ function perPosition(logits: Tensor, targets: Tensor, ignored: number): Tensor {
   try {
     return run(crossEntropyOperation, [logits, targets], { ignored });
   } catch (error) {
-    if (!(error instanceof MemgradError) || error instanceof OutOfMemory) throw error;
+    if (!(error instanceof MemgradError && error.message.includes(': index '))) throw error;
     const classes = logits.shape[logits.rank - 1];
     throw new MemgradError(
       `crossEntropy: a target is outside the ${classes} classes, expected 0 to ${classes - 1} or ignoreIndex.`,

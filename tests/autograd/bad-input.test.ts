@@ -24,6 +24,12 @@ const key = m.Key.of(1);
 /** What a caller without types may pass. */
 const as = <T>(value: unknown) => value as T;
 
+type F = (...args: unknown[]) => m.Tensor;
+const cyclic: unknown[] = [];
+cyclic.push(cyclic);
+const freed = new m.Parameter(x23);
+freed.dispose();
+
 const table: [call: () => unknown, message: string][] = [
   // Shapes.
   [
@@ -208,7 +214,110 @@ const table: [call: () => unknown, message: string][] = [
     'transpose: axis 2 does not exist in a tensor of rank 2; axes run from -2 to 1.',
   ],
 
+  // Positional arguments of other libraries: supported, or refused.
+  [() => (m.zeros as F)(2, 3), 'zeros: a shape is a list of whole numbers >= 0, got 2.'],
+  [() => (m.reshape as F)(x23, 3, 2), 'reshape: a shape is a list of whole numbers >= 0, got 3.'],
+  [
+    () => (m.transpose as F)(x23, 0, 1),
+    'transpose: the order is a list of all axes, such as [1, 0], got 0.',
+  ],
+  [() => (m.sum as F)(x23, 0, true), 'sum: expected an object of options (keepDims), got true.'],
+  [
+    () => (m.softmax as F)(x23, { axis: 0 }),
+    'softmax: axis an object does not exist in a tensor of rank 2; axes run from -2 to 1.',
+  ],
+  [() => (m.softmax as F)(x23, -1, 0.5), 'softmax: got one argument too many, 0.5; leave it out.'],
+  [
+    () => (m.concat as F)(x23, x23),
+    'concat: expected a list of at least one tensor, got Tensor(float32 [2, 3] on cpu).',
+  ],
+  [
+    () => (m.max as F)(x23, x23),
+    'max: axis Tensor(float32 [2, 3] on cpu) does not exist in a tensor of rank 2; axes run from -2 to 1.',
+  ],
+  [
+    () => (m.add as F)(x23, x23, x23),
+    'add: got one argument too many, Tensor(float32 [2, 3] on cpu); leave it out.',
+  ],
+  [() => (m.log as F)(x23, 10), 'log: got one argument too many, 10; leave it out.'],
+  [() => (m.gelu as F)(x23, 'tanh'), 'gelu: got one argument too many, "tanh"; leave it out.'],
+  [() => (m.gather as F)(x23, whole, 1), 'gather: got one argument too many, 1; leave it out.'],
+  [() => (m.slice as F)(x23, 0, 0, 2, 2), 'slice: got one argument too many, 2; leave it out.'],
+  [() => (m.globalNorm as F)([x23], 1), 'globalNorm: got one argument too many, 1; leave it out.'],
+  [
+    () => (m.checkpoint as unknown as F)(m.neg, x23),
+    'checkpoint: got one argument too many, Tensor(float32 [2, 3] on cpu); leave it out.',
+  ],
+  [
+    () => (m.matmul as F)(x23, x23, false, true),
+    'matmul: expected an object of options (transposeA, transposeB), got false.',
+  ],
+  [
+    () =>
+      (m.attention as F)(
+        x23,
+        x23,
+        x23,
+        i32([
+          [1, 1],
+          [1, 1],
+        ]),
+      ),
+    'attention: expected an object of options (heads, mask, bias, dropout), got a Tensor.',
+  ],
+  [
+    () => (m.normal as F)([2, 3]),
+    'normal: expected a key, got a list of 2; make one with Key.of(seed).',
+  ],
+  [
+    () => (m.uniform as F)(key, [2], 0, 1),
+    'uniform: expected an object of options (backend), got 0.',
+  ],
+  [() => (m.pad as F)(vector, [[1, 1]], 'edge'), 'pad: expected a number to pad with, got "edge".'],
+  [
+    () => new (m.Key as unknown as new (seed: number) => m.Key)(1),
+    'Key: make keys with Key.of(seed).',
+  ],
+
+  // Trees.
+  [
+    () => m.grad((w: Map<string, m.Tensor>) => m.sum([...w.values()][0]))(new Map([['w', x23]])),
+    'grad: tensors in a Map would be left out; put them in a list or a plain object.',
+  ],
+  [
+    () =>
+      m.grad(
+        (w: m.Tensor) => m.sum(w),
+        as<Record<string, m.Tensor>>({ a: x23, b: new Set([x23]) }),
+      )(x23),
+    'grad: tensors in a Set would be left out; put them in a list or a plain object.',
+  ],
+  [
+    () => m.scope(() => new Map([['y', m.neg(x23)]])),
+    'scope: tensors in a Map would be left out; put them in a list or a plain object.',
+  ],
+  [
+    () => m.treeLeaves(cyclic),
+    'A tree of tensors is deeper than 100 levels; does a list or an object hold itself?',
+  ],
+
   // Dtypes.
+  [
+    () => m.mul(whole, m.ones([2])),
+    "mul: inputs are int32 and float32, expected one dtype; convert the int32 one with cast(x, 'float32').",
+  ],
+  [
+    () => m.matmul(x23, i32([[1], [2], [3]])),
+    "matmul: inputs are float32 and int32, expected one dtype; convert the int32 one with cast(x, 'float32').",
+  ],
+  [
+    () => m.where(i32([1, 0]), whole, f64([1, 2])),
+    "where: inputs are int32 and float64, expected one dtype; convert the int32 one with cast(x, 'float64').",
+  ],
+  [
+    () => m.attention(x23, x23, x23, { mask: m.ones([2, 2]) }),
+    'attention: the mask must be int32, got float32; convert with notEqual(x, 0).',
+  ],
   [
     () => m.mul(x23, f64([1, 2, 3])),
     "mul: inputs are float32 and float64, expected one dtype; convert the float32 one with cast(x, 'float64').",
@@ -373,6 +482,44 @@ const table: [call: () => unknown, message: string][] = [
   [
     () => m.tensor(Float64Array.of(NaN), { dtype: 'int32' }),
     'tensor: int32 holds whole numbers from -2^31 to 2^31 - 1, got NaN; choose a floating dtype or round it.',
+  ],
+  [
+    () => m.tensor(as(cyclic)),
+    'tensor: the nested arrays are deeper than 32 levels; does a list hold itself?',
+  ],
+  [
+    () => m.tensor([new Float32Array(2), new Float32Array(3)]),
+    'tensor: the nested arrays start as shape [2, 2], but Float32Array of 3 stands at depth 1; every list of a level must have the same length and hold numbers.',
+  ],
+  [
+    () => m.tensor(as([new Uint8Array(2)])),
+    'tensor: takes Float32Array, Float64Array or Int32Array, got Uint8Array; convert it first.',
+  ],
+  [
+    () => m.arange(0, 1, 0.25),
+    'arange: int32 holds whole numbers from -2^31 to 2^31 - 1, got 0.25; choose a floating dtype or round it.',
+  ],
+  [
+    () => m.arange(5, 2),
+    'arange: expected an end, a start and an end, or these and a step that leads from one to the other, got [5, 2].',
+  ],
+  [
+    () => m.arange(0, 2, 0),
+    'arange: expected an end, a start and an end, or these and a step that leads from one to the other, got [0, 2, 0].',
+  ],
+  [() => m.zeros(Array(40).fill(1)), 'zeros: a tensor has 32 axes at most, got 40.'],
+  [() => key.split(2 ** 21), 'split: count must be a whole number from 0 to 1048576, got 2097152.'],
+  [
+    () => freed.assign(x23),
+    'A tensor of shape [2, 3] was used after it had been freed; return it from its scope(...) to keep it.',
+  ],
+  [
+    () => m.adamStep({ parameters: [x23], first: [x23], second: [] }, [x23], as({})),
+    'adam: expected as many tensors in each list, got a list of 0 for the second moment.',
+  ],
+  [
+    () => m.adamStep({ parameters: [x23], first: [x23], second: [x23] }, [x23], as({ beta1: 0.9 })),
+    'adam: beta2 must be a finite number, got nothing.',
   ],
   [() => m.zeros([-1]), 'zeros: a shape is a list of whole numbers >= 0, got [-1].'],
   [() => m.ones([NaN]), 'ones: a shape is a list of whole numbers >= 0, got [NaN].'],

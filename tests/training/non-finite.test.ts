@@ -2,9 +2,17 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
+  adamStep,
   add,
+  attention,
+  crossEntropy,
   div,
-  type Key,
+  dropout,
+  full,
+  globalNorm,
+  grad,
+  Key,
+  layerNorm,
   log,
   memoryReport,
   mul,
@@ -14,6 +22,8 @@ import {
   sub,
   type Tensor,
   tensor,
+  vjp,
+  watch,
   within,
   zeros,
 } from '../../src/autograd/index.js';
@@ -22,6 +32,7 @@ import { MemgradError } from '../../src/errors.js';
 import { createModel, presets, SegmentModel, type SegmentOutput } from '../../src/models/index.js';
 import { Copy } from '../../src/tasks/index.js';
 import { SGD, type TrainOptions, type TrainStep, train } from '../../src/training/index.js';
+import { watchFinite } from '../../src/training/non-finite.js';
 
 const test = suite('numbers that go wrong');
 const task = new Copy({ length: 4, symbols: 3, copies: 1 });
@@ -119,6 +130,78 @@ for (const backend of ['cpu', 'wasm']) {
     assert.match(message, /made by div in the gradient of sqrt in segments\.1\.layers\.7/);
   });
 }
+
+/** Gradients that a fused kernel of wasm computes, several at once, from finite values whose products are not. */
+const overflowing: Record<
+  string,
+  [f: (...args: Tensor[]) => Tensor, shapes: number[][], g: number]
+> = {
+  attention: [
+    (q, k, v) => attention(q, k, v),
+    [
+      [2, 4],
+      [3, 4],
+      [3, 4],
+    ],
+    1e30,
+  ],
+  layerNorm: [(x, w, b) => layerNorm(x, w, b), [[2, 4], [4], [4]], 1e30],
+  dropout: [(x) => dropout(x, 0.5, Key.of(1)), [[2, 4]], 3e38],
+};
+for (const [name, [f, shapes, g]] of Object.entries(overflowing)) {
+  test(`what goes wrong in the fused gradient of ${name} was made there`, async () => {
+    const backend = await loadBackend('wasm');
+    const live = memoryReport().buffers;
+    // The scores of attention stay small: its queries and keys are.
+    const sizes = shapes.map((shape, j) => {
+      const scale = name === 'attention' && j < 2 ? 1 : 1e30;
+      const value = (i: number) =>
+        name === 'crossEntropy' ? (i % 5 === 0 ? 1e4 : 0) : scale * ((i % 3) - 1);
+      const values = Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) =>
+        value(i),
+      );
+      return { shape, values };
+    });
+    const { describe, result } = watchFinite(
+      () =>
+        scope(() => {
+          const inputs = sizes.map(({ values, shape }) => tensor(values, { shape, backend }));
+          const [value, pullback] = vjp(f, ...inputs);
+          return pullback(full(value.shape, g, { backend }));
+        }),
+      {},
+    );
+    const free = (made: readonly Tensor[]) => {
+      for (const gradient of made) gradient.dispose();
+    };
+    free(result);
+    const message = (await describe(free)) ?? 'nothing';
+    const kernel = name === 'dropout' ? 'dropout' : `${name}Gradient`;
+    assert.match(message, new RegExp(`made by ${kernel} in the gradient of ${name}`));
+    assert.is(memoryReport().buffers, live);
+  });
+}
+
+test('the fused gradient of crossEntropy and the kernels of the optimiser are seen by their names', async () => {
+  const backend = await loadBackend('wasm');
+  const x = [tensor([[1, 2]], { backend })];
+  const targets = tensor([0], { dtype: 'int32', backend });
+  const rates = { beta1: 0.9, beta2: 0.99, rate: 1, root: 1, epsilon: 1e-8 };
+  const spec = { ...rates, gradientScale: 1, decay: 0, shrink: 1 };
+  const seen: string[] = [];
+  watch(
+    () => {
+      grad((logits: Tensor) => crossEntropy(logits, targets))(x[0]);
+      globalNorm(x);
+      adamStep({ parameters: x, first: x, second: x }, x, spec);
+    },
+    ({ operation, gradientOf, output }) =>
+      seen.push(`${operation} of ${gradientOf} [${output.shape}]`),
+  );
+  assert.ok(seen.includes('crossEntropyGradient of crossEntropy [1,2]'), seen.join('; '));
+  const adam = 'adam of undefined [1,2]';
+  assert.equal(seen.slice(-4), ['norm of undefined []', adam, adam, adam]);
+});
 
 test('a wrong parameter is called by its name', async () => {
   const backend = await loadBackend('wasm');
