@@ -6,8 +6,8 @@ import {
   broadcastShapes,
   broadcastView,
   commonDtype,
+  exactly,
   type Operation,
-  refuseExtra,
   requireTensors,
   requireTruth,
   run,
@@ -25,11 +25,7 @@ function comparison(name: ComparisonKernel) {
       backend.binary(name, broadcastView(a, shape), broadcastView(b, shape)),
     gradients: { none: 'truth values are piecewise constant' },
   };
-  const compare = (a: Operand, b: Operand, ...extra: unknown[]): Tensor => {
-    if (extra.length > 0) refuseExtra(name, extra);
-    return run(operation, operands(name, a, b), undefined);
-  };
-  return compare as (a: Operand, b: Operand) => Tensor;
+  return exactly(name, (a: Operand, b: Operand) => run(operation, operands(name, a, b), undefined));
 }
 
 // Comparisons. Both sides have one dtype and shapes that broadcast; the result is int32, 1 for

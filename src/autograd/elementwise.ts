@@ -6,6 +6,7 @@ import {
   broadcastShapes,
   broadcastView,
   commonDtype,
+  exactly,
   type GradientRule,
   type Operation,
   refuseExtra,
@@ -25,11 +26,7 @@ function unary(name: UnaryKernel, gradient: GradientRule<undefined> | { none: st
     forward: (backend, [x]) => backend.unary(name, x.buffer),
     gradients: gradient,
   };
-  const apply = (x: Tensor, ...extra: unknown[]): Tensor => {
-    if (extra.length > 0) refuseExtra(name, extra);
-    return run(operation, [x], undefined);
-  };
-  return apply as (x: Tensor) => Tensor;
+  return exactly(name, (x: Tensor) => run(operation, [x], undefined));
 }
 
 function binary(
@@ -46,11 +43,7 @@ function binary(
       backend.binary(name, broadcastView(a, shape), broadcastView(b, shape)),
     gradients,
   };
-  const apply = (a: Operand, b: Operand, ...extra: unknown[]): Tensor => {
-    if (extra.length > 0) refuseExtra(name, extra);
-    return run(operation, operands(name, a, b), undefined);
-  };
-  return apply as (a: Operand, b: Operand) => Tensor;
+  return exactly(name, (a: Operand, b: Operand) => run(operation, operands(name, a, b), undefined));
 }
 
 // Unary. Each takes a float tensor of any shape and gives one of the same shape and dtype;

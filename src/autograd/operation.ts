@@ -195,6 +195,17 @@ export function refuseExtra(name: string, extra: readonly unknown[]): void {
   throw new MemgradError(`${name}: got one argument too many, ${show(extra[0])}; leave it out.`);
 }
 
+/** `f`, refusing arguments that it doesn't take. */
+export function exactly<A extends unknown[]>(
+  name: string,
+  f: (...args: A) => Tensor,
+): (...args: A) => Tensor {
+  return (...args) => {
+    if (args.length > f.length) refuseExtra(name, args.slice(f.length));
+    return f(...args);
+  };
+}
+
 /** `axis` counted from the front; negative ones count from the back. Throws when there is no such axis. */
 export function normalizeAxis(name: string, axis: number, rank: number): number {
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
