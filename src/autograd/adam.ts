@@ -1,17 +1,12 @@
 /** What optimisers compute: the norm of gradients, and the step of Adam. */
 import type { AdamSpec } from '../backends/backend.js';
-import { describe, MemgradError, requireNumber } from '../errors.js';
+import { MemgradError, requireNumber } from '../errors.js';
 import { add, div, mul, sqrt, square, sub } from './elementwise.js';
-import { refuseExtra, requireFloat, requireTensors, results } from './operation.js';
+import { commonBackend, refuseExtra, requireFloat, results } from './operation.js';
 import { sum } from './reduction.js';
 import { requireList, stack } from './shape.js';
 import { allocating } from './storage.js';
 import { sameShape, type Tensor } from './tensor.js';
-
-const specNames = [
-  ...(['beta1', 'beta2', 'rate', 'root', 'epsilon'] as const),
-  ...(['gradientScale', 'decay', 'shrink'] as const),
-] as const;
 
 /** The Euclidean norm of all values of `tensors` (one at least) together, a scalar. No gradient flows through it. */
 export function globalNorm(tensors: readonly Tensor[]): Tensor;
@@ -19,7 +14,7 @@ export function globalNorm(tensors: readonly Tensor[], ...extra: unknown[]): Ten
   refuseExtra('globalNorm', extra);
   requireList('globalNorm', tensors);
   for (const tensor of tensors) requireFloat('globalNorm', tensor);
-  const [{ backend }] = tensors;
+  const backend = commonBackend('globalNorm', tensors);
   const made = allocating(() => backend.fused?.norm?.(tensors.map(({ buffer }) => buffer)));
   if (made) return results('norm', tensors, [made], [[]])[0];
   return sqrt(sum(stack(tensors.map((tensor) => sum(square(tensor))))));
@@ -44,27 +39,29 @@ export function adamStep(
   spec: AdamSpec,
 ): AdamTensors {
   const { parameters, first, second } = tensors ?? {};
-  const lists = { parameters, gradient: gradients, 'first moment': first, 'second moment': second };
-  for (const [name, list] of Object.entries(lists)) {
-    if (Array.isArray(list) && list.length === parameters.length) continue;
+  const lists = [parameters, gradients, first, second];
+  if (!lists.every((list) => Array.isArray(list) && list.length === parameters.length)) {
     throw new MemgradError(
-      `adam: expected as many tensors in each list, got ${describe(list)} for the ${name}.`,
+      'adam: expected lists of parameters, gradients and both moments, as many of each.',
     );
   }
+  if (parameters.length === 0) return { parameters, first, second };
+  const inputs = lists.flat();
+  const backend = commonBackend('adam', inputs);
   parameters.forEach((parameter, i) => {
     requireFloat('adam', parameter);
-    for (const [name, list] of Object.entries(lists)) {
-      const { [i]: like } = list;
-      requireTensors('adam', like);
+    for (const { [i]: like } of lists) {
       if (sameShape(like.shape, parameter.shape) && like.dtype === parameter.dtype) continue;
       throw new MemgradError(
-        `adam: the ${name} is ${like}, expected the shape and dtype of ${parameter}.`,
+        `adam: the gradient or a moment is ${like}, expected the shape and dtype of ${parameter}.`,
       );
     }
   });
-  for (const name of specNames) requireNumber('adam', name, spec?.[name]);
-  if (parameters.length === 0) return { parameters, first, second };
-  const { backend } = parameters[0];
+  const numbers = (spec ?? {}) as AdamSpec;
+  const { beta1, beta2, rate, root, epsilon, gradientScale, decay, shrink } = numbers;
+  for (const number of [beta1, beta2, rate, root, epsilon, gradientScale, decay, shrink]) {
+    requireNumber('adam', 'each number', number);
+  }
   const buffers = (tensors: readonly Tensor[]) => tensors.map(({ buffer }) => buffer);
   const made = allocating(() =>
     backend.fused?.adam?.(
@@ -77,11 +74,9 @@ export function adamStep(
   );
   if (made) {
     const shapes = parameters.map(({ shape }) => shape);
-    const inputs = [...gradients, ...parameters, ...first, ...second];
     const [p, m, v] = made.map((list) => results('adam', inputs, list, shapes));
     return { parameters: p, first: m, second: v };
   }
-  const { beta1, beta2, rate, root, epsilon, gradientScale, decay, shrink } = spec;
   const times = (x: Tensor, factor: number) => (factor === 1 ? x : mul(x, factor));
   const next = parameters.map((parameter, i) => {
     const scaled = times(gradients[i], gradientScale);

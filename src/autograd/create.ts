@@ -134,7 +134,7 @@ export function arange(...args: (number | TensorOptions | undefined)[]): Tensor 
   const size = args.every(Number.isFinite) ? Math.ceil((end - start) / step) : NaN;
   if (args.length > 3 || !(size >= 0 && size < Infinity)) {
     throw new MemgradError(
-      `arange: expected an end, a start and an end, or these and a step that leads from one to the other, got ${list(args)}.`,
+      `arange: expected an end, or a start, an end and a step that leads there, got ${list(args)}.`,
     );
   }
   checkShape('arange', [size]);

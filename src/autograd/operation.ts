@@ -133,7 +133,8 @@ export function results(
   });
 }
 
-function commonBackend(name: string, inputs: readonly Tensor[]): Backend {
+/** The one backend of `inputs`. Throws for anything but tensors of one backend. */
+export function commonBackend(name: string, inputs: readonly Tensor[]): Backend {
   requireTensors(name, ...inputs);
   const { backend } = inputs[0];
   for (const input of inputs) {

@@ -63,17 +63,13 @@ const transposeOperation: Operation<readonly number[]> = {
 /** Axes in another order: axis i of the result is axis `order[i]` of `x`. Reversed when left out. */
 export function transpose(x: Tensor, order?: readonly number[]): Tensor {
   requireTensors('transpose', x);
-  if (order !== undefined && !Array.isArray(order)) {
+  const wanted = order ?? x.shape.map((_, axis) => x.rank - 1 - axis);
+  const axes = Array.isArray(wanted)
+    ? wanted.map((axis) => normalizeAxis('transpose', axis, x.rank))
+    : undefined;
+  if (axes?.length !== x.rank || new Set(axes).size !== x.rank) {
     throw new MemgradError(
-      `transpose: the order is a list of all axes, such as [1, 0], got ${show(order)}.`,
-    );
-  }
-  const axes = (order ?? x.shape.map((_, axis) => x.rank - 1 - axis)).map((axis) =>
-    normalizeAxis('transpose', axis, x.rank),
-  );
-  if (axes.length !== x.rank || new Set(axes).size !== x.rank) {
-    throw new MemgradError(
-      `transpose: the order ${showShape(order ?? [])} must name each of the ${x.rank} axes of ${showShape(x.shape)} once.`,
+      `transpose: the order ${axes ? showShape(wanted) : show(order)} must name each of the ${x.rank} axes of ${showShape(x.shape)} once.`,
     );
   }
   return run(transposeOperation, [x], axes);

@@ -128,9 +128,10 @@ export function vjp(
     value,
     (cotangent) => {
       requireTensors('vjp', cotangent);
-      if (!sameShape(cotangent.shape, value.shape) || cotangent.dtype !== value.dtype) {
+      const { shape, dtype, backend } = cotangent;
+      if (!sameShape(shape, value.shape) || dtype !== value.dtype || backend !== value.backend) {
         throw new MemgradError(
-          `vjp: the cotangent is ${cotangent}, expected shape and dtype of the value, ${value}.`,
+          `vjp: the cotangent is ${cotangent}, expected shape, dtype and backend of the value, ${value}.`,
         );
       }
       return backward(tape, [value], [cotangent], leaves);

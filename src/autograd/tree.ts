@@ -38,7 +38,7 @@ export function allLeaves(
     const inside = other instanceof Map || other instanceof Set ? other : Object.entries(other);
     if (!leavesOf([...inside]).some(matter)) return;
     throw new MemgradError(
-      `${where}: tensors in a ${describe(other).replace(/^an? /, '')} would be left out; put them in a list or a plain object.`,
+      `${where}: expected tensors in lists and plain objects, got some in ${describe(other)}.`,
     );
   });
 }

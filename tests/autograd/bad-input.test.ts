@@ -219,7 +219,7 @@ const table: [call: () => unknown, message: string][] = [
   [() => (m.reshape as F)(x23, 3, 2), 'reshape: a shape is a list of whole numbers >= 0, got 3.'],
   [
     () => (m.transpose as F)(x23, 0, 1),
-    'transpose: the order is a list of all axes, such as [1, 0], got 0.',
+    'transpose: the order 0 must name each of the 2 axes of [2, 3] once.',
   ],
   [() => (m.sum as F)(x23, 0, true), 'sum: expected an object of options (keepDims), got true.'],
   [
@@ -282,7 +282,7 @@ const table: [call: () => unknown, message: string][] = [
   // Trees.
   [
     () => m.grad((w: Map<string, m.Tensor>) => m.sum([...w.values()][0]))(new Map([['w', x23]])),
-    'grad: tensors in a Map would be left out; put them in a list or a plain object.',
+    'grad: expected tensors in lists and plain objects, got some in Map.',
   ],
   [
     () =>
@@ -290,11 +290,11 @@ const table: [call: () => unknown, message: string][] = [
         (w: m.Tensor) => m.sum(w),
         as<Record<string, m.Tensor>>({ a: x23, b: new Set([x23]) }),
       )(x23),
-    'grad: tensors in a Set would be left out; put them in a list or a plain object.',
+    'grad: expected tensors in lists and plain objects, got some in Set.',
   ],
   [
     () => m.scope(() => new Map([['y', m.neg(x23)]])),
-    'scope: tensors in a Map would be left out; put them in a list or a plain object.',
+    'scope: expected tensors in lists and plain objects, got some in Map.',
   ],
   [
     () => m.treeLeaves(cyclic),
@@ -501,11 +501,11 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.arange(5, 2),
-    'arange: expected an end, a start and an end, or these and a step that leads from one to the other, got [5, 2].',
+    'arange: expected an end, or a start, an end and a step that leads there, got [5, 2].',
   ],
   [
     () => m.arange(0, 2, 0),
-    'arange: expected an end, a start and an end, or these and a step that leads from one to the other, got [0, 2, 0].',
+    'arange: expected an end, or a start, an end and a step that leads there, got [0, 2, 0].',
   ],
   [() => m.zeros(Array(40).fill(1)), 'zeros: a tensor has 32 axes at most, got 40.'],
   [() => key.split(2 ** 21), 'split: count must be a whole number from 0 to 1048576, got 2097152.'],
@@ -514,12 +514,24 @@ const table: [call: () => unknown, message: string][] = [
     'A tensor of shape [2, 3] was used after it had been freed; return it from its scope(...) to keep it.',
   ],
   [
+    () => m.adamStep({ parameters: [x23], first: [x23], second: [elsewhere] }, [x23], as({})),
+    "adam: inputs live on 'cpu' and 'cpu', expected one backend; make both on the same.",
+  ],
+  [
+    () => m.globalNorm([x23, elsewhere]),
+    "globalNorm: inputs live on 'cpu' and 'cpu', expected one backend; make both on the same.",
+  ],
+  [
+    () => m.vjp(m.neg, x23)[1](elsewhere),
+    'vjp: the cotangent is Tensor(float32 [2, 3] on cpu), expected shape, dtype and backend of the value, Tensor(float32 [2, 3] on cpu).',
+  ],
+  [
     () => m.adamStep({ parameters: [x23], first: [x23], second: [] }, [x23], as({})),
-    'adam: expected as many tensors in each list, got a list of 0 for the second moment.',
+    'adam: expected lists of parameters, gradients and both moments, as many of each.',
   ],
   [
     () => m.adamStep({ parameters: [x23], first: [x23], second: [x23] }, [x23], as({ beta1: 0.9 })),
-    'adam: beta2 must be a finite number, got nothing.',
+    'adam: each number must be a finite number, got nothing.',
   ],
   [() => m.zeros([-1]), 'zeros: a shape is a list of whole numbers >= 0, got [-1].'],
   [() => m.ones([NaN]), 'ones: a shape is a list of whole numbers >= 0, got [NaN].'],
@@ -610,11 +622,11 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.vjp(m.neg, x23)[1](vector),
-    'vjp: the cotangent is Tensor(float32 [3] on cpu), expected shape and dtype of the value, Tensor(float32 [2, 3] on cpu).',
+    'vjp: the cotangent is Tensor(float32 [3] on cpu), expected shape, dtype and backend of the value, Tensor(float32 [2, 3] on cpu).',
   ],
   [
     () => m.vjp(m.neg, vector)[1](f64([1, 2, 3])),
-    'vjp: the cotangent is Tensor(float64 [3] on cpu), expected shape and dtype of the value, Tensor(float32 [3] on cpu).',
+    'vjp: the cotangent is Tensor(float64 [3] on cpu), expected shape, dtype and backend of the value, Tensor(float32 [3] on cpu).',
   ],
   [
     () => m.scope(async () => x23),
