@@ -5,11 +5,11 @@ import * as m from '../../src/autograd/index.js';
 import { createCpuBackend } from '../../src/backends/cpu/index.js';
 import { type Backend, loadBackend } from '../../src/backends/index.js';
 import { OutOfMemory } from '../../src/errors.js';
-import './helpers.js';
 
 const test = suite('create');
 const wasm = await loadBackend('wasm');
 const cpu = createCpuBackend();
+m.setDefaultBackend(cpu);
 
 test('arange counts from start to end by step', async () => {
   const counted = async (x: m.Tensor) => [x.dtype, ...(await x.data())];
