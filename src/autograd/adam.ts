@@ -50,10 +50,11 @@ export function adamStep(
   const backend = commonBackend('adam', inputs);
   parameters.forEach((parameter, i) => {
     requireFloat('adam', parameter);
-    for (const { [i]: like } of lists) {
+    for (const list of lists) {
+      const like = list[i];
       if (sameShape(like.shape, parameter.shape) && like.dtype === parameter.dtype) continue;
       throw new MemgradError(
-        `adam: the gradient or a moment is ${like}, expected the shape and dtype of ${parameter}.`,
+        `adam: the ${list === gradients ? 'gradient' : 'moment'} is ${like}, expected the shape and dtype of ${parameter}.`,
       );
     }
   });

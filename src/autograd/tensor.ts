@@ -143,6 +143,7 @@ export class Tensor {
     );
   }
 
+  /** The name of its class, which bundlers shorten. */
   protected get kind(): string {
     return 'Tensor';
   }
@@ -170,6 +171,7 @@ export class Parameter extends Tensor {
     super(value.storage.share(), value.shape, null);
   }
 
+  /** As for a tensor. */
   protected override get kind(): string {
     return 'Parameter';
   }

@@ -19,7 +19,7 @@ const SETUP = `
   const turn = () => new Promise((resolve) => setTimeout(resolve));
   /** What is live when all that can be collected has been. */
   const settled = async () => {
-    for (let i = 0; i < 5; i++) { gc(); await turn(); }
+    for (let i = 0; i < 3; i++) { gc(); await turn(); }
     return live();
   };
   const print = (value) => console.log(JSON.stringify(value));
