@@ -16,11 +16,17 @@ const SETUP = `
     ...['softmax', 'square', 'sub', 'sum', 'tensor', 'valueAndGrad', 'vjp', 'zeros'],
   ].join(', ')} } from 'memgrad';
   const live = () => memoryReport().buffers;
-  const turn = () => new Promise((resolve) => setTimeout(resolve));
+  const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
   /** What is live when all that can be collected has been. */
   const settled = async () => {
-    for (let i = 0; i < 3; i++) { gc(); await turn(); }
-    return live();
+    let [last, same] = [-1, 0];
+    while (same < 4) {
+      gc();
+      await turn();
+      same = live() === last ? same + 1 : 0;
+      last = live();
+    }
+    return last;
   };
   const print = (value) => console.log(JSON.stringify(value));
 `;
