@@ -61,3 +61,21 @@ export function describe(value: unknown): string {
 function cut(text: string, end = ''): string {
   return text.length > 60 ? `${text.slice(0, 57)}...${end}` : text;
 }
+
+/** Throws `MemgradError` unless `fits`: `what` must be `expected`, and is `value`. */
+export function requireThat(fits: boolean, what: string, expected: string, value: unknown): void {
+  if (!fits) throw new MemgradError(`${what} must be ${expected}, got ${describe(value)}.`);
+}
+
+/** Throws `MemgradError` unless `tokens` is a list of whole numbers from 0 to `vocabulary` - 1. */
+export function requireTokens(
+  where: string,
+  tokens: ArrayLike<number>,
+  vocabulary = 2 ** 31,
+): void {
+  const isList = Array.isArray(tokens) || (ArrayBuffer.isView(tokens) && 'length' in tokens);
+  requireThat(isList, `${where}: tokens`, 'a list or typed array', tokens);
+  for (let i = 0; i < tokens.length; i++) {
+    requireWhole(where, 'a token', tokens[i], 0, vocabulary - 1);
+  }
+}

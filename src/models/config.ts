@@ -1,6 +1,9 @@
 /** What a model is made of, the presets, and the check of both. */
+import type { Key } from '../autograd/index.js';
+import { requireKey } from '../autograd/random.js';
 import type { Backend } from '../backends/backend.js';
-import { MemgradError } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
+import { checkOptions, type OptionNames } from '../options.js';
 
 /**
  * How a row knows where it stands.
@@ -140,7 +143,7 @@ export const presets = {
   },
 } as const satisfies Record<string, Preset>;
 
-/** What may be chosen for each option that is no number. */
+/** What may be chosen for each option that is a name. */
 export const choices = {
   norm: ['pre', 'post'],
   positions: ['rotary', 'relative', 'relative-wrapped', 'absolute'],
@@ -149,12 +152,51 @@ export const choices = {
   writeTokens: ['carried', 'own'],
 } as const;
 
-/** Throws `MemgradError` for the first option of `config` that a model cannot be made with. Options that a model doesn't have may be missing. */
-export function checkConfig(config: Readonly<Record<string, unknown>>): void {
+/** The options of all language models. Each model takes those of the others too, since presets are shared. */
+export const configNames: OptionNames<CachedMemoryConfig> = {
+  nToken: 1,
+  nLayer: 1,
+  nHead: 1,
+  dModel: 1,
+  dHead: 1,
+  dInner: 1,
+  norm: 1,
+  finalNorm: 1,
+  positions: 1,
+  rotaryBase: 1,
+  scaleEmbeddings: 1,
+  init: 1,
+  dropout: 1,
+  dropatt: 1,
+  clampLen: 1,
+  cutoffs: 1,
+  dtype: 1,
+  backend: 1,
+  memLen: 1,
+  sameLength: 1,
+  numMemTokens: 1,
+  memInit: 1,
+  memAtEnd: 1,
+  writeTokens: 1,
+  readMemFromCache: 1,
+};
+
+/**
+ * Throws `MemgradError` for the first option of `given` that a model cannot be made with: one that
+ * is not in `known`, out of range, or missing. `needed` are the options that the model needs besides
+ * those of `ModelConfig`; the other models' may be missing.
+ */
+export function checkConfig<T extends object>(
+  given: T,
+  needed: readonly string[] = [],
+  known?: OptionNames<object>,
+): void {
+  if (known) checkOptions<object>('model', given ?? {}, known);
+  const config = (given ?? {}) as Readonly<Record<string, unknown>>;
   const refuse = (name: string, expected: string): never => {
-    throw new MemgradError(`${name}: expected ${expected}, got ${config[name]}.`);
+    throw new MemgradError(`${name}: expected ${expected}, got ${describe(config[name])}.`);
   };
-  const present = (name: string) => config[name] !== undefined;
+  const present = (name: string) => config[name] !== undefined || needed.includes(name);
   const sizes = ['nToken', 'nLayer', 'nHead', 'dModel', 'dHead', 'dInner'];
   const optional = [
     'memLen',
@@ -179,7 +221,8 @@ export function checkConfig(config: Readonly<Record<string, unknown>>): void {
   ) {
     refuse('rotaryBase', 'a finite number > 1');
   }
-  for (const name of ['sameLength', 'memAtEnd', 'readMemFromCache'].filter(present)) {
+  const flags = ['sameLength', 'memAtEnd', 'readMemFromCache'].filter(present);
+  for (const name of ['finalNorm', 'scaleEmbeddings', ...flags]) {
     if (typeof config[name] !== 'boolean') refuse(name, 'true or false');
   }
   for (const [name, allowed] of Object.entries(choices)) {
@@ -199,17 +242,26 @@ export function checkConfig(config: Readonly<Record<string, unknown>>): void {
   if (config.positions !== 'rotary' && (config.dModel as number) % 2 !== 0) {
     refuse('dModel', 'an even number, since positions are pairs of a sine and a cosine');
   }
-  const { cutoffs, nToken } = config;
+  const { cutoffs, nToken, dtype } = config;
+  if (present('dtype') && dtype !== 'float32' && dtype !== 'float64') {
+    refuse('dtype', 'float32 or float64');
+  }
   if (cutoffs !== undefined && !isRising(cutoffs, nToken as number)) {
     refuse('cutoffs', `whole numbers that rise from above 0 to below nToken = ${nToken}`);
   }
 }
 
 /** Whether `values` is a list of one or more whole numbers in order, all different, above 0 and below `end`. */
-function isRising(values: unknown, end: number): boolean {
+export function isRising(values: unknown, end: number): boolean {
   if (!Array.isArray(values) || values.length === 0) return false;
   const ends = [...values.slice(1), end];
   return (
     values[0] > 0 && values.every((value, i) => Number.isSafeInteger(value) && value < ends[i])
   );
+}
+
+/** Throws `MemgradError` unless a layer can be made of `config` with `key`. */
+export function checkLayer(config: ModelConfig, key: Key): void {
+  checkConfig(config);
+  requireKey('layer', key);
 }

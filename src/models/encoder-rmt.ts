@@ -15,11 +15,14 @@ import {
   tensor,
   within,
 } from '../autograd/index.js';
-import { MemgradError } from '../errors.js';
-import { checkConfig, type MemoryConfig } from './config.js';
+import { requireKey } from '../autograd/random.js';
+import { describe, MemgradError, requireThat, requireTokens } from '../errors.js';
+import { checkOptions } from '../options.js';
+import { checkConfig, configNames, type MemoryConfig } from './config.js';
 import { Stack } from './layers/decoder.js';
 import { Linear } from './layers/linear.js';
 import { memoryRows, perSequence } from './layers/memory.js';
+import { allOrNothing, dense } from './layers/parameters.js';
 import { Module } from './module.js';
 
 /** The configuration of an encoder that classifies. */
@@ -66,7 +69,9 @@ export class EncoderRMT extends Module {
     seed = 0,
   ) {
     super();
-    checkConfig({ ...config });
+    const needed = ['numMemTokens', 'memInit', 'classes', 'segmentLength', 'maxSegments'];
+    const own = { classes: 1, segmentLength: 1, maxSegments: 1, cls: 1, sep: 1, pad: 1 };
+    checkConfig(config, needed, { ...configNames, ...own });
     const { positions, nToken, dModel, classes } = config;
     if (positions === 'relative-wrapped') {
       throw new MemgradError(
@@ -74,23 +79,35 @@ export class EncoderRMT extends Module {
       );
     }
     for (const name of ['cls', 'sep', 'pad'] as const) {
-      if (Number.isInteger(config[name]) && config[name] >= 0 && config[name] < nToken) continue;
+      const id = config[name];
+      if (Number.isInteger(id) && id >= 0 && id < nToken) continue;
       throw new MemgradError(
-        `${name}: expected a token from 0 to ${nToken - 1}, got ${config[name]}.`,
+        `${name}: expected a token from 0 to ${nToken - 1}, got ${describe(id)}.`,
       );
     }
     const key = Key.of(seed);
-    this.stack = new Stack(config, key);
-    this.memory = memoryRows(config, key.fold(4));
-    this.pooler = new Linear(dModel, dModel, key.fold(6), { ...config, bias: true });
-    this.classifier = new Linear(dModel, classes, key.fold(7), { ...config, bias: true });
+    const made = allOrNothing(() => ({
+      stack: new Stack(config, key),
+      memory: memoryRows(config, key.fold(4)),
+      pooler: new Linear(dModel, dModel, dense(config, key.fold(6))),
+      classifier: new Linear(dModel, classes, dense(config, key.fold(7))),
+    }));
+    this.stack = made.stack;
+    this.memory = made.memory;
+    this.pooler = made.pooler;
+    this.classifier = made.classifier;
   }
 
   /** What it says after each step; the last one is the answer. `key` turns dropout on. Throws without a document. */
   forward(documents: readonly Document[], key?: Key): SegmentClasses[] {
+    requireThat(Array.isArray(documents), 'EncoderRMT: documents', 'a list', documents);
     if (documents.length === 0) {
       throw new MemgradError('EncoderRMT: got no documents, expected at least one.');
     }
+    for (const document of documents) {
+      requireTokens('EncoderRMT', document, this.config.nToken);
+    }
+    if (key !== undefined) requireKey('EncoderRMT', key);
     const segments = documents.map((document) => this.#cut(document));
     const steps = Math.max(...segments.map(({ length }) => length));
     // [1, numMemTokens, dModel] for each document, at first the learned one
@@ -119,11 +136,15 @@ export class EncoderRMT extends Module {
   loss(
     documents: readonly Document[],
     classes: ArrayLike<number>,
-    { over, key }: { over: 'last' | 'mean'; key?: Key },
+    options: { over: 'last' | 'mean'; key?: Key },
   ): Tensor {
-    if (classes.length !== documents.length) {
+    checkOptions('loss', options, { over: 1, key: 1 });
+    const { over, key } = options ?? {};
+    requireThat(over === 'last' || over === 'mean', 'loss: over', "'last' or 'mean'", over);
+    requireTokens('loss: classes', classes, this.config.classes);
+    if (classes.length !== documents?.length) {
       throw new MemgradError(
-        `EncoderRMT: got ${classes.length} classes for ${documents.length} documents, expected one each.`,
+        `EncoderRMT: got ${classes.length} classes for ${documents?.length} documents, expected one each.`,
       );
     }
     const steps = this.forward(documents, key);

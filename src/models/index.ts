@@ -3,7 +3,8 @@
  *
  * @module memgrad/models
  */
-import { MemgradError } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
+import { suggest } from '../options.js';
 import type { CachedMemoryConfig } from './config.js';
 import { MemTransformer } from './mem-transformer.js';
 import { RMT } from './rmt.js';
@@ -35,28 +36,52 @@ export { Transformer } from './transformer.js';
 export { TransformerXL } from './transformer-xl.js';
 export { type MemoryAndCache, TransformerXLRMT } from './transformer-xl-rmt.js';
 
-/** Every option of every language model; each takes what it needs. */
+/** Every option of every language model. */
 export type AnyConfig = CachedMemoryConfig;
 
 const models = {
-  transformer: (config, seed) => new Transformer(config, seed),
-  'transformer-xl': (config, seed) => new TransformerXL(config, seed),
-  rmt: (config, seed) => new RMT(config, seed),
-  'mem-transformer': (config, seed) => new MemTransformer(config, seed),
-  'transformer-xl-rmt': (config, seed) => new TransformerXLRMT(config, seed),
-} satisfies Record<string, (config: AnyConfig, seed: number) => SegmentModel>;
+  transformer: Transformer,
+  'transformer-xl': TransformerXL,
+  rmt: RMT,
+  'mem-transformer': MemTransformer,
+  'transformer-xl-rmt': TransformerXLRMT,
+} satisfies Record<string, new (config: AnyConfig, seed?: number) => SegmentModel>;
 
 /** The name of a model. */
 export type ModelName = keyof typeof models;
 /** The names that `createModel` takes. */
 export const modelNames = Object.keys(models) as ModelName[];
 
-/** The model called `name` with fresh parameters drawn from `seed`. Throws for an unknown name or an impossible configuration. */
-export function createModel(name: string, config: AnyConfig, seed = 0): SegmentModel {
-  if (!Object.hasOwn(models, name)) {
+/** What all members of a union have in common. */
+type Common<Union> = (Union extends unknown ? (member: Union) => void : never) extends (
+  common: infer Member,
+) => void
+  ? Member
+  : never;
+
+/** The options that the model `Name` needs. Those of other models may stand beside them, since presets are shared. */
+export type ConfigOf<Name extends ModelName> = Partial<AnyConfig> &
+  Common<Name extends unknown ? ConstructorParameters<(typeof models)[Name]>[0] : never>;
+
+/** The model `Name`; where the type checker doesn't know which, one of them. */
+export type ModelOf<Name extends ModelName> = [Common<Name>] extends [never]
+  ? SegmentModel
+  : InstanceType<(typeof models)[Name]>;
+
+/**
+ * The model called `name` with fresh parameters drawn from `seed`. Throws `MemgradError` for an
+ * unknown name, an option that no model has, and one that is missing or out of range.
+ */
+export function createModel<Name extends ModelName>(
+  name: Name,
+  config: ConfigOf<Name>,
+  seed = 0,
+): ModelOf<Name> {
+  if (!modelNames.includes(name)) {
     throw new MemgradError(
-      `model: '${name}' is not known; choose one of ${modelNames.join(', ')}.`,
+      `createModel: there is no model ${describe(name)}; ${suggest(describe(name), modelNames)}.`,
     );
   }
-  return models[name as ModelName](config, seed);
+  const Model = models[name] as new (config: AnyConfig, seed: number) => SegmentModel;
+  return new Model(config as AnyConfig, seed) as ModelOf<Name>;
 }

@@ -1,9 +1,11 @@
 /** MemTransformer: memory tokens in front of every segment, carried nowhere. */
 import { Key, type Parameter, type Tensor } from '../autograd/index.js';
-import { checkConfig, type MemoryConfig } from './config.js';
+import { checkConfig, configNames, type MemoryConfig } from './config.js';
 import { Decoder } from './layers/decoder.js';
+import { checkNothing, checkTokens } from './layers/inputs.js';
 import { segmentMask } from './layers/mask.js';
 import { memoryRows, perSequence, splitMemory, withMemory } from './layers/memory.js';
+import { allOrNothing } from './layers/parameters.js';
 import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
 /**
@@ -18,14 +20,18 @@ export class MemTransformer extends SegmentModel<null> {
 
   /** Throws `MemgradError` for a configuration that cannot be. */
   constructor(
-    readonly config: MemoryConfig,
+    override readonly config: MemoryConfig,
     seed = 0,
   ) {
     super();
-    checkConfig({ ...config });
+    checkConfig(config, ['numMemTokens', 'memInit'], configNames);
     const key = Key.of(seed);
-    this.decoder = new Decoder(config, key);
-    this.memory = memoryRows(config, key.fold(4));
+    const made = allOrNothing(() => ({
+      decoder: new Decoder(config, key),
+      memory: memoryRows(config, key.fold(4)),
+    }));
+    this.decoder = made.decoder;
+    this.memory = made.memory;
   }
 
   /** Nothing is carried from segment to segment. */
@@ -37,7 +43,9 @@ export class MemTransformer extends SegmentModel<null> {
     return null;
   }
 
-  forward(tokens: Tensor, _state: null, key?: Key): SegmentOutput<null> {
+  forward(tokens: Tensor, state: null, key?: Key): SegmentOutput<null> {
+    checkTokens(tokens, key);
+    checkNothing(state);
     const { decoder } = this;
     const { numMemTokens } = this.config;
     const [batch, time] = tokens.shape;

@@ -1,7 +1,8 @@
 /** The Recurrent Memory Transformer: memory vectors carry what a segment has to tell the next. */
 import { Key, type Parameter, type Tensor } from '../autograd/index.js';
-import { checkConfig, type RecurrentMemoryConfig } from './config.js';
+import { checkConfig, configNames, type RecurrentMemoryConfig } from './config.js';
 import { Decoder } from './layers/decoder.js';
+import { checkBatchSize, checkMemory, checkTokens } from './layers/inputs.js';
 import { segmentMask } from './layers/mask.js';
 import {
   type MemoryLayout,
@@ -12,6 +13,7 @@ import {
   writeRows,
   writtenMemory,
 } from './layers/memory.js';
+import { allOrNothing } from './layers/parameters.js';
 import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
 /**
@@ -28,22 +30,29 @@ export class RMT extends SegmentModel<Tensor> {
 
   /** Throws `MemgradError` for a configuration that cannot be. */
   constructor(
-    readonly config: RecurrentMemoryConfig,
+    override readonly config: RecurrentMemoryConfig,
     seed = 0,
   ) {
     super();
-    checkConfig({ ...config });
+    checkConfig(config, ['numMemTokens', 'memInit'], configNames);
     const key = Key.of(seed);
-    this.decoder = new Decoder(config, key);
-    this.memory = memoryRows(config, key.fold(4));
-    this.writeTokens = writeRows(config, key.fold(6));
+    const made = allOrNothing(() => ({
+      decoder: new Decoder(config, key),
+      memory: memoryRows(config, key.fold(4)),
+      writeTokens: writeRows(config, key.fold(6)),
+    }));
+    this.decoder = made.decoder;
+    this.memory = made.memory;
+    this.writeTokens = made.writeTokens;
   }
 
   initialState(batch: number): Tensor {
+    checkBatchSize(batch);
     return perSequence(this.memory, batch);
   }
 
   forward(tokens: Tensor, memory: Tensor, key?: Key): SegmentOutput<Tensor> {
+    this.#check(tokens, memory, key);
     const { numMemTokens } = this.config;
     const time = tokens.shape[1];
     const output = this.#outputFrom(numMemTokens, tokens, memory, key);
@@ -52,8 +61,14 @@ export class RMT extends SegmentModel<Tensor> {
   }
 
   protected override stateAfter(tokens: Tensor, memory: Tensor, key?: Key): Tensor {
+    this.#check(tokens, memory, key);
     const firstWrite = this.config.numMemTokens + tokens.shape[1];
     return writtenMemory(this.#outputFrom(firstWrite, tokens, memory, key), this.#layout);
+  }
+
+  #check(tokens: Tensor, memory: Tensor, key?: Key): void {
+    checkTokens(tokens, key);
+    checkMemory(memory, tokens, this.config);
   }
 
   get #layout(): MemoryLayout {

@@ -1,7 +1,9 @@
 /** Choosing tokens: greedy, by temperature, among the most likely. */
 import { Key } from '../autograd/index.js';
-import { MemgradError } from '../errors.js';
-import type { Stream } from './stream.js';
+import { requireKey } from '../autograd/random.js';
+import { MemgradError, requireThat, requireWhole } from '../errors.js';
+import { checkOptions, type OptionNames } from '../options.js';
+import { Stream } from './stream.js';
 
 /** How a token is chosen. */
 export interface SamplingOptions {
@@ -13,6 +15,8 @@ export interface SamplingOptions {
   topP?: number;
 }
 
+const samplingNames: OptionNames<SamplingOptions> = { temperature: 1, topK: 1, topP: 1 };
+
 /**
  * A token drawn from `logits` [vocabulary] with `key`; equal keys draw the same. `topK` is applied
  * before `topP`. Throws `MemgradError` for an option out of range or logits without a finite maximum.
@@ -20,17 +24,20 @@ export interface SamplingOptions {
 export function sampleToken(
   logits: ArrayLike<number>,
   key: Key,
-  { temperature = 1, topK = Infinity, topP = 1 }: SamplingOptions = {},
+  options: SamplingOptions = {},
 ): number {
-  check('temperature', temperature, temperature >= 0 && temperature < Infinity, 'a number >= 0');
-  check(
-    'topK',
-    topK,
-    topK >= 1 && (topK === Infinity || Number.isInteger(topK)),
-    'a whole number >= 1',
-  );
-  check('topP', topP, topP > 0 && topP <= 1, 'a number in (0, 1]');
-  const values = Array.from(logits);
+  requireKey('sample', key);
+  checkOptions('sample', options, samplingNames);
+  const { temperature = 1, topK = Infinity, topP = 1 } = options;
+  const isTemperature = temperature >= 0 && Number.isFinite(temperature);
+  requireThat(isTemperature, 'sample: temperature', 'a number >= 0', temperature);
+  if (topK !== Infinity) requireWhole('sample', 'topK', topK);
+  const isShare = typeof topP === 'number' && topP > 0 && topP <= 1;
+  requireThat(isShare, 'sample: topP', 'a number in (0, 1]', topP);
+  const isList = Array.isArray(logits) || ArrayBuffer.isView(logits);
+  const values = isList ? Array.from(logits) : [];
+  const areNumbers = isList && values.every((value) => typeof value === 'number');
+  requireThat(areNumbers, 'sample: logits', 'a list of numbers, as data() reads them', logits);
   const largest = values.reduce((a, b) => Math.max(a, b), -Infinity);
   if (!Number.isFinite(largest)) {
     throw new MemgradError(
@@ -67,20 +74,19 @@ export interface GenerateOptions extends SamplingOptions {
 /** Goes on with what `stream` has read: draws tokens one by one, and has the stream read each. */
 export async function* generate(
   stream: Stream,
-  { count, seed = 0, ...options }: GenerateOptions,
+  options: GenerateOptions,
 ): AsyncGenerator<number, void, void> {
-  check('count', count, Number.isSafeInteger(count) && count >= 0, 'a whole number >= 0');
+  requireThat(stream instanceof Stream, 'generate: the stream', 'one of model.stream', stream);
+  checkOptions('generate', options, { ...samplingNames, count: 1, seed: 1 });
+  const { count, seed = 0, ...sampling } = options ?? {};
+  requireWhole('generate', 'count', count, 0);
   const key = Key.of(seed);
   for (let i = 0; i < count; i++) {
     const logits = stream.logits();
     const values = await logits.data();
     logits.dispose();
-    const token = sampleToken(values, key.fold(i), options);
+    const token = sampleToken(values, key.fold(i), sampling);
     stream.push([token]);
     yield token;
   }
-}
-
-function check(name: string, value: number, fits: boolean, expected: string): void {
-  if (!fits) throw new MemgradError(`sample: ${name} must be ${expected}, got ${value}.`);
 }

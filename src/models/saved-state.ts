@@ -21,7 +21,8 @@ export function restoredState(
   let rows: number | undefined;
   return treeMap(start, ({ shape, dtype, backend }) => {
     const part = `${name}.${next++}`;
-    const found = Object.hasOwn(saved, part) ? saved[part] : undefined;
+    const given = Object.hasOwn(saved, part) ? saved[part] : undefined;
+    const found = isHostArray(given) ? given : undefined;
     let expected = shape;
     if (found && shape[1] === 0) {
       rows ??= found.shape[1] ?? 0; // of a cache, which begins without any
@@ -33,4 +34,14 @@ export function restoredState(
     }
     return tensor(found.data, { shape: found.shape, backend });
   });
+}
+
+/** Whether `value` is an array as `readArrays` returns them: as many numbers as its shape says. */
+export function isHostArray(value: unknown): value is HostArray {
+  const { shape, data } = (value ?? {}) as Partial<HostArray>;
+  return (
+    Array.isArray(shape) &&
+    ArrayBuffer.isView(data) &&
+    shape.reduce((size, length) => size * length, 1) === data.length
+  );
 }

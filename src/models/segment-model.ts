@@ -7,6 +7,7 @@ import {
   type Tree,
   treeMap,
 } from '../autograd/index.js';
+import type { ModelConfig } from './config.js';
 import { Module } from './module.js';
 import { Stream, type StreamOptions } from './stream.js';
 
@@ -28,6 +29,9 @@ export interface SegmentOutput<State> {
  * detached cache (Transformer-XL), memory vectors with their gradient (RMT).
  */
 export abstract class SegmentModel<State extends Tree = Tree> extends Module {
+  /** The configuration, of which streams and training use the size of the vocabulary; a model around another may do without. */
+  declare readonly config?: Readonly<Pick<ModelConfig, 'nToken'>>;
+
   /** The state before the first segment of `batch` sequences. */
   abstract initialState(batch: number): State;
 

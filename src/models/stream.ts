@@ -10,9 +10,12 @@ import {
   treeLeaves,
   treeMap,
 } from '../autograd/index.js';
-import { MemgradError } from '../errors.js';
+import type { Backend } from '../backends/backend.js';
+import { MemgradError, requireThat, requireTokens, requireWhole } from '../errors.js';
+import { checkOptions } from '../options.js';
 import { type HostArray, readArrays } from './arrays.js';
-import { namedState, restoredState } from './saved-state.js';
+import { Module } from './module.js';
+import { isHostArray, namedState, restoredState } from './saved-state.js';
 import type { SegmentModel } from './segment-model.js';
 
 /** A stream as plain arrays by name, as safetensors files hold them. */
@@ -32,6 +35,8 @@ export interface StreamOptions {
  */
 export class Stream {
   readonly #model: SegmentModel;
+  readonly #vocabulary: number | undefined;
+  readonly #backend: Backend;
   /** The tokens of the present segment; zeros stand where none has come yet, and no position looks ahead. */
   readonly #segment: Int32Array;
   #filled = 0;
@@ -39,13 +44,14 @@ export class Stream {
   #state: Tree;
 
   /** Throws `MemgradError` for a length below 1, and for a saved stream that the model cannot have. */
-  constructor(model: SegmentModel, { segmentLength, saved }: StreamOptions) {
-    if (!Number.isSafeInteger(segmentLength) || segmentLength < 1) {
-      throw new MemgradError(
-        `stream: segmentLength must be a whole number >= 1, got ${segmentLength}.`,
-      );
-    }
+  constructor(model: SegmentModel, options: StreamOptions) {
+    requireThat(model instanceof Module, 'stream: the model', 'one of createModel', model);
+    checkOptions('stream', options, { segmentLength: 1, saved: 1 });
+    const { segmentLength, saved } = options ?? {};
+    requireWhole('stream', 'segmentLength', segmentLength);
     this.#model = model;
+    this.#vocabulary = model.config?.nToken;
+    this.#backend = Object.values(model.parameters())[0]?.backend;
     this.#segment = new Int32Array(segmentLength);
     this.#state = scope(() => {
       const start = model.initialState(1);
@@ -53,16 +59,28 @@ export class Stream {
     });
   }
 
-  /** Reads more tokens. They take effect on the state when their segment is whole and another token comes. Throws for what is no token. */
+  /**
+   * Reads more tokens. They take effect on the state when their segment is whole and another token
+   * comes. Throws `MemgradError` for a token outside the vocabulary, and where memory runs out; the
+   * stream is then as it was before the call.
+   */
   push(tokens: ArrayLike<number>): void {
-    for (let i = 0; i < tokens.length; i++) {
-      if (!Number.isSafeInteger(tokens[i]) || tokens[i] < 0) {
-        throw new MemgradError(
-          `stream: a token must be a whole number >= 0, got ${tokens[i]}; those before it were read.`,
-        );
+    requireTokens('stream', tokens, this.#vocabulary);
+    const [state, segment, filled] = [this.#state, this.#segment.slice(), this.#filled];
+    let unused = state;
+    try {
+      for (let i = 0; i < tokens.length; i++) {
+        if (this.#filled === this.#segment.length) this.#close(state);
+        this.#segment[this.#filled++] = tokens[i];
       }
-      if (this.#filled === this.#segment.length) this.#close();
-      this.#segment[this.#filled++] = tokens[i];
+    } catch (error) {
+      unused = this.#state;
+      this.#state = state;
+      this.#segment.set(segment);
+      this.#filled = filled;
+      throw error;
+    } finally {
+      if (unused !== this.#state) free(unused);
     }
   }
 
@@ -90,21 +108,21 @@ export class Stream {
 
   /** Frees the state. */
   dispose(): void {
-    for (const part of treeLeaves(this.#state)) part.dispose();
+    free(this.#state);
   }
 
-  /** Ends the present segment. */
-  #close(): void {
-    const before = treeLeaves(this.#state);
-    this.#state = scope(() => kept(this.#model.advance(this.#tokens(), this.#state)));
-    for (const part of before) part.dispose();
+  /** Ends the present segment. The state before it is freed, unless it is `first`. */
+  #close(first: Tree): void {
+    const before = this.#state;
+    this.#state = scope(() => kept(this.#model.advance(this.#tokens(), before)));
+    if (before !== first) free(before);
     this.#segment.fill(0);
     this.#filled = 0;
   }
 
   #tokens(): Tensor {
-    const [{ backend }] = Object.values(this.#model.parameters());
-    return tensor(this.#segment, { shape: [1, this.#segment.length], backend });
+    const shape = [1, this.#segment.length];
+    return tensor(this.#segment, { shape, backend: this.#backend });
   }
 
   /** The state of `start` with the saved values. */
@@ -114,10 +132,15 @@ export class Stream {
         `stream: the saved stream ${what}; restore it with the model that saved it.`,
       );
     };
-    const { tokens } = saved;
-    if (tokens?.dtype !== 'int32' || tokens.data.length > this.#segment.length) {
+    const { tokens } = saved ?? {};
+    if (
+      !isHostArray(tokens) ||
+      tokens.dtype !== 'int32' ||
+      tokens.data.length > this.#segment.length
+    ) {
       refuse(`has no list of at most ${this.#segment.length} tokens`);
     }
+    requireTokens('stream', tokens.data, this.#vocabulary);
     this.#segment.set(tokens.data);
     this.#filled = tokens.data.length;
     return restoredState('state', start, saved, refuse);
@@ -126,4 +149,8 @@ export class Stream {
 
 function kept(state: Tree): Tree {
   return treeMap(state, (part) => new Parameter(part));
+}
+
+function free(state: Tree): void {
+  for (const part of treeLeaves(state)) part.dispose();
 }

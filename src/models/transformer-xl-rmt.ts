@@ -1,10 +1,12 @@
 /** Transformer-XL + RMT: a cache of the last rows for what is near, memory for what is far. */
 import { Key, type Parameter, type Tensor } from '../autograd/index.js';
-import { type CachedMemoryConfig, checkConfig } from './config.js';
+import { type CachedMemoryConfig, checkConfig, configNames } from './config.js';
 import { type Cache, emptyCache, extendCache } from './layers/cache.js';
 import { Decoder } from './layers/decoder.js';
+import { checkBatchSize, checkCache, checkMemory, checkTokens } from './layers/inputs.js';
 import { segmentMask } from './layers/mask.js';
 import { memoryRows, perSequence, splitMemory, withMemory, writeRows } from './layers/memory.js';
+import { allOrNothing } from './layers/parameters.js';
 import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
 /** What both leave for the next segment. */
@@ -25,26 +27,32 @@ export class TransformerXLRMT extends SegmentModel<MemoryAndCache> {
 
   /** Throws `MemgradError` for a configuration that cannot be. */
   constructor(
-    readonly config: CachedMemoryConfig,
+    override readonly config: CachedMemoryConfig,
     seed = 0,
   ) {
     super();
-    checkConfig({ ...config });
+    checkConfig(config, ['memLen', 'numMemTokens', 'memInit'], configNames);
     const key = Key.of(seed);
-    this.decoder = new Decoder(config, key);
-    this.memory = memoryRows(config, key.fold(4));
-    this.writeTokens = writeRows(config, key.fold(6));
+    const made = allOrNothing(() => ({
+      decoder: new Decoder(config, key),
+      memory: memoryRows(config, key.fold(4)),
+      writeTokens: writeRows(config, key.fold(6)),
+    }));
+    this.decoder = made.decoder;
+    this.memory = made.memory;
+    this.writeTokens = made.writeTokens;
   }
 
   initialState(batch: number): MemoryAndCache {
+    checkBatchSize(batch);
     return { memory: perSequence(this.memory, batch), cache: emptyCache(batch, this.config) };
   }
 
-  forward(
-    tokens: Tensor,
-    { memory, cache }: MemoryAndCache,
-    key?: Key,
-  ): SegmentOutput<MemoryAndCache> {
+  forward(tokens: Tensor, state: MemoryAndCache, key?: Key): SegmentOutput<MemoryAndCache> {
+    const { memory, cache } = state ?? {};
+    checkTokens(tokens, key);
+    checkMemory(memory, tokens, this.config);
+    checkCache(cache, tokens, this.config);
     const { decoder, writeTokens } = this;
     const { numMemTokens, memLen, memAtEnd = true, readMemFromCache, sameLength } = this.config;
     const time = tokens.shape[1];

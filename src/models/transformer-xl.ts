@@ -1,9 +1,11 @@
 /** Transformer-XL: every layer also sees the rows that it saw in earlier segments. */
 import { Key, type Tensor } from '../autograd/index.js';
-import { type CacheConfig, checkConfig } from './config.js';
+import { type CacheConfig, checkConfig, configNames } from './config.js';
 import { type Cache, emptyCache, extendCache } from './layers/cache.js';
 import { Decoder } from './layers/decoder.js';
+import { checkBatchSize, checkCache, checkTokens } from './layers/inputs.js';
 import { segmentMask } from './layers/mask.js';
+import { allOrNothing } from './layers/parameters.js';
 import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
 /** Transformer-XL (Dai et al. 2019, arXiv 1901.02860). No gradient flows through the cache. */
@@ -12,19 +14,22 @@ export class TransformerXL extends SegmentModel<Cache> {
 
   /** Throws `MemgradError` for a configuration that cannot be. */
   constructor(
-    readonly config: CacheConfig,
+    override readonly config: CacheConfig,
     seed = 0,
   ) {
     super();
-    checkConfig({ ...config });
-    this.decoder = new Decoder(config, Key.of(seed));
+    checkConfig(config, ['memLen'], configNames);
+    this.decoder = allOrNothing(() => new Decoder(config, Key.of(seed)));
   }
 
   initialState(batch: number): Cache {
+    checkBatchSize(batch);
     return emptyCache(batch, this.config);
   }
 
   forward(tokens: Tensor, cache: Cache, key?: Key): SegmentOutput<Cache> {
+    checkTokens(tokens, key);
+    checkCache(cache, tokens, this.config);
     const { decoder } = this;
     const { memLen, sameLength } = this.config;
     const mask = segmentMask(

@@ -1,8 +1,10 @@
 /** The baseline: a Transformer that knows nothing of earlier segments. */
 import { Key, type Tensor } from '../autograd/index.js';
-import { checkConfig, type ModelConfig } from './config.js';
+import { checkConfig, configNames, type ModelConfig } from './config.js';
 import { Decoder } from './layers/decoder.js';
+import { checkNothing, checkTokens } from './layers/inputs.js';
 import { segmentMask } from './layers/mask.js';
+import { allOrNothing } from './layers/parameters.js';
 import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
 /** A causal decoder (Vaswani et al. 2017) that reads each segment by itself. */
@@ -11,12 +13,12 @@ export class Transformer extends SegmentModel<null> {
 
   /** Throws `MemgradError` for a configuration that cannot be. */
   constructor(
-    readonly config: ModelConfig,
+    override readonly config: ModelConfig,
     seed = 0,
   ) {
     super();
-    checkConfig({ ...config });
-    this.decoder = new Decoder(config, Key.of(seed));
+    checkConfig(config, [], configNames);
+    this.decoder = allOrNothing(() => new Decoder(config, Key.of(seed)));
   }
 
   /** Nothing is carried from segment to segment. */
@@ -28,7 +30,9 @@ export class Transformer extends SegmentModel<null> {
     return null;
   }
 
-  forward(tokens: Tensor, _state: null, key?: Key): SegmentOutput<null> {
+  forward(tokens: Tensor, state: null, key?: Key): SegmentOutput<null> {
+    checkTokens(tokens, key);
+    checkNothing(state);
     const { decoder } = this;
     const mask = segmentMask({ time: tokens.shape[1] }, tokens.backend);
     const { output } = decoder.forward(decoder.embed(tokens), { mask, key });

@@ -4,6 +4,7 @@ import { MemgradError } from '../../src/errors.js';
 import {
   createModel,
   loadReference,
+  type ModelName,
   modelNames,
   presets,
   type ReferenceTensor,
@@ -14,7 +15,7 @@ import { decodeSafetensors, encodeSafetensors } from '../../src/runs/index.js';
 const test = suite('reference names');
 
 const sizes = { nToken: 9, nLayer: 2, nHead: 2, dModel: 8, dHead: 3, dInner: 16 };
-const make = (name: string, seed: number, extra = {}) =>
+const make = (name: ModelName, seed: number, extra = {}) =>
   createModel(name, { ...presets.paper, ...sizes, memLen: 4, numMemTokens: 3, ...extra }, seed);
 
 for (const name of modelNames) {

@@ -153,7 +153,10 @@ test('says what is wrong with a stream', async () => {
   refused(() => model.stream({ segmentLength: 0 }), /^stream: segmentLength must be/);
   const stream = model.stream({ segmentLength: 4 });
   refused(() => stream.logits(), /^stream: nothing was read yet/);
-  refused(() => stream.push([1, 1.5]), /^stream: a token must be a whole number >= 0, got 1.5/);
+  refused(
+    () => stream.push([1, 1.5]),
+    /^stream: a token must be a whole number from 0 to \d+, got 1.5/,
+  );
   stream.push(tokens);
   const saved = await stream.save();
   refused(() => model.stream({ segmentLength: 2, saved }), /list of at most 2 tokens/);

@@ -95,7 +95,7 @@ test('the last layer has queries for what is read only', async () => {
 });
 
 test('a segment read for its state alone leaves the state that it leaves otherwise', async () => {
-  for (const name of ['rmt', 'transformer-xl', 'transformer-xl-rmt', 'mem-transformer']) {
+  for (const name of ['rmt', 'transformer-xl', 'transformer-xl-rmt', 'mem-transformer'] as const) {
     for (const memAtEnd of [true, false]) {
       const sizes = { nToken: 12, nLayer: 2, nHead: 2, dModel: 8, dHead: 4, dInner: 16 };
       const config = { ...presets.fast, ...sizes, memLen: 5, numMemTokens: 3, memAtEnd };

@@ -2,10 +2,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { grad, Key, mean, square, type Tensor, tensor } from '../../src/autograd/index.js';
-import { createModel, presets, type SegmentModel } from '../../src/models/index.js';
+import { createModel, type ModelName, presets, type SegmentModel } from '../../src/models/index.js';
 
 const sizes = { nToken: 12, nLayer: 2, nHead: 2, dModel: 8, dHead: 4, dInner: 16 };
-const make = (name: string, writeTokens?: 'carried' | 'own', memAtEnd?: boolean) =>
+const make = (name: ModelName, writeTokens?: 'carried' | 'own', memAtEnd?: boolean) =>
   createModel(
     name,
     { ...presets.fast, ...sizes, memLen: 5, numMemTokens: 3, writeTokens, memAtEnd },
@@ -26,7 +26,7 @@ async function read(model: SegmentModel): Promise<number[][]> {
   return Promise.all(logits.map(bits));
 }
 
-for (const name of ['rmt', 'transformer-xl-rmt']) {
+for (const name of ['rmt', 'transformer-xl-rmt'] as const) {
   test(`${name}: rows of its own stand at the end of every segment, memory of the last in front`, async () => {
     const [carried, own] = [make(name), make(name, 'own')];
     const [before, after] = [carried.parameters(), own.parameters()];
@@ -74,7 +74,7 @@ for (const name of ['rmt', 'transformer-xl-rmt']) {
   test(`${name}: rows of its own need an end to stand at`, () => {
     assert.throws(
       () => make(name, 'own', false),
-      /writeTokens: expected 'carried' with memAtEnd: false.*, got own/,
+      /writeTokens: expected 'carried' with memAtEnd: false.*, got "own"/,
     );
     assert.throws(() => make(name, 'both' as 'own'), /writeTokens: expected one of carried, own/);
     make(name, 'carried', false).dispose();

@@ -3,7 +3,13 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { memoryReport } from '../../src/autograd/index.js';
 import { type Backend, loadBackend } from '../../src/backends/index.js';
-import { createModel, EncoderRMT, modelNames, presets } from '../../src/models/index.js';
+import {
+  createModel,
+  EncoderRMT,
+  type ModelName,
+  modelNames,
+  presets,
+} from '../../src/models/index.js';
 import {
   CARRIED_FILE,
   checkpointFile,
@@ -58,7 +64,7 @@ function fresh(task: TrainOptions['task'], model: () => TrainOptions['model'], b
   });
 }
 
-const reader = (name: string, backend: Backend, bpttDepth = 2): Fresh => {
+const reader = (name: ModelName, backend: Backend, bpttDepth = 2): Fresh => {
   const config = { ...sizes, nToken: language.vocabulary, backend };
   const make = fresh(language, () => createModel(name, config, 1), backend);
   return () => ({ ...make(), bpttDepth });

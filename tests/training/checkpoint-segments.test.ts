@@ -12,14 +12,20 @@ import {
   valueAndGrad,
 } from '../../src/autograd/index.js';
 import { type Backend, loadBackend } from '../../src/backends/index.js';
-import { createModel, modelNames, presets, type SegmentModel } from '../../src/models/index.js';
+import {
+  createModel,
+  type ModelName,
+  modelNames,
+  presets,
+  type SegmentModel,
+} from '../../src/models/index.js';
 import { Copy } from '../../src/tasks/index.js';
 import { cutSegments, type ReadOptions, sequenceLoss } from '../../src/training/index.js';
 
 const test = suite('checkpointSegments');
 const SEGMENT = 4;
 
-function small(name: string, backend: Backend): SegmentModel {
+function small(name: ModelName, backend: Backend): SegmentModel {
   return createModel(name, {
     ...presets.fast,
     nToken: 12,

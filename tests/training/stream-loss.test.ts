@@ -10,14 +10,14 @@ import {
 } from '../../src/autograd/index.js';
 import { createCpuBackend } from '../../src/backends/cpu/index.js';
 import { MemgradError } from '../../src/errors.js';
-import { createModel, modelNames, presets } from '../../src/models/index.js';
+import { createModel, type ModelName, modelNames, presets } from '../../src/models/index.js';
 import { IGNORED } from '../../src/tasks/index.js';
 import { type Carry, cutSegments, sequenceLoss, streamLoss } from '../../src/training/index.js';
 
 const test = suite('streamLoss');
 setDefaultBackend(createCpuBackend());
 
-const tiny = (name: string) =>
+const tiny = (name: ModelName) =>
   createModel(name, {
     ...presets.fast,
     dtype: 'float64',

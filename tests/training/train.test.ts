@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { memoryReport, type Tensor, valueAndGrad } from '../../src/autograd/index.js';
 import { Key } from '../../src/autograd/random.js';
 import { MemgradError } from '../../src/errors.js';
-import { createModel, modelNames, presets } from '../../src/models/index.js';
+import { createModel, type ModelName, modelNames, presets } from '../../src/models/index.js';
 import { Copy } from '../../src/tasks/index.js';
 import {
   AdamW,
@@ -20,7 +20,7 @@ import {
 } from '../../src/training/index.js';
 
 const task = new Copy({ length: 3, symbols: 3, copies: 1 });
-const tiny = (name = 'rmt', extra = {}) =>
+const tiny = (name: ModelName = 'rmt', extra = {}) =>
   createModel(name, {
     ...presets.fast,
     nToken: task.vocabulary,

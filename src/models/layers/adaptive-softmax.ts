@@ -14,9 +14,12 @@ import {
   type Tensor,
   tensor,
 } from '../../autograd/index.js';
+import { requireKey } from '../../autograd/random.js';
+import { requireThat, requireWhole } from '../../errors.js';
+import { isRising } from '../config.js';
 import { Module } from '../module.js';
 import { Linear } from './linear.js';
-import type { Placement } from './parameters.js';
+import { dense, type Placement } from './parameters.js';
 
 /** What gives the logit of each token: [nToken, dModel] and [nToken]. */
 export interface TokenTable {
@@ -50,7 +53,16 @@ export class AdaptiveSoftmax extends Module {
     key: Key,
   ) {
     super();
-    this.clusters = new Linear(config.dModel, cutoffs.length, key, { ...config, bias: true });
+    requireWhole('AdaptiveSoftmax', 'nToken', config?.nToken);
+    requireKey('AdaptiveSoftmax', key);
+    const rising = isRising(cutoffs, config.nToken);
+    requireThat(
+      rising,
+      'AdaptiveSoftmax: cutoffs',
+      'whole numbers that rise below nToken',
+      cutoffs,
+    );
+    this.clusters = new Linear(config.dModel, cutoffs.length, dense(config, key));
     this.#cutoffs = cutoffs;
     this.#nToken = config.nToken;
   }

@@ -13,9 +13,10 @@ import {
   type Tensor,
   transpose,
 } from '../../autograd/index.js';
-import type { ModelConfig } from '../config.js';
+import { checkLayer, type ModelConfig } from '../config.js';
 import { Module } from '../module.js';
 import { Linear } from './linear.js';
+import { dense } from './parameters.js';
 import { type Rotations, relShift } from './positions.js';
 import { lastRows } from './rows.js';
 
@@ -48,12 +49,13 @@ export class SelfAttention extends Module {
 
   constructor(config: ModelConfig, key: Key) {
     super();
+    checkLayer(config, key);
     const { dModel, nHead, dHead, positions } = config;
-    const plain = { ...config, bias: false };
-    this.qkv = new Linear(dModel, 3 * nHead * dHead, key.fold(0), plain);
-    this.output = new Linear(nHead * dHead, dModel, key.fold(1), plain);
+    const plain = (index: number) => dense(config, key.fold(index), false);
+    this.qkv = new Linear(dModel, 3 * nHead * dHead, plain(0));
+    this.output = new Linear(nHead * dHead, dModel, plain(1));
     const relative = positions === 'relative' || positions === 'relative-wrapped';
-    this.position = relative ? new Linear(dModel, nHead * dHead, key.fold(2), plain) : undefined;
+    this.position = relative ? new Linear(dModel, nHead * dHead, plain(2)) : undefined;
     this.#config = config;
   }
 

@@ -13,7 +13,7 @@ import {
   type Tensor,
   within,
 } from '../../autograd/index.js';
-import type { ModelConfig } from '../config.js';
+import { checkLayer, type ModelConfig } from '../config.js';
 import { Module } from '../module.js';
 import type { SegmentOutput } from '../segment-model.js';
 import { AdaptiveSoftmax } from './adaptive-softmax.js';
@@ -35,6 +35,7 @@ export class DecoderLayer extends Module {
 
   constructor(config: ModelConfig, key: Key) {
     super();
+    checkLayer(config, key);
     this.attention = new SelfAttention(config, key.fold(0));
     this.attentionNorm = new LayerNorm(config.dModel, key.fold(1), config);
     this.feedForward = new FeedForward(config, key.fold(2));
@@ -107,6 +108,7 @@ export class Stack extends Module {
 
   constructor(config: ModelConfig, key: Key) {
     super();
+    checkLayer(config, key);
     const { nToken, nLayer, nHead, dModel, dHead, positions } = config;
     this.embedding = gaussianRows(key.fold(0), [nToken, dModel], config);
     this.layers = Array.from(

@@ -1,8 +1,9 @@
 /** The feed-forward sub-layer. */
 import { dropout, type Key, type Tensor } from '../../autograd/index.js';
-import type { ModelConfig } from '../config.js';
+import { checkLayer, type ModelConfig } from '../config.js';
 import { Module } from '../module.js';
 import { Linear } from './linear.js';
+import { dense } from './parameters.js';
 
 /** Linear, ReLU, dropout, linear (Vaswani et al. 2017, eq. 2). */
 export class FeedForward extends Module {
@@ -12,9 +13,10 @@ export class FeedForward extends Module {
 
   constructor(config: ModelConfig, key: Key) {
     super();
+    checkLayer(config, key);
     const { dModel, dInner, dropout: rate } = config;
-    this.inner = new Linear(dModel, dInner, key.fold(0), { ...config, bias: true });
-    this.outer = new Linear(dInner, dModel, key.fold(1), { ...config, bias: true });
+    this.inner = new Linear(dModel, dInner, dense(config, key.fold(0)));
+    this.outer = new Linear(dInner, dModel, dense(config, key.fold(1)));
     this.#rate = rate;
   }
 

@@ -1,17 +1,27 @@
 /** Layer normalisation with its parameters. */
 import { type Key, layerNorm, type Parameter, type Tensor } from '../../autograd/index.js';
+import { requireWhole } from '../../errors.js';
+import { checkOptions } from '../../options.js';
+import { configNames } from '../config.js';
 import { Module } from '../module.js';
-import { gaussian, type Placement, zero } from './parameters.js';
+import { allOrNothing, gaussian, type Placement, zero } from './parameters.js';
 
 /** `layerNorm` over the last axis; weight N(1, 0.02) and bias 0, as in the Transformer-XL code. */
 export class LayerNorm extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter;
 
-  constructor(features: number, key: Key, placement: Placement) {
+  /** The `placement` may be the configuration of a model. Throws `MemgradError` unless `features` is a whole number >= 1. */
+  constructor(features: number, key: Key, placement: Placement = {}) {
     super();
-    this.weight = gaussian(key, [features], { ...placement, mean: 1 });
-    this.bias = zero([features], placement);
+    requireWhole('LayerNorm', 'features', features);
+    checkOptions<object>('LayerNorm', placement, configNames);
+    const made = allOrNothing(() => ({
+      weight: gaussian(key, [features], { ...placement, mean: 1 }),
+      bias: zero([features], placement),
+    }));
+    this.weight = made.weight;
+    this.bias = made.bias;
   }
 
   /** [..., features] to the same. */

@@ -1,34 +1,55 @@
 /** A dense layer. */
 import {
-  type Key,
-  type LinearOptions,
+  type LinearOptions as CallOptions,
+  Key,
   linear,
   type Parameter,
   type Tensor,
 } from '../../autograd/index.js';
-import type { ModelConfig } from '../config.js';
+import { requireThat, requireWhole } from '../../errors.js';
+import { checkOptions } from '../../options.js';
+import { choices, type ModelConfig } from '../config.js';
 import { Module } from '../module.js';
-import { gaussian, type Placement, zero } from './parameters.js';
+import { allOrNothing, gaussian, type Placement, zero } from './parameters.js';
 
-/** x W^T + b with `weight` [out, in], N(0, 0.02) or, with `init` wide, N(0, 1 / √in), and, if wanted, `bias` [out], zeros. */
+/** Options of a dense layer. */
+export interface DenseOptions extends Placement, Pick<ModelConfig, 'init'> {
+  /** What the weight is drawn from. Default: a key of its own for each layer, in the order in which they are made. */
+  key?: Key;
+  /** Default true. */
+  bias?: boolean;
+}
+
+let keyless = 0;
+
+/**
+ * x W^T + b with `weight` [out, in] and `bias` [out]. The bias starts at 0, the weight N(0, 1 / √in)
+ * (LeCun et al. 1998), or N(0, 0.02) with `init: 'narrow'`, as the published models do.
+ */
 export class Linear extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | undefined;
 
-  constructor(
-    inputs: number,
-    outputs: number,
-    key: Key,
-    options: Placement & Pick<ModelConfig, 'init'> & { bias: boolean },
-  ) {
+  /** Throws `MemgradError` unless both sizes are whole numbers >= 1. */
+  constructor(inputs: number, outputs: number, options: DenseOptions = {}) {
     super();
-    const deviation = options.init === 'wide' ? 1 / Math.sqrt(inputs) : undefined;
-    this.weight = gaussian(key, [outputs, inputs], { ...options, deviation });
-    this.bias = options.bias ? zero([outputs], options) : undefined;
+    requireWhole('Linear', 'inputs', inputs);
+    requireWhole('Linear', 'outputs', outputs);
+    checkOptions('Linear', options, { key: 1, bias: 1, init: 1, dtype: 1, backend: 1 });
+    const { key = Key.of(0).fold(keyless++), bias = true, init = 'wide' } = options;
+    requireThat(typeof bias === 'boolean', 'Linear: bias', 'true or false', bias);
+    requireThat(choices.init.includes(init), 'Linear: init', choices.init.join(' or '), init);
+    const deviation = init === 'wide' ? 1 / Math.sqrt(inputs) : undefined;
+    const made = allOrNothing(() => ({
+      weight: gaussian(key, [outputs, inputs], { ...options, deviation }),
+      bias: bias ? zero([outputs], options) : undefined,
+    }));
+    this.weight = made.weight;
+    this.bias = made.bias;
   }
 
   /** [..., in] to [..., out]. */
-  forward(x: Tensor, options?: LinearOptions): Tensor {
+  forward(x: Tensor, options?: CallOptions): Tensor {
     return linear(x, this.weight, this.bias, options);
   }
 }

@@ -3,14 +3,13 @@ import {
   broadcastTo,
   concat,
   type Key,
-  Parameter,
+  type Parameter,
   report,
-  scope,
   slice,
   type Tensor,
 } from '../../autograd/index.js';
 import type { MemoryConfig, RecurrentMemoryConfig } from '../config.js';
-import { gaussian, gaussianRows } from './parameters.js';
+import { drawn, gaussianRows, parameter } from './parameters.js';
 import { lastRows } from './rows.js';
 
 /**
@@ -21,10 +20,9 @@ import { lastRows } from './rows.js';
 export function memoryRows(config: MemoryConfig, key: Key): Parameter {
   const { numMemTokens, dModel, memInit } = config;
   if (memInit === 'distinct') return gaussianRows(key, [numMemTokens, dModel], config);
-  return scope(() => {
-    using row = gaussian(key, [1, dModel], { ...config, deviation: 1 });
-    return new Parameter(broadcastTo(row, [numMemTokens, dModel]));
-  });
+  return parameter(() =>
+    broadcastTo(drawn(key, [1, dModel], { ...config, deviation: 1 }), [numMemTokens, dModel]),
+  );
 }
 
 /** The rows that stand where memory is written, [numMemTokens, dModel], if they are learned ones. */

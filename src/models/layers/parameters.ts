@@ -7,10 +7,12 @@ import {
   Parameter,
   type Shape,
   scope,
+  type Tensor,
   zeros,
 } from '../../autograd/index.js';
 import type { Backend } from '../../backends/backend.js';
 import type { ModelConfig } from '../config.js';
+import type { DenseOptions } from './linear.js';
 
 /** Where and as what parameters are made. */
 export interface Placement {
@@ -18,15 +20,47 @@ export interface Placement {
   backend?: Backend;
 }
 
-/** A parameter N(mean, deviation): by default N(0, 0.02), as in the code of the RMT paper. */
-export function gaussian(
+/** The parameters of the model that is being made, if one is. */
+let made: Parameter[] | undefined;
+
+/** Runs `build`. When it throws, as when memory runs out, the parameters made so far are freed. */
+export function allOrNothing<T>(build: () => T): T {
+  const outer = made;
+  const own: Parameter[] = [];
+  made = own;
+  try {
+    const built = build();
+    outer?.push(...own);
+    return built;
+  } catch (error) {
+    for (const parameter of own) parameter.dispose();
+    throw error;
+  } finally {
+    made = outer;
+  }
+}
+
+/** A parameter of the values that `make` returns. */
+export function parameter(make: () => Tensor): Parameter {
+  const begun = scope(() => new Parameter(make()));
+  made?.push(begun);
+  return begun;
+}
+
+type Normal = Placement & { mean?: number; deviation?: number };
+
+/** Values N(mean, deviation): by default N(0, 0.02), as in the code of the RMT paper. */
+export function drawn(
   key: Key,
   shape: Shape,
-  { dtype, backend, mean = 0, deviation = 0.02 }: Placement & { mean?: number; deviation?: number },
-): Parameter {
-  return scope(
-    () => new Parameter(add(mul(normal(key, shape, { dtype, backend }), deviation), mean)),
-  );
+  { dtype, backend, mean = 0, deviation = 0.02 }: Normal,
+): Tensor {
+  return add(mul(normal(key, shape, { dtype, backend }), deviation), mean);
+}
+
+/** A parameter of such values. */
+export function gaussian(key: Key, shape: Shape, options: Normal): Parameter {
+  return parameter(() => drawn(key, shape, options));
 }
 
 /** Rows that stand where tokens do, embeddings and memory, as `init` has them. */
@@ -40,5 +74,14 @@ export function gaussianRows(
 
 /** A parameter of zeros: a bias. */
 export function zero(shape: Shape, { dtype, backend }: Placement): Parameter {
-  return scope(() => new Parameter(zeros(shape, { dtype, backend })));
+  return parameter(() => zeros(shape, { dtype, backend }));
+}
+
+/** The options of a dense layer of a model. */
+export function dense(
+  { init = 'narrow', dtype, backend }: Placement & Pick<ModelConfig, 'init'>,
+  key: Key,
+  bias = true,
+): DenseOptions {
+  return { key, bias, init, dtype, backend };
 }
