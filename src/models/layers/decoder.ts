@@ -36,10 +36,11 @@ export class DecoderLayer extends Module {
   constructor(config: ModelConfig, key: Key) {
     super();
     checkLayer(config, key);
+    const { dtype, backend } = config;
     this.attention = new SelfAttention(config, key.fold(0));
-    this.attentionNorm = new LayerNorm(config.dModel, key.fold(1), config);
+    this.attentionNorm = new LayerNorm(config.dModel, key.fold(1), { dtype, backend });
     this.feedForward = new FeedForward(config, key.fold(2));
-    this.feedForwardNorm = new LayerNorm(config.dModel, key.fold(3), config);
+    this.feedForwardNorm = new LayerNorm(config.dModel, key.fold(3), { dtype, backend });
     this.#pre = config.norm === 'pre';
     this.#rate = config.dropout;
   }
@@ -109,13 +110,15 @@ export class Stack extends Module {
   constructor(config: ModelConfig, key: Key) {
     super();
     checkLayer(config, key);
-    const { nToken, nLayer, nHead, dModel, dHead, positions } = config;
+    const { nToken, nLayer, nHead, dModel, dHead, positions, dtype, backend } = config;
     this.embedding = gaussianRows(key.fold(0), [nToken, dModel], config);
     this.layers = Array.from(
       { length: nLayer },
       (_, i) => new DecoderLayer(config, key.fold(10 + i)),
     );
-    this.finalNorm = config.finalNorm ? new LayerNorm(dModel, key.fold(1), config) : undefined;
+    this.finalNorm = config.finalNorm
+      ? new LayerNorm(dModel, key.fold(1), { dtype, backend })
+      : undefined;
     if (positions === 'relative' || positions === 'relative-wrapped') {
       this.u = gaussian(key.fold(2), [nHead, dHead], config);
       this.v = gaussian(key.fold(3), [nHead, dHead], config);
