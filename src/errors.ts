@@ -63,7 +63,7 @@ function cut(text: string, end = ''): string {
 }
 
 /** Throws `MemgradError` unless `fits`: `what` must be `expected`, and is `value`. */
-export function requireThat(fits: boolean, what: string, expected: string, value: unknown): void {
+export function requireThat(fits: unknown, what: string, expected: string, value: unknown): void {
   if (!fits) throw new MemgradError(`${what} must be ${expected}, got ${describe(value)}.`);
 }
 

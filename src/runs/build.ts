@@ -41,7 +41,7 @@ export function buildTraining(
   return {
     model,
     task,
-    optimizer: createOptimizer(optimizer.name, optimizer),
+    optimizer: buildOptimizer(optimizer),
     schedule: buildSchedule(training),
     segmentLength,
     steps,
@@ -54,6 +54,11 @@ export function buildTraining(
     nonFinite,
     backend,
   };
+}
+
+/** SGD has no betas; the configuration of a run holds them for every optimiser. */
+function buildOptimizer({ name, betas, ...options }: RunConfig['training']['optimizer']) {
+  return createOptimizer(name, name === 'sgd' ? options : { ...options, betas });
 }
 
 function buildSchedule({ schedule, steps }: RunConfig['training']): Schedule {

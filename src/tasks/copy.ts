@@ -1,8 +1,9 @@
 /** The copy task: read symbols, then write them again. */
 import type { Key } from '../autograd/index.js';
 import { requireWhole } from '../errors.js';
+import { checkOptions } from '../options.js';
 import { drawSymbols, FIRST_SYMBOL, START, showSymbols } from './symbols.js';
-import { answerBatch, type Batch, type Split, type Task } from './task.js';
+import { answerBatch, type Batch, checkDraw, type Split, type Task } from './task.js';
 
 /** Options of the copy task. */
 export interface CopyOptions {
@@ -28,7 +29,9 @@ export class Copy implements Task {
   readonly #copies: number;
 
   /** Throws `MemgradError` unless the options are whole numbers: length and copies >= 1, symbols >= 2. */
-  constructor({ length = 24, symbols = 10, copies = 2 }: CopyOptions = {}) {
+  constructor(options: CopyOptions = {}) {
+    checkOptions('copy', options, { length: 1, symbols: 1, copies: 1 });
+    const { length = 24, symbols = 10, copies = 2 } = options;
     requireWhole('copy', 'length', length);
     requireWhole('copy', 'symbols', symbols, 2);
     requireWhole('copy', 'copies', copies);
@@ -40,6 +43,7 @@ export class Copy implements Task {
   }
 
   batch(key: Key, size: number, split: Split): Batch {
+    checkDraw(this.name, key, split);
     return answerBatch(size, (row) => {
       const source = drawSymbols(key.fold(row), split, this.length, this.#symbols);
       return {

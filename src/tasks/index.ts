@@ -3,7 +3,8 @@
  *
  * @module memgrad/tasks
  */
-import { MemgradError } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
+import { suggest } from '../options.js';
 import { Copy, type CopyOptions } from './copy.js';
 import type { DocumentTask } from './documents.js';
 import { Memorize, type MemorizeOptions } from './memorize.js';
@@ -21,7 +22,7 @@ export { Quadratic, type QuadraticOptions } from './quadratic.js';
 export { queryChoices, Retrieval, type RetrievalOptions } from './retrieval.js';
 export { Reverse, type ReverseOptions } from './reverse.js';
 export type { Part, StreamTask } from './stream.js';
-export * from './task.js';
+export { answerBatch, type Batch, IGNORED, type Sample, type Split, type Task } from './task.js';
 export { ByteTokenizer, type Text, type TokenDecoder, type Tokenizer } from './tokenizers.js';
 export { type WordOptions, WordTokenizer } from './words.js';
 
@@ -65,8 +66,10 @@ export function createTask<Name extends TaskName>(
   name: Name,
   options: Parameters<(typeof tasks)[Name]['create']>[0] = {},
 ): Task {
-  if (!Object.hasOwn(tasks, name)) {
-    throw new MemgradError(`task: '${name}' is not known; choose one of ${taskNames.join(', ')}.`);
+  if (!taskNames.includes(name)) {
+    throw new MemgradError(
+      `createTask: there is no task ${describe(name)}; ${suggest(describe(name), taskNames)}.`,
+    );
   }
   return (tasks[name].create as (options: object) => Task)(options);
 }

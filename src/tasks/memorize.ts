@@ -1,8 +1,9 @@
 /** The memorize task: keep what came first through everything that follows. */
 import type { Key } from '../autograd/index.js';
 import { requireWhole } from '../errors.js';
+import { checkOptions } from '../options.js';
 import { drawSymbols, FIRST_SYMBOL, START, showSymbols } from './symbols.js';
-import { answerBatch, type Batch, type Split, type Task } from './task.js';
+import { answerBatch, type Batch, checkDraw, type Split, type Task } from './task.js';
 
 /** Options of the memorize task. */
 export interface MemorizeOptions {
@@ -30,7 +31,9 @@ export class Memorize implements Task {
   readonly #symbols: number;
 
   /** Throws `MemgradError` unless the options are whole numbers: length >= kept >= 1, symbols >= 2. */
-  constructor({ length = 64, kept = 8, symbols = 10 }: MemorizeOptions = {}) {
+  constructor(options: MemorizeOptions = {}) {
+    checkOptions('memorize', options, { length: 1, kept: 1, symbols: 1 });
+    const { length = 64, kept = 8, symbols = 10 } = options;
     requireWhole('memorize', 'kept', kept);
     requireWhole('memorize', 'length', length, kept);
     requireWhole('memorize', 'symbols', symbols, 2);
@@ -42,6 +45,7 @@ export class Memorize implements Task {
   }
 
   batch(key: Key, size: number, split: Split): Batch {
+    checkDraw(this.name, key, split);
     return answerBatch(size, (row) => {
       const source = drawSymbols(key.fold(row), split, this.length, this.#symbols);
       return { prompt: [...source, START], answer: source.slice(0, this.#kept) };

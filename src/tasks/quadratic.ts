@@ -1,8 +1,9 @@
 /** Quadratic equations: solve them step by step, each step in a block of its own. */
 import type { Key } from '../autograd/index.js';
-import { requireWhole } from '../errors.js';
+import { requireTokens, requireWhole } from '../errors.js';
+import { checkOptions } from '../options.js';
 import { drawFrom } from './held-out.js';
-import { answerBatch, type Batch, type Split, type Task } from './task.js';
+import { answerBatch, type Batch, checkDraw, type Split, type Task } from './task.js';
 
 /** Options of quadratic equations. */
 export interface QuadraticOptions {
@@ -47,12 +48,15 @@ export class Quadratic implements Task {
   readonly length: number;
 
   /** Throws `MemgradError` unless `range` is a whole number from 2 to 100. */
-  constructor({ range = 100 }: QuadraticOptions = {}) {
+  constructor(options: QuadraticOptions = {}) {
+    checkOptions('quadratic', options, { range: 1 });
+    const { range = 100 } = options;
     requireWhole('quadratic', 'range', range, 2, 100);
     this.length = range;
   }
 
   batch(key: Key, size: number, split: Split): Batch {
+    checkDraw(this.name, key, split);
     return answerBatch(
       size,
       (row) => {
@@ -71,6 +75,7 @@ export class Quadratic implements Task {
 
   /** The text of the blocks, with a space between them. */
   show(tokens: ArrayLike<number>): string {
+    requireTokens(this.name, tokens);
     return Array.from(tokens, (token) => CHARACTERS[token - FIRST_CHARACTER] ?? ' ')
       .join('')
       .trim()

@@ -1,8 +1,9 @@
 /** Associative retrieval: read pairs of key and value, then say the value of one key. */
 import type { Key } from '../autograd/index.js';
-import { MemgradError, requireWhole } from '../errors.js';
+import { requireThat, requireTokens, requireWhole } from '../errors.js';
+import { checkOptions } from '../options.js';
 import { drawFrom } from './held-out.js';
-import { answerBatch, type Batch, type Split, type Task } from './task.js';
+import { answerBatch, type Batch, checkDraw, type Split, type Task } from './task.js';
 
 /** Options of associative retrieval. */
 export interface RetrievalOptions {
@@ -40,16 +41,18 @@ export class Retrieval implements Task {
   readonly #queries: RetrievalOptions['queries'];
 
   /** Throws `MemgradError` unless `pairs` is a whole number from 1 to 26 and `queries` is all or one. */
-  constructor({ pairs = 4, queries = 'all' }: RetrievalOptions = {}) {
+  constructor(options: RetrievalOptions = {}) {
+    checkOptions('retrieval', options, { pairs: 1, queries: 1 });
+    const { pairs = 4, queries = 'all' } = options;
     requireWhole('retrieval', 'pairs', pairs, 1, KEYS);
-    if (!queryChoices.includes(queries)) {
-      throw new MemgradError(`retrieval: queries must be all or one, got ${queries}.`);
-    }
+    const isChoice = queryChoices.includes(queries);
+    requireThat(isChoice, 'retrieval: queries', queryChoices.join(' or '), queries);
     this.length = pairs;
     this.#queries = queries;
   }
 
   batch(key: Key, size: number, split: Split): Batch {
+    checkDraw(this.name, key, split);
     const pairs = this.length;
     return answerBatch(size, (row) => {
       const inTurn = split === 'train' && this.#queries === 'all';
@@ -73,6 +76,7 @@ export class Retrieval implements Task {
         : token === SEPARATOR
           ? '>'
           : String.fromCharCode('a'.charCodeAt(0) + token - FIRST_KEY);
+    requireTokens(this.name, tokens);
     return Array.from(tokens, show).join('');
   }
 

@@ -1,8 +1,9 @@
 /** The reverse task: read symbols, then write them from the last to the first. */
 import type { Key } from '../autograd/index.js';
 import { requireWhole } from '../errors.js';
+import { checkOptions } from '../options.js';
 import { drawSymbols, FIRST_SYMBOL, START, showSymbols } from './symbols.js';
-import { answerBatch, type Batch, type Split, type Task } from './task.js';
+import { answerBatch, type Batch, checkDraw, type Split, type Task } from './task.js';
 
 /** Options of the reverse task. */
 export interface ReverseOptions {
@@ -22,7 +23,9 @@ export class Reverse implements Task {
   readonly #symbols: number;
 
   /** Throws `MemgradError` unless the options are whole numbers: length >= 1, symbols >= 2. */
-  constructor({ length = 24, symbols = 10 }: ReverseOptions = {}) {
+  constructor(options: ReverseOptions = {}) {
+    checkOptions('reverse', options, { length: 1, symbols: 1 });
+    const { length = 24, symbols = 10 } = options;
     requireWhole('reverse', 'length', length);
     requireWhole('reverse', 'symbols', symbols, 2);
     this.length = length;
@@ -32,6 +35,7 @@ export class Reverse implements Task {
   }
 
   batch(key: Key, size: number, split: Split): Batch {
+    checkDraw(this.name, key, split);
     return answerBatch(size, (row) => {
       const source = drawSymbols(key.fold(row), split, this.length, this.#symbols);
       return { prompt: [...source, START], answer: source.slice().reverse() };

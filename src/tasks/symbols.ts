@@ -1,5 +1,6 @@
 /** Sequences of random symbols: what copy and reverse have in common. */
 import type { Key } from '../autograd/index.js';
+import { requireTokens } from '../errors.js';
 import { drawFrom } from './held-out.js';
 import type { Split } from './task.js';
 
@@ -16,6 +17,7 @@ export function drawSymbols(key: Key, split: Split, length: number, symbols: num
 
 /** Symbols as 0-9 and letters, the start as `>`, padding as `_`. */
 export function showSymbols(tokens: ArrayLike<number>): string {
+  requireTokens('show', tokens);
   const show = (token: number) =>
     token === START ? '>' : token < FIRST_SYMBOL ? '_' : (token - FIRST_SYMBOL).toString(36);
   return Array.from(tokens, show).join('');

@@ -1,6 +1,7 @@
 /** The contract of tasks whose samples stand for themselves: seeded batches of token sequences, and how to judge and show them. */
 import type { Key } from '../autograd/index.js';
-import { requireWhole } from '../errors.js';
+import { requireKey } from '../autograd/random.js';
+import { requireThat, requireTokens, requireWhole } from '../errors.js';
 
 /** Targets with this value don't count, in the loss or in the accuracy. */
 export const IGNORED = -100;
@@ -40,22 +41,47 @@ export interface Task {
   show(tokens: ArrayLike<number>): string;
 }
 
+/** Throws `MemgradError` unless a batch can be drawn with `key` from `split`. */
+export function checkDraw(where: string, key: Key, split: Split): void {
+  requireKey(where, key);
+  const isSplit = split === 'train' || split === 'test';
+  requireThat(isSplit, `${where}: the split`, "'train' or 'test'", split);
+}
+
 /** What is given and what is to be said. */
 export interface Sample {
   readonly prompt: ArrayLike<number>;
   readonly answer: ArrayLike<number>;
 }
 
+/** Lengths of the prompt and the answer. Throws unless both are lists of one token or more. */
+function lengthsOf(sample: Sample): readonly [number, number] {
+  const { prompt, answer } = sample ?? {};
+  for (const [name, tokens] of Object.entries({ prompt, answer })) {
+    requireTokens(`batch: ${name}`, tokens);
+    requireWhole(`batch: ${name}`, 'length', tokens.length);
+  }
+  return [prompt.length, answer.length];
+}
+
 /**
  * A batch of `size` samples, all of the same lengths, in the format of the RMT paper: inputs are
  * [prompt, answer] without its last token, targets without its first, and only the answer counts.
  * `judged` is how many of the answer's last tokens are the answer itself; all by default. Throws
- * `MemgradError` for a size that is no whole number >= 1.
+ * `MemgradError` unless `size` is a whole number >= 1, and for samples of other lengths than the
+ * first, empty ones, and what isn't a token.
  */
 export function answerBatch(size: number, sample: (row: number) => Sample, judged?: number): Batch {
   requireWhole('batch', 'size', size);
+  requireThat(typeof sample === 'function', 'batch: sample', 'a function', sample);
   const samples = Array.from({ length: size }, (_, row) => sample(row));
-  const [promptLength, answerLength] = [samples[0].prompt.length, samples[0].answer.length];
+  const [promptLength, answerLength] = lengthsOf(samples[0]);
+  for (const one of samples) {
+    const lengths = lengthsOf(one);
+    requireWhole('batch', 'the length of each prompt', lengths[0], promptLength, promptLength);
+    requireWhole('batch', 'the length of each answer', lengths[1], answerLength, answerLength);
+  }
+  if (judged !== undefined) requireWhole('batch', 'judged', judged, 1, answerLength);
   const time = promptLength + answerLength - 1;
   const inputs = new Int32Array(size * time);
   const targets = new Int32Array(size * time).fill(IGNORED);

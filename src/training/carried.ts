@@ -1,12 +1,13 @@
 /** What training along a stream carries from one step to the next, held so that it can be saved. */
 import { scope, type Tensor, type Tree, tensor, treeLeaves } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
-import { MemgradError } from '../errors.js';
+import { MemgradError, requireThat, requireWhole } from '../errors.js';
 import type { HostArray } from '../models/arrays.js';
 import { EncoderRMT } from '../models/encoder-rmt.js';
-import { namedState, restoredState } from '../models/saved-state.js';
+import { isHostArray, namedState, restoredState } from '../models/saved-state.js';
 import type { SegmentModel } from '../models/segment-model.js';
 import type { AnyTask } from '../tasks/index.js';
+import { requireFit } from './check.js';
 import type { Named } from './optimizers.js';
 import type { Carry } from './stream-loss.js';
 
@@ -52,8 +53,15 @@ export interface CarriedBy {
 /** What `saved` has by the names of `namedCarry`. Throws `MemgradError` for what this training never carries. */
 export function restoredCarry(
   saved: Readonly<Record<string, HostArray>>,
-  { model, task, segmentLength, batchSize = 32, bpttDepth = 0, backend }: CarriedBy,
+  by: CarriedBy,
 ): Carry | undefined {
+  const { model, task, segmentLength, batchSize = 32, bpttDepth = 0, backend } = by ?? {};
+  requireFit('restoredCarry', model, task);
+  requireWhole('restoredCarry', 'segmentLength', segmentLength);
+  requireWhole('restoredCarry', 'batchSize', batchSize);
+  requireWhole('restoredCarry', 'bpttDepth', bpttDepth, 0);
+  const isRecord = typeof saved === 'object' && saved !== null;
+  requireThat(isRecord, 'restoredCarry: the saved carry', 'a record of arrays', saved);
   const refuse = (what: string): never => {
     throw new MemgradError(
       `train: what was carried along the stream ${what}; it must come from the same training.`,
@@ -68,11 +76,12 @@ export function restoredCarry(
   return scope((): Carry => {
     const start: Tree = model instanceof EncoderRMT ? null : model.initialState(batchSize);
     const inputs = Array.from({ length: replayed }, (_, i): Tensor => {
-      const tokens = saved[`inputs.${i}`];
+      const given = saved[`inputs.${i}`];
+      const tokens = isHostArray(given) ? given : undefined;
       const [size, time] = tokens?.shape ?? [];
       const fits = size === batchSize && time > 0 && time <= segmentLength; // the streams' end is shorter
       if (tokens?.dtype !== 'int32' || tokens.shape.length !== 2 || !fits) {
-        refuse(`has no int32 [${batchSize}, ${segmentLength}] as 'inputs.${i}'`);
+        return refuse(`has no int32 [${batchSize}, ${segmentLength}] as 'inputs.${i}'`);
       }
       if (!tokens.data.every((token) => token >= 0 && token < task.vocabulary)) {
         refuse(`has a token in 'inputs.${i}' that is none of the ${task.vocabulary} of the task`);

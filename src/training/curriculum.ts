@@ -1,5 +1,6 @@
 /** A curriculum: begin with short samples, grow when they are mastered, then cut them finer. */
-import { MemgradError, requireWhole } from '../errors.js';
+import { describe, MemgradError, requireThat, requireWhole } from '../errors.js';
+import { checkOptions } from '../options.js';
 import type { Task } from '../tasks/task.js';
 
 /** Options of a curriculum. */
@@ -42,11 +43,16 @@ export class Curriculum {
   /** Throws `MemgradError` for lengths or cuts that are no whole numbers >= 1, cuts that don't fall, or a threshold outside (0, 1]. */
   constructor(
     readonly target: Task,
-    { start, by, cuts = [], at = 0.97, window = 10 }: CurriculumOptions,
+    options: CurriculumOptions,
   ) {
+    const grows = typeof target?.withLength === 'function';
+    requireThat(grows, 'curriculum: the task', 'one whose samples have a length', target);
+    checkOptions('curriculum', options, { start: 1, by: 1, cuts: 1, at: 1, window: 1 });
+    const { start, by, cuts = [], at = 0.97, window = 10 } = options ?? {};
     for (const [name, value] of Object.entries({ start, by, window })) {
       requireWhole('curriculum', name, value);
     }
+    requireThat(Array.isArray(cuts), 'curriculum: cuts', 'a list', cuts);
     for (const [i, cut] of cuts.entries()) {
       requireWhole('curriculum', 'each of cuts', cut);
       if (i === 0 || cut < cuts[i - 1]) continue;
@@ -54,11 +60,13 @@ export class Curriculum {
         `curriculum: each of cuts must be shorter than the one before, got ${cut} after ${cuts[i - 1]}.`,
       );
     }
-    if (!(at > 0 && at <= 1)) {
-      throw new MemgradError(`curriculum: the accuracy to grow at must lie in (0, 1], got ${at}.`);
+    if (!(typeof at === 'number' && at > 0 && at <= 1)) {
+      throw new MemgradError(
+        `curriculum: the accuracy to grow at must lie in (0, 1], got ${describe(at)}.`,
+      );
     }
-    this.#options = { start, by, cuts, at, window };
-    this.#cuts = cuts;
+    this.#options = { start, by, cuts: [...cuts], at, window };
+    this.#cuts = [...cuts];
     this.task = target.withLength(Math.min(start, target.length));
   }
 
@@ -89,7 +97,11 @@ export class Curriculum {
   }
 
   /** Goes on from a saved state. Throws `MemgradError` for one that these options never lead to. */
-  restore({ length, cutsLeft, recent }: CurriculumState): void {
+  restore(state: CurriculumState): void {
+    const { length, cutsLeft, recent } = state ?? {};
+    requireWhole('curriculum', 'the saved length', length);
+    requireWhole('curriculum', 'the saved cutsLeft', cutsLeft, 0);
+    requireThat(Array.isArray(recent), 'curriculum: the saved accuracies', 'a list', recent);
     const { start, by, cuts, window } = this.#options;
     const first = Math.min(start, this.target.length);
     const reached =

@@ -1,9 +1,11 @@
 /** How well an encoder classifies documents that it has not been trained on. */
 import { argmax, scope } from '../autograd/index.js';
-import { requireWhole } from '../errors.js';
+import { requireTokens, requireWhole } from '../errors.js';
 import type { EncoderRMT } from '../models/encoder-rmt.js';
+import { checkOptions, type OptionNames } from '../options.js';
 import type { DocumentTask } from '../tasks/documents.js';
 import type { Part } from '../tasks/stream.js';
+import { checkDocuments, requireFit, requirePart, requireProgress } from './check.js';
 import { lastLogits } from './lessons.js';
 
 /** Options of `evaluateDocuments`. */
@@ -18,6 +20,14 @@ export interface EvaluateDocumentsOptions {
   onProgress?: (share: number) => void | Promise<void>;
 }
 
+const optionNames: OptionNames<EvaluateDocumentsOptions> = {
+  model: 1,
+  task: 1,
+  part: 1,
+  batchSize: 1,
+  onProgress: 1,
+};
+
 /** How well documents were classified. */
 export interface DocumentEvaluation {
   readonly accuracy: number;
@@ -27,15 +37,19 @@ export interface DocumentEvaluation {
 }
 
 /** Classifies every document of a part after its last segment. */
-export async function evaluateDocuments({
-  model,
-  task,
-  part = 'test',
-  batchSize = 8,
-  onProgress,
-}: EvaluateDocumentsOptions): Promise<DocumentEvaluation> {
+export async function evaluateDocuments(
+  options: EvaluateDocumentsOptions,
+): Promise<DocumentEvaluation> {
+  checkOptions('evaluateDocuments', options, optionNames);
+  const { model, task, part = 'test', batchSize = 8, onProgress } = options ?? {};
+  requireFit('evaluateDocuments', model, task, 'documents');
+  requirePart('evaluateDocuments', part);
+  requireProgress('evaluateDocuments', onProgress);
   requireWhole('evaluateDocuments', 'batchSize', batchSize);
-  const { documents, classes } = task.all(part);
+  const all = task.all(part);
+  const where = `evaluateDocuments: the task '${task.name}'`;
+  checkDocuments(where, all, task.vocabulary, task.classes.length);
+  const { documents, classes } = all;
   const named: number[] = [];
   while (named.length < documents.length) {
     const present = documents.slice(named.length, named.length + batchSize);
@@ -53,6 +67,9 @@ export function judge(
   wanted: readonly number[],
   count: number,
 ): Pick<DocumentEvaluation, 'accuracy' | 'f1'> {
+  requireTokens('judge: named', named);
+  requireTokens('judge: wanted', wanted);
+  requireWhole('judge', 'count', count);
   const hits = (index: number) =>
     named.filter((found, i) => found === index && wanted[i] === index).length;
   const of = (list: readonly number[], index: number) =>

@@ -3,8 +3,10 @@ import { scope } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { requireWhole } from '../errors.js';
 import type { SegmentModel } from '../models/segment-model.js';
+import { checkOptions, type OptionNames } from '../options.js';
 import type { Part, StreamTask } from '../tasks/stream.js';
 import { Carried } from './carried.js';
+import { checkBatch, requireFit, requirePart, requireProgress } from './check.js';
 import { cutSegments } from './segments.js';
 import { streamLoss } from './stream-loss.js';
 
@@ -24,6 +26,17 @@ export interface EvaluateStreamOptions {
   onProgress?: (share: number) => void | Promise<void>;
 }
 
+const optionNames: OptionNames<EvaluateStreamOptions> = {
+  model: 1,
+  task: 1,
+  segmentLength: 1,
+  part: 1,
+  batchSize: 1,
+  segments: 1,
+  backend: 1,
+  onProgress: 1,
+};
+
 /** How well a text was predicted. */
 export interface StreamEvaluation {
   /** Mean cross-entropy in nats. */
@@ -38,7 +51,12 @@ export interface StreamEvaluation {
 
 /** Reads parallel streams from their start, every token once, with the state carried along each. */
 export async function evaluateStream(options: EvaluateStreamOptions): Promise<StreamEvaluation> {
-  const { model, task, segmentLength, part = 'test', batchSize = 16, backend } = options;
+  checkOptions('evaluateStream', options, optionNames);
+  const { model, task, segmentLength, part = 'test', batchSize = 16, backend } = options ?? {};
+  requireFit('evaluateStream', model, task, 'segment');
+  requirePart('evaluateStream', part);
+  requireProgress('evaluateStream', options.onProgress);
+  requireWhole('evaluateStream', 'segmentLength', segmentLength);
   requireWhole('evaluateStream', 'batchSize', batchSize);
   requireWhole('evaluateStream', 'segments', options.segments ?? 1);
   const there = task.segments(part, batchSize, segmentLength);
@@ -48,10 +66,10 @@ export async function evaluateStream(options: EvaluateStreamOptions): Promise<St
   let tokens = 0;
   try {
     for (let index = 0; index < segments; index++) {
-      const [segment] = cutSegments(
-        task.segment(part, batchSize, segmentLength, index),
-        segmentLength,
-      );
+      const batch = task.segment(part, batchSize, segmentLength, index);
+      const where = `evaluateStream: the task '${task.name}'`;
+      checkBatch(where, batch, batchSize, task.vocabulary);
+      const [segment] = cutSegments(batch, segmentLength);
       const { loss, carry } = scope(() =>
         streamLoss(model, segment, batchSize, carried.carry, { backend }),
       );

@@ -9,9 +9,11 @@ import {
   treeLeaves,
 } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
-import { requireWhole } from '../errors.js';
+import { requireFlag, requireWhole } from '../errors.js';
 import type { SegmentModel } from '../models/segment-model.js';
+import { checkOptions, type OptionNames } from '../options.js';
 import { type Batch, IGNORED, type Task } from '../tasks/task.js';
+import { checkBatch, requireFit, requireLanguageModel, requireProgress } from './check.js';
 import { columns } from './segments.js';
 
 /** Options of `evaluate`. */
@@ -35,6 +37,18 @@ export interface EvaluateOptions {
   onProgress?: (share: number) => void | Promise<void>;
 }
 
+const optionNames: OptionNames<EvaluateOptions> = {
+  model: 1,
+  task: 1,
+  segmentLength: 1,
+  samples: 1,
+  batchSize: 1,
+  seed: 1,
+  backend: 1,
+  likeReference: 1,
+  onProgress: 1,
+};
+
 /** How well the held-out sequences were answered. */
 export interface Evaluation {
   /** Share of answer tokens that were right. */
@@ -51,7 +65,10 @@ export interface Evaluation {
  * predictions: no ground truth stands anywhere in the answer, not even at the start of a segment.
  */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
-  const { model, task, segmentLength, samples = 256, batchSize = 64, seed = 0 } = options;
+  checkOptions('evaluate', options, optionNames);
+  const { model, task, segmentLength, samples = 256, batchSize = 64, seed = 0 } = options ?? {};
+  requireFit('evaluate', model, task, 'batch');
+  requireProgress('evaluate', options.onProgress);
   const { backend, likeReference = false } = options;
   requireWhole('evaluate', 'samples', samples);
   requireWhole('evaluate', 'batchSize', batchSize);
@@ -61,7 +78,9 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   let exact = 0;
   let example: Evaluation['example'] | undefined;
   for (let done = 0, index = 0; done < samples; index++) {
-    const batch = task.batch(key.fold(index), Math.min(batchSize, samples - done), 'test');
+    const size = Math.min(batchSize, samples - done);
+    const batch = task.batch(key.fold(index), size, 'test');
+    checkBatch(`evaluate: the task '${task.name}'`, batch, size, task.vocabulary);
     const answers = await answer(model, batch, segmentLength, { backend, likeReference });
     const judgedFrom = startOfAnswer(batch, likeReference);
     for (let row = 0; row < batch.size; row++) {
@@ -97,54 +116,65 @@ export async function answer(
   model: SegmentModel,
   batch: Batch,
   segmentLength: number,
-  { backend, likeReference = false }: Pick<EvaluateOptions, 'backend' | 'likeReference'> = {},
+  options: Pick<EvaluateOptions, 'backend' | 'likeReference'> = {},
 ): Promise<Int32Array> {
+  requireLanguageModel('answer', model);
+  checkBatch('answer', batch);
+  checkOptions('answer', options, { backend: 1, likeReference: 1 });
   requireWhole('evaluate', 'segmentLength', segmentLength);
-  const { size, time, promptLength } = batch;
+  const { backend, likeReference = false } = options;
+  requireFlag('evaluate', 'likeReference', likeReference);
+  const { size, time, promptLength, answerStart = 0 } = batch;
+  requireWhole('evaluate', 'promptLength', promptLength, 1, time);
+  requireWhole('evaluate', 'answerStart', answerStart, 0, time);
   const predictions = new Int32Array(size * time);
   const inputs = new Int32Array(size * time); // zeros stand where nothing is known yet: no position looks ahead
   for (let row = 0; row < size; row++) {
     inputs.set(batch.inputs.subarray(row * time, row * time + promptLength), row * time);
   }
   let state: Tree = scope(() => model.initialState(size));
-  for (let start = 0; start < time; start += segmentLength) {
-    const length = Math.min(segmentLength, time - start);
-    const end = start + length;
-    // A pass reads what the one before it said and settles all up to the first input that its own
-    // answers change. The last one changes none: its state is that of the segment as it stands.
-    for (let at = Math.max(start, Math.min(promptLength, end) - 1); at < end; ) {
-      const known = columns(inputs, batch, start, length);
-      const next = scope(() => {
-        const { logits, state: after } = model.forward(
-          tensor(known, { shape: [size, length], backend }),
-          state,
-        );
-        return { predicted: argmax(logits, -1), after };
-      });
-      const predicted = await next.predicted.data();
-      next.predicted.dispose();
-      let settled = end;
-      for (let row = 0; row < size; row++) {
-        for (let column = at; column < end; column++) {
-          const token = predicted[row * length + column - start];
-          predictions[row * time + column] = token;
-          const read = column + 1;
-          if (read < promptLength || read === time) continue;
-          const truth = likeReference && read === end;
-          const input = truth ? batch.inputs[row * time + read] : token;
-          if (read < end && input !== inputs[row * time + read]) settled = Math.min(settled, read);
-          inputs[row * time + read] = input;
+  try {
+    for (let start = 0; start < time; start += segmentLength) {
+      const length = Math.min(segmentLength, time - start);
+      const end = start + length;
+      // A pass reads what the one before it said and settles all up to the first input that its own
+      // answers change. The last one changes none: its state is that of the segment as it stands.
+      for (let at = Math.max(start, Math.min(promptLength, end) - 1); at < end; ) {
+        const known = columns(inputs, batch, start, length);
+        const next = scope(() => {
+          const { logits, state: after } = model.forward(
+            tensor(known, { shape: [size, length], backend }),
+            state,
+          );
+          return { predicted: argmax(logits, -1), after };
+        });
+        const predicted = await next.predicted.data();
+        next.predicted.dispose();
+        let settled = end;
+        for (let row = 0; row < size; row++) {
+          for (let column = at; column < end; column++) {
+            const token = predicted[row * length + column - start];
+            predictions[row * time + column] = token;
+            const read = column + 1;
+            if (read < promptLength || read === time) continue;
+            const truth = likeReference && read === end;
+            const input = truth ? batch.inputs[row * time + read] : token;
+            if (read < end && input !== inputs[row * time + read])
+              settled = Math.min(settled, read);
+            inputs[row * time + read] = input;
+          }
+        }
+        at = settled;
+        if (at < end) for (const part of ownLeaves(next.after, state)) part.dispose();
+        else {
+          for (const part of ownLeaves(state, next.after)) part.dispose();
+          state = next.after;
         }
       }
-      at = settled;
-      if (at < end) for (const part of ownLeaves(next.after, state)) part.dispose();
-      else {
-        for (const part of ownLeaves(state, next.after)) part.dispose();
-        state = next.after;
-      }
     }
+  } finally {
+    for (const part of treeLeaves(state)) part.dispose();
   }
-  for (const part of treeLeaves(state)) part.dispose();
   return predictions;
 }
 

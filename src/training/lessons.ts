@@ -1,12 +1,13 @@
 /** What a step learns from: whole samples, the next segment of a stream, or documents. */
 import { argmax, crossEntropy, type Key, type Tensor, tensor } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
-import { MemgradError } from '../errors.js';
-import { EncoderRMT, type SegmentClasses } from '../models/encoder-rmt.js';
+import { requireWhole } from '../errors.js';
+import type { EncoderRMT, SegmentClasses } from '../models/encoder-rmt.js';
 import type { SegmentModel } from '../models/segment-model.js';
 import type { AnyTask, DocumentTask, StreamTask, Task } from '../tasks/index.js';
 import { IGNORED } from '../tasks/task.js';
 import type { Carried } from './carried.js';
+import { checkBatch, checkDocuments } from './check.js';
 import { cutSegments, type ReadOptions, type Segment, sequenceLoss } from './segments.js';
 import { type Carry, streamLoss } from './stream-loss.js';
 
@@ -51,7 +52,7 @@ export interface Lesson {
 export class Lessons {
   constructor(readonly options: LessonOptions) {}
 
-  /** The lesson of `step`, counted from 1, in segments of `segmentLength` tokens. Throws `MemgradError` for a model that can't learn the task. */
+  /** The lesson of `step`, counted from 1, in segments of `segmentLength` tokens. Throws `MemgradError` for a batch that can't be learnt from. */
   of(task: AnyTask, segmentLength: number, step: number, keys: StepKeys): Lesson {
     if ('documents' in task) return this.#documents(task, keys);
     if ('segment' in task) return this.#stream(task, segmentLength, step, keys);
@@ -60,8 +61,9 @@ export class Lessons {
 
   #samples(task: Task, segmentLength: number, { data, dropout }: StepKeys): Lesson {
     const { batchSize, bpttDepth, checkpointSegments, backend } = this.options;
-    const model = this.#languageModel(task);
+    const model = this.options.model as SegmentModel;
     const batch = task.batch(data, batchSize, 'train');
+    checkBatch(`train: the task '${task.name}'`, batch, batchSize, task.vocabulary);
     const segments = cutSegments(batch, segmentLength);
     return {
       loss(seeStateGradient) {
@@ -78,10 +80,14 @@ export class Lessons {
   /** Step after step the next segment; behind the last one the streams begin again, with nothing carried. */
   #stream(task: StreamTask, segmentLength: number, step: number, { dropout }: StepKeys): Lesson {
     const { batchSize, bpttDepth, carried, backend } = this.options;
-    const model = this.#languageModel(task);
-    const index = (step - 1) % task.segments('train', batchSize, segmentLength);
+    const model = this.options.model as SegmentModel;
+    const where = `train: the task '${task.name}'`;
+    const count = task.segments('train', batchSize, segmentLength);
+    requireWhole(where, 'segments()', count);
+    const index = (step - 1) % count;
     if (index === 0) carried.keep(undefined);
     const batch = task.segment('train', batchSize, segmentLength, index);
+    checkBatch(where, batch, batchSize, task.vocabulary);
     const [segment] = cutSegments(batch, segmentLength);
     return {
       loss: () => {
@@ -96,13 +102,12 @@ export class Lessons {
   }
 
   #documents(task: DocumentTask, { data, dropout }: StepKeys): Lesson {
-    const { model, batchSize } = this.options;
-    if (!(model instanceof EncoderRMT)) {
-      throw new MemgradError(
-        `train: '${task.name}' has documents to classify, which takes an EncoderRMT; got another model.`,
-      );
-    }
-    const { documents, classes } = task.documents(data, batchSize);
+    const model = this.options.model as EncoderRMT;
+    const batch = task.documents(data, this.options.batchSize);
+    const { vocabulary, classes: names } = task;
+    const most = Math.min(names.length, model.config.classes);
+    checkDocuments(`train: the task '${task.name}'`, batch, vocabulary, most);
+    const { documents, classes } = batch;
     const lengths = documents.map(({ length }) => length);
     return {
       loss: () => {
@@ -116,14 +121,6 @@ export class Lessons {
       tokens: lengths.reduce((sum, length) => sum + length, 0),
       length: Math.max(...lengths),
     };
-  }
-
-  #languageModel(task: AnyTask): SegmentModel {
-    const { model } = this.options;
-    if (!(model instanceof EncoderRMT)) return model;
-    throw new MemgradError(
-      `train: '${task.name}' takes a language model, but an EncoderRMT says classes; make the model with createModel.`,
-    );
   }
 }
 

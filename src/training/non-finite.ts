@@ -37,10 +37,10 @@ export function watchFinite<T>(
   const marks: Mark[] = [];
   const byStorage = new Map<unknown, Mark>();
   const mark = (x: Tensor, inputs: readonly Mark[]): Mark => {
-    const [wild, nan] = scope(() => [
-      new Parameter(sum(mul(x, 0))),
-      new Parameter(sum(cast(notEqual(x, x), 'float32'))),
-    ]);
+    const [wild, nan] = scope(() =>
+      // Parameters, which outlive scopes, once there was memory for both.
+      [sum(mul(x, 0)), sum(cast(notEqual(x, x), 'float32'))].map((sum) => new Parameter(sum)),
+    );
     const made = { wild, nan, inputs };
     byStorage.set(x.storage, made);
     return made;

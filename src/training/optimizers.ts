@@ -1,23 +1,15 @@
 /** Optimisers: they alone give parameters new values. */
-import {
-  adamStep,
-  add,
-  mul,
-  Parameter,
-  scope,
-  sub,
-  type Tensor,
-  zeros,
-} from '../autograd/index.js';
-import { MemgradError } from '../errors.js';
+import { adamStep, add, mul, Parameter, scope, sub, Tensor, zeros } from '../autograd/index.js';
+import { describe, MemgradError, requireThat, requireWhole } from '../errors.js';
+import { checkOptions, type OptionNames, suggest } from '../options.js';
 
 /** Parameters, or their gradients, by name. */
 export type Named<T extends Tensor> = Readonly<Record<string, T>>;
 
-/** What a step is told besides the gradients. */
+/** What a step may be told besides the gradients. */
 export interface StepOptions {
-  /** The learning rate. */
-  rate: number;
+  /** The learning rate of this step. Default: the optimiser's own. */
+  rate?: number;
   /** What the gradients are multiplied with first: less than 1 where they are clipped. Default 1. */
   gradientScale?: number;
 }
@@ -25,8 +17,12 @@ export interface StepOptions {
 /** Takes gradients, gives parameters new values. */
 export interface Optimizer {
   readonly learningRate: number;
-  /** One step. All new values are computed before the first is assigned: when it throws, every parameter and every moment is as it was. */
-  step(parameters: Named<Parameter>, gradients: Named<Tensor>, options: StepOptions): void;
+  /**
+   * One step. All new values are computed before the first is assigned: when it throws, every
+   * parameter and every moment is as it was. Throws `MemgradError` for a parameter without a
+   * gradient of its shape, dtype and backend, and for a gradient without a parameter.
+   */
+  step(parameters: Named<Parameter>, gradients: Named<Tensor>, options?: StepOptions): void;
   /** How many steps it has taken. */
   readonly steps: number;
   /** Moments by name, for saving: `first.NAME`, `second.NAME`; none before the first step. */
@@ -49,7 +45,7 @@ abstract class Base implements Optimizer {
   readonly #moments = new Map<string, Parameter>();
 
   constructor(readonly learningRate: number) {
-    checkNumber('learningRate', learningRate, 0, Infinity);
+    checkNumber('learningRate', learningRate);
   }
 
   /** The new value of each parameter, and of what the rule keeps for it. */
@@ -59,11 +55,13 @@ abstract class Base implements Optimizer {
     options: Required<StepOptions>,
   ): Update[];
 
-  step(
-    parameters: Named<Parameter>,
-    gradients: Named<Tensor>,
-    { rate, gradientScale = 1 }: StepOptions,
-  ): void {
+  step(parameters: Named<Parameter>, gradients: Named<Tensor>, options?: StepOptions): void {
+    checkOptions('step', options, { rate: 1, gradientScale: 1 });
+    const { rate = this.learningRate, gradientScale = 1 } = options ?? {};
+    checkNumber('rate', rate);
+    checkNumber('gradientScale', gradientScale);
+    checkGradients(parameters, gradients);
+    const { size } = this.#moments;
     scope(() => {
       this.count++;
       let updates: Update[];
@@ -71,10 +69,19 @@ abstract class Base implements Optimizer {
         updates = this.updates(parameters, gradients, { rate, gradientScale });
       } catch (error) {
         this.count--;
+        this.#forget(size);
         throw error;
       }
       for (const [target, value] of updates) target.assign(value);
     });
+  }
+
+  /** Frees all but the first `size` moments. */
+  #forget(size: number): void {
+    for (const [id, moment] of [...this.#moments].slice(size)) {
+      moment.dispose();
+      this.#moments.delete(id);
+    }
   }
 
   /** The moment `kind` of a parameter; zeros when it is first asked for. */
@@ -82,9 +89,8 @@ abstract class Base implements Optimizer {
     const id = `${kind}.${name}`;
     let moment = this.#moments.get(id);
     if (!moment) {
-      moment = scope(
-        () => new Parameter(zeros(like.shape, { dtype: like.dtype, backend: like.backend })),
-      );
+      const { dtype, backend } = like;
+      moment = scope(() => new Parameter(zeros(like.shape, { dtype, backend })));
       this.#moments.set(id, moment);
     }
     return moment;
@@ -99,23 +105,31 @@ abstract class Base implements Optimizer {
   }
 
   resume(parameters: Named<Parameter>, steps: number): Named<Parameter> {
-    this.count = steps;
-    for (const kind of steps > 0 ? this.kinds : []) {
-      for (const [name, parameter] of Object.entries(parameters))
-        this.moment(kind, name, parameter);
+    requireWhole('optimizer', 'steps', steps, 0);
+    checkNamed('parameters', parameters, Parameter);
+    const { size } = this.#moments;
+    try {
+      for (const kind of steps > 0 ? this.kinds : []) {
+        for (const [name, parameter] of Object.entries(parameters))
+          this.moment(kind, name, parameter);
+      }
+    } catch (error) {
+      this.#forget(size);
+      throw error;
     }
+    this.count = steps;
     return this.state();
   }
 
   dispose(): void {
-    for (const moment of this.#moments.values()) moment.dispose();
-    this.#moments.clear();
+    this.#forget(0);
   }
 }
 
 /** Options of SGD. */
 export interface SGDOptions {
-  learningRate: number;
+  /** Default 1e-3, as in PyTorch. */
+  learningRate?: number;
   /** Default 0. */
   momentum?: number;
   /** Added to the gradient, times the parameter. Default 0. */
@@ -129,10 +143,12 @@ export class SGD extends Base {
   readonly #weightDecay: number;
 
   /** Throws `MemgradError` for an option out of range. */
-  constructor({ learningRate, momentum = 0, weightDecay = 0 }: SGDOptions) {
+  constructor(options: SGDOptions = {}) {
+    checkOptions('optimizer', options, { learningRate: 1, momentum: 1, weightDecay: 1 });
+    const { learningRate = 1e-3, momentum = 0, weightDecay = 0 } = options;
     super(learningRate);
-    checkNumber('momentum', momentum, 0, 1);
-    checkNumber('weightDecay', weightDecay, 0, Infinity);
+    checkNumber('momentum', momentum, 1);
+    checkNumber('weightDecay', weightDecay);
     this.kinds = momentum === 0 ? [] : ['velocity'];
     this.#momentum = momentum;
     this.#weightDecay = weightDecay;
@@ -169,6 +185,13 @@ export interface AdamOptions {
   weightDecay?: number;
 }
 
+const adamNames: OptionNames<AdamOptions> = {
+  learningRate: 1,
+  betas: 1,
+  epsilon: 1,
+  weightDecay: 1,
+};
+
 /** Adam (Kingma and Ba 2015, arXiv 1412.6980) as in PyTorch: weight decay is added to the gradient. */
 export class Adam extends Base {
   protected readonly kinds = ['first', 'second'] as const;
@@ -178,12 +201,15 @@ export class Adam extends Base {
 
   /** Throws `MemgradError` for an option out of range. */
   constructor(options: AdamOptions = {}) {
+    checkOptions('optimizer', options, adamNames);
     const { learningRate = 1e-3, betas = [0.9, 0.999], epsilon = 1e-8, weightDecay = 0 } = options;
     super(learningRate);
-    for (const beta of betas) checkNumber('betas', beta, 0, 1);
-    checkNumber('epsilon', epsilon, 0, Infinity);
-    checkNumber('weightDecay', weightDecay, 0, Infinity);
-    this.#betas = betas;
+    const arePair = Array.isArray(betas) && betas.length === 2;
+    requireThat(arePair, 'optimizer: betas', 'a list of two', betas);
+    for (const beta of betas) checkNumber('betas', beta, 1);
+    checkNumber('epsilon', epsilon);
+    checkNumber('weightDecay', weightDecay);
+    this.#betas = [betas[0], betas[1]];
     this.#epsilon = epsilon;
     this.weightDecay = weightDecay;
   }
@@ -227,29 +253,60 @@ export class AdamW extends Adam {
   }
 }
 
-function checkNumber(name: string, value: number, least: number, below: number): void {
-  if (!(typeof value === 'number' && value >= least && value < below)) {
-    const range =
-      below === Infinity ? `a finite number >= ${least}` : `a number in [${least}, ${below})`;
-    throw new MemgradError(`optimizer: ${name} must be ${range}, got ${value}.`);
+function checkNumber(name: string, value: number, below = Infinity): void {
+  const range = below === Infinity ? 'a finite number >= 0' : `a number in [0, ${below})`;
+  const fits = typeof value === 'number' && value >= 0 && value < below;
+  requireThat(fits, `optimizer: ${name}`, range, value);
+}
+
+/** Throws unless `named` is a record of `Kind`. */
+function checkNamed(
+  what: string,
+  named: Named<Tensor>,
+  Kind: typeof Parameter | typeof Tensor,
+): void {
+  const fits =
+    typeof named === 'object' &&
+    named !== null &&
+    Object.values(named).every((value) => value instanceof Kind);
+  requireThat(
+    fits,
+    `optimizer: the ${what}`,
+    'a record of tensors, as parameters() and grad return',
+    named,
+  );
+}
+
+/** Throws unless every parameter has a gradient that fits it, and every gradient a parameter. */
+function checkGradients(parameters: Named<Parameter>, gradients: Named<Tensor>): void {
+  checkNamed('parameters', parameters, Parameter);
+  checkNamed('gradients', gradients, Tensor);
+  for (const name of Object.keys({ ...parameters, ...gradients })) {
+    const [parameter, gradient] = [parameters, gradients].map((all) =>
+      Object.hasOwn(all, name) ? all[name] : undefined,
+    );
+    const fits =
+      parameter?.shape.join() === gradient?.shape.join() &&
+      parameter?.dtype === gradient?.dtype &&
+      parameter?.backend === gradient?.backend;
+    if (fits) continue;
+    throw new MemgradError(
+      `optimizer: for ${describe(name)} the gradient is ${gradient ?? 'missing'}, expected the shape and dtype of ${parameter ?? 'a parameter, which is missing'}.`,
+    );
   }
 }
 
-const optimizers = {
-  sgd: (options: AdamOptions) => new SGD({ learningRate: 1e-3, ...options }),
-  adam: (options: AdamOptions) => new Adam(options),
-  adamw: (options: AdamOptions) => new AdamW(options),
-} satisfies Record<string, (options: AdamOptions) => Optimizer>;
+const optimizers = { sgd: SGD, adam: Adam, adamw: AdamW };
 
 /** The names that `createOptimizer` takes. */
 export const optimizerNames = Object.keys(optimizers);
 
-/** The optimiser called `name`. Throws for an unknown name or an option out of range. */
-export function createOptimizer(name: string, options: AdamOptions = {}): Optimizer {
-  if (!Object.hasOwn(optimizers, name)) {
+/** The optimiser called `name`. Throws `MemgradError` for an unknown name, and for an option that this optimiser doesn't have or that is out of range. */
+export function createOptimizer(name: string, options: AdamOptions & SGDOptions = {}): Optimizer {
+  if (!optimizerNames.includes(name)) {
     throw new MemgradError(
-      `optimizer: '${name}' is not known; choose one of ${optimizerNames.join(', ')}.`,
+      `optimizer: ${describe(name)} is not known; ${suggest(describe(name), optimizerNames)}.`,
     );
   }
-  return optimizers[name as keyof typeof optimizers](options);
+  return new optimizers[name as keyof typeof optimizers](options);
 }

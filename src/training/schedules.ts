@@ -1,5 +1,6 @@
 /** Learning rates over time, as factors of the optimiser's own rate. */
-import { MemgradError, requireWhole } from '../errors.js';
+import { describe, MemgradError, requireThat, requireWhole } from '../errors.js';
+import { checkOptions } from '../options.js';
 
 /** Gives the factor for each step, counted from 1. */
 export interface Schedule {
@@ -32,6 +33,7 @@ export function constant(): Schedule {
 /** Rises linearly to 1 over `steps` steps, then goes on as `then`. */
 export function warmUp(steps: number, then: Schedule = constant()): Schedule {
   requireWhole('warmUp', 'steps', steps);
+  requireThat(typeof then?.factor === 'function', 'warmUp: then', 'a schedule', then);
   return {
     factor: (step) => Math.min(1, step / steps) * then.factor(step),
     observe: (loss) => then.observe?.(loss),
@@ -43,6 +45,7 @@ export function warmUp(steps: number, then: Schedule = constant()): Schedule {
 /** Falls from 1 to `floor` over `steps` steps along half a cosine (Loshchilov and Hutter 2017, arXiv 1608.03983). */
 export function cosine(steps: number, floor = 0): Schedule {
   requireWhole('cosine', 'steps', steps);
+  requireThat(isShare(floor), 'cosine: floor', 'a number from 0 to 1', floor);
   return {
     factor: (step) =>
       floor + ((1 - floor) * (1 + Math.cos(Math.PI * Math.min(1, (step - 1) / steps)))) / 2,
@@ -58,10 +61,12 @@ export interface PlateauOptions {
 }
 
 /** Lowers the rate whenever the loss, averaged over the last tenth of `patience`, got no better for `patience` steps. */
-export function onPlateau({ factor = 0.5, patience = 1000 }: PlateauOptions = {}): Schedule {
+export function onPlateau(options: PlateauOptions = {}): Schedule {
+  checkOptions('onPlateau', options, { factor: 1, patience: 1 });
+  const { factor = 0.5, patience = 1000 } = options;
   requireWhole('onPlateau', 'patience', patience);
-  if (!(factor > 0 && factor < 1)) {
-    throw new MemgradError(`onPlateau: factor must lie between 0 and 1, got ${factor}.`);
+  if (!isShare(factor) || factor === 0 || factor === 1) {
+    throw new MemgradError(`onPlateau: factor must lie between 0 and 1, got ${describe(factor)}.`);
   }
   const decay = 1 / Math.max(1, patience / 10);
   let now: PlateauState = { factor: 1, average: null, best: null, waited: 0 };
@@ -81,7 +86,15 @@ export function onPlateau({ factor = 0.5, patience = 1000 }: PlateauOptions = {}
     },
     state: () => now,
     restore(state) {
+      const { factor, average, best, waited } = state ?? {};
+      const means = [average, best].every((mean) => mean === null || typeof mean === 'number');
+      const fits = isShare(factor) && means && Number.isSafeInteger(waited);
+      requireThat(fits, 'onPlateau: the saved state', 'one that state() returned', state);
       now = state;
     },
   };
+}
+
+function isShare(value: unknown): boolean {
+  return typeof value === 'number' && value >= 0 && value <= 1;
 }

@@ -13,10 +13,13 @@ import {
   treeMap,
   within,
 } from '../autograd/index.js';
+import { requireKey } from '../autograd/random.js';
 import type { Backend } from '../backends/backend.js';
-import { requireWhole } from '../errors.js';
+import { requireFlag, requireThat, requireWhole } from '../errors.js';
 import { detach, type SegmentModel } from '../models/segment-model.js';
+import { checkOptions, type OptionNames } from '../options.js';
 import { type Batch, IGNORED } from '../tasks/task.js';
+import { checkBatch, requireLanguageModel } from './check.js';
 
 /** One segment of a batch: columns `start` to `start + time` of its inputs and targets. */
 export interface Segment {
@@ -31,6 +34,7 @@ export interface Segment {
 /** The batch in segments of `length` columns; the last may be shorter. Those after the last target that counts are left out. */
 export function cutSegments(batch: Batch, length: number): Segment[] {
   requireWhole('cutSegments', 'length', length);
+  checkBatch('cutSegments', batch);
   const segments: Segment[] = [];
   for (let start = 0; start < batch.time; start += length) {
     const time = Math.min(length, batch.time - start);
@@ -45,10 +49,16 @@ export function cutSegments(batch: Batch, length: number): Segment[] {
 /** Columns of a row-major [size, time] array. */
 export function columns(
   values: Int32Array,
-  { size, time }: Batch,
+  batch: Batch,
   start: number,
   count: number,
 ): Int32Array {
+  const { size, time } = batch ?? {};
+  requireWhole('columns', 'size', size);
+  requireWhole('columns', 'time', time);
+  requireThat(values instanceof Int32Array, 'columns: values', 'an Int32Array', values);
+  requireWhole('columns', 'start', start, 0, time);
+  requireWhole('columns', 'count', count, 0, time - start);
   const part = new Int32Array(size * count);
   for (let row = 0; row < size; row++) {
     part.set(values.subarray(row * time + start, row * time + start + count), row * count);
@@ -78,6 +88,38 @@ export interface ReadOptions {
   backend?: Backend;
 }
 
+const readNames: OptionNames<ReadOptions> = {
+  key: 1,
+  bpttDepth: 1,
+  checkpointSegments: 1,
+  seeStateGradient: 1,
+  backend: 1,
+};
+
+/** Throws `MemgradError` unless `size` sequences can be read with `model` so. */
+export function checkRead(
+  where: string,
+  model: SegmentModel,
+  size: number,
+  options: ReadOptions,
+): void {
+  requireLanguageModel(where, model);
+  requireWhole(where, 'size', size);
+  checkOptions(where, options, readNames);
+  const { key, bpttDepth = 0, seeStateGradient } = options;
+  if (key !== undefined) requireKey(where, key);
+  if (bpttDepth !== Infinity) requireWhole(where, 'bpttDepth', bpttDepth, 0);
+  requireFlag(where, 'checkpointSegments', options.checkpointSegments);
+  const sees = seeStateGradient === undefined || typeof seeStateGradient === 'function';
+  requireThat(sees, `${where}: seeStateGradient`, 'a function', seeStateGradient);
+}
+
+/** Throws `MemgradError` unless `segment` is one of `size` sequences. */
+export function requireSegment(where: string, segment: Segment, size: number): void {
+  checkBatch(where, { ...segment, size, promptLength: 1 });
+  requireWhole(where, 'counted', segment.counted, 0);
+}
+
 /** The mean loss over the targets that count, and the predictions of each segment that has any. */
 export interface SequenceLoss {
   loss: Tensor;
@@ -98,6 +140,11 @@ export function sequenceLoss(
   size: number,
   options: ReadOptions = {},
 ): SequenceLoss {
+  checkRead('sequenceLoss', model, size, options);
+  requireThat(Array.isArray(segments), 'sequenceLoss: segments', 'a list', segments);
+  for (const segment of segments) requireSegment('sequenceLoss', segment, size);
+  const counts = segments.some((segment) => segment.counted > 0);
+  requireThat(counts, 'sequenceLoss: segments', 'some in which a target counts', segments);
   const { key, bpttDepth = Infinity, checkpointSegments, seeStateGradient, backend } = options;
   const inputs = segments.map(({ inputs, time }) =>
     tensor(inputs, { shape: [size, time], backend }),

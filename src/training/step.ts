@@ -41,8 +41,13 @@ export function takePass(parameters: Named<Tensor>, lesson: Lesson): Pass {
     );
     return [loss, { predictions, carry }] as const;
   };
-  const [[loss, rest], gradients] = valueAndGrad(lossOf, parameters)();
-  return { loss, ...rest, gradients, layerNorms: normsByLayer(gradients), stateNorms };
+  try {
+    const [[loss, rest], gradients] = valueAndGrad(lossOf, parameters)();
+    return { loss, ...rest, gradients, layerNorms: normsByLayer(gradients), stateNorms };
+  } catch (error) {
+    for (const norm of stateNorms.flat()) norm.dispose();
+    throw error;
+  }
 }
 
 function normsByLayer(gradients: Named<Tensor>): Record<string, Tensor> {

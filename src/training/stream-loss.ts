@@ -9,10 +9,10 @@ import {
   tensor,
   within,
 } from '../autograd/index.js';
-import { requireWhole } from '../errors.js';
+import { requireThat, requireWhole } from '../errors.js';
 import { detach, type SegmentModel } from '../models/segment-model.js';
 import { IGNORED } from '../tasks/task.js';
-import type { ReadOptions, Segment } from './segments.js';
+import { checkRead, type ReadOptions, requireSegment, type Segment } from './segments.js';
 
 /** What is carried from one segment of a stream to the next, all of it constants. */
 export type Carry = {
@@ -44,9 +44,18 @@ export function streamLoss(
   segment: Segment,
   size: number,
   carry: Carry | undefined,
-  { key, bpttDepth = 0, backend }: ReadOptions = {},
+  options: ReadOptions = {},
 ): StreamLoss {
+  checkRead('streamLoss', model, size, options);
+  const { key, bpttDepth = 0, backend } = options;
   requireWhole('streamLoss', 'bpttDepth', bpttDepth, 0);
+  requireSegment('streamLoss', segment, size);
+  const carries =
+    carry === undefined ||
+    (Array.isArray(carry?.states) &&
+      Array.isArray(carry.inputs) &&
+      carry.states.length === carry.inputs.length + 1);
+  requireThat(carries, 'streamLoss: carry', 'what the call before returned', carry);
   const { inputs, targets, time, counted } = segment;
   const place = { shape: [size, time], backend };
   const { states, inputs: earlier } = carry ?? { states: [model.initialState(size)], inputs: [] };

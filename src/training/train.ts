@@ -1,11 +1,13 @@
 /** The training loop: the one that the command line, the tests and every page run. */
 import { Key, scope, type Tensor } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
-import { MemgradError, requireWhole } from '../errors.js';
+import { MemgradError, requireFlag, requireThat, requireWhole } from '../errors.js';
 import type { EncoderRMT } from '../models/encoder-rmt.js';
 import type { SegmentModel } from '../models/segment-model.js';
+import { checkOptions, type OptionNames } from '../options.js';
 import type { AnyTask } from '../tasks/index.js';
 import { Carried } from './carried.js';
+import { requireFit } from './check.js';
 import type { Curriculum } from './curriculum.js';
 import { type Lesson, Lessons } from './lessons.js';
 import { watchFinite } from './non-finite.js';
@@ -96,7 +98,7 @@ export interface TrainStep extends GradientNorms {
  * not finite: then that step has changed nothing.
  */
 export async function* train(options: TrainOptions): AsyncGenerator<TrainStep, void, void> {
-  checkOptions(options);
+  check(options);
   const { carried = new Carried() } = options;
   try {
     yield* takeSteps({ ...options, carried });
@@ -203,20 +205,52 @@ function breathe(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve));
 }
 
-function checkOptions({
-  segmentLength,
-  steps,
-  stepsTaken = 0,
-  batchSize = 32,
-  clip,
-  bpttDepth = 0,
-}: TrainOptions): void {
+const optionNames: OptionNames<TrainOptions> = {
+  model: 1,
+  task: 1,
+  optimizer: 1,
+  segmentLength: 1,
+  steps: 1,
+  stepsTaken: 1,
+  carried: 1,
+  batchSize: 1,
+  seed: 1,
+  schedule: 1,
+  clip: 1,
+  bpttDepth: 1,
+  checkpointSegments: 1,
+  nonFinite: 1,
+  checkFinite: 1,
+  curriculum: 1,
+  backend: 1,
+  signal: 1,
+};
+
+function check(options: TrainOptions): void {
+  checkOptions('train', options, optionNames);
+  const { model, task, optimizer, segmentLength, steps, schedule, curriculum, carried, signal } =
+    options ?? {};
+  const { stepsTaken = 0, batchSize = 32, clip, bpttDepth = 0, nonFinite = 'stop' } = options ?? {};
+  requireFit('train', model, task);
+  const optimizes = typeof optimizer?.step === 'function';
+  requireThat(optimizes, 'train: optimizer', 'an optimiser, such as new AdamW()', optimizer);
   requireWhole('train', 'segmentLength', segmentLength);
   requireWhole('train', 'steps', steps);
   requireWhole('train', 'stepsTaken', stepsTaken, 0);
   requireWhole('train', 'batchSize', batchSize);
   requireWhole('train', 'bpttDepth', bpttDepth, 0);
-  if (clip !== undefined && !(clip > 0 && clip < Infinity)) {
-    throw new MemgradError(`train: clip must be a finite number > 0, got ${clip}.`);
-  }
+  const clips = clip === undefined || (typeof clip === 'number' && clip > 0 && clip < Infinity);
+  requireThat(clips, 'train: clip', 'a finite number > 0', clip);
+  requireFlag('train', 'checkpointSegments', options.checkpointSegments);
+  requireFlag('train', 'checkFinite', options.checkFinite);
+  const choices = nonFiniteChoices.join(' or ');
+  requireThat(nonFiniteChoices.includes(nonFinite), 'train: nonFinite', choices, nonFinite);
+  const scheduled = schedule === undefined || typeof schedule?.factor === 'function';
+  requireThat(scheduled, 'train: schedule', 'a schedule, such as cosine(steps)', schedule);
+  const grows = curriculum === undefined || curriculum?.target === task;
+  requireThat(grows, 'train: curriculum', 'a Curriculum of the same task', curriculum);
+  const carries = carried === undefined || carried instanceof Carried;
+  requireThat(carries, 'train: carried', 'a Carried', carried);
+  const ends = signal === undefined || typeof signal?.aborted === 'boolean';
+  requireThat(ends, 'train: signal', 'the signal of an AbortController', signal);
 }

@@ -85,7 +85,7 @@ test('other lengths, other counts, and what cannot be', () => {
   );
   assert.throws(
     () => createTask('juggle' as 'copy'),
-    /task: 'juggle' is not known; choose one of copy/,
+    /createTask: there is no task "juggle"; choose from copy/,
   );
 });
 
