@@ -1,6 +1,7 @@
 /** Tensors read back from their backend: what files and other processes hold. */
-import type { Tensor } from '../autograd/index.js';
+import { Tensor } from '../autograd/index.js';
 import type { DType, TypedArray } from '../backends/backend.js';
+import { requireThat } from '../errors.js';
 
 /** The values of one tensor, row-major; safetensors files take it as it is. */
 export interface HostArray {
@@ -13,6 +14,8 @@ export interface HostArray {
 export async function readArrays(
   tensors: Readonly<Record<string, Tensor>>,
 ): Promise<Record<string, HostArray>> {
+  const areTensors = Object.values(tensors ?? { tensors }).every((x) => x instanceof Tensor);
+  requireThat(areTensors, 'readArrays: tensors', 'a record of tensors', tensors);
   const arrays = Object.entries(tensors).map(async ([name, tensor]) => {
     const { dtype, shape } = tensor;
     return [name, { dtype, shape, data: await tensor.data() }] as const;

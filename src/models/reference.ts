@@ -1,8 +1,9 @@
 /** Parameters by the names of the published RMT code (LM-RMT, PyTorch). */
 import { scope, tensor } from '../autograd/index.js';
-import { MemgradError } from '../errors.js';
+import { MemgradError, requireThat } from '../errors.js';
 import { type HostArray, readArrays } from './arrays.js';
-import type { Module } from './module.js';
+import { Module } from './module.js';
+import { isHostArray } from './saved-state.js';
 
 /** The values of one reference tensor, row-major. */
 export interface ReferenceTensor {
@@ -12,6 +13,12 @@ export interface ReferenceTensor {
 
 /** Reference tensors by their names, as in a PyTorch state dict. */
 export type ReferenceState = Readonly<Record<string, ReferenceTensor>>;
+
+/** What `loadReference` takes: such tensors in a record or a Map, or the file that `decodeSafetensors` returns. */
+export type ReferenceSource =
+  | ReferenceState
+  | ReadonlyMap<string, ReferenceTensor>
+  | { readonly tensors: ReadonlyMap<string, ReferenceTensor> };
 
 /** Our name, as a pattern, and the reference's; `*` stands for the number of a layer. */
 const names: readonly (readonly [ours: string, reference: string])[] = [
@@ -69,6 +76,8 @@ function arePositionsAdded(names: readonly string[]): boolean {
 export function toReference(
   arrays: Readonly<Record<string, HostArray>>,
 ): Record<string, HostArray> {
+  const areArrays = Object.values(arrays ?? { arrays }).every(isHostArray);
+  requireThat(areArrays, 'toReference: arrays', 'a record, as readArrays returns', arrays);
   const added = arePositionsAdded(Object.keys(arrays));
   const renamed = Object.entries(arrays).flatMap(([name, array]): [string, HostArray][] => {
     const places = placesOf(name, added);
@@ -91,15 +100,19 @@ export function toReference(
 
 /** The parameters of `model` as a reference checkpoint: a safetensors file takes it, `loadReference` takes it back. */
 export async function saveReference(model: Module): Promise<Record<string, HostArray>> {
+  requireModule('saveReference', model);
   return toReference(await readArrays(model.parameters()));
 }
 
 /**
- * Gives `model` the parameters of a reference checkpoint, from a state dict or a safetensors file.
- * Shapes may differ by axes of length 1. A tied weight may stand there twice if both are equal.
- * Throws, before anything is changed, when a parameter is missing, has another size, or is left over.
+ * Gives `model` the parameters of a reference checkpoint: a state dict, or a decoded safetensors
+ * file. All names may begin with `module.`, as PyTorch's DataParallel has them. Shapes may differ by
+ * axes of length 1. A tied weight may stand there twice if both are equal. Throws `MemgradError`,
+ * before anything is changed, when a parameter is missing, has another size, or is left over.
  */
-export function loadReference(model: Module, state: ReferenceState): void {
+export function loadReference(model: Module, source: ReferenceSource): void {
+  requireModule('loadReference', model);
+  const state = stateOf(source);
   const parameters = Object.entries(model.parameters());
   const added = arePositionsAdded(parameters.map(([name]) => name));
   const left = new Set(Object.keys(state));
@@ -137,11 +150,38 @@ export function loadReference(model: Module, state: ReferenceState): void {
     );
   }
   scope(() => {
-    for (const { parameter, data } of matches) {
-      const { shape, dtype, backend } = parameter;
-      parameter.assign(tensor(data, { shape, dtype, backend }));
-    }
+    const values = matches.map(({ parameter: { shape, dtype, backend }, data }) =>
+      tensor(data, { shape, dtype, backend }),
+    );
+    matches.forEach(({ parameter }, i) => {
+      parameter.assign(values[i]);
+    });
   });
+}
+
+/** The tensors of `source` by name, without the prefix `module.` if all have it. */
+function stateOf(source: ReferenceSource): Record<string, ReferenceTensor> {
+  if (ArrayBuffer.isView(source) || source instanceof ArrayBuffer) {
+    throw new MemgradError(
+      'loadReference: expected tensors by name, got bytes; pass decodeSafetensors(bytes) of memgrad/runs.',
+    );
+  }
+  const isObject = typeof source === 'object' && source !== null;
+  requireThat(isObject, 'loadReference: the checkpoint', 'a record of tensors', source);
+  const tensors = 'tensors' in source && source.tensors instanceof Map ? source.tensors : source;
+  const entries: [string, ReferenceTensor][] =
+    tensors instanceof Map ? [...tensors] : Object.entries(tensors);
+  const prefix = entries.every(([name]) => name.startsWith('module.')) ? 'module.'.length : 0;
+  for (const [name, value] of entries) {
+    const { shape, data } = value ?? {};
+    const fits = Array.isArray(shape) && data && typeof (data[0] ?? data.length) === 'number';
+    requireThat(fits, `loadReference: '${name}'`, '{ shape, data } of numbers', value);
+  }
+  return Object.fromEntries(entries.map(([name, value]) => [name.slice(prefix), value]));
+}
+
+function requireModule(where: string, model: Module): void {
+  requireThat(model instanceof Module, `${where}: model`, 'a model, as createModel makes', model);
 }
 
 /** The values of tensors that stand one behind the other. */
