@@ -142,9 +142,10 @@ export class EncoderRMT extends Module {
     const { over, key } = options ?? {};
     requireThat(over === 'last' || over === 'mean', 'loss: over', "'last' or 'mean'", over);
     requireTokens('loss: classes', classes, this.config.classes);
-    if (classes.length !== documents?.length) {
+    requireThat(Array.isArray(documents), 'loss: documents', 'a list', documents);
+    if (classes.length !== documents.length) {
       throw new MemgradError(
-        `EncoderRMT: got ${classes.length} classes for ${documents?.length} documents, expected one each.`,
+        `EncoderRMT: got ${classes.length} classes for ${documents.length} documents, expected one each.`,
       );
     }
     const steps = this.forward(documents, key);

@@ -14,7 +14,17 @@ import { TransformerXL } from './transformer-xl.js';
 import { TransformerXLRMT } from './transformer-xl-rmt.js';
 
 export * from './arrays.js';
-export * from './config.js';
+export {
+  type CacheConfig,
+  type CachedMemoryConfig,
+  choices,
+  type MemoryConfig,
+  type ModelConfig,
+  type Positions,
+  type Preset,
+  presets,
+  type RecurrentMemoryConfig,
+} from './config.js';
 export * from './encoder-rmt.js';
 export * from './layers/adaptive-softmax.js';
 export * from './layers/attention.js';

@@ -1,6 +1,6 @@
 /** Parameters by the names of the published RMT code (LM-RMT, PyTorch). */
 import { scope, tensor } from '../autograd/index.js';
-import { MemgradError, requireThat } from '../errors.js';
+import { describe, MemgradError, requireThat } from '../errors.js';
 import { type HostArray, readArrays } from './arrays.js';
 import { Module } from './module.js';
 import { isHostArray } from './saved-state.js';
@@ -175,7 +175,7 @@ function stateOf(source: ReferenceSource): Record<string, ReferenceTensor> {
   for (const [name, value] of entries) {
     const { shape, data } = value ?? {};
     const fits = Array.isArray(shape) && data && typeof (data[0] ?? data.length) === 'number';
-    requireThat(fits, `loadReference: '${name}'`, '{ shape, data } of numbers', value);
+    requireThat(fits, `loadReference: ${describe(name)}`, '{ shape, data } of numbers', value);
   }
   return Object.fromEntries(entries.map(([name, value]) => [name.slice(prefix), value]));
 }

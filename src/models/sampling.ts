@@ -29,7 +29,7 @@ export function sampleToken(
   requireKey('sample', key);
   checkOptions('sample', options, samplingNames);
   const { temperature = 1, topK = Infinity, topP = 1 } = options;
-  const isTemperature = temperature >= 0 && Number.isFinite(temperature);
+  const isTemperature = Number.isFinite(temperature) && temperature >= 0;
   requireThat(isTemperature, 'sample: temperature', 'a number >= 0', temperature);
   if (topK !== Infinity) requireWhole('sample', 'topK', topK);
   const isShare = typeof topP === 'number' && topP > 0 && topP <= 1;

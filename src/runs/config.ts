@@ -1,7 +1,8 @@
 /** The configuration of a run: everything that made it, as config.json holds it. */
 import { backendNames } from '../backends/index.js';
 import { MemgradError } from '../errors.js';
-import { type AnyConfig, checkConfig, choices, modelNames } from '../models/index.js';
+import { checkConfig } from '../models/config.js';
+import { type AnyConfig, choices, modelNames } from '../models/index.js';
 import { queryChoices, type TaskName, taskNames } from '../tasks/index.js';
 import { nonFiniteChoices, optimizerNames } from '../training/index.js';
 import {

@@ -7,7 +7,7 @@ import { EncoderRMT } from '../models/encoder-rmt.js';
 import { isHostArray, namedState, restoredState } from '../models/saved-state.js';
 import type { SegmentModel } from '../models/segment-model.js';
 import type { AnyTask } from '../tasks/index.js';
-import { requireFit } from './check.js';
+import { requireCarry, requireFit } from './check.js';
 import type { Named } from './optimizers.js';
 import type { Carry } from './stream-loss.js';
 
@@ -21,6 +21,7 @@ export class Carried {
 
   /** Takes `carry` over and frees the one before. */
   keep(carry: Carry | undefined): void {
+    if (carry !== undefined) requireCarry('Carried', carry);
     for (const part of treeLeaves(this.carry)) part.dispose();
     this.carry = carry;
   }
@@ -33,6 +34,7 @@ export class Carried {
 
 /** The tensors of `carry` by name, for saving: `states.I.J` and `inputs.I`; none for undefined. */
 export function namedCarry(carry: Carry | undefined): Named<Tensor> {
+  if (carry !== undefined) requireCarry('namedCarry', carry);
   const { states, inputs } = carry ?? { states: [], inputs: [] };
   const named = states.map((state, i) => namedState(`states.${i}`, state));
   return Object.assign(namedState('inputs', inputs), ...named);

@@ -1,10 +1,12 @@
 /** The checks of what training and evaluation are given. */
+import { Tensor } from '../autograd/index.js';
 import { describe, MemgradError, requireThat, requireTokens, requireWhole } from '../errors.js';
 import { EncoderRMT } from '../models/encoder-rmt.js';
 import type { SegmentModel } from '../models/segment-model.js';
 import { type AnyTask, type DocumentBatch, IGNORED } from '../tasks/index.js';
 import type { Part } from '../tasks/stream.js';
 import type { Batch } from '../tasks/task.js';
+import type { Carry } from './stream-loss.js';
 
 /** The method that tells each kind of task. */
 const kinds = ['documents', 'segment', 'batch'] as const;
@@ -88,4 +90,15 @@ export function requireProgress(where: string, onProgress: unknown): void {
 export function requirePart(where: string, part: Part): void {
   const parts: readonly Part[] = ['train', 'validation', 'test'];
   requireThat(parts.includes(part), `${where}: part`, parts.join(' or '), part);
+}
+
+/** Throws `MemgradError` unless `carry` has the states and inputs of a stream. */
+export function requireCarry(where: string, carry: Carry): void {
+  const { states, inputs } = carry ?? {};
+  const fits =
+    Array.isArray(states) &&
+    Array.isArray(inputs) &&
+    states.length === inputs.length + 1 &&
+    inputs.every((tokens) => tokens instanceof Tensor);
+  requireThat(fits, `${where}: carry`, 'what streamLoss returned', carry);
 }

@@ -1,5 +1,5 @@
 /** A curriculum: begin with short samples, grow when they are mastered, then cut them finer. */
-import { describe, MemgradError, requireThat, requireWhole } from '../errors.js';
+import { describe, MemgradError, requireNumber, requireThat, requireWhole } from '../errors.js';
 import { checkOptions } from '../options.js';
 import type { Task } from '../tasks/task.js';
 
@@ -77,6 +77,7 @@ export class Curriculum {
 
   /** Takes note of a step's accuracy and goes on when it is time. */
   observe(accuracy: number): void {
+    requireNumber('curriculum', 'accuracy', accuracy);
     const { by, at, window } = this.#options;
     this.#recent.push(accuracy);
     if (this.#recent.length > window) this.#recent.shift();

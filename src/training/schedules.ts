@@ -1,5 +1,5 @@
 /** Learning rates over time, as factors of the optimiser's own rate. */
-import { describe, MemgradError, requireThat, requireWhole } from '../errors.js';
+import { describe, MemgradError, requireNumber, requireThat, requireWhole } from '../errors.js';
 import { checkOptions } from '../options.js';
 
 /** Gives the factor for each step, counted from 1. */
@@ -35,7 +35,10 @@ export function warmUp(steps: number, then: Schedule = constant()): Schedule {
   requireWhole('warmUp', 'steps', steps);
   requireThat(typeof then?.factor === 'function', 'warmUp: then', 'a schedule', then);
   return {
-    factor: (step) => Math.min(1, step / steps) * then.factor(step),
+    factor(step) {
+      requireWhole('warmUp', 'step', step, 0);
+      return Math.min(1, step / steps) * then.factor(step);
+    },
     observe: (loss) => then.observe?.(loss),
     state: then.state,
     restore: then.restore,
@@ -47,8 +50,10 @@ export function cosine(steps: number, floor = 0): Schedule {
   requireWhole('cosine', 'steps', steps);
   requireThat(isShare(floor), 'cosine: floor', 'a number from 0 to 1', floor);
   return {
-    factor: (step) =>
-      floor + ((1 - floor) * (1 + Math.cos(Math.PI * Math.min(1, (step - 1) / steps)))) / 2,
+    factor(step) {
+      requireWhole('cosine', 'step', step, 0);
+      return floor + ((1 - floor) * (1 + Math.cos(Math.PI * Math.min(1, (step - 1) / steps)))) / 2;
+    },
   };
 }
 
@@ -73,6 +78,7 @@ export function onPlateau(options: PlateauOptions = {}): Schedule {
   return {
     factor: () => now.factor,
     observe(loss) {
+      requireNumber('onPlateau', 'loss', loss);
       const average = now.average === null ? loss : now.average + decay * (loss - now.average);
       const better = now.best === null || average < now.best;
       const waited = better ? 0 : now.waited + 1;

@@ -9,9 +9,10 @@ import {
   tensor,
   within,
 } from '../autograd/index.js';
-import { requireThat, requireWhole } from '../errors.js';
+import { requireWhole } from '../errors.js';
 import { detach, type SegmentModel } from '../models/segment-model.js';
 import { IGNORED } from '../tasks/task.js';
+import { requireCarry } from './check.js';
 import { checkRead, type ReadOptions, requireSegment, type Segment } from './segments.js';
 
 /** What is carried from one segment of a stream to the next, all of it constants. */
@@ -50,12 +51,7 @@ export function streamLoss(
   const { key, bpttDepth = 0, backend } = options;
   requireWhole('streamLoss', 'bpttDepth', bpttDepth, 0);
   requireSegment('streamLoss', segment, size);
-  const carries =
-    carry === undefined ||
-    (Array.isArray(carry?.states) &&
-      Array.isArray(carry.inputs) &&
-      carry.states.length === carry.inputs.length + 1);
-  requireThat(carries, 'streamLoss: carry', 'what the call before returned', carry);
+  if (carry !== undefined) requireCarry('streamLoss', carry);
   const { inputs, targets, time, counted } = segment;
   const place = { shape: [size, time], backend };
   const { states, inputs: earlier } = carry ?? { states: [model.initialState(size)], inputs: [] };

@@ -1,7 +1,7 @@
 /** The training loop: the one that the command line, the tests and every page run. */
 import { Key, scope, type Tensor } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
-import { MemgradError, requireFlag, requireThat, requireWhole } from '../errors.js';
+import { MemgradError, requireFlag, requireNumber, requireThat, requireWhole } from '../errors.js';
 import type { EncoderRMT } from '../models/encoder-rmt.js';
 import type { SegmentModel } from '../models/segment-model.js';
 import { checkOptions, type OptionNames } from '../options.js';
@@ -197,6 +197,8 @@ async function readPass(
 
 /** What gradients of this norm are multiplied with so that it is at most `clip`, as PyTorch's `clip_grad_norm_`. */
 export function clipScale(norm: number, clip: number): number {
+  requireNumber('clipScale', 'norm', norm);
+  requireNumber('clipScale', 'clip', clip);
   return Math.min(1, clip / (norm + 1e-6));
 }
 

@@ -14,6 +14,7 @@ import {
   type Tensor,
   tensor,
 } from '../../autograd/index.js';
+import { requireTensors } from '../../autograd/operation.js';
 import { requireKey } from '../../autograd/random.js';
 import { requireThat, requireWhole } from '../../errors.js';
 import { isRising } from '../config.js';
@@ -69,6 +70,7 @@ export class AdaptiveSoftmax extends Module {
 
   /** log p of every token: `rows` [..., dModel] to [..., nToken]. */
   logProbabilities(rows: Tensor, table: TokenTable): Tensor {
+    requireTensors('AdaptiveSoftmax', rows, table?.weight, table?.bias);
     const head = logSoftmax(this.#head(rows, table));
     const frequent = slice(head, -1, 0, this.#cutoffs[0]);
     const rare = this.#cutoffs.map((_, cluster) => {
@@ -81,6 +83,9 @@ export class AdaptiveSoftmax extends Module {
 
   /** -log p of each target: `rows` [batch, time, dModel] and row-major targets to [batch, time]; 0 for a negative target. */
   losses(rows: Tensor, table: TokenTable, targets: Int32Array): Tensor {
+    requireTensors('AdaptiveSoftmax', rows, table?.weight, table?.bias);
+    const fits = targets instanceof Int32Array;
+    requireThat(fits, 'AdaptiveSoftmax: targets', 'an Int32Array', targets);
     const flat = reshape(rows, [-1, rows.shape[rows.rank - 1]]);
     const int32 = (values: Int32Array) => tensor(values, { backend: rows.backend });
     const clusterOf = (token: number) => this.#cutoffs.findLastIndex((start) => token >= start);

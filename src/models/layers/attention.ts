@@ -13,6 +13,7 @@ import {
   type Tensor,
   transpose,
 } from '../../autograd/index.js';
+import { requireTensors } from '../../autograd/operation.js';
 import { checkLayer, type ModelConfig } from '../config.js';
 import { Module } from '../module.js';
 import { Linear } from './linear.js';
@@ -65,6 +66,7 @@ export class SelfAttention extends Module {
    */
   forward(x: Tensor, cache: Tensor | null, context: AttentionContext, key?: Key): Tensor {
     const { nHead, dHead, dropatt } = this.#config;
+    requireTensors('attention', x, context?.mask);
     const source = cache ? concat([cache, x], 1) : x; // [batch, keys, dModel]
     const keys = source.shape[1];
     // The weight is cut rather than what comes of it, which is far larger.

@@ -13,6 +13,10 @@ import {
   type Tensor,
   within,
 } from '../../autograd/index.js';
+import { requireTensors } from '../../autograd/operation.js';
+import { requireKey } from '../../autograd/random.js';
+import { requireThat, requireWhole } from '../../errors.js';
+import { checkOptions } from '../../options.js';
 import { checkLayer, type ModelConfig } from '../config.js';
 import { Module } from '../module.js';
 import type { SegmentOutput } from '../segment-model.js';
@@ -50,6 +54,7 @@ export class DecoderLayer extends Module {
    * dModel]: as many of the last rows as the mask has.
    */
   forward(x: Tensor, cache: Tensor | null, context: AttentionContext, key?: Key): Tensor {
+    if (key !== undefined) requireKey('layer', key);
     const { attention, attentionNorm, feedForward, feedForwardNorm } = this;
     const [inAttention, behindAttention, inFeedForward, behindFeedForward] = key?.split(4) ?? [];
     const change = (x: Tensor, y: Tensor, drop?: Key) => {
@@ -134,7 +139,17 @@ export class Stack extends Module {
   }
 
   /** Runs the layers on `rows` [batch, queries, dModel]. */
-  forward(rows: Tensor, { mask, cache, key, readFrom = 0 }: StackOptions): StackOutput {
+  forward(rows: Tensor, options: StackOptions): StackOutput {
+    checkOptions('stack', options, { mask: 1, cache: 1, key: 1, readFrom: 1 });
+    const { mask, cache, key, readFrom = 0 } = options ?? {};
+    requireTensors('stack', rows, mask);
+    if (key !== undefined) requireKey('stack', key);
+    requireWhole('stack', 'readFrom', readFrom, 0, rows.shape[1]);
+    if (cache !== undefined) {
+      const fits = Array.isArray(cache) && cache.length >= this.layers.length;
+      requireThat(fits, 'stack: cache', 'a tensor for each layer', cache);
+      requireTensors('stack', ...cache);
+    }
     const context = this.#context(mask);
     const read = rows.shape[1] - readFrom;
     const lastMask = this.#computesAll(key) ? mask : lastRows(mask, read);

@@ -1,6 +1,8 @@
 /** Who may look at whom. */
 import { type Tensor, tensor } from '../../autograd/index.js';
 import type { Backend } from '../../backends/backend.js';
+import { requireFlag, requireWhole } from '../../errors.js';
+import { checkOptions, type OptionNames } from '../../options.js';
 
 /** What a segment consists of: keys are [cache | memory | tokens | memory], queries the same without the cache. */
 export interface SegmentLayout {
@@ -17,6 +19,15 @@ export interface SegmentLayout {
   window?: number;
 }
 
+const layoutNames: OptionNames<SegmentLayout> = {
+  time: 1,
+  cached: 1,
+  numMemTokens: 1,
+  memAtEnd: 1,
+  readMemFromCache: 1,
+  window: 1,
+};
+
 /**
  * The mask of one segment, int32 [queries, keys] with 1 where a query may look at a key, by the
  * rules of the RMT paper's code: every row sees itself and the keys before it; read memory sees
@@ -24,11 +35,25 @@ export interface SegmentLayout {
  * only if `readMemFromCache`.
  */
 export function segmentMask(layout: SegmentLayout, backend?: Backend): Tensor {
-  const { time, cached = 0, numMemTokens = 0, memAtEnd = true, readMemFromCache = false } = layout;
+  checkOptions('segmentMask', layout ?? {}, layoutNames);
+  const {
+    time,
+    cached = 0,
+    numMemTokens = 0,
+    memAtEnd = true,
+    readMemFromCache = false,
+  } = layout ?? {};
+  const { window } = layout ?? {};
+  requireWhole('segmentMask', 'time', time);
+  for (const [name, rows] of Object.entries({ cached, numMemTokens, window: window ?? 0 })) {
+    requireWhole('segmentMask', name, rows, 0);
+  }
+  for (const [name, flag] of Object.entries({ memAtEnd, readMemFromCache })) {
+    requireFlag('segmentMask', name, flag);
+  }
   const queries = numMemTokens + time + (memAtEnd ? numMemTokens : 0);
   const firstWrite = numMemTokens + time;
   const sees = (query: number, key: number): boolean => {
-    const { window } = layout;
     if (window !== undefined) return key <= query && key > query - window;
     const reads = query < numMemTokens;
     const writes = query >= firstWrite;

@@ -9,13 +9,21 @@ import {
   type Tensor,
   tensor,
 } from '../../autograd/index.js';
+import { requireTensors } from '../../autograd/operation.js';
+import { requireThat, requireWhole } from '../../errors.js';
 import type { Placement } from './parameters.js';
 
 /**
  * Rows [sin(p f) | cos(p f)] for each position p, with f_i = 10000^(-2i / d) (Vaswani et al. 2017,
  * section 3.5; in halves, not interleaved, as in the Transformer-XL code). Gives [positions, d].
  */
-export function sinusoids(positions: readonly number[], d: number, placement: Placement): Tensor {
+export function sinusoids(
+  positions: readonly number[],
+  d: number,
+  placement: Placement = {},
+): Tensor {
+  requireThat(Array.isArray(positions), 'sinusoids: positions', 'a list of numbers', positions);
+  requireEven('sinusoids', 'd', d);
   const angles = anglesOf(positions, d, placement);
   return concat([sin(angles), cos(angles)], 1);
 }
@@ -26,9 +34,10 @@ const PUBLISHED_BASE = 10000;
 function anglesOf(
   positions: readonly number[],
   d: number,
-  { dtype, backend }: Placement,
+  placement: Placement,
   base = PUBLISHED_BASE,
 ): Tensor {
+  const { dtype, backend } = placement ?? {};
   const frequencies = Array.from({ length: d / 2 }, (_, i) => base ** ((-2 * i) / d));
   return tensor(
     positions.map((position) => frequencies.map((frequency) => position * frequency)),
@@ -46,6 +55,7 @@ function anglesOf(
  * published code. A table that goes on to distance -(queries - 1) holds every distance (`relative`).
  */
 export function relShift(x: Tensor): Tensor {
+  requireTensors('relShift', x);
   const [queries, distances] = x.shape.slice(-2);
   const batch = x.shape.slice(0, -2);
   const left = x.shape.map((_, axis) => [axis === x.rank - 1 ? 1 : 0, 0] as const);
@@ -62,9 +72,17 @@ export interface Rotations {
 /** The rotations of positions 0, 1, ... `count` - 1 (Su et al. 2021, eq. 15). */
 export function rotations(
   count: number,
-  { dHead, rotaryBase, ...placement }: Placement & { dHead: number; rotaryBase?: number },
+  config: Placement & { dHead: number; rotaryBase?: number },
 ): Rotations {
+  const { dHead, rotaryBase, ...placement } = config ?? {};
+  requireWhole('rotations', 'count', count);
+  requireEven('rotations', 'dHead', dHead);
   const positions = Array.from({ length: count }, (_, position) => position);
   const angles = anglesOf(positions, dHead, placement, rotaryBase);
   return { cos: cos(angles), sin: sin(angles) };
+}
+
+function requireEven(where: string, name: string, value: number): void {
+  requireWhole(where, name, value, 2);
+  requireThat(value % 2 === 0, `${where}: ${name}`, 'even', value);
 }
