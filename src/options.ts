@@ -1,18 +1,41 @@
 /** Options of public functions: the one check that refuses an option that does not exist. */
-import { describe, MemgradError } from './errors.js';
+import { describe, MemgradError, requireThat } from './errors.js';
 
-/** Every option of `T` by name. The type is total: a table that lacks an option, or invents one, does not compile. */
-export type OptionNames<T> = { readonly [Name in keyof Required<T>]: 1 };
+/** What a value must be, in words and as a test, and whether it must be given. */
+export type Kind = readonly [expected: string, fits: (value: never) => unknown, needed?: boolean];
 
 /**
- * Throws `MemgradError` unless `options` is undefined or an object whose names are all in `known`.
- * The message names the nearest option: `lr` suggests `learningRate`.
+ * Every option of `T` by name, with its kind, or 1 where its value is checked elsewhere. The type is
+ * total: a table that lacks an option, or invents one, does not compile.
+ */
+export type OptionNames<T> = { readonly [Name in keyof Required<T>]: 1 | Kind };
+
+/**
+ * Throws `MemgradError` unless `options` is undefined or an object whose names are all in `known`,
+ * with values of the kinds that stand there. The message names the nearest option: `lr` suggests
+ * `learningRate`.
  */
 export function checkOptions<T extends object>(
   where: string,
   options: T | undefined,
   known: OptionNames<T>,
 ): void {
+  checkNames(where, options, known);
+  checkValues(where, options ?? {}, known);
+}
+
+/** Throws `MemgradError` for the first of `values` that isn't of its kind, or is needed and undefined. */
+export function checkValues(where: string, values: object, kinds: object): void {
+  for (const [name, kind] of Object.entries(kinds) as [string, 1 | Kind][]) {
+    if (kind === 1) continue;
+    const [expected, fits, needed] = kind;
+    const value = values[name as never];
+    if (value === undefined && !needed) continue;
+    requireThat(fits(value), `${where}: ${name}`, expected, value);
+  }
+}
+
+function checkNames(where: string, options: unknown, known: object): void {
   if (options === undefined) return;
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     refuse(where, options, known);
@@ -90,3 +113,36 @@ function edits(a: string, b: string): number {
   }
   return row[b.length];
 }
+
+/** The kind, for an option that must be given. */
+export const needed = ([expected, fits]: Kind): Kind => [expected, fits, true];
+
+/** A whole number from `least` to `most`. */
+export const whole = (least = 1, most = Infinity): Kind => [
+  `a whole number ${most === Infinity ? `>= ${least}` : `from ${least} to ${most}`}`,
+  (value: number) => Number.isSafeInteger(value) && value >= least && value <= most,
+];
+
+/** A finite number >= 0, and less than `below`. */
+export const positive = (below = Infinity): Kind => [
+  below === Infinity ? 'a finite number >= 0' : `a number in [0, ${below})`,
+  (value: number) => typeof value === 'number' && value >= 0 && value < below,
+];
+
+/** One of `choices`. */
+export const oneOf = (choices: readonly unknown[]): Kind => [
+  choices.join(' or '),
+  (value) => choices.includes(value),
+];
+
+/** `true` or `false`. */
+export const flag: Kind = ['true or false', (value) => typeof value === 'boolean'];
+
+/** What has the method `name`; `expected` says what that is. */
+export const having = (name: string, expected: string): Kind => [
+  expected,
+  (value) => typeof value?.[name] === 'function',
+];
+
+/** A function. */
+export const callable: Kind = ['a function', (value) => typeof value === 'function'];

@@ -2,7 +2,7 @@
 import { Key, type Parameter, type Tensor } from '../autograd/index.js';
 import { checkConfig, configNames, type MemoryConfig } from './config.js';
 import { Decoder } from './layers/decoder.js';
-import { checkNothing, checkTokens } from './layers/inputs.js';
+import { checkInput, checkNothing } from './layers/inputs.js';
 import { segmentMask } from './layers/mask.js';
 import { memoryRows, perSequence, splitMemory, withMemory } from './layers/memory.js';
 import { allOrNothing } from './layers/parameters.js';
@@ -44,7 +44,7 @@ export class MemTransformer extends SegmentModel<null> {
   }
 
   forward(tokens: Tensor, state: null, key?: Key): SegmentOutput<null> {
-    checkTokens(tokens, key);
+    checkInput(this.config, tokens, key, []);
     checkNothing(state);
     const { decoder } = this;
     const { numMemTokens } = this.config;

@@ -18,35 +18,31 @@ export abstract class Module {
    */
   parameters(): Record<string, Parameter> {
     const found: Record<string, Parameter> = {};
-    const refuse = (path: string, why: string): never => {
-      throw new MemgradError(`parameters: the field '${path}' ${why}.`);
-    };
-    const add = (path: string, parameter: Parameter) => {
-      if (Object.hasOwn(found, path)) refuse(path, 'is there twice; rename one');
-      found[path] = parameter;
-    };
-    const visit = (path: string, value: unknown): void => {
-      const within = (
-        fields: Record<string, Parameter>,
-        see: (path: string, field: Parameter) => void,
-      ) => {
-        for (const [name, field] of Object.entries(fields))
-          see(path ? `${path}.${name}` : name, field);
-      };
-      if (value instanceof Parameter) add(path, value);
-      else if (value instanceof Tensor) {
-        refuse(path, 'is a tensor but not a Parameter; make it one, or keep constants in #fields');
-      } else if (open.has(value)) return;
-      else if (value instanceof Module && value !== this) within(value.parameters(), add);
-      else if (value === this || Array.isArray(value) || isRecord(value)) {
+    // `levels` counts down where parameters would be lost, so that what holds none isn't searched through.
+    const visit = (path: string, value: unknown, levels?: number): void => {
+      if (typeof value !== 'object' || value === null || levels === 0 || open.has(value)) return;
+      const isModule = value instanceof Module && value !== this;
+      if (isModule || value instanceof Tensor) {
+        const isKnown = isModule || value instanceof Parameter;
+        if (levels || !isKnown || Object.hasOwn(found, path)) refuse(path, !isKnown);
+        if (!isModule) found[path] = value as Parameter;
+        else {
+          for (const [name, parameter] of Object.entries(value.parameters())) {
+            visit(`${path}.${name}`, parameter);
+          }
+        }
+      } else if (!ArrayBuffer.isView(value) && !('dtypes' in value)) {
+        const isSeen = value === this || Array.isArray(value) || isRecord(value);
+        const left = levels ? levels - 1 : isSeen ? undefined : 4;
+        const fields = value instanceof Map || value instanceof Set ? [...value] : value;
         open.add(value);
         try {
-          within(value as Record<string, Parameter>, visit);
+          for (const [name, field] of Object.entries(fields)) {
+            visit(path ? `${path}.${name}` : name, field, left);
+          }
         } finally {
           open.delete(value);
         }
-      } else if (holdsTensors(value, 3)) {
-        refuse(path, 'hides parameters; hold them in a Module, a list or a plain record');
       }
     };
     visit('', this);
@@ -65,17 +61,14 @@ export abstract class Module {
   }
 }
 
-function isRecord(value: unknown): boolean {
-  const prototype = typeof value === 'object' && value !== null && Object.getPrototypeOf(value);
+function isRecord(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
 }
 
-/** Whether there are tensors or modules in a Map, a Set or an object, at most `depth` levels down. A backend isn't looked into. */
-function holdsTensors(value: unknown, depth: number): boolean {
-  if (value instanceof Tensor || value instanceof Module) return true;
-  if (typeof value !== 'object' || value === null || depth === 0) return false;
-  if (ArrayBuffer.isView(value) || 'dtypes' in value) return false;
-  const isMap = value instanceof Map;
-  const parts = isMap || value instanceof Set ? [...value] : Object.values(value);
-  return parts.flat().some((part) => holdsTensors(part, depth - 1));
+function refuse(path: string, isTensor: boolean): never {
+  const what = isTensor ? 'a tensor, but no Parameter' : 'not found, or there twice';
+  throw new MemgradError(
+    `parameters: '${path}' is ${what}; hold Parameters in fields, lists, plain records and Modules, and constants in #fields.`,
+  );
 }

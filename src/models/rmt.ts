@@ -1,8 +1,9 @@
 /** The Recurrent Memory Transformer: memory vectors carry what a segment has to tell the next. */
 import { Key, type Parameter, type Tensor } from '../autograd/index.js';
+import { requireWhole } from '../errors.js';
 import { checkConfig, configNames, type RecurrentMemoryConfig } from './config.js';
 import { Decoder } from './layers/decoder.js';
-import { checkBatchSize, checkMemory, checkTokens } from './layers/inputs.js';
+import { checkInput } from './layers/inputs.js';
 import { segmentMask } from './layers/mask.js';
 import {
   type MemoryLayout,
@@ -47,7 +48,7 @@ export class RMT extends SegmentModel<Tensor> {
   }
 
   initialState(batch: number): Tensor {
-    checkBatchSize(batch);
+    requireWhole('initialState', 'batch', batch);
     return perSequence(this.memory, batch);
   }
 
@@ -67,8 +68,7 @@ export class RMT extends SegmentModel<Tensor> {
   }
 
   #check(tokens: Tensor, memory: Tensor, key?: Key): void {
-    checkTokens(tokens, key);
-    checkMemory(memory, tokens, this.config);
+    checkInput(this.config, tokens, key, [[memory, this.config.numMemTokens]]);
   }
 
   get #layout(): MemoryLayout {

@@ -1,8 +1,8 @@
 /** Choosing tokens: greedy, by temperature, among the most likely. */
 import { Key } from '../autograd/index.js';
 import { requireKey } from '../autograd/random.js';
-import { MemgradError, requireThat, requireWhole } from '../errors.js';
-import { checkOptions, type OptionNames } from '../options.js';
+import { MemgradError, requireThat } from '../errors.js';
+import { checkOptions, type Kind, needed, positive, whole } from '../options.js';
 import { Stream } from './stream.js';
 
 /** How a token is chosen. */
@@ -15,7 +15,14 @@ export interface SamplingOptions {
   topP?: number;
 }
 
-const samplingNames: OptionNames<SamplingOptions> = { temperature: 1, topK: 1, topP: 1 };
+const samplingKinds = () => ({
+  temperature: positive(),
+  topK: [
+    'a whole number >= 1',
+    (k) => k === Infinity || (Number.isSafeInteger(k) && k > 0),
+  ] as Kind,
+  topP: ['a number in (0, 1]', (p) => typeof p === 'number' && p > 0 && p <= 1] as Kind,
+});
 
 /**
  * A token drawn from `logits` [vocabulary] with `key`; equal keys draw the same. `topK` is applied
@@ -27,13 +34,8 @@ export function sampleToken(
   options: SamplingOptions = {},
 ): number {
   requireKey('sample', key);
-  checkOptions('sample', options, samplingNames);
+  checkOptions('sample', options, samplingKinds());
   const { temperature = 1, topK = Infinity, topP = 1 } = options;
-  const isTemperature = Number.isFinite(temperature) && temperature >= 0;
-  requireThat(isTemperature, 'sample: temperature', 'a number >= 0', temperature);
-  if (topK !== Infinity) requireWhole('sample', 'topK', topK);
-  const isShare = typeof topP === 'number' && topP > 0 && topP <= 1;
-  requireThat(isShare, 'sample: topP', 'a number in (0, 1]', topP);
   const isList = Array.isArray(logits) || ArrayBuffer.isView(logits);
   const values = isList ? Array.from(logits) : [];
   const areNumbers = isList && values.every((value) => typeof value === 'number');
@@ -77,9 +79,8 @@ export async function* generate(
   options: GenerateOptions,
 ): AsyncGenerator<number, void, void> {
   requireThat(stream instanceof Stream, 'generate: the stream', 'one of model.stream', stream);
-  checkOptions('generate', options, { ...samplingNames, count: 1, seed: 1 });
-  const { count, seed = 0, ...sampling } = options ?? {};
-  requireWhole('generate', 'count', count, 0);
+  checkOptions('sample', options, { ...samplingKinds(), count: needed(whole(0)), seed: 1 });
+  const { count, seed = 0, ...sampling } = options;
   const key = Key.of(seed);
   for (let i = 0; i < count; i++) {
     const logits = stream.logits();

@@ -11,8 +11,8 @@ import {
   treeMap,
 } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
-import { MemgradError, requireThat, requireTokens, requireWhole } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { MemgradError, requireThat, requireTokens } from '../errors.js';
+import { checkOptions, needed, whole } from '../options.js';
 import { type HostArray, readArrays } from './arrays.js';
 import { Module } from './module.js';
 import { isHostArray, namedState, restoredState } from './saved-state.js';
@@ -46,9 +46,8 @@ export class Stream {
   /** Throws `MemgradError` for a length below 1, and for a saved stream that the model cannot have. */
   constructor(model: SegmentModel, options: StreamOptions) {
     requireThat(model instanceof Module, 'stream: the model', 'one of createModel', model);
-    checkOptions('stream', options, { segmentLength: 1, saved: 1 });
-    const { segmentLength, saved } = options ?? {};
-    requireWhole('stream', 'segmentLength', segmentLength);
+    checkOptions('stream', options, { segmentLength: needed(whole()), saved: 1 });
+    const { segmentLength, saved } = options;
     this.#model = model;
     this.#vocabulary = model.config?.nToken;
     this.#backend = Object.values(model.parameters())[0]?.backend;

@@ -1,9 +1,10 @@
 /** Transformer-XL + RMT: a cache of the last rows for what is near, memory for what is far. */
 import { Key, type Parameter, type Tensor } from '../autograd/index.js';
+import { requireWhole } from '../errors.js';
 import { type CachedMemoryConfig, checkConfig, configNames } from './config.js';
 import { type Cache, emptyCache, extendCache } from './layers/cache.js';
 import { Decoder } from './layers/decoder.js';
-import { checkBatchSize, checkCache, checkMemory, checkTokens } from './layers/inputs.js';
+import { cacheParts, checkInput } from './layers/inputs.js';
 import { segmentMask } from './layers/mask.js';
 import { memoryRows, perSequence, splitMemory, withMemory, writeRows } from './layers/memory.js';
 import { allOrNothing } from './layers/parameters.js';
@@ -44,15 +45,14 @@ export class TransformerXLRMT extends SegmentModel<MemoryAndCache> {
   }
 
   initialState(batch: number): MemoryAndCache {
-    checkBatchSize(batch);
+    requireWhole('initialState', 'batch', batch);
     return { memory: perSequence(this.memory, batch), cache: emptyCache(batch, this.config) };
   }
 
   forward(tokens: Tensor, state: MemoryAndCache, key?: Key): SegmentOutput<MemoryAndCache> {
     const { memory, cache } = state ?? {};
-    checkTokens(tokens, key);
-    checkMemory(memory, tokens, this.config);
-    checkCache(cache, tokens, this.config);
+    const carried = cacheParts(cache, this.config);
+    checkInput(this.config, tokens, key, [[memory, this.config.numMemTokens], ...carried]);
     const { decoder, writeTokens } = this;
     const { numMemTokens, memLen, memAtEnd = true, readMemFromCache, sameLength } = this.config;
     const time = tokens.shape[1];

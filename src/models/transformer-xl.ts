@@ -1,9 +1,10 @@
 /** Transformer-XL: every layer also sees the rows that it saw in earlier segments. */
 import { Key, type Tensor } from '../autograd/index.js';
+import { requireWhole } from '../errors.js';
 import { type CacheConfig, checkConfig, configNames } from './config.js';
 import { type Cache, emptyCache, extendCache } from './layers/cache.js';
 import { Decoder } from './layers/decoder.js';
-import { checkBatchSize, checkCache, checkTokens } from './layers/inputs.js';
+import { cacheParts, checkInput } from './layers/inputs.js';
 import { segmentMask } from './layers/mask.js';
 import { allOrNothing } from './layers/parameters.js';
 import { SegmentModel, type SegmentOutput } from './segment-model.js';
@@ -23,13 +24,12 @@ export class TransformerXL extends SegmentModel<Cache> {
   }
 
   initialState(batch: number): Cache {
-    checkBatchSize(batch);
+    requireWhole('initialState', 'batch', batch);
     return emptyCache(batch, this.config);
   }
 
   forward(tokens: Tensor, cache: Cache, key?: Key): SegmentOutput<Cache> {
-    checkTokens(tokens, key);
-    checkCache(cache, tokens, this.config);
+    checkInput(this.config, tokens, key, cacheParts(cache, this.config));
     const { decoder } = this;
     const { memLen, sameLength } = this.config;
     const mask = segmentMask(

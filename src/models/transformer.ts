@@ -2,7 +2,7 @@
 import { Key, type Tensor } from '../autograd/index.js';
 import { checkConfig, configNames, type ModelConfig } from './config.js';
 import { Decoder } from './layers/decoder.js';
-import { checkNothing, checkTokens } from './layers/inputs.js';
+import { checkInput, checkNothing } from './layers/inputs.js';
 import { segmentMask } from './layers/mask.js';
 import { allOrNothing } from './layers/parameters.js';
 import { SegmentModel, type SegmentOutput } from './segment-model.js';
@@ -31,7 +31,7 @@ export class Transformer extends SegmentModel<null> {
   }
 
   forward(tokens: Tensor, state: null, key?: Key): SegmentOutput<null> {
-    checkTokens(tokens, key);
+    checkInput(this.config, tokens, key, []);
     checkNothing(state);
     const { decoder } = this;
     const mask = segmentMask({ time: tokens.shape[1] }, tokens.backend);

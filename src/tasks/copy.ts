@@ -1,7 +1,6 @@
 /** The copy task: read symbols, then write them again. */
 import type { Key } from '../autograd/index.js';
-import { requireWhole } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { checkOptions, whole } from '../options.js';
 import { drawSymbols, FIRST_SYMBOL, START, showSymbols } from './symbols.js';
 import { answerBatch, type Batch, checkDraw, type Split, type Task } from './task.js';
 
@@ -30,11 +29,8 @@ export class Copy implements Task {
 
   /** Throws `MemgradError` unless the options are whole numbers: length and copies >= 1, symbols >= 2. */
   constructor(options: CopyOptions = {}) {
-    checkOptions('copy', options, { length: 1, symbols: 1, copies: 1 });
+    checkOptions('copy', options, { length: whole(), symbols: whole(2), copies: whole() });
     const { length = 24, symbols = 10, copies = 2 } = options;
-    requireWhole('copy', 'length', length);
-    requireWhole('copy', 'symbols', symbols, 2);
-    requireWhole('copy', 'copies', copies);
     this.length = length;
     this.#symbols = symbols;
     this.#copies = copies;

@@ -1,7 +1,7 @@
 /** The memorize task: keep what came first through everything that follows. */
 import type { Key } from '../autograd/index.js';
 import { requireWhole } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { checkOptions, whole } from '../options.js';
 import { drawSymbols, FIRST_SYMBOL, START, showSymbols } from './symbols.js';
 import { answerBatch, type Batch, checkDraw, type Split, type Task } from './task.js';
 
@@ -32,11 +32,9 @@ export class Memorize implements Task {
 
   /** Throws `MemgradError` unless the options are whole numbers: length >= kept >= 1, symbols >= 2. */
   constructor(options: MemorizeOptions = {}) {
-    checkOptions('memorize', options, { length: 1, kept: 1, symbols: 1 });
+    checkOptions('memorize', options, { length: 1, kept: whole(), symbols: whole(2) });
     const { length = 64, kept = 8, symbols = 10 } = options;
-    requireWhole('memorize', 'kept', kept);
     requireWhole('memorize', 'length', length, kept);
-    requireWhole('memorize', 'symbols', symbols, 2);
     this.length = length;
     this.#kept = kept;
     this.#symbols = symbols;

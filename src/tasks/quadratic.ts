@@ -1,7 +1,7 @@
 /** Quadratic equations: solve them step by step, each step in a block of its own. */
 import type { Key } from '../autograd/index.js';
-import { requireTokens, requireWhole } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { requireTokens } from '../errors.js';
+import { checkOptions, whole } from '../options.js';
 import { drawFrom } from './held-out.js';
 import { answerBatch, type Batch, checkDraw, type Split, type Task } from './task.js';
 
@@ -49,9 +49,8 @@ export class Quadratic implements Task {
 
   /** Throws `MemgradError` unless `range` is a whole number from 2 to 100. */
   constructor(options: QuadraticOptions = {}) {
-    checkOptions('quadratic', options, { range: 1 });
+    checkOptions('quadratic', options, { range: whole(2, 100) });
     const { range = 100 } = options;
-    requireWhole('quadratic', 'range', range, 2, 100);
     this.length = range;
   }
 

@@ -1,7 +1,7 @@
 /** Associative retrieval: read pairs of key and value, then say the value of one key. */
 import type { Key } from '../autograd/index.js';
-import { requireThat, requireTokens, requireWhole } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { requireTokens } from '../errors.js';
+import { checkOptions, oneOf, whole } from '../options.js';
 import { drawFrom } from './held-out.js';
 import { answerBatch, type Batch, checkDraw, type Split, type Task } from './task.js';
 
@@ -42,11 +42,8 @@ export class Retrieval implements Task {
 
   /** Throws `MemgradError` unless `pairs` is a whole number from 1 to 26 and `queries` is all or one. */
   constructor(options: RetrievalOptions = {}) {
-    checkOptions('retrieval', options, { pairs: 1, queries: 1 });
+    checkOptions('retrieval', options, { pairs: whole(1, KEYS), queries: oneOf(queryChoices) });
     const { pairs = 4, queries = 'all' } = options;
-    requireWhole('retrieval', 'pairs', pairs, 1, KEYS);
-    const isChoice = queryChoices.includes(queries);
-    requireThat(isChoice, 'retrieval: queries', queryChoices.join(' or '), queries);
     this.length = pairs;
     this.#queries = queries;
   }

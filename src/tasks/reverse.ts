@@ -1,7 +1,6 @@
 /** The reverse task: read symbols, then write them from the last to the first. */
 import type { Key } from '../autograd/index.js';
-import { requireWhole } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { checkOptions, whole } from '../options.js';
 import { drawSymbols, FIRST_SYMBOL, START, showSymbols } from './symbols.js';
 import { answerBatch, type Batch, checkDraw, type Split, type Task } from './task.js';
 
@@ -24,10 +23,8 @@ export class Reverse implements Task {
 
   /** Throws `MemgradError` unless the options are whole numbers: length >= 1, symbols >= 2. */
   constructor(options: ReverseOptions = {}) {
-    checkOptions('reverse', options, { length: 1, symbols: 1 });
+    checkOptions('reverse', options, { length: whole(), symbols: whole(2) });
     const { length = 24, symbols = 10 } = options;
-    requireWhole('reverse', 'length', length);
-    requireWhole('reverse', 'symbols', symbols, 2);
     this.length = length;
     this.#symbols = symbols;
     this.vocabulary = FIRST_SYMBOL + symbols;

@@ -54,16 +54,6 @@ export interface Sample {
   readonly answer: ArrayLike<number>;
 }
 
-/** Lengths of the prompt and the answer. Throws unless both are lists of one token or more. */
-function lengthsOf(sample: Sample): readonly [number, number] {
-  const { prompt, answer } = sample ?? {};
-  for (const [name, tokens] of Object.entries({ prompt, answer })) {
-    requireTokens(`batch: ${name}`, tokens);
-    requireWhole(`batch: ${name}`, 'length', tokens.length);
-  }
-  return [prompt.length, answer.length];
-}
-
 /**
  * A batch of `size` samples, all of the same lengths, in the format of the RMT paper: inputs are
  * [prompt, answer] without its last token, targets without its first, and only the answer counts.
@@ -74,13 +64,16 @@ function lengthsOf(sample: Sample): readonly [number, number] {
 export function answerBatch(size: number, sample: (row: number) => Sample, judged?: number): Batch {
   requireWhole('batch', 'size', size);
   requireThat(typeof sample === 'function', 'batch: sample', 'a function', sample);
-  const samples = Array.from({ length: size }, (_, row) => sample(row));
-  const [promptLength, answerLength] = lengthsOf(samples[0]);
+  const samples = Array.from({ length: size }, (_, row) => Object(sample(row)) as Sample);
   for (const one of samples) {
-    const lengths = lengthsOf(one);
-    requireWhole('batch', 'the length of each prompt', lengths[0], promptLength, promptLength);
-    requireWhole('batch', 'the length of each answer', lengths[1], answerLength, answerLength);
+    for (const name of ['prompt', 'answer'] as const) {
+      requireTokens(`batch: ${name}`, one[name]);
+      const expected = samples[0][name].length || 1;
+      const { length } = one[name];
+      requireThat(length === expected, `batch: each ${name}`, `${expected} tokens long`, length);
+    }
   }
+  const [promptLength, answerLength] = [samples[0].prompt.length, samples[0].answer.length];
   if (judged !== undefined) requireWhole('batch', 'judged', judged, 1, answerLength);
   const time = promptLength + answerLength - 1;
   const inputs = new Int32Array(size * time);

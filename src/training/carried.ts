@@ -6,8 +6,9 @@ import type { HostArray } from '../models/arrays.js';
 import { EncoderRMT } from '../models/encoder-rmt.js';
 import { isHostArray, namedState, restoredState } from '../models/saved-state.js';
 import type { SegmentModel } from '../models/segment-model.js';
+import { checkValues } from '../options.js';
 import type { AnyTask } from '../tasks/index.js';
-import { requireCarry, requireFit } from './check.js';
+import { carryKind, requireFit } from './check.js';
 import type { Named } from './optimizers.js';
 import type { Carry } from './stream-loss.js';
 
@@ -21,7 +22,7 @@ export class Carried {
 
   /** Takes `carry` over and frees the one before. */
   keep(carry: Carry | undefined): void {
-    if (carry !== undefined) requireCarry('Carried', carry);
+    checkValues('Carried', { carry }, { carry: carryKind });
     for (const part of treeLeaves(this.carry)) part.dispose();
     this.carry = carry;
   }
@@ -34,7 +35,7 @@ export class Carried {
 
 /** The tensors of `carry` by name, for saving: `states.I.J` and `inputs.I`; none for undefined. */
 export function namedCarry(carry: Carry | undefined): Named<Tensor> {
-  if (carry !== undefined) requireCarry('namedCarry', carry);
+  checkValues('namedCarry', { carry }, { carry: carryKind });
   const { states, inputs } = carry ?? { states: [], inputs: [] };
   const named = states.map((state, i) => namedState(`states.${i}`, state));
   return Object.assign(namedState('inputs', inputs), ...named);

@@ -1,6 +1,6 @@
 /** A curriculum: begin with short samples, grow when they are mastered, then cut them finer. */
 import { describe, MemgradError, requireNumber, requireThat, requireWhole } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { checkOptions, needed, whole } from '../options.js';
 import type { Task } from '../tasks/task.js';
 
 /** Options of a curriculum. */
@@ -47,12 +47,14 @@ export class Curriculum {
   ) {
     const grows = typeof target?.withLength === 'function';
     requireThat(grows, 'curriculum: the task', 'one whose samples have a length', target);
-    checkOptions('curriculum', options, { start: 1, by: 1, cuts: 1, at: 1, window: 1 });
-    const { start, by, cuts = [], at = 0.97, window = 10 } = options ?? {};
-    for (const [name, value] of Object.entries({ start, by, window })) {
-      requireWhole('curriculum', name, value);
-    }
-    requireThat(Array.isArray(cuts), 'curriculum: cuts', 'a list', cuts);
+    checkOptions('curriculum', options, {
+      start: needed(whole()),
+      by: needed(whole()),
+      cuts: ['a list', Array.isArray],
+      at: 1,
+      window: whole(),
+    });
+    const { start, by, cuts = [], at = 0.97, window = 10 } = options;
     for (const [i, cut] of cuts.entries()) {
       requireWhole('curriculum', 'each of cuts', cut);
       if (i === 0 || cut < cuts[i - 1]) continue;

@@ -2,10 +2,10 @@
 import { argmax, scope } from '../autograd/index.js';
 import { requireTokens, requireWhole } from '../errors.js';
 import type { EncoderRMT } from '../models/encoder-rmt.js';
-import { checkOptions, type OptionNames } from '../options.js';
+import { callable, checkOptions, oneOf, whole } from '../options.js';
 import type { DocumentTask } from '../tasks/documents.js';
 import type { Part } from '../tasks/stream.js';
-import { checkDocuments, requireFit, requirePart, requireProgress } from './check.js';
+import { checkDocuments, requireFit } from './check.js';
 import { lastLogits } from './lessons.js';
 
 /** Options of `evaluateDocuments`. */
@@ -20,14 +20,6 @@ export interface EvaluateDocumentsOptions {
   onProgress?: (share: number) => void | Promise<void>;
 }
 
-const optionNames: OptionNames<EvaluateDocumentsOptions> = {
-  model: 1,
-  task: 1,
-  part: 1,
-  batchSize: 1,
-  onProgress: 1,
-};
-
 /** How well documents were classified. */
 export interface DocumentEvaluation {
   readonly accuracy: number;
@@ -40,12 +32,15 @@ export interface DocumentEvaluation {
 export async function evaluateDocuments(
   options: EvaluateDocumentsOptions,
 ): Promise<DocumentEvaluation> {
-  checkOptions('evaluateDocuments', options, optionNames);
+  checkOptions('evaluateDocuments', options, {
+    model: 1,
+    task: 1,
+    part: oneOf(['train', 'validation', 'test']),
+    batchSize: whole(),
+    onProgress: callable,
+  });
   const { model, task, part = 'test', batchSize = 8, onProgress } = options ?? {};
   requireFit('evaluateDocuments', model, task, 'documents');
-  requirePart('evaluateDocuments', part);
-  requireProgress('evaluateDocuments', onProgress);
-  requireWhole('evaluateDocuments', 'batchSize', batchSize);
   const all = task.all(part);
   const where = `evaluateDocuments: the task '${task.name}'`;
   checkDocuments(where, all, task.vocabulary, task.classes.length);

@@ -1,12 +1,11 @@
 /** How well a language model predicts a part of a text that it has not been trained on. */
 import { scope } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
-import { requireWhole } from '../errors.js';
 import type { SegmentModel } from '../models/segment-model.js';
-import { checkOptions, type OptionNames } from '../options.js';
+import { callable, checkOptions, needed, oneOf, whole } from '../options.js';
 import type { Part, StreamTask } from '../tasks/stream.js';
 import { Carried } from './carried.js';
-import { checkBatch, requireFit, requirePart, requireProgress } from './check.js';
+import { checkBatch, requireFit } from './check.js';
 import { cutSegments } from './segments.js';
 import { streamLoss } from './stream-loss.js';
 
@@ -26,17 +25,6 @@ export interface EvaluateStreamOptions {
   onProgress?: (share: number) => void | Promise<void>;
 }
 
-const optionNames: OptionNames<EvaluateStreamOptions> = {
-  model: 1,
-  task: 1,
-  segmentLength: 1,
-  part: 1,
-  batchSize: 1,
-  segments: 1,
-  backend: 1,
-  onProgress: 1,
-};
-
 /** How well a text was predicted. */
 export interface StreamEvaluation {
   /** Mean cross-entropy in nats. */
@@ -51,14 +39,18 @@ export interface StreamEvaluation {
 
 /** Reads parallel streams from their start, every token once, with the state carried along each. */
 export async function evaluateStream(options: EvaluateStreamOptions): Promise<StreamEvaluation> {
-  checkOptions('evaluateStream', options, optionNames);
+  checkOptions('evaluateStream', options, {
+    model: 1,
+    task: 1,
+    segmentLength: needed(whole()),
+    part: oneOf(['train', 'validation', 'test']),
+    batchSize: whole(),
+    segments: whole(),
+    backend: 1,
+    onProgress: callable,
+  });
   const { model, task, segmentLength, part = 'test', batchSize = 16, backend } = options ?? {};
   requireFit('evaluateStream', model, task, 'segment');
-  requirePart('evaluateStream', part);
-  requireProgress('evaluateStream', options.onProgress);
-  requireWhole('evaluateStream', 'segmentLength', segmentLength);
-  requireWhole('evaluateStream', 'batchSize', batchSize);
-  requireWhole('evaluateStream', 'segments', options.segments ?? 1);
   const there = task.segments(part, batchSize, segmentLength);
   const segments = Math.min(there, options.segments ?? there);
   const carried = new Carried();

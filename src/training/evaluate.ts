@@ -9,11 +9,11 @@ import {
   treeLeaves,
 } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
-import { requireFlag, requireWhole } from '../errors.js';
+import { requireWhole } from '../errors.js';
 import type { SegmentModel } from '../models/segment-model.js';
-import { checkOptions, type OptionNames } from '../options.js';
+import { callable, checkOptions, flag, needed, whole } from '../options.js';
 import { type Batch, IGNORED, type Task } from '../tasks/task.js';
-import { checkBatch, requireFit, requireLanguageModel, requireProgress } from './check.js';
+import { checkBatch, requireFit, requireLanguageModel } from './check.js';
 import { columns } from './segments.js';
 
 /** Options of `evaluate`. */
@@ -37,18 +37,6 @@ export interface EvaluateOptions {
   onProgress?: (share: number) => void | Promise<void>;
 }
 
-const optionNames: OptionNames<EvaluateOptions> = {
-  model: 1,
-  task: 1,
-  segmentLength: 1,
-  samples: 1,
-  batchSize: 1,
-  seed: 1,
-  backend: 1,
-  likeReference: 1,
-  onProgress: 1,
-};
-
 /** How well the held-out sequences were answered. */
 export interface Evaluation {
   /** Share of answer tokens that were right. */
@@ -65,13 +53,20 @@ export interface Evaluation {
  * predictions: no ground truth stands anywhere in the answer, not even at the start of a segment.
  */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
-  checkOptions('evaluate', options, optionNames);
-  const { model, task, segmentLength, samples = 256, batchSize = 64, seed = 0 } = options ?? {};
+  checkOptions('evaluate', options, {
+    model: 1,
+    task: 1,
+    segmentLength: needed(whole()),
+    samples: whole(),
+    batchSize: whole(),
+    seed: 1,
+    backend: 1,
+    likeReference: flag,
+    onProgress: callable,
+  });
+  const { model, task, segmentLength, samples = 256, batchSize = 64, seed = 0 } = options;
   requireFit('evaluate', model, task, 'batch');
-  requireProgress('evaluate', options.onProgress);
   const { backend, likeReference = false } = options;
-  requireWhole('evaluate', 'samples', samples);
-  requireWhole('evaluate', 'batchSize', batchSize);
   const key = Key.of(seed).fold(2); // 0 draws training batches, 1 dropout
   let right = 0;
   let asked = 0;
@@ -120,10 +115,9 @@ export async function answer(
 ): Promise<Int32Array> {
   requireLanguageModel('answer', model);
   checkBatch('answer', batch);
-  checkOptions('answer', options, { backend: 1, likeReference: 1 });
+  checkOptions('answer', options, { backend: 1, likeReference: flag });
   requireWhole('evaluate', 'segmentLength', segmentLength);
   const { backend, likeReference = false } = options;
-  requireFlag('evaluate', 'likeReference', likeReference);
   const { size, time, promptLength, answerStart = 0 } = batch;
   requireWhole('evaluate', 'promptLength', promptLength, 1, time);
   requireWhole('evaluate', 'answerStart', answerStart, 0, time);

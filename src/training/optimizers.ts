@@ -1,7 +1,8 @@
 /** Optimisers: they alone give parameters new values. */
 import { adamStep, add, mul, Parameter, scope, sub, Tensor, zeros } from '../autograd/index.js';
+import { sameShape } from '../autograd/tensor.js';
 import { describe, MemgradError, requireThat, requireWhole } from '../errors.js';
-import { checkOptions, type OptionNames, suggest } from '../options.js';
+import { checkOptions, positive, suggest } from '../options.js';
 
 /** Parameters, or their gradients, by name. */
 export type Named<T extends Tensor> = Readonly<Record<string, T>>;
@@ -44,9 +45,7 @@ abstract class Base implements Optimizer {
   protected abstract readonly kinds: readonly string[];
   readonly #moments = new Map<string, Parameter>();
 
-  constructor(readonly learningRate: number) {
-    checkNumber('learningRate', learningRate);
-  }
+  constructor(readonly learningRate: number) {}
 
   /** The new value of each parameter, and of what the rule keeps for it. */
   protected abstract updates(
@@ -56,24 +55,29 @@ abstract class Base implements Optimizer {
   ): Update[];
 
   step(parameters: Named<Parameter>, gradients: Named<Tensor>, options?: StepOptions): void {
-    checkOptions('step', options, { rate: 1, gradientScale: 1 });
+    checkOptions('optimizer', options, { rate: positive(), gradientScale: positive() });
     const { rate = this.learningRate, gradientScale = 1 } = options ?? {};
-    checkNumber('rate', rate);
-    checkNumber('gradientScale', gradientScale);
     checkGradients(parameters, gradients);
-    const { size } = this.#moments;
     scope(() => {
-      this.count++;
-      let updates: Update[];
-      try {
-        updates = this.updates(parameters, gradients, { rate, gradientScale });
-      } catch (error) {
-        this.count--;
-        this.#forget(size);
-        throw error;
-      }
+      const updates = this.#orUndo(this.count + 1, () =>
+        this.updates(parameters, gradients, { rate, gradientScale }),
+      );
       for (const [target, value] of updates) target.assign(value);
     });
+  }
+
+  /** Counts `steps` steps and runs `f`. When it throws, the count and the moments are as before. */
+  #orUndo<T>(steps: number, f: () => T): T {
+    const before = this.count;
+    const { size } = this.#moments;
+    this.count = steps;
+    try {
+      return f();
+    } catch (error) {
+      this.count = before;
+      this.#forget(size);
+      throw error;
+    }
   }
 
   /** Frees all but the first `size` moments. */
@@ -106,18 +110,13 @@ abstract class Base implements Optimizer {
 
   resume(parameters: Named<Parameter>, steps: number): Named<Parameter> {
     requireWhole('optimizer', 'steps', steps, 0);
-    checkNamed('parameters', parameters, Parameter);
-    const { size } = this.#moments;
-    try {
+    checkGradients(parameters, parameters);
+    this.#orUndo(steps, () => {
       for (const kind of steps > 0 ? this.kinds : []) {
         for (const [name, parameter] of Object.entries(parameters))
           this.moment(kind, name, parameter);
       }
-    } catch (error) {
-      this.#forget(size);
-      throw error;
-    }
-    this.count = steps;
+    });
     return this.state();
   }
 
@@ -144,11 +143,13 @@ export class SGD extends Base {
 
   /** Throws `MemgradError` for an option out of range. */
   constructor(options: SGDOptions = {}) {
-    checkOptions('optimizer', options, { learningRate: 1, momentum: 1, weightDecay: 1 });
+    checkOptions('optimizer', options, {
+      learningRate: positive(),
+      momentum: positive(1),
+      weightDecay: positive(),
+    });
     const { learningRate = 1e-3, momentum = 0, weightDecay = 0 } = options;
     super(learningRate);
-    checkNumber('momentum', momentum, 1);
-    checkNumber('weightDecay', weightDecay);
     this.kinds = momentum === 0 ? [] : ['velocity'];
     this.#momentum = momentum;
     this.#weightDecay = weightDecay;
@@ -185,13 +186,6 @@ export interface AdamOptions {
   weightDecay?: number;
 }
 
-const adamNames: OptionNames<AdamOptions> = {
-  learningRate: 1,
-  betas: 1,
-  epsilon: 1,
-  weightDecay: 1,
-};
-
 /** Adam (Kingma and Ba 2015, arXiv 1412.6980) as in PyTorch: weight decay is added to the gradient. */
 export class Adam extends Base {
   protected readonly kinds = ['first', 'second'] as const;
@@ -201,14 +195,19 @@ export class Adam extends Base {
 
   /** Throws `MemgradError` for an option out of range. */
   constructor(options: AdamOptions = {}) {
-    checkOptions('optimizer', options, adamNames);
+    const [range, isBeta] = positive(1);
+    checkOptions('optimizer', options, {
+      learningRate: positive(),
+      betas: [
+        `two of ${range}`,
+        (betas: readonly never[]) =>
+          Array.isArray(betas) && betas.length === 2 && betas.every(isBeta),
+      ],
+      epsilon: positive(),
+      weightDecay: positive(),
+    });
     const { learningRate = 1e-3, betas = [0.9, 0.999], epsilon = 1e-8, weightDecay = 0 } = options;
     super(learningRate);
-    const arePair = Array.isArray(betas) && betas.length === 2;
-    requireThat(arePair, 'optimizer: betas', 'a list of two', betas);
-    for (const beta of betas) checkNumber('betas', beta, 1);
-    checkNumber('epsilon', epsilon);
-    checkNumber('weightDecay', weightDecay);
     this.#betas = [betas[0], betas[1]];
     this.#epsilon = epsilon;
     this.weightDecay = weightDecay;
@@ -253,47 +252,27 @@ export class AdamW extends Adam {
   }
 }
 
-function checkNumber(name: string, value: number, below = Infinity): void {
-  const range = below === Infinity ? 'a finite number >= 0' : `a number in [0, ${below})`;
-  const fits = typeof value === 'number' && value >= 0 && value < below;
-  requireThat(fits, `optimizer: ${name}`, range, value);
-}
-
-/** Throws unless `named` is a record of `Kind`. */
-function checkNamed(
-  what: string,
-  named: Named<Tensor>,
-  Kind: typeof Parameter | typeof Tensor,
-): void {
-  const fits =
-    typeof named === 'object' &&
-    named !== null &&
-    Object.values(named).every((value) => value instanceof Kind);
-  requireThat(
-    fits,
-    `optimizer: the ${what}`,
-    'a record of tensors, as parameters() and grad return',
-    named,
-  );
-}
-
 /** Throws unless every parameter has a gradient that fits it, and every gradient a parameter. */
 function checkGradients(parameters: Named<Parameter>, gradients: Named<Tensor>): void {
-  checkNamed('parameters', parameters, Parameter);
-  checkNamed('gradients', gradients, Tensor);
-  for (const name of Object.keys({ ...parameters, ...gradients })) {
-    const [parameter, gradient] = [parameters, gradients].map((all) =>
-      Object.hasOwn(all, name) ? all[name] : undefined,
-    );
+  for (const name in { ...requireNamed(parameters), ...requireNamed(gradients) }) {
+    const [parameter, gradient] = [parameters[name], gradients[name]];
     const fits =
-      parameter?.shape.join() === gradient?.shape.join() &&
-      parameter?.dtype === gradient?.dtype &&
-      parameter?.backend === gradient?.backend;
+      parameter instanceof Parameter &&
+      gradient instanceof Tensor &&
+      sameShape(parameter.shape, gradient.shape) &&
+      parameter.dtype === gradient.dtype &&
+      parameter.backend === gradient.backend;
     if (fits) continue;
     throw new MemgradError(
-      `optimizer: for ${describe(name)} the gradient is ${gradient ?? 'missing'}, expected the shape and dtype of ${parameter ?? 'a parameter, which is missing'}.`,
+      `optimizer: the gradient is ${gradient} for ${describe(name)}, expected the shape and dtype of ${parameter}.`,
     );
   }
+}
+
+function requireNamed<T extends Tensor>(named: Named<T>): Named<T> {
+  const isRecord = typeof named === 'object' && named;
+  requireThat(isRecord, 'optimizer: parameters and gradients', 'records of tensors', named);
+  return named;
 }
 
 const optimizers = { sgd: SGD, adam: Adam, adamw: AdamW };

@@ -1,6 +1,6 @@
 /** Learning rates over time, as factors of the optimiser's own rate. */
 import { describe, MemgradError, requireNumber, requireThat, requireWhole } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { checkOptions, whole } from '../options.js';
 
 /** Gives the factor for each step, counted from 1. */
 export interface Schedule {
@@ -67,9 +67,8 @@ export interface PlateauOptions {
 
 /** Lowers the rate whenever the loss, averaged over the last tenth of `patience`, got no better for `patience` steps. */
 export function onPlateau(options: PlateauOptions = {}): Schedule {
-  checkOptions('onPlateau', options, { factor: 1, patience: 1 });
+  checkOptions('onPlateau', options, { factor: 1, patience: whole() });
   const { factor = 0.5, patience = 1000 } = options;
-  requireWhole('onPlateau', 'patience', patience);
   if (!isShare(factor) || factor === 0 || factor === 1) {
     throw new MemgradError(`onPlateau: factor must lie between 0 and 1, got ${describe(factor)}.`);
   }

@@ -15,9 +15,9 @@ import {
 } from '../autograd/index.js';
 import { requireKey } from '../autograd/random.js';
 import type { Backend } from '../backends/backend.js';
-import { requireFlag, requireThat, requireWhole } from '../errors.js';
+import { requireThat, requireWhole } from '../errors.js';
 import { detach, type SegmentModel } from '../models/segment-model.js';
-import { checkOptions, type OptionNames } from '../options.js';
+import { callable, checkOptions, flag, whole } from '../options.js';
 import { type Batch, IGNORED } from '../tasks/task.js';
 import { checkBatch, requireLanguageModel } from './check.js';
 
@@ -53,10 +53,8 @@ export function columns(
   start: number,
   count: number,
 ): Int32Array {
-  const { size, time } = batch ?? {};
-  requireWhole('columns', 'size', size);
-  requireWhole('columns', 'time', time);
-  requireThat(values instanceof Int32Array, 'columns: values', 'an Int32Array', values);
+  checkBatch('columns', { ...batch, inputs: values, targets: values });
+  const { size, time } = batch;
   requireWhole('columns', 'start', start, 0, time);
   requireWhole('columns', 'count', count, 0, time - start);
   const part = new Int32Array(size * count);
@@ -88,14 +86,6 @@ export interface ReadOptions {
   backend?: Backend;
 }
 
-const readNames: OptionNames<ReadOptions> = {
-  key: 1,
-  bpttDepth: 1,
-  checkpointSegments: 1,
-  seeStateGradient: 1,
-  backend: 1,
-};
-
 /** Throws `MemgradError` unless `size` sequences can be read with `model` so. */
 export function checkRead(
   where: string,
@@ -105,13 +95,15 @@ export function checkRead(
 ): void {
   requireLanguageModel(where, model);
   requireWhole(where, 'size', size);
-  checkOptions(where, options, readNames);
-  const { key, bpttDepth = 0, seeStateGradient } = options;
+  const { key, bpttDepth } = options ?? {};
+  checkOptions(where, options, {
+    key: 1,
+    bpttDepth: bpttDepth === Infinity ? 1 : whole(0),
+    checkpointSegments: flag,
+    seeStateGradient: callable,
+    backend: 1,
+  });
   if (key !== undefined) requireKey(where, key);
-  if (bpttDepth !== Infinity) requireWhole(where, 'bpttDepth', bpttDepth, 0);
-  requireFlag(where, 'checkpointSegments', options.checkpointSegments);
-  const sees = seeStateGradient === undefined || typeof seeStateGradient === 'function';
-  requireThat(sees, `${where}: seeStateGradient`, 'a function', seeStateGradient);
 }
 
 /** Throws `MemgradError` unless `segment` is one of `size` sequences. */

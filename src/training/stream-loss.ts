@@ -11,8 +11,9 @@ import {
 } from '../autograd/index.js';
 import { requireWhole } from '../errors.js';
 import { detach, type SegmentModel } from '../models/segment-model.js';
+import { checkValues } from '../options.js';
 import { IGNORED } from '../tasks/task.js';
-import { requireCarry } from './check.js';
+import { carryKind } from './check.js';
 import { checkRead, type ReadOptions, requireSegment, type Segment } from './segments.js';
 
 /** What is carried from one segment of a stream to the next, all of it constants. */
@@ -51,7 +52,7 @@ export function streamLoss(
   const { key, bpttDepth = 0, backend } = options;
   requireWhole('streamLoss', 'bpttDepth', bpttDepth, 0);
   requireSegment('streamLoss', segment, size);
-  if (carry !== undefined) requireCarry('streamLoss', carry);
+  checkValues('streamLoss', { carry }, { carry: carryKind });
   const { inputs, targets, time, counted } = segment;
   const place = { shape: [size, time], backend };
   const { states, inputs: earlier } = carry ?? { states: [model.initialState(size)], inputs: [] };

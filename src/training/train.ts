@@ -1,10 +1,10 @@
 /** The training loop: the one that the command line, the tests and every page run. */
 import { Key, scope, type Tensor } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
-import { MemgradError, requireFlag, requireNumber, requireThat, requireWhole } from '../errors.js';
+import { MemgradError, requireNumber } from '../errors.js';
 import type { EncoderRMT } from '../models/encoder-rmt.js';
 import type { SegmentModel } from '../models/segment-model.js';
-import { checkOptions, type OptionNames } from '../options.js';
+import { checkOptions, flag, having, needed, oneOf, whole } from '../options.js';
 import type { AnyTask } from '../tasks/index.js';
 import { Carried } from './carried.js';
 import { requireFit } from './check.js';
@@ -207,52 +207,29 @@ function breathe(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve));
 }
 
-const optionNames: OptionNames<TrainOptions> = {
-  model: 1,
-  task: 1,
-  optimizer: 1,
-  segmentLength: 1,
-  steps: 1,
-  stepsTaken: 1,
-  carried: 1,
-  batchSize: 1,
-  seed: 1,
-  schedule: 1,
-  clip: 1,
-  bpttDepth: 1,
-  checkpointSegments: 1,
-  nonFinite: 1,
-  checkFinite: 1,
-  curriculum: 1,
-  backend: 1,
-  signal: 1,
-};
-
 function check(options: TrainOptions): void {
-  checkOptions('train', options, optionNames);
-  const { model, task, optimizer, segmentLength, steps, schedule, curriculum, carried, signal } =
-    options ?? {};
-  const { stepsTaken = 0, batchSize = 32, clip, bpttDepth = 0, nonFinite = 'stop' } = options ?? {};
-  requireFit('train', model, task);
-  const optimizes = typeof optimizer?.step === 'function';
-  requireThat(optimizes, 'train: optimizer', 'an optimiser, such as new AdamW()', optimizer);
-  requireWhole('train', 'segmentLength', segmentLength);
-  requireWhole('train', 'steps', steps);
-  requireWhole('train', 'stepsTaken', stepsTaken, 0);
-  requireWhole('train', 'batchSize', batchSize);
-  requireWhole('train', 'bpttDepth', bpttDepth, 0);
-  const clips = clip === undefined || (typeof clip === 'number' && clip > 0 && clip < Infinity);
-  requireThat(clips, 'train: clip', 'a finite number > 0', clip);
-  requireFlag('train', 'checkpointSegments', options.checkpointSegments);
-  requireFlag('train', 'checkFinite', options.checkFinite);
-  const choices = nonFiniteChoices.join(' or ');
-  requireThat(nonFiniteChoices.includes(nonFinite), 'train: nonFinite', choices, nonFinite);
-  const scheduled = schedule === undefined || typeof schedule?.factor === 'function';
-  requireThat(scheduled, 'train: schedule', 'a schedule, such as cosine(steps)', schedule);
-  const grows = curriculum === undefined || curriculum?.target === task;
-  requireThat(grows, 'train: curriculum', 'a Curriculum of the same task', curriculum);
-  const carries = carried === undefined || carried instanceof Carried;
-  requireThat(carries, 'train: carried', 'a Carried', carried);
-  const ends = signal === undefined || typeof signal?.aborted === 'boolean';
-  requireThat(ends, 'train: signal', 'the signal of an AbortController', signal);
+  checkOptions('train', options, {
+    model: 1,
+    task: 1,
+    optimizer: needed(having('step', 'an optimiser, as new AdamW()')),
+    segmentLength: needed(whole()),
+    steps: needed(whole()),
+    stepsTaken: whole(0),
+    carried: having('keep', 'a Carried'),
+    batchSize: whole(),
+    seed: 1,
+    schedule: having('factor', 'a schedule, as cosine(steps)'),
+    clip: ['a finite number > 0', (clip) => Number.isFinite(clip) && clip > 0],
+    bpttDepth: whole(0),
+    checkpointSegments: flag,
+    nonFinite: oneOf(nonFiniteChoices),
+    checkFinite: flag,
+    curriculum: [
+      'a Curriculum of the same task',
+      (curriculum?: Curriculum | null) => curriculum?.target === options.task,
+    ],
+    backend: 1,
+    signal: having('throwIfAborted', 'an AbortSignal'),
+  });
+  requireFit('train', options.model, options.task);
 }

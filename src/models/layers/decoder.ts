@@ -10,13 +10,12 @@ import {
   mul,
   type Parameter,
   report,
-  type Tensor,
+  Tensor,
   within,
 } from '../../autograd/index.js';
 import { requireTensors } from '../../autograd/operation.js';
 import { requireKey } from '../../autograd/random.js';
-import { requireThat, requireWhole } from '../../errors.js';
-import { checkOptions } from '../../options.js';
+import { checkOptions, whole } from '../../options.js';
 import { checkLayer, type ModelConfig } from '../config.js';
 import { Module } from '../module.js';
 import type { SegmentOutput } from '../segment-model.js';
@@ -140,16 +139,19 @@ export class Stack extends Module {
 
   /** Runs the layers on `rows` [batch, queries, dModel]. */
   forward(rows: Tensor, options: StackOptions): StackOutput {
-    checkOptions('stack', options, { mask: 1, cache: 1, key: 1, readFrom: 1 });
+    checkOptions('stack', options, {
+      mask: 1,
+      cache: [
+        'a tensor for each layer',
+        (cache: readonly unknown[]) =>
+          Array.isArray(cache) && this.layers.every((_, i) => cache[i] instanceof Tensor),
+      ],
+      key: 1,
+      readFrom: whole(0, rows?.shape?.[1]),
+    });
     const { mask, cache, key, readFrom = 0 } = options ?? {};
     requireTensors('stack', rows, mask);
     if (key !== undefined) requireKey('stack', key);
-    requireWhole('stack', 'readFrom', readFrom, 0, rows.shape[1]);
-    if (cache !== undefined) {
-      const fits = Array.isArray(cache) && cache.length >= this.layers.length;
-      requireThat(fits, 'stack: cache', 'a tensor for each layer', cache);
-      requireTensors('stack', ...cache);
-    }
     const context = this.#context(mask);
     const read = rows.shape[1] - readFrom;
     const lastMask = this.#computesAll(key) ? mask : lastRows(mask, read);

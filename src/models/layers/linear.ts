@@ -6,8 +6,8 @@ import {
   type Parameter,
   type Tensor,
 } from '../../autograd/index.js';
-import { requireThat, requireWhole } from '../../errors.js';
-import { checkOptions } from '../../options.js';
+import { requireWhole } from '../../errors.js';
+import { checkOptions, flag, oneOf } from '../../options.js';
 import { choices, type ModelConfig } from '../config.js';
 import { Module } from '../module.js';
 import { allOrNothing, gaussian, type Placement, zero } from './parameters.js';
@@ -35,10 +35,14 @@ export class Linear extends Module {
     super();
     requireWhole('Linear', 'inputs', inputs);
     requireWhole('Linear', 'outputs', outputs);
-    checkOptions('Linear', options, { key: 1, bias: 1, init: 1, dtype: 1, backend: 1 });
+    checkOptions('Linear', options, {
+      key: 1,
+      bias: flag,
+      init: oneOf(choices.init),
+      dtype: 1,
+      backend: 1,
+    });
     const { key = Key.of(0).fold(keyless++), bias = true, init = 'wide' } = options;
-    requireThat(typeof bias === 'boolean', 'Linear: bias', 'true or false', bias);
-    requireThat(choices.init.includes(init), 'Linear: init', choices.init.join(' or '), init);
     const deviation = init === 'wide' ? 1 / Math.sqrt(inputs) : undefined;
     const made = allOrNothing(() => ({
       weight: gaussian(key, [outputs, inputs], { ...options, deviation }),

@@ -1,8 +1,7 @@
 /** Who may look at whom. */
 import { type Tensor, tensor } from '../../autograd/index.js';
 import type { Backend } from '../../backends/backend.js';
-import { requireFlag, requireWhole } from '../../errors.js';
-import { checkOptions, type OptionNames } from '../../options.js';
+import { checkOptions, flag, needed, whole } from '../../options.js';
 
 /** What a segment consists of: keys are [cache | memory | tokens | memory], queries the same without the cache. */
 export interface SegmentLayout {
@@ -19,15 +18,6 @@ export interface SegmentLayout {
   window?: number;
 }
 
-const layoutNames: OptionNames<SegmentLayout> = {
-  time: 1,
-  cached: 1,
-  numMemTokens: 1,
-  memAtEnd: 1,
-  readMemFromCache: 1,
-  window: 1,
-};
-
 /**
  * The mask of one segment, int32 [queries, keys] with 1 where a query may look at a key, by the
  * rules of the RMT paper's code: every row sees itself and the keys before it; read memory sees
@@ -35,7 +25,15 @@ const layoutNames: OptionNames<SegmentLayout> = {
  * only if `readMemFromCache`.
  */
 export function segmentMask(layout: SegmentLayout, backend?: Backend): Tensor {
-  checkOptions('segmentMask', layout ?? {}, layoutNames);
+  const count = whole(0);
+  checkOptions('segmentMask', layout, {
+    time: needed(whole()),
+    cached: count,
+    numMemTokens: count,
+    memAtEnd: flag,
+    readMemFromCache: flag,
+    window: count,
+  });
   const {
     time,
     cached = 0,
@@ -43,14 +41,7 @@ export function segmentMask(layout: SegmentLayout, backend?: Backend): Tensor {
     memAtEnd = true,
     readMemFromCache = false,
   } = layout ?? {};
-  const { window } = layout ?? {};
-  requireWhole('segmentMask', 'time', time);
-  for (const [name, rows] of Object.entries({ cached, numMemTokens, window: window ?? 0 })) {
-    requireWhole('segmentMask', name, rows, 0);
-  }
-  for (const [name, flag] of Object.entries({ memAtEnd, readMemFromCache })) {
-    requireFlag('segmentMask', name, flag);
-  }
+  const { window } = layout;
   const queries = numMemTokens + time + (memAtEnd ? numMemTokens : 0);
   const firstWrite = numMemTokens + time;
   const sees = (query: number, key: number): boolean => {

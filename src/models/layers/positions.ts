@@ -23,7 +23,7 @@ export function sinusoids(
   placement: Placement = {},
 ): Tensor {
   requireThat(Array.isArray(positions), 'sinusoids: positions', 'a list of numbers', positions);
-  requireEven('sinusoids', 'd', d);
+  requireWhole('sinusoids', 'd', d, 2);
   const angles = anglesOf(positions, d, placement);
   return concat([sin(angles), cos(angles)], 1);
 }
@@ -76,13 +76,8 @@ export function rotations(
 ): Rotations {
   const { dHead, rotaryBase, ...placement } = config ?? {};
   requireWhole('rotations', 'count', count);
-  requireEven('rotations', 'dHead', dHead);
+  requireWhole('rotations', 'dHead', dHead, 2);
   const positions = Array.from({ length: count }, (_, position) => position);
   const angles = anglesOf(positions, dHead, placement, rotaryBase);
   return { cos: cos(angles), sin: sin(angles) };
-}
-
-function requireEven(where: string, name: string, value: number): void {
-  requireWhole(where, name, value, 2);
-  requireThat(value % 2 === 0, `${where}: ${name}`, 'even', value);
 }
