@@ -35,7 +35,8 @@ export function checkValues(where: string, values: object, kinds: object): void 
   }
 }
 
-function checkNames(where: string, options: unknown, known: object): void {
+/** Throws `MemgradError` unless `options` is undefined or an object whose names are all in `known`. */
+export function checkNames(where: string, options: unknown, known: object): void {
   if (options === undefined) return;
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     refuse(where, options, known);

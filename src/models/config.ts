@@ -3,7 +3,16 @@ import type { Key } from '../autograd/index.js';
 import { requireKey } from '../autograd/random.js';
 import type { Backend } from '../backends/backend.js';
 import { describe, MemgradError } from '../errors.js';
-import { checkOptions, type OptionNames } from '../options.js';
+import {
+  checkNames,
+  flag,
+  type Kind,
+  needed,
+  type OptionNames,
+  oneOf,
+  positive,
+  whole,
+} from '../options.js';
 
 /**
  * How a row knows where it stands.
@@ -152,99 +161,75 @@ export const choices = {
   writeTokens: ['carried', 'own'],
 } as const;
 
+const size = whole();
+const rate = positive(1);
+const choice = (name: keyof typeof choices): Kind => [
+  `one of ${choices[name].join(', ')}`,
+  oneOf(choices[name])[1],
+];
+
 /** The options of all language models. Each model takes those of the others too, since presets are shared. */
-export const configNames: OptionNames<CachedMemoryConfig> = {
-  nToken: 1,
-  nLayer: 1,
-  nHead: 1,
-  dModel: 1,
-  dHead: 1,
-  dInner: 1,
-  norm: 1,
-  finalNorm: 1,
-  positions: 1,
-  rotaryBase: 1,
-  scaleEmbeddings: 1,
-  init: 1,
-  dropout: 1,
-  dropatt: 1,
-  clampLen: 1,
+export const configKinds: OptionNames<CachedMemoryConfig> = {
+  nToken: needed(size),
+  nLayer: needed(size),
+  nHead: needed(size),
+  dModel: needed(size),
+  dHead: needed(size),
+  dInner: needed(size),
+  norm: needed(choice('norm')),
+  finalNorm: needed(flag),
+  positions: needed(choice('positions')),
+  rotaryBase: ['a finite number > 1', (base: number) => Number.isFinite(base) && base > 1],
+  scaleEmbeddings: needed(flag),
+  init: choice('init'),
+  dropout: needed(rate),
+  dropatt: needed(rate),
+  clampLen: size,
   cutoffs: 1,
-  dtype: 1,
+  dtype: oneOf(['float32', 'float64']),
   backend: 1,
-  memLen: 1,
-  sameLength: 1,
-  numMemTokens: 1,
-  memInit: 1,
-  memAtEnd: 1,
-  writeTokens: 1,
-  readMemFromCache: 1,
+  memLen: size,
+  sameLength: flag,
+  numMemTokens: size,
+  memInit: choice('memInit'),
+  memAtEnd: flag,
+  writeTokens: choice('writeTokens'),
+  readMemFromCache: flag,
 };
 
 /**
  * Throws `MemgradError` for the first option of `given` that a model cannot be made with: one that
- * is not in `known`, out of range, or missing. `needed` are the options that the model needs besides
- * those of `ModelConfig`; the other models' may be missing.
+ * isn't in `kinds`, is out of range, or is missing. `needs` are the options that a model needs
+ * besides those of `ModelConfig`; without the list, there may be options of any name.
  */
-export function checkConfig<T extends object>(
-  given: T,
-  needed: readonly string[] = [],
-  known?: OptionNames<object>,
+export function checkConfig(
+  given: object,
+  needs?: readonly string[],
+  kinds: OptionNames<object> = configKinds,
 ): void {
-  if (known) checkOptions<object>('model', given ?? {}, known);
   const config = (given ?? {}) as Readonly<Record<string, unknown>>;
+  if (needs) checkNames('model', config, kinds);
   const refuse = (name: string, expected: string): never => {
     throw new MemgradError(`${name}: expected ${expected}, got ${describe(config[name])}.`);
   };
-  const present = (name: string) => config[name] !== undefined || needed.includes(name);
-  const sizes = ['nToken', 'nLayer', 'nHead', 'dModel', 'dHead', 'dInner'];
-  const optional = [
-    'memLen',
-    'numMemTokens',
-    'clampLen',
-    'classes',
-    'segmentLength',
-    'maxSegments',
-  ];
-  for (const name of [...sizes, ...optional.filter(present)]) {
-    const value = config[name];
-    if (!Number.isSafeInteger(value) || (value as number) < 1) refuse(name, 'a whole number >= 1');
+  for (const [name, kind] of Object.entries(kinds) as [string, 1 | Kind][]) {
+    if (kind === 1) continue;
+    const [expected, fits, isNeeded] = kind;
+    if (config[name] === undefined && !isNeeded && !needs?.includes(name)) continue;
+    if (!fits(config[name] as never)) refuse(name, expected);
   }
-  for (const name of ['dropout', 'dropatt']) {
-    const value = config[name];
-    if (typeof value !== 'number' || !(value >= 0 && value < 1)) refuse(name, 'a number in [0, 1)');
-  }
-  const { rotaryBase } = config;
-  if (
-    present('rotaryBase') &&
-    !(typeof rotaryBase === 'number' && rotaryBase > 1 && rotaryBase < Infinity)
-  ) {
-    refuse('rotaryBase', 'a finite number > 1');
-  }
-  const flags = ['sameLength', 'memAtEnd', 'readMemFromCache'].filter(present);
-  for (const name of ['finalNorm', 'scaleEmbeddings', ...flags]) {
-    if (typeof config[name] !== 'boolean') refuse(name, 'true or false');
-  }
-  for (const [name, allowed] of Object.entries(choices)) {
-    if (['memInit', 'init', 'writeTokens'].includes(name) && !present(name)) continue;
-    if (!allowed.some((choice) => choice === config[name]))
-      refuse(name, `one of ${allowed.join(', ')}`);
-  }
+  const { positions, cutoffs, nToken } = config;
   if (config.writeTokens === 'own' && config.memAtEnd === false) {
     refuse('writeTokens', "'carried' with memAtEnd: false, where nothing stands at the end");
   }
-  if (config.positions === 'rotary' && (config.dHead as number) % 2 !== 0) {
+  if (positions === 'rotary' && (config.dHead as number) % 2 !== 0) {
     refuse('dHead', 'an even number, since rotary positions turn pairs of values');
   }
-  if (config.positions === 'rotary' && present('clampLen')) {
+  if (positions === 'rotary' && config.clampLen !== undefined) {
     refuse('clampLen', 'nothing, since rotary positions have no distances to clamp');
   }
-  if (config.positions !== 'rotary' && (config.dModel as number) % 2 !== 0) {
+  if (positions !== 'rotary' && (config.dModel as number) % 2 !== 0) {
     refuse('dModel', 'an even number, since positions are pairs of a sine and a cosine');
-  }
-  const { cutoffs, nToken, dtype } = config;
-  if (present('dtype') && dtype !== 'float32' && dtype !== 'float64') {
-    refuse('dtype', 'float32 or float64');
   }
   if (cutoffs !== undefined && !isRising(cutoffs, nToken as number)) {
     refuse('cutoffs', `whole numbers that rise from above 0 to below nToken = ${nToken}`);

@@ -17,8 +17,8 @@ import {
 } from '../autograd/index.js';
 import { requireKey } from '../autograd/random.js';
 import { describe, MemgradError, requireThat, requireTokens } from '../errors.js';
-import { checkOptions } from '../options.js';
-import { checkConfig, configNames, type MemoryConfig } from './config.js';
+import { checkOptions, needed, whole } from '../options.js';
+import { checkConfig, configKinds, type MemoryConfig } from './config.js';
 import { Stack } from './layers/decoder.js';
 import { Linear } from './layers/linear.js';
 import { memoryRows, perSequence } from './layers/memory.js';
@@ -69,9 +69,9 @@ export class EncoderRMT extends Module {
     seed = 0,
   ) {
     super();
-    const needed = ['numMemTokens', 'memInit', 'classes', 'segmentLength', 'maxSegments'];
-    const own = { classes: 1, segmentLength: 1, maxSegments: 1, cls: 1, sep: 1, pad: 1 };
-    checkConfig(config, needed, { ...configNames, ...own });
+    const size = needed(whole());
+    const own = { classes: size, segmentLength: size, maxSegments: size, cls: 1, sep: 1, pad: 1 };
+    checkConfig(config, ['numMemTokens', 'memInit'], { ...configKinds, ...own });
     const { positions, nToken, dModel, classes } = config;
     if (positions === 'relative-wrapped') {
       throw new MemgradError(

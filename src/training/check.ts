@@ -75,17 +75,15 @@ export function checkBatch(where: string, batch: Batch, size?: number, vocabular
   for (const list of [inputs, counted]) requireTokens(where, list, vocabulary);
 }
 
-/** Throws `MemgradError` unless there are documents of tokens below `vocabulary`, with one of `classes` classes each. */
-export function checkDocuments(
-  where: string,
-  batch: DocumentBatch,
-  vocabulary: number,
-  classes: number,
-): void {
-  const { documents, classes: named } = Object(batch) as DocumentBatch;
-  const some = Array.isArray(documents) && documents.length;
-  requireThat(some, `${where}: documents`, 'a list of one or more', documents);
-  for (const document of documents) requireTokens(where, document, vocabulary);
-  requireTokens(`${where}: classes`, named, classes);
-  requireWhole(where, 'the number of classes', named.length, documents.length, documents.length);
+/** Throws `MemgradError` unless each document has one of `most` classes. The encoder checks the documents. */
+export function requireClasses(where: string, batch: DocumentBatch, most: number): void {
+  const { documents, classes } = Object(batch) as DocumentBatch;
+  requireTokens(`${where}: classes`, classes, most);
+  const { length } = classes;
+  requireThat(
+    length && length === documents?.length,
+    `${where}: classes`,
+    'one a document',
+    length,
+  );
 }

@@ -5,7 +5,7 @@ import type { EncoderRMT } from '../models/encoder-rmt.js';
 import { callable, checkOptions, oneOf, whole } from '../options.js';
 import type { DocumentTask } from '../tasks/documents.js';
 import type { Part } from '../tasks/stream.js';
-import { checkDocuments, requireFit } from './check.js';
+import { requireClasses, requireFit } from './check.js';
 import { lastLogits } from './lessons.js';
 
 /** Options of `evaluateDocuments`. */
@@ -43,7 +43,7 @@ export async function evaluateDocuments(
   requireFit('evaluateDocuments', model, task, 'documents');
   const all = task.all(part);
   const where = `evaluateDocuments: the task '${task.name}'`;
-  checkDocuments(where, all, task.vocabulary, task.classes.length);
+  requireClasses(where, all, task.classes.length);
   const { documents, classes } = all;
   const named: number[] = [];
   while (named.length < documents.length) {

@@ -7,7 +7,7 @@ import type { SegmentModel } from '../models/segment-model.js';
 import type { AnyTask, DocumentTask, StreamTask, Task } from '../tasks/index.js';
 import { IGNORED } from '../tasks/task.js';
 import type { Carried } from './carried.js';
-import { checkBatch, checkDocuments } from './check.js';
+import { checkBatch, requireClasses } from './check.js';
 import { cutSegments, type ReadOptions, type Segment, sequenceLoss } from './segments.js';
 import { type Carry, streamLoss } from './stream-loss.js';
 
@@ -104,9 +104,8 @@ export class Lessons {
   #documents(task: DocumentTask, { data, dropout }: StepKeys): Lesson {
     const model = this.options.model as EncoderRMT;
     const batch = task.documents(data, this.options.batchSize);
-    const { vocabulary, classes: names } = task;
-    const most = Math.min(names.length, model.config.classes);
-    checkDocuments(`train: the task '${task.name}'`, batch, vocabulary, most);
+    const most = Math.min(task.classes.length, model.config.classes);
+    requireClasses(`train: the task '${task.name}'`, batch, most);
     const { documents, classes } = batch;
     const lengths = documents.map(({ length }) => length);
     return {

@@ -2,6 +2,7 @@
 import { adamStep, add, mul, Parameter, scope, sub, Tensor, zeros } from '../autograd/index.js';
 import { sameShape } from '../autograd/tensor.js';
 import { describe, MemgradError, requireThat, requireWhole } from '../errors.js';
+import { show } from '../models/layers/inputs.js';
 import { checkOptions, positive, suggest } from '../options.js';
 
 /** Parameters, or their gradients, by name. */
@@ -264,7 +265,7 @@ function checkGradients(parameters: Named<Parameter>, gradients: Named<Tensor>):
       parameter.backend === gradient.backend;
     if (fits) continue;
     throw new MemgradError(
-      `optimizer: the gradient is ${gradient} for ${describe(name)}, expected the shape and dtype of ${parameter}.`,
+      `optimizer: the gradient is ${show(gradient)} for ${describe(name)}, expected the shape and dtype of ${show(parameter)}.`,
     );
   }
 }

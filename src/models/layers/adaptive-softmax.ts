@@ -16,7 +16,7 @@ import {
 } from '../../autograd/index.js';
 import { requireTensors } from '../../autograd/operation.js';
 import { requireKey } from '../../autograd/random.js';
-import { requireThat } from '../../errors.js';
+import { requireThat, requireWhole } from '../../errors.js';
 import { isRising } from '../config.js';
 import { Module } from '../module.js';
 import { Linear } from './linear.js';
@@ -55,7 +55,8 @@ export class AdaptiveSoftmax extends Module {
   ) {
     super();
     requireKey('AdaptiveSoftmax', key);
-    const rising = isRising(cutoffs, config?.nToken);
+    requireWhole('AdaptiveSoftmax', 'nToken', config?.nToken);
+    const rising = isRising(cutoffs, config.nToken);
     requireThat(
       rising,
       'AdaptiveSoftmax: cutoffs',

@@ -31,7 +31,8 @@ export function checkInput(
 
 /** What must be in a cache. */
 export function cacheParts(cache: readonly Tensor[], { nLayer }: ModelConfig): Part[] {
-  return Array.from({ length: nLayer + 1 }, (_, i) => [cache?.[i], cache?.[0]?.shape?.[1]]);
+  if (!Array.isArray(cache) || cache.length !== nLayer + 1) return [[cache, undefined]];
+  return cache.map((part) => [part, cache[0]?.shape?.[1]]);
 }
 
 /** Throws `MemgradError` unless the state of a model that carries nothing is null. */
@@ -41,6 +42,10 @@ export function checkNothing(state: unknown): void {
 }
 
 function refuse(expected: string, value: unknown): never {
-  const came = value instanceof Tensor ? value : describe(value);
-  throw new MemgradError(`forward: expected ${expected}, got ${came}.`);
+  throw new MemgradError(`forward: expected ${expected}, got ${show(value)}.`);
+}
+
+/** For a message: a tensor's dtype and shape, and what `describe` says of anything else. */
+export function show(value: unknown): string {
+  return value instanceof Tensor ? String(value) : describe(value);
 }

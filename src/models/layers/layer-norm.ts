@@ -1,8 +1,8 @@
 /** Layer normalisation with its parameters. */
 import { type Key, layerNorm, type Parameter, type Tensor } from '../../autograd/index.js';
 import { requireWhole } from '../../errors.js';
-import { checkOptions } from '../../options.js';
-import { configNames } from '../config.js';
+import { checkNames } from '../../options.js';
+import { configKinds } from '../config.js';
 import { Module } from '../module.js';
 import { allOrNothing, gaussian, type Placement, zero } from './parameters.js';
 
@@ -15,7 +15,7 @@ export class LayerNorm extends Module {
   constructor(features: number, key: Key, placement: Placement = {}) {
     super();
     requireWhole('LayerNorm', 'features', features);
-    checkOptions<object>('LayerNorm', placement, configNames);
+    checkNames('LayerNorm', placement, configKinds);
     const made = allOrNothing(() => ({
       weight: gaussian(key, [features], { ...placement, mean: 1 }),
       bias: zero([features], placement),

@@ -1,0 +1,311 @@
+/** What models refuse, and that nothing is changed or kept when they do. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Key, memoryReport, Parameter, tensor } from '../../src/autograd/index.js';
+import { createWasmBackend } from '../../src/backends/wasm/index.js';
+import { MemgradError, OutOfMemory } from '../../src/errors.js';
+import {
+  createModel,
+  EncoderRMT,
+  generate,
+  Linear,
+  loadReference,
+  Module,
+  modelNames,
+  presets,
+  saveReference,
+} from '../../src/models/index.js';
+import { decodeSafetensors, encodeSafetensors } from '../../src/runs/index.js';
+import { Copy } from '../../src/tasks/index.js';
+import { AdamW, answer, evaluate, train } from '../../src/training/index.js';
+
+const test = suite('refusals');
+
+const sizes = { nToken: 12, nLayer: 1, nHead: 2, dModel: 16, dHead: 8, dInner: 16 };
+const config = { ...presets.fast, ...sizes, numMemTokens: 2, memLen: 1 };
+
+function refused(make: () => unknown, message: RegExp): void {
+  assert.throws(make, (error: Error) => {
+    assert.instance(error, MemgradError);
+    assert.match(error.message, message);
+    return true;
+  });
+}
+
+test('an option of no model is refused, one of another model is not', () => {
+  for (const name of modelNames) {
+    refused(() => createModel(name, { ...config, num_mem_tokens: 10 } as never), /'numMemTokens'/);
+    refused(() => createModel(name, { ...config, segmentLength: 8 } as never), /segmentLength/);
+    createModel(name, config).dispose();
+  }
+  refused(() => createModel('rmtt' as 'rmt', config), /no model "rmtt"; did you mean 'rmt'/);
+});
+
+test('a missing option is named at once', () => {
+  for (const name of modelNames) {
+    for (const missing of ['nToken', 'dModel', 'norm', 'finalNorm', 'dropout', 'scaleEmbeddings']) {
+      const message = new RegExp(`^${missing}: expected .*, got nothing`);
+      refused(() => createModel(name, { ...config, [missing]: undefined }), message);
+    }
+    for (const none of [undefined, null, 5, 'x', {}, []]) {
+      refused(() => createModel(name, none as never), /nToken/);
+    }
+  }
+  const { memLen: _, ...noCache } = config;
+  refused(() => createModel('transformer-xl', noCache as never), /^memLen: expected/);
+  const { numMemTokens: __, ...noMemory } = config;
+  for (const name of ['rmt', 'mem-transformer', 'transformer-xl-rmt'] as const) {
+    refused(() => createModel(name, noMemory as never), /^numMemTokens: expected/);
+  }
+});
+
+test('a state of another model, or of another batch size, is refused', () => {
+  const tokens = tensor([[1, 2]], { dtype: 'int32' });
+  for (const name of modelNames) {
+    const model = createModel(name, config);
+    const empty = model.initialState(1) === null;
+    for (const other of modelNames) {
+      const state = createModel(other, { ...config, nLayer: 2, numMemTokens: 3 }).initialState(1);
+      if (state === null && empty) continue;
+      refused(() => model.forward(tokens, state as never), /^forward: expected a state/);
+    }
+    if (!empty)
+      refused(() => model.forward(tokens, model.initialState(2) as never), /a state with/);
+    refused(() => model.forward(tensor([1, 2], { dtype: 'int32' }), null as never), /tokens int32/);
+    refused(() => model.forward(tensor([[1, 2]]), null as never), /tokens int32 \[batch, time\]/);
+  }
+});
+
+test('after a refused push a stream goes on as before', async () => {
+  const model = createModel('rmt', config);
+  const stream = model.stream({ segmentLength: 4 });
+  stream.push([1, 2, 3]);
+  const before = [...(await stream.logits().data())];
+  for (const bad of [[99], [4, 5, 99], [-1], [1.5], ['x'], [12], 5, 'ab', undefined, tensor([1])]) {
+    refused(() => stream.push(bad as never), /stream: (a token|tokens) must be/);
+    assert.equal([...(await stream.logits().data())], before);
+  }
+  stream.push([4, 5]);
+  const fresh = model.stream({ segmentLength: 4 });
+  fresh.push([1, 2, 3, 4, 5]);
+  assert.equal([...(await stream.logits().data())], [...(await fresh.logits().data())]);
+});
+
+test('a push that fails in the middle takes back what it read', async () => {
+  const model = createModel('rmt', config);
+  const stream = model.stream({ segmentLength: 2 });
+  stream.push([1, 2, 3]);
+  const before = [...(await stream.logits().data())];
+  const { buffers } = memoryReport();
+  const { advance } = model;
+  let calls = 0;
+  model.advance = (...args) => {
+    if (++calls === 3) throw new OutOfMemory('no room');
+    return advance.apply(model, args);
+  };
+  assert.throws(() => stream.push([4, 5, 6, 7, 8, 9, 10]), /no room/);
+  model.advance = advance;
+  assert.is(memoryReport().buffers, buffers);
+  assert.equal([...(await stream.logits().data())], before);
+});
+
+test('generate says what is missing', async () => {
+  const stream = createModel('rmt', config).stream({ segmentLength: 4 });
+  for (const [options, message] of [
+    [undefined, /count/],
+    [{ count: 1 }, /nothing was read yet/],
+    [{ count: 1, temp: 1 }, /no option "temp"; did you mean 'temperature'/],
+  ] as const) {
+    const error = await generate(stream, options as never)
+      .next()
+      .catch((error) => error);
+    assert.instance(error, MemgradError);
+    assert.match(error.message, message);
+  }
+});
+
+test('a model without room frees what it had made, and one that fits still fits', () => {
+  const backend = createWasmBackend({ maximumBytes: 4 * 2 ** 20 });
+  const { buffers } = memoryReport();
+  const huge = { ...config, nLayer: 40, dInner: 1024, backend };
+  for (const name of modelNames) {
+    for (let i = 0; i < 3; i++) {
+      assert.throws(
+        () => createModel(name, huge),
+        (error: unknown) => error instanceof OutOfMemory,
+      );
+    }
+    assert.is(memoryReport().buffers, buffers, name);
+  }
+  const special = { classes: 2, segmentLength: 4, maxSegments: 2, cls: 9, sep: 10, pad: 11 };
+  assert.throws(
+    () => new EncoderRMT({ ...huge, ...special }),
+    (e: unknown) => e instanceof OutOfMemory,
+  );
+  assert.throws(
+    () => new Linear(1000, 1040, { bias: true, backend }),
+    (e: unknown) => e instanceof OutOfMemory,
+  );
+  assert.is(memoryReport().buffers, buffers);
+  createModel('rmt', { ...config, nLayer: 8, dInner: 1024, backend }).dispose();
+});
+
+test('an optimiser without room for moments is as it was, and a step that fits goes on', async () => {
+  const backend = createWasmBackend({ maximumBytes: 2 * 2 ** 20 });
+  const w = new Parameter(tensor(new Float32Array(100_000), { backend }));
+  const g = tensor(new Float32Array(100_000).fill(1), { backend });
+  const full = tensor(new Float32Array(180_000), { backend });
+  const adam = new AdamW({ learningRate: 0.5 });
+  const { buffers } = memoryReport();
+  for (let i = 0; i < 3; i++) {
+    assert.throws(
+      () => adam.step({ w }, { w: g }),
+      (error: unknown) => error instanceof OutOfMemory,
+    );
+    assert.throws(
+      () => adam.resume({ w }, 5),
+      (error: unknown) => error instanceof OutOfMemory,
+    );
+    assert.is(memoryReport().buffers, buffers);
+    assert.is(adam.steps, 0);
+    assert.equal(Object.keys(adam.state()), []);
+  }
+  full.dispose();
+});
+
+test('training and evaluation without room free what they had made', async () => {
+  const task = new Copy({ length: 100, symbols: 10, copies: 1 });
+  const backend = createWasmBackend({ maximumBytes: 6 * 2 ** 20 });
+  const model = createModel('rmt', { ...config, nLayer: 2, backend });
+  const optimizer = new AdamW();
+  const { buffers } = memoryReport();
+  const options = { model, task, segmentLength: 50, batchSize: 64, backend };
+  const failed = async (run: Promise<unknown>) => {
+    const error = await run.catch((error) => error);
+    assert.instance(error, OutOfMemory);
+    assert.is(memoryReport().buffers, buffers);
+  };
+  await failed(train({ ...options, optimizer, steps: 1 }).next());
+  await failed(train({ ...options, optimizer, steps: 1, checkFinite: true }).next());
+  await failed(evaluate({ ...options, batchSize: 256, samples: 256, segmentLength: 201 }));
+  await failed(answer(model, task.batch(Key.of(1), 256, 'test'), 100, { backend }));
+});
+
+test('Linear takes what PyTorch takes', async () => {
+  const [a, b] = [new Linear(3, 4), new Linear(3, 4)];
+  assert.equal([a.weight.shape, a.bias?.shape], [[4, 3], [4]]);
+  assert.not.equal(await a.weight.array(), await b.weight.array());
+  const [c, d] = [1, 1].map((seed) => new Linear(300, 400, { bias: false, key: Key.of(seed) }));
+  assert.equal(await c.weight.array(), await d.weight.array());
+  assert.is(c.bias, undefined);
+  const values = await c.weight.data();
+  const variance =
+    Array.from(values).reduce((sum, value) => sum + value * value, 0) / values.length;
+  assert.ok(Math.abs(variance * 300 - 1) < 0.02, `N(0, 1 / √in): ${variance}`);
+  refused(() => new Linear(3, 4, Key.of(1) as never), /Linear: /);
+  refused(() => new Linear(3, 4, { biass: false } as never), /did you mean 'bias'/);
+  refused(() => new Linear(3, 0), /Linear: outputs must be a whole number >= 1/);
+});
+
+class Holder extends Module {
+  constructor(readonly held: unknown) {
+    super();
+  }
+}
+
+test('parameters are found in fields, lists, plain records and modules', () => {
+  const layer = () => new Linear(2, 2, { bias: false });
+  const found = (held: unknown) => Object.keys(new Holder(held).parameters());
+  assert.equal(found(layer()), ['held.weight']);
+  assert.equal(found([layer(), [layer()]]), ['held.0.weight', 'held.1.0.weight']);
+  assert.equal(found({ a: layer(), b: { c: layer() } }), ['held.a.weight', 'held.b.c.weight']);
+  assert.equal(found(Object.assign(Object.create(null), { a: layer() })), ['held.a.weight']);
+  assert.equal(found({ n: 1, s: 'x', f: () => 1, d: new Date(), m: new Map([[1, 2]]) }), []);
+  assert.equal(found({ set: new Set(['a']), data: new Float32Array(9), none: null }), []);
+});
+
+test('parameters that would be lost are refused', () => {
+  const layer = new Linear(2, 2);
+  const { weight } = layer;
+  class Plain {
+    weight = weight;
+  }
+  class Deep {
+    layers = [{ layer }];
+  }
+  for (const held of [
+    new Map([['a', layer]]),
+    new Map([[layer, 'a']]),
+    new Set([weight]),
+    new Map([['a', [layer]]]),
+    [new Map([['a', { layer }]])],
+    { list: [new Set([[layer]])] },
+    new Plain(),
+    new Deep(),
+    tensor([1]),
+    { mask: tensor([1]) },
+    { 'a.weight': weight, a: { weight } },
+  ]) {
+    refused(() => new Holder(held).parameters(), /^parameters: 'held.*(no Parameter|not found)/);
+    refused(() => new Holder(held).parameterCount(), /^parameters: /);
+  }
+});
+
+test('a module that keeps parameters in #fields lists them by overriding parameters()', () => {
+  class Private extends Module {
+    readonly #inner = new Linear(2, 2, { bias: false });
+    readonly #mask = tensor([1]); // a constant
+    override parameters() {
+      void this.#mask;
+      return { inner: this.#inner.weight };
+    }
+  }
+  assert.equal(Object.keys(new Private().parameters()), ['inner']);
+  assert.equal(Object.keys(new Holder([new Private()]).parameters()), ['held.0.inner']);
+});
+
+test('modules that hold each other are listed once', () => {
+  class Child extends Module {
+    readonly layer = new Linear(2, 2, { bias: false });
+    parent: Module | undefined;
+  }
+  class Parent extends Module {
+    readonly child = new Child();
+    readonly self: Record<string, unknown> = {};
+  }
+  const parent = new Parent();
+  parent.child.parent = parent;
+  parent.self.again = parent.self;
+  assert.equal(Object.keys(parent.parameters()), ['child.layer.weight']);
+  refused(() => new Holder([parent, tensor([1])]).parameters(), /held.1/);
+  assert.equal(Object.keys(parent.parameters()), ['child.layer.weight'], 'after a refusal too');
+});
+
+test('loadReference takes a record, a Map, a decoded file, and the prefix module.', async () => {
+  const paper = { ...config, ...presets.paper, dropout: 0 };
+  const make = (seed: number) => createModel('rmt', paper, seed);
+  const state = await saveReference(make(1));
+  const bytes = encodeSafetensors(new Map(Object.entries(state)));
+  const decoded = decodeSafetensors(bytes);
+  const prefixed = Object.entries(state).map(([name, array]) => [`module.${name}`, array] as const);
+  const expected = await make(1).memory.array();
+  for (const source of [
+    state,
+    decoded,
+    decoded.tensors,
+    Object.fromEntries(decoded.tensors),
+    Object.fromEntries(prefixed),
+    new Map(prefixed),
+  ]) {
+    const model = make(2);
+    loadReference(model, source);
+    assert.equal(await model.memory.array(), expected);
+  }
+  refused(() => loadReference(make(2), bytes as never), /got bytes; pass decodeSafetensors/);
+  const some = Object.fromEntries([...prefixed.slice(1), Object.entries(state)[0]]);
+  refused(() => loadReference(make(2), some), /has no '/);
+  const big = { ...state, mem_tokens: { shape: [2, 16], data: new BigInt64Array(32) } };
+  refused(() => loadReference(make(2), big as never), /"mem_tokens" must be { shape, data }/);
+});
+
+test.run();

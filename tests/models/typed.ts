@@ -1,0 +1,48 @@
+/**
+ * What `createModel` lets compile: the type checker is the test, as every line under a
+ * `@ts-expect-error` must be an error.
+ */
+import {
+  createModel,
+  type ModelName,
+  presets,
+  type RMT,
+  type SegmentModel,
+  type Transformer,
+  type TransformerXL,
+  type TransformerXLRMT,
+} from '../../src/models/index.js';
+
+const sizes = { nToken: 12, nLayer: 1, nHead: 2, dModel: 8, dHead: 4, dInner: 8 };
+const fast = { ...presets.fast, ...sizes };
+
+/** Compiles, and is never run. */
+export function compiles(anyName: ModelName): void {
+  const transformer: Transformer = createModel('transformer', fast);
+  const rmt: RMT = createModel('rmt', { ...fast, numMemTokens: 2 });
+  const xl: TransformerXL = createModel('transformer-xl', { ...fast, memLen: 2 });
+  const both: TransformerXLRMT = createModel('transformer-xl-rmt', {
+    ...fast,
+    memLen: 2,
+    numMemTokens: 2,
+  });
+  createModel('rmt', { ...fast, numMemTokens: 2, memLen: 4 }); // presets are shared
+  const any: SegmentModel = createModel(anyName, { ...fast, numMemTokens: 2, memLen: 4 });
+  for (const model of [transformer, rmt, xl, both, any]) model.dispose();
+
+  // @ts-expect-error: no such model
+  createModel('rmtt', fast);
+  // @ts-expect-error: numMemTokens is missing
+  createModel('rmt', fast);
+  // @ts-expect-error: memLen is missing
+  createModel('transformer-xl', fast);
+  // @ts-expect-error: memLen is missing
+  createModel('transformer-xl-rmt', { ...fast, numMemTokens: 2 });
+  // @ts-expect-error: no model has such an option
+  createModel('rmt', { ...fast, numMemTokens: 2, num_mem_tokens: 10 });
+  // @ts-expect-error: what is needed of any model is needed where the name isn't known
+  createModel(anyName, fast);
+  // @ts-expect-error: an RMT isn't a Transformer
+  const other: Transformer = createModel('rmt', { ...fast, numMemTokens: 2 });
+  other.dispose();
+}
