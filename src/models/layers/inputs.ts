@@ -22,7 +22,7 @@ export function checkInput(
   }
   if (key !== undefined) requireKey('forward', key);
   for (const [rows, count] of parts) {
-    const shape = [tokens.shape[0], count, dModel].join(', ');
+    const shape = [tokens.shape[0], count ?? 'rows', dModel].join(', ');
     if (!(rows instanceof Tensor) || rows.shape.join(', ') !== shape) {
       refuse(`a state with [${shape}], of initialState(batch) or the segment before`, rows);
     }
