@@ -16,7 +16,7 @@ export interface SamplingOptions {
 }
 
 const samplingKinds = () => ({
-  temperature: positive(),
+  temperature: ['a number >= 0', positive()[1]] as Kind,
   topK: [
     'a whole number >= 1',
     (k) => k === Infinity || (Number.isSafeInteger(k) && k > 0),
