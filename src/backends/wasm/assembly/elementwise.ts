@@ -1,5 +1,5 @@
 /** Elementwise kernels. Which function is meant is a number: its place in the lists of ../kernels.ts. */
-import { erf, exp4 } from './math';
+import { erf, exp4, pow, wholeExp4, wholePow } from './math';
 import { advance, at0, at1, at2, at3, begin } from './walk';
 
 @inline
@@ -10,11 +10,14 @@ function unary4(kernel: i32, x: v128): v128 {
     case 1:
       return f32x4.abs(x);
     case 3:
-      return exp4(x);
+      return wholeExp4(x);
     case 5:
       return f32x4.sqrt(x);
-    case 9:
-      return f32x4.div(f32x4.splat(1), f32x4.add(f32x4.splat(1), exp4(f32x4.neg(x))));
+    case 9: {
+      const y = f32x4.div(f32x4.splat(1), f32x4.add(f32x4.splat(1), exp4(f32x4.neg(x))));
+      const small = f32x4.lt(x, f32x4.splat(-88)); // e^-x may be infinite, and y is e^x
+      return v128.any_true(small) ? v128.bitselect(wholeExp4(x), y, small) : y;
+    }
     default:
       return f32x4.max(x, f32x4.splat(0)); // relu
   }
@@ -134,7 +137,7 @@ function floatRow(kernel: i32, a: usize, sa: usize, b: usize, sb: usize, out: us
 
 function powRow(a: usize, sa: usize, b: usize, sb: usize, out: usize, n: i32): void {
   for (let i = 0; i < n; i++, a += sa, b += sb, out += 4) {
-    store<f32>(out, <f32>Math.pow(<f64>load<f32>(a), <f64>load<f32>(b)));
+    store<f32>(out, <f32>pow(<f64>load<f32>(a), <f64>load<f32>(b)));
   }
 }
 
@@ -196,7 +199,7 @@ function whole(kernel: i32, a: i32, b: i32): i32 {
     case 3:
       return b == 0 ? 0 : b == -1 ? 0 - a : a / b; // the one quotient that overflows would trap
     case 4:
-      return <i32>(Math.pow(<f64>a, <f64>b));
+      return wholePow(a, b);
     case 5:
       return max(a, b);
     case 6:
@@ -251,7 +254,7 @@ export function where(out: usize, condition: usize, sc: usize, a: usize, sa: usi
   } while (advance(plan, axes));
 }
 
-/** float32 to int32, towards zero. */
+/** float32 to int32, towards zero; beyond int32 its nearest end, and 0 for NaN. */
 export function toInt(x: usize, out: usize, n: i32): void {
   const end = x + (<usize>n << 2);
   for (; x < end; x += 16, out += 16) v128.store(out, i32x4.trunc_sat_f32x4_s(v128.load(x)));

@@ -4,8 +4,24 @@ import { addLanes, firstLanes, storeLanes } from './lanes';
 /** Of the row that was looked at last: its mean, and 1 / sqrt(variance + epsilon). */
 let centre: f32 = 0;
 let scale: f32 = 0;
+/** What that row was divided by: 1, or its largest value where the squares would overflow. */
+let unit: f32 = 1;
 
-function look(x: usize, width: i32, epsilon: f32): void {
+/** Looks at the row x and returns it, or a copy divided by `unit` that it writes to `copy`. */
+function look(x: usize, width: i32, epsilon: f32, copy: usize): usize {
+  unit = 1;
+  measure(x, width, epsilon);
+  if (scale > 0) return x;
+  let largest: f32 = 0;
+  for (let i = 0; i < width; i++) largest = max(largest, abs(load<f32>(x + (<usize>i << 2))));
+  if (!(largest < Infinity && largest > 0)) return x;
+  unit = largest;
+  for (let i = 0; i < width; i++) store<f32>(copy + (<usize>i << 2), load<f32>(x + (<usize>i << 2)) / largest);
+  measure(copy, width, epsilon / largest / largest);
+  return copy;
+}
+
+function measure(x: usize, width: i32, epsilon: f32): void {
   const whole = <usize>(width & ~3) << 2;
   const rest = width & 3;
   const none = f32x4.splat(0);
@@ -32,10 +48,10 @@ export function layerNorm(x: usize, weight: usize, bias: usize, epsilon: f32, ro
   const whole = bytes & ~15;
   const rest = width & 3;
   for (let row = 0; row < rows; row++, x += bytes, out += bytes) {
-    look(x, width, epsilon);
+    const values = look(x, width, epsilon, out);
     const middle = f32x4.splat(centre), factor = f32x4.splat(scale);
-    for (let at: usize = 0; at < whole; at += 16) v128.store(out + at, normed(x, weight, bias, middle, factor, at));
-    if (rest) storeLanes(out + whole, normed(x, weight, bias, middle, factor, whole), rest);
+    for (let at: usize = 0; at < whole; at += 16) v128.store(out + at, normed(values, weight, bias, middle, factor, at));
+    if (rest) storeLanes(out + whole, normed(values, weight, bias, middle, factor, whole), rest);
   }
 }
 
@@ -60,11 +76,11 @@ export function layerNormGradient(x: usize, weight: usize, g: usize, epsilon: f3
   const biasTotals = totals + 2 * padded;
   memory.fill(totals, 0, 4 * padded);
   for (let row = 0; row < rows; row++, x += bytes, g += bytes, gx += bytes) {
-    look(x, width, epsilon);
-    const middle = f32x4.splat(centre), factor = f32x4.splat(scale);
+    const values = look(x, width, epsilon, gx);
+    const middle = f32x4.splat(centre), factor = f32x4.splat(scale), back = f32x4.splat(scale / unit);
     let sum = none, product = none;
     for (let at: usize = 0; at < padded; at += 16) {
-      const y = f32x4.mul(f32x4.sub(v128.load(x + at), middle), factor);
+      const y = f32x4.mul(f32x4.sub(v128.load(values + at), middle), factor);
       const gradient = v128.load(g + at);
       let h = f32x4.mul(gradient, v128.load(weight + at));
       let hy = f32x4.mul(h, y);
@@ -79,9 +95,9 @@ export function layerNormGradient(x: usize, weight: usize, g: usize, epsilon: f3
     }
     const meanH = f32x4.splat(addLanes(sum) / <f32>width), meanHY = f32x4.splat(addLanes(product) / <f32>width);
     for (let at: usize = 0; at < padded; at += 16) {
-      const y = f32x4.mul(f32x4.sub(v128.load(x + at), middle), factor);
+      const y = f32x4.mul(f32x4.sub(v128.load(values + at), middle), factor);
       const h = f32x4.mul(v128.load(g + at), v128.load(weight + at));
-      const value = f32x4.mul(f32x4.sub(f32x4.sub(h, meanH), f32x4.mul(y, meanHY)), factor);
+      const value = f32x4.mul(f32x4.sub(f32x4.sub(h, meanH), f32x4.mul(y, meanHY)), back);
       if (at == whole) storeLanes(gx + at, value, rest);
       else v128.store(gx + at, value);
     }

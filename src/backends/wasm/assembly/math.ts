@@ -21,6 +21,7 @@ const EXP = memory.data<f32>([
   5.0000001201e-1,
   1,
   Infinity,
+  -103.97208, // below it, half of the smallest float: 0
 ]);
 const EXPONENT_BIAS = memory.data<i32>([127]);
 
@@ -30,10 +31,22 @@ function exp_(index: usize): v128 {
   return v128.load32_splat(EXP + (index << 2));
 }
 
-/** e^x for four floats, within 2 units of the last place; below -87.3 it is 0. */
+/** e^x for four floats, within 2 units of the last place; 0 in place of a result below 1.2e-38, which is denormal. */
 @inline
 export function exp4(x: v128): v128 {
-  const bounded = f32x4.pmax(f32x4.pmin(x, exp_(0)), exp_(1)); // NaN stays
+  return expFrom(1, x);
+}
+
+/** `exp4` with denormal results: slow where there are any. */
+@inline
+export function wholeExp4(x: v128): v128 {
+  return expFrom(14, x);
+}
+
+/** e^x for four floats, 0 below the constant with the number `least`. */
+@inline
+function expFrom(least: usize, x: v128): v128 {
+  const bounded = f32x4.pmax(f32x4.pmin(x, exp_(0)), exp_(least)); // NaN stays
   const rounded = f32x4.add(f32x4.mul(bounded, exp_(2)), exp_(3));
   const n = f32x4.sub(rounded, exp_(3));
   let r = f32x4.sub(bounded, f32x4.mul(n, exp_(4)));
@@ -50,7 +63,7 @@ export function exp4(x: v128): v128 {
   const bias = v128.load32_splat(EXPONENT_BIAS);
   p = f32x4.mul(p, i32x4.shl(i32x4.add(half, bias), 23));
   p = f32x4.mul(p, i32x4.shl(i32x4.add(i32x4.sub(power, half), bias), 23));
-  p = v128.andnot(p, f32x4.lt(x, exp_(1)));
+  p = v128.andnot(p, f32x4.lt(x, exp_(least)));
   return v128.bitselect(exp_(13), p, f32x4.gt(x, exp_(0)));
 }
 
@@ -77,4 +90,32 @@ export function erf(x: f64): f64 {
   let fraction = size;
   for (let n = 60; n > 0; n--) fraction = size + <f64>n / 2 / fraction;
   return Math.sign(x) * (1 - gauss / fraction);
+}
+
+/**
+ * x^y with the special cases of JavaScript's Math.pow. Small whole exponents multiply, which is
+ * exact wherever the result fits a double; elsewhere the error is below 1e-13 of the result.
+ */
+export function pow(x: f64, y: f64): f64 {
+  const size = abs(x);
+  const whole = floor(y) == y;
+  if (x < 0 && !whole && size != Infinity) return NaN;
+  let power: f64 = 1;
+  if (whole && abs(y) <= 256) {
+    let factor = size;
+    for (let n = <i32>abs(y); n > 0; n >>= 1, factor *= factor) if (n & 1) power *= factor;
+    if (y < 0) power = 1 / power;
+  } else {
+    power = Math.exp(y * Math.log(size));
+  }
+  const odd = whole && floor(y / 2) * 2 != y;
+  return odd ? copysign(power, x) : power;
+}
+
+/** x^y modulo 2^32; with a negative y rounded towards zero, and 0 for 0. */
+export function wholePow(x: i32, y: i32): i32 {
+  if (y < 0) return x == 1 ? 1 : x == -1 ? 1 - ((y & 1) << 1) : 0;
+  let power = 1;
+  for (let n = y; n > 0; n >>= 1, x *= x) if (n & 1) power *= x;
+  return power;
 }

@@ -51,9 +51,10 @@ export function reduce(kernel: i32, isInt: bool, x: usize, sx: usize, totals: us
       let from = at0;
       let to = at1;
       for (let i = 0; i < n; i++, from += sx, to += st) {
-        const value = at(from, isInt);
         const total = load<f64>(to);
-        store<f64>(to, kernel == 0 ? total + value : max(total, value));
+        if (kernel == 1) store<f64>(to, max(total, at(from, isInt)));
+        else if (isInt) store<f64>(to, <f64>(<i32>total + load<i32>(from))); // modulo 2^32
+        else store<f64>(to, total + <f64>load<f32>(from));
       }
     }
   } while (advance(plan, axes));

@@ -49,7 +49,8 @@ export function softmaxRow(x: usize, bias: usize, open: usize, scale: f32, width
     last = exp4(f32x4.sub(last, shift));
     total4 = f32x4.add(total4, last);
   }
-  const divisor = f32x4.splat(largest == -Infinity ? 1 : addLanes(total4));
+  const total = addLanes(total4); // 0 where nothing is open, NaN where a score is
+  const divisor = f32x4.splat(total == 0 ? 1 : total);
   for (let at: usize = 0; at < whole; at += 16) {
     v128.store(out + at, f32x4.div(v128.load(out + at), divisor));
   }
@@ -65,8 +66,23 @@ function score(x: usize, bias: usize, open: usize, scale: f32, at: usize): v128 
   return value;
 }
 
-/** One row of `softmaxGradient`; `out` may be `g`. */
+/** One row of `softmaxGradient`, where a g beside a y of 0 counts as 0; `out` may be `g`. */
 export function softmaxGradientRow(y: usize, g: usize, scale: f32, width: i32, out: usize): void {
+  const whole = <usize>(width & ~3) << 2;
+  const rest = width & 3;
+  let sum = sumOfProducts(y, g, width);
+  if (!(abs(sum) < Infinity)) {
+    for (let at: usize = 0; at < whole; at += 16) v128.store(out + at, weighed(y, g, at));
+    if (rest) storeLanes(out + whole, weighed(y, g, whole), rest);
+    g = out;
+    sum = sumOfProducts(y, g, width);
+  }
+  const total = f32x4.splat(sum);
+  for (let at: usize = 0; at < whole; at += 16) v128.store(out + at, gradient(y, g, total, scale, at));
+  if (rest) storeLanes(out + whole, gradient(y, g, total, scale, whole), rest);
+}
+
+function sumOfProducts(y: usize, g: usize, width: i32): f32 {
   const whole = <usize>(width & ~3) << 2;
   const rest = width & 3;
   let total4 = f32x4.splat(0);
@@ -77,9 +93,13 @@ export function softmaxGradientRow(y: usize, g: usize, scale: f32, width: i32, o
     const last = f32x4.mul(v128.load(y + whole), v128.load(g + whole));
     total4 = f32x4.add(total4, firstLanes(last, rest, f32x4.splat(0)));
   }
-  const total = f32x4.splat(addLanes(total4));
-  for (let at: usize = 0; at < whole; at += 16) v128.store(out + at, gradient(y, g, total, scale, at));
-  if (rest) storeLanes(out + whole, gradient(y, g, total, scale, whole), rest);
+  return addLanes(total4);
+}
+
+/** g where y is not 0. */
+@inline
+function weighed(y: usize, g: usize, at: usize): v128 {
+  return v128.and(v128.load(g + at), f32x4.ne(v128.load(y + at), f32x4.splat(0)));
 }
 
 @inline
