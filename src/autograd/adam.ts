@@ -1,14 +1,15 @@
 /** What optimisers compute: the norm of gradients, and the step of Adam. */
 import type { AdamSpec } from '../backends/backend.js';
 import { MemgradError, requireNumber } from '../errors.js';
-import { add, div, mul, sqrt, square, sub } from './elementwise.js';
+import { greater, less, where } from './comparison.js';
+import { abs, add, div, mul, sqrt, square, sub } from './elementwise.js';
 import { commonBackend, refuseExtra, requireFloat, results } from './operation.js';
-import { sum } from './reduction.js';
+import { max, sum } from './reduction.js';
 import { requireList, stack } from './shape.js';
 import { allocating } from './storage.js';
 import { sameShape, type Tensor } from './tensor.js';
 
-/** The Euclidean norm of all values of `tensors` (one at least) together, a scalar. No gradient flows through it. */
+/** The Euclidean norm of all values of `tensors` (one at least) together, a scalar; large values don't overflow. No gradient flows through it. */
 export function globalNorm(tensors: readonly Tensor[]): Tensor;
 export function globalNorm(tensors: readonly Tensor[], ...extra: unknown[]): Tensor {
   refuseExtra('globalNorm', extra);
@@ -17,7 +18,13 @@ export function globalNorm(tensors: readonly Tensor[], ...extra: unknown[]): Ten
   const backend = commonBackend('globalNorm', tensors);
   const made = allocating(() => backend.fused?.norm?.(tensors.map(({ buffer }) => buffer)));
   if (made) return results('norm', tensors, [made], [[]])[0];
-  return sqrt(sum(stack(tensors.map((tensor) => sum(square(tensor))))));
+  const largest = max(
+    stack(tensors.map((tensor) => (tensor.size === 0 ? sum(tensor) : max(abs(tensor))))),
+  );
+  // Divided by the largest, no square overflows; 0 and Infinity divide nothing.
+  const unit = where(mul(greater(largest, 0), less(largest, Infinity)), largest, 1);
+  const squares = tensors.map((tensor) => sum(square(div(tensor, unit))));
+  return mul(sqrt(sum(stack(squares))), unit);
 }
 
 /** What a step of Adam reads, and gives anew: lists of as many tensors each, `first` and `second` being the moments. */

@@ -6,7 +6,7 @@ import { checkOptions, type OptionNames } from '../options.js';
 import { dropout, requireRate } from './dropout.js';
 import { add } from './elementwise.js';
 import { definitionGradients } from './fused.js';
-import { matmul } from './matmul.js';
+import { sparseMatmul } from './matmul.js';
 import { maskedSoftmax } from './normalization.js';
 import { isWanted, report } from './observe.js';
 import {
@@ -86,7 +86,24 @@ const attentionOperation: Operation<Attributes> = {
         `attention: ${describe(heads)} heads do not divide the last axes, ${width} of q and k and ${valueWidth} of v.`,
       );
     }
-    const lead = broadcastShapes('attention', ...[q, k, v].map(({ shape }) => shape.slice(0, -2)));
+    if (width === 0) {
+      throw new MemgradError(
+        `attention: q ${showShape(q.shape)} and k ${showShape(k.shape)} have rows of no values, expected one at least.`,
+      );
+    }
+    const leads = [q, k, v].map(({ shape }) => shape.slice(0, -2));
+    const lead = broadcastShapes('attention', ...leads);
+    const scores = [
+      ...broadcastShapes('attention', leads[0], leads[1]),
+      ...(attributes.heads === undefined ? [] : [heads]),
+      ...[q.shape[q.rank - 2], k.shape[k.rank - 2]],
+    ];
+    Object.entries({ mask, bias }).forEach(([name, x]) => {
+      if (!x || sameShape(broadcastShapes('attention', scores, x.shape), scores)) return;
+      throw new MemgradError(
+        `attention: the ${name} ${showShape(x.shape)} is larger than the scores ${showShape(scores)}, to which it broadcasts.`,
+      );
+    });
     return { shape: [...lead, q.shape[q.rank - 2], valueWidth], dtype };
   },
   forward(backend, inputs, attributes) {
@@ -116,11 +133,12 @@ function attentionOfHeads(inputs: readonly Tensor[], attributes: Attributes): Te
   const { q, k, v, mask, bias } = named(inputs, attributes);
   const { heads, dropout: drop } = attributes;
   const [qs, ks, vs] = heads === undefined ? [q, k, v] : [q, k, v].map((x) => split(x, heads));
-  const products = matmul(qs, ks, { transposeB: true });
+  // What is masked has weight and gradient 0, and isn't read: not even a NaN comes through.
+  const products = sparseMatmul(qs, ks, 'gradient', { transposeB: true });
   const scores = bias ? add(products, bias) : products;
   const weights = maskedSoftmax(scores, mask, 1 / Math.sqrt(qs.shape[qs.rank - 1]));
   report('attention', weights);
-  const values = matmul(drop ? dropout(weights, drop.rate, drop.key) : weights, vs);
+  const values = sparseMatmul(drop ? dropout(weights, drop.rate, drop.key) : weights, vs, 'left');
   return heads === undefined ? values : merge(values);
 }
 

@@ -41,7 +41,7 @@ export * from './gradcheck.js';
 export * from './identity.js';
 export * from './indexing.js';
 export * from './loss.js';
-export * from './matmul.js';
+export { type LinearOptions, linear, type MatmulOptions, matmul } from './matmul.js';
 export { layerNorm, logSoftmax, softmax } from './normalization.js';
 export { isObserved, isWanted, type Observation, observe, report } from './observe.js';
 export type { Operand } from './operand.js';

@@ -3,10 +3,10 @@ import { describe, MemgradError } from '../errors.js';
 import { checkOptions } from '../options.js';
 import { cast, greaterEqual, less, notEqual, where } from './comparison.js';
 import { arange } from './create.js';
-import { add, div, maximum, mul, neg, sub } from './elementwise.js';
+import { add, div, exp, maximum, mul, neg, sub } from './elementwise.js';
 import { definitionGradient } from './fused.js';
 import { gather, oneHot } from './indexing.js';
-import { logSoftmax, softmax } from './normalization.js';
+import { belowLargest, logSoftmax } from './normalization.js';
 import { type Operation, requireFloat, requireInt, run } from './operation.js';
 import { sum } from './reduction.js';
 import { reshape } from './shape.js';
@@ -46,6 +46,11 @@ export function crossEntropy(
   if (!sameShape(logits.shape.slice(0, -1), targets.shape) || logits.rank === 0) {
     throw new MemgradError(
       `crossEntropy: logits ${showShape(logits.shape)} need targets of shape ${showShape(logits.shape.slice(0, -1))}, got ${showShape(targets.shape)}.`,
+    );
+  }
+  if (logits.shape[logits.rank - 1] === 0) {
+    throw new MemgradError(
+      `crossEntropy: logits ${showShape(logits.shape)} have no classes, expected one at least.`,
     );
   }
   const losses = perPosition(logits, targets, ignoreIndex);
@@ -89,7 +94,7 @@ const crossEntropyOperation: Operation<Attributes> = {
     const known = mul(greaterEqual(target, 0), less(target, classes));
     const first = mul(arange(target.size, { backend: target.backend }), classes);
     const at = mul(where(known, add(first, target), -1), counts);
-    const table = reshape(at.size === 0 ? logits : logSoftmax(logits), [-1]);
+    const table = reshape(logSoftmax(logits), [-1]);
     return reshape(where(counts, neg(gather(table, at)), 0), targets.shape);
   },
   gradients: [
@@ -120,7 +125,9 @@ function crossEntropyGradient(
   { ignored }: Attributes,
 ): Tensor {
   const classes = logits.shape[logits.rank - 1];
-  const difference = sub(softmax(logits), oneHot(targets, classes, logits.dtype));
-  const counted = where(notEqual(targets, ignored), g, 0);
-  return mul(difference, reshape(counted, [...counted.shape, 1]));
+  const powers = exp(belowLargest(logits, -1));
+  const shares = div(powers, sum(powers, -1, { keepDims: true }));
+  const column = (x: Tensor) => reshape(x, [...x.shape, 1]);
+  const gradient = mul(sub(shares, oneHot(targets, classes, logits.dtype)), column(g));
+  return where(column(notEqual(targets, ignored)), gradient, 0); // what is ignored isn't read
 }

@@ -26,7 +26,10 @@ export interface MatmulOptions {
 
 const matmulOptions = { transposeA: 1, transposeB: 1 } as const;
 
-const matmulOperation: Operation<Required<MatmulOptions>> = {
+/** Which zeros a product doesn't read the other side beside: those of `a`, or of the gradient of its result. */
+type Skip = 'left' | 'gradient' | undefined;
+
+const matmulOperation: Operation<Required<MatmulOptions> & { skip: Skip }> = {
   name: 'matmul',
   infer([a, b], { transposeA, transposeB }) {
     const dtype = commonDtype('matmul', [a, b]);
@@ -35,7 +38,7 @@ const matmulOperation: Operation<Required<MatmulOptions>> = {
     const [, n] = rowsAndColumns(b, transposeB);
     return { shape: [...batchOf(a, b), m, n], dtype };
   },
-  forward(backend, [a, b], { transposeA, transposeB }, shape) {
+  forward(backend, [a, b], { transposeA, transposeB, skip }, shape) {
     const [m, k] = rowsAndColumns(a, transposeA);
     const batch = shape.slice(0, -2);
     return backend.matmul(a.buffer, b.buffer, {
@@ -44,20 +47,23 @@ const matmulOperation: Operation<Required<MatmulOptions>> = {
       k,
       transposeA,
       transposeB,
+      skipZeros: skip === 'left',
       batch,
       batchStridesA: batchStrides(a.shape, batch),
       batchStridesB: batchStrides(b.shape, batch),
     });
   },
   gradients: [
-    (g, { inputs: [, b], attributes: { transposeA, transposeB } }) =>
+    (g, { inputs: [, b], attributes: { transposeA, transposeB, skip } }) =>
       transposeA
         ? matmul(b, g, { transposeA: transposeB, transposeB: true })
-        : matmul(g, b, { transposeB: !transposeB }),
-    (g, { inputs: [a], attributes: { transposeA, transposeB } }) =>
+        : sparseMatmul(g, b, skip === 'gradient' ? 'left' : skip && 'gradient', {
+            transposeB: !transposeB,
+          }),
+    (g, { inputs: [a], attributes: { transposeA, transposeB, skip } }) =>
       transposeB
-        ? matmul(g, a, { transposeA: true, transposeB: transposeA })
-        : matmul(a, g, { transposeA: !transposeA }),
+        ? sparseMatmul(g, a, skip && 'left', { transposeA: true, transposeB: transposeA })
+        : sparseMatmul(a, g, skip && 'left', { transposeA: !transposeA }),
   ],
 };
 
@@ -67,9 +73,19 @@ const matmulOperation: Operation<Required<MatmulOptions>> = {
  */
 export function matmul(a: Tensor, b: Tensor, options?: MatmulOptions): Tensor {
   checkOptions('matmul', options, matmulOptions);
-  const { transposeA = false, transposeB = false } = options ?? {};
-  requireFlag('matmul', 'transposeA', transposeA);
-  requireFlag('matmul', 'transposeB', transposeB);
+  requireFlag('matmul', 'transposeA', options?.transposeA);
+  requireFlag('matmul', 'transposeB', options?.transposeB);
+  return sparseMatmul(a, b, undefined, options);
+}
+
+/** `matmul` where a NaN or an infinity beside a zero counts as nothing. */
+export function sparseMatmul(
+  a: Tensor,
+  b: Tensor,
+  skip: Skip,
+  options: MatmulOptions = {},
+): Tensor {
+  const { transposeA = false, transposeB = false } = options;
   requireTensors('matmul', a, b);
   for (const { rank, shape } of [a, b]) {
     if (rank < 2) {
@@ -90,10 +106,10 @@ export function matmul(a: Tensor, b: Tensor, options?: MatmulOptions): Tensor {
   if (b.rank === 2 && a.rank > 2 && !transposeA) {
     // One large product instead of a batch of small ones, forward and in both gradients.
     const rows = reshape(a, [sizeOf(a.shape.slice(0, -1)), a.shape[a.rank - 1]]);
-    const product = matmul(rows, b, options);
+    const product = sparseMatmul(rows, b, skip, options);
     return reshape(product, [...a.shape.slice(0, -1), product.shape[1]]);
   }
-  return run(matmulOperation, [a, b], { transposeA, transposeB });
+  return run(matmulOperation, [a, b], { transposeA, transposeB, skip });
 }
 
 const linearOperation: Operation<LinearOptions> = {
@@ -115,15 +131,15 @@ const linearOperation: Operation<LinearOptions> = {
     );
   },
   definition([x, weight, bias], { activation }) {
-    const y = add(matmul(x, weight, { transposeB: true }), bias);
+    const y = add(timesTransposed(x, weight), bias);
     return activation ? relu(y) : y;
   },
   gradients: {
     together(gradient, { inputs: [x, weight], output, attributes }, wanted) {
       const g = attributes.activation ? reluGradient(output, gradient) : gradient;
-      const [byRow, rows] = [g, x].map((y) => reshape(y, [-1, y.shape[y.rank - 1]]));
+      const [byRow, rows] = [g, x].map(byRows);
       return [
-        wanted[0] ? matmul(g, weight) : undefined,
+        wanted[0] ? reshape(matmul(byRow, weight), x.shape) : undefined,
         wanted[1] ? matmul(byRow, rows, { transposeA: true }) : undefined,
         wanted[2] ? sum(byRow, 0) : undefined,
       ];
@@ -137,7 +153,7 @@ export interface LinearOptions {
   activation?: 'relu';
 }
 
-/** x W^T + b for `x` [..., in], `weight` [out, in] and `bias` [out], as PyTorch's `linear`. */
+/** x W^T + b for `x` [..., in], `weight` [out, in] and `bias` [out], as PyTorch's `linear`: [..., out]. */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor, options?: LinearOptions): Tensor {
   checkOptions('linear', options, { activation: 1 });
   const activation = options?.activation;
@@ -153,7 +169,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor, options?: Linea
     );
   }
   if (!bias) {
-    const product = matmul(x, weight, { transposeB: true });
+    const product = timesTransposed(x, weight);
     return activation ? relu(product) : product;
   }
   requireTensors('linear', bias);
@@ -163,6 +179,17 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor, options?: Linea
     );
   }
   return run(linearOperation, [x, weight, bias], { activation });
+}
+
+/** x W^T. */
+function timesTransposed(x: Tensor, weight: Tensor): Tensor {
+  if (x.rank > 1) return matmul(x, weight, { transposeB: true });
+  return reshape(matmul(byRows(x), weight, { transposeB: true }), [weight.shape[0]]);
+}
+
+/** [..., width] as [rows, width]. */
+function byRows(x: Tensor): Tensor {
+  return reshape(x, [sizeOf(x.shape.slice(0, -1)), x.shape[x.rank - 1]]);
 }
 
 function rowsAndColumns({ shape }: Tensor, flipped: boolean): [number, number] {

@@ -1,7 +1,7 @@
 /** Softmax and layer normalisation. */
 import { MemgradError, requireNumber } from '../errors.js';
-import { equal, where } from './comparison.js';
-import { add, div, exp, mul, sqrt, square, sub } from './elementwise.js';
+import { equal, greater, less, notEqual, where } from './comparison.js';
+import { abs, add, div, exp, log, mul, sqrt, square, sub } from './elementwise.js';
 import { definitionGradient, definitionGradients } from './fused.js';
 import { stopGradient } from './identity.js';
 import {
@@ -15,7 +15,7 @@ import {
   results,
   run,
 } from './operation.js';
-import { logsumexp, max, mean, sum } from './reduction.js';
+import { max, mean, sum } from './reduction.js';
 import { allocating } from './storage.js';
 import { isRecording } from './tape.js';
 import { sameShape, showShape, type Tensor } from './tensor.js';
@@ -49,8 +49,10 @@ const softmaxGradientOperation: Operation<{ scale: number }> = {
   gradients: definitionGradient(softmaxGradient),
 };
 
+/** A gradient that isn't finite, beside a y of 0, counts as 0: what is masked isn't read. */
 function softmaxGradient([y, g]: readonly Tensor[], { scale }: { scale: number }): Tensor {
-  return mul(mul(y, sub(g, sum(mul(g, y), -1, { keepDims: true }))), scale);
+  const read = where(notEqual(y, 0), g, 0);
+  return mul(mul(y, sub(read, sum(mul(read, y), -1, { keepDims: true }))), scale);
 }
 
 /** e^x / sum(e^x) along `axis`, with the largest value taken out first, so that nothing overflows. A row of -Infinity gives 0. */
@@ -68,19 +70,26 @@ export function maskedSoftmax(x: Tensor, mask: Tensor | undefined, scale: number
 }
 
 function plainSoftmax(x: Tensor, axis: number): Tensor {
+  if (x.size === 0) return exp(x); // there is no largest
   const largest = stopGradient(max(x, axis, { keepDims: true }));
   const empty = equal(largest, -Infinity);
   const powers = exp(sub(x, where(empty, 0, largest)));
   return div(powers, where(empty, 1, sum(powers, axis, { keepDims: true })));
 }
 
-/** log(softmax(x)) along `axis`, without the loss of digits of taking the logarithm afterwards. */
+/** log(softmax(x)) along `axis`, without the loss of digits of taking the logarithm afterwards. A row of -Infinity gives NaN. */
 export function logSoftmax(x: Tensor, axis?: number): Tensor;
 export function logSoftmax(x: Tensor, axis = -1, ...extra: unknown[]): Tensor {
   refuseExtra('logSoftmax', extra);
   requireFloat('logSoftmax', x);
   const along = normalizeAxis('logSoftmax', axis, x.rank);
-  return sub(x, logsumexp(x, along, { keepDims: true }));
+  const below = belowLargest(x, along);
+  return sub(below, log(sum(exp(below), along, { keepDims: true })));
+}
+
+/** x minus the largest along `axis`: exact beside it, however large. */
+export function belowLargest(x: Tensor, axis: number): Tensor {
+  return x.size === 0 ? x : sub(x, stopGradient(max(x, axis, { keepDims: true })));
 }
 
 /**
@@ -145,16 +154,25 @@ const normalizeGradientOperation: Operation<number> = {
 };
 
 function normalize([x]: readonly Tensor[], epsilon: number): Tensor {
-  const centred = sub(x, mean(x, -1, { keepDims: true }));
-  const variance = mean(square(centred), -1, { keepDims: true });
-  return div(centred, sqrt(add(variance, epsilon)));
+  const { centred, deviation } = measure(x, epsilon);
+  return div(centred, deviation);
 }
 
 /** (g - mean(g) - y mean(g y)) / deviation, with y the normalised row. */
 function normalizeGradient([x, g]: readonly Tensor[], epsilon: number): Tensor {
-  const row = (value: Tensor) => mean(value, -1, { keepDims: true });
-  const centred = sub(x, row(x));
-  const deviation = sqrt(add(row(square(centred)), epsilon));
+  const { centred, deviation, unit } = measure(x, epsilon);
   const y = div(centred, deviation);
-  return div(sub(sub(g, row(g)), mul(y, row(mul(g, y)))), deviation);
+  return div(sub(sub(g, row(g)), mul(y, row(mul(g, y)))), mul(deviation, unit));
+}
+
+const row = (x: Tensor) => mean(x, -1, { keepDims: true });
+
+/** The deviations from the mean, and sqrt(variance + epsilon), both divided by a `unit`: 1, or the largest value of a row whose squares might overflow. */
+function measure(x: Tensor, epsilon: number) {
+  const largest = x.size === 0 ? row(x) : stopGradient(max(abs(x), -1, { keepDims: true }));
+  const unit = where(mul(greater(largest, 2 ** 40), less(largest, Infinity)), largest, 1);
+  const scaled = div(x, unit);
+  const centred = sub(scaled, row(scaled));
+  const variance = row(square(centred));
+  return { centred, deviation: sqrt(add(variance, div(div(epsilon, unit), unit))), unit };
 }

@@ -33,11 +33,7 @@ function reduction(name: ReduceKernel, gradients: Operation<Reduced>['gradients'
   const operation: Operation<Reduced> = {
     name,
     infer([x], axes) {
-      if (name !== 'sum' && axes.some((axis) => x.shape[axis] === 0)) {
-        throw new MemgradError(
-          `${name}: nothing to choose from along an axis of length 0 in shape ${showShape(x.shape)}.`,
-        );
-      }
+      if (name !== 'sum') requireSome(name, x, axes);
       const dtype = name === 'argmax' ? 'int32' : x.dtype;
       return { shape: x.shape.filter((_, axis) => !axes.includes(axis)), dtype };
     },
@@ -69,6 +65,14 @@ function keeps(name: string, options: ReduceOptions | undefined): boolean {
   checkOptions(name, options, { keepDims: 1 });
   requireFlag(name, 'keepDims', options.keepDims);
   return options.keepDims ?? false;
+}
+
+/** Throws where there is nothing to choose from. */
+function requireSome(name: string, x: Tensor, axes: Reduced): void {
+  if (axes.every((axis) => x.shape[axis] > 0)) return;
+  throw new MemgradError(
+    `${name}: nothing to choose from along an axis of length 0 in shape ${showShape(x.shape)}.`,
+  );
 }
 
 function normalizeAxes(name: string, x: Tensor, axes: Axes | undefined): Reduced {
@@ -108,7 +112,9 @@ export const max = reduction('max', (g, call) => {
 export function min(x: Tensor, axes?: Axes, options?: ReduceOptions): Tensor {
   requireFloat('min', x);
   keeps('min', options);
-  return neg(max(neg(x), normalizeAxes('min', x, axes), options));
+  const reduced = normalizeAxes('min', x, axes);
+  requireSome('min', x, reduced);
+  return neg(max(neg(x), reduced, options));
 }
 
 const argmaxOf = reduction('argmax', { none: 'positions are whole numbers' });
@@ -126,14 +132,19 @@ export function mean(x: Tensor, axes?: Axes, options?: ReduceOptions): Tensor {
   return div(sum(x, reduced, options), sizeOf(reduced.map((axis) => x.shape[axis])));
 }
 
-/** log(sum(exp(x))) over `axes`, with the largest value taken out first so that nothing overflows. */
+/** log(sum(exp(x))) over `axes`, with the largest value taken out first so that nothing overflows; -Infinity over nothing. */
 export function logsumexp(x: Tensor, axes?: Axes, options?: ReduceOptions): Tensor {
   requireFloat('logsumexp', x);
   const keepDims = keeps('logsumexp', options);
   const reduced = normalizeAxes('logsumexp', x, axes);
-  const largest = stopGradient(max(x, reduced, { keepDims: true }));
+  const isEmpty = reduced.some((axis) => x.shape[axis] === 0);
+  const largest = isEmpty
+    ? sum(x, reduced, { keepDims: true })
+    : stopGradient(max(x, reduced, { keepDims: true }));
   const shift = where(equal(abs(largest), Infinity), 0, largest); // no NaN from Infinity - Infinity
-  const kept = add(log(sum(exp(sub(x, shift)), reduced, { keepDims: true })), shift);
+  const total = sum(exp(sub(x, shift)), reduced, { keepDims: true });
+  const none = equal(total, 0); // a row of -Infinity, which moves nothing
+  const kept = where(none, -Infinity, add(log(where(none, 1, total)), shift));
   return keepDims
     ? kept
     : reshape(

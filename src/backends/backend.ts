@@ -49,8 +49,8 @@ export type UnaryKernel =
 
 /**
  * Functions of two values of one dtype. The comparisons give `int32` 0 or 1; any NaN compares false,
- * save `notEqual`. An int32 quotient is rounded towards zero, and 0 when dividing by 0; what comes
- * of an int32 result beyond 32 bits is up to the backend.
+ * save `notEqual`. An int32 result counts modulo 2^32; a quotient is rounded towards zero, and 0
+ * when dividing by 0. `pow` is JavaScript's Math.pow. docs/numbers.md has the rules.
  */
 export type BinaryKernel = ArithmeticKernel | ComparisonKernel;
 /** Kernels of two values that give the dtype which both have. */
@@ -78,6 +78,8 @@ export interface MatmulSpec {
   readonly k: number;
   readonly transposeA: boolean;
   readonly transposeB: boolean;
+  /** Whether a zero of a counts as nothing, even beside a NaN or an infinity of b: what is masked isn't read. */
+  readonly skipZeros?: boolean;
   /** Shape of the batch, and for each operand how many values to step along each of its axes (0 repeats a matrix). */
   readonly batch: readonly number[];
   readonly batchStridesA: readonly number[];
@@ -153,9 +155,9 @@ export interface FusedKernels {
     scale: number,
     width: number,
   ): DeviceBuffer;
-  /** scale * y * (g - sum(g * y)). */
+  /** scale * y * (g - sum(g * y)), where a g beside a y of 0 counts as 0. */
   softmaxGradient(y: DeviceBuffer, g: DeviceBuffer, scale: number, width: number): DeviceBuffer;
-  /** (x - mean) / sqrt(variance + epsilon) * weight + bias over rows as long as weight and bias. */
+  /** (x - mean) / sqrt(variance + epsilon) * weight + bias over rows as long as weight and bias. The squares must not overflow. */
   layerNorm(
     x: DeviceBuffer,
     weight: DeviceBuffer,
@@ -182,14 +184,17 @@ export interface FusedKernels {
     heads: number,
     width: number,
   ): DeviceBuffer;
-  /** softmax(scale * (q k^T + bias)) v for each head, where the mask is not 0: [batch, queries, heads valueWidth]. */
-  attention(inputs: AttentionInputs, spec: AttentionSpec): DeviceBuffer;
-  /** The gradients by q, k, v and, where there is one, bias. */
+  /**
+   * softmax(scale * (q k^T + bias)) v for each head, where the mask is not 0: [batch, queries, heads valueWidth].
+   * Undefined where a result isn't finite and the kernel reads what is masked: the definition doesn't.
+   */
+  attention(inputs: AttentionInputs, spec: AttentionSpec): DeviceBuffer | undefined;
+  /** The gradients by q, k, v and, where there is one, bias; undefined as `attention`. */
   attentionGradient(
     inputs: AttentionInputs,
     gradient: DeviceBuffer,
     spec: AttentionSpec,
-  ): DeviceBuffer[];
+  ): DeviceBuffer[] | undefined;
   /** -log softmax(x)[target] for each row of `width`, 0 where the target (int32) is `ignored`. Throws as `gather`. */
   crossEntropy(
     x: DeviceBuffer,
@@ -212,7 +217,7 @@ export interface FusedKernels {
     rate: number,
     key: RandomWords,
   ): DeviceBuffer;
-  /** The square root of the sum of the squares of all values: one. */
+  /** The square root of the sum of the squares of all values: one. The squares must not overflow. */
   norm(buffers: readonly DeviceBuffer[]): DeviceBuffer;
   /** The new parameters, first and second moments, for lists of as many buffers each. */
   adam(
@@ -244,7 +249,7 @@ export interface Backend {
 
   /** `size` times `value`. */
   fill(value: number, size: number, dtype: DType): DeviceBuffer;
-  /** The same values in another dtype; float to int32 rounds towards zero. */
+  /** The same values in another dtype; float to int32 rounds towards zero, to the nearest end of int32 beyond it, and NaN to 0. */
   cast(x: DeviceBuffer, dtype: DType): DeviceBuffer;
   /** The function `kernel` of each value, in the dtype of `x`. */
   unary(kernel: UnaryKernel, x: DeviceBuffer): DeviceBuffer;

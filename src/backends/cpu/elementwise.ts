@@ -34,6 +34,11 @@ const binaryExpressions: Record<BinaryKernel, string> = {
   greater: 'a > b ? 1 : 0',
   greaterEqual: 'a >= b ? 1 : 0',
 };
+/** Of int32, where numbers of JavaScript would lose the lower bits. */
+const wholeExpressions: Partial<Record<BinaryKernel, string>> = {
+  mul: 'Math.imul(a, b)',
+  pow: 'pow(a, b)',
+};
 const comparisons = new Set<string>(Object.keys(binaryExpressions).slice(7));
 
 export function unary(kernel: UnaryKernel, x: CpuBuffer): CpuBuffer {
@@ -43,8 +48,10 @@ export function unary(kernel: UnaryKernel, x: CpuBuffer): CpuBuffer {
 }
 
 export function binary(kernel: BinaryKernel, a: View, b: View): CpuBuffer {
-  const out = allocate(comparisons.has(kernel) ? 'int32' : a.buffer.dtype, sizeOf(a.shape));
-  mapRows(binaryExpressions[kernel], [contiguous(out, a.shape), strided(a), strided(b)]);
+  const { dtype } = a.buffer;
+  const out = allocate(comparisons.has(kernel) ? 'int32' : dtype, sizeOf(a.shape));
+  const whole = dtype === 'int32' ? wholeExpressions[kernel] : undefined;
+  mapRows(whole ?? binaryExpressions[kernel], [contiguous(out, a.shape), strided(a), strided(b)]);
   return wrap(out);
 }
 
@@ -60,6 +67,7 @@ type Loop = (
   strides: readonly number[],
   n: number,
   erf: (x: number) => number,
+  pow: (x: number, y: number) => number,
 ) => void;
 const loops = new Map<string, Loop>();
 
@@ -78,7 +86,7 @@ function mapRows(expression: string, [out, ...inputs]: Strided[]): void {
     const steps = names.map((name) => `i${name} += d${name};`).join(' ');
     const strides = names.map((name, i) => `const d${name} = strides[${i + 1}];`).join(' ');
     loop = new Function(
-      'arrays, starts, strides, n, erf',
+      'arrays, starts, strides, n, erf, pow',
       `const [os, ${names.map((name) => `${name}s`)}] = arrays;
        let io = starts[0]; const dout = strides[0]; ${starts} ${strides}
        for (let i = 0; i < n; i++) { ${loads} os[io] = ${expression}; io += dout; ${steps} }`,
@@ -88,7 +96,19 @@ function mapRows(expression: string, [out, ...inputs]: Strided[]): void {
   const run = loop;
   const arrays = [out, ...inputs].map((array) => array.data);
   const rows = rowsOf([out, ...inputs]);
-  rows.each((starts) => run(arrays, starts, rows.strides, rows.length, erf));
+  rows.each((starts) => run(arrays, starts, rows.strides, rows.length, erf, wholePow));
+}
+
+/** x^y modulo 2^32; with a negative y rounded towards zero, and 0 for 0. */
+function wholePow(x: number, y: number): number {
+  if (y < 0) return Math.abs(x) === 1 ? x ** y : 0;
+  let power = 1;
+  let factor = x;
+  for (let n = y; n > 0; n >>= 1) {
+    if (n & 1) power = Math.imul(power, factor);
+    factor = Math.imul(factor, factor);
+  }
+  return power;
 }
 
 /**

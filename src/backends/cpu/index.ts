@@ -25,6 +25,8 @@ import { matmul } from './matmul.js';
 import { reduce } from './reduce.js';
 import { gather, scatterAdd } from './rows.js';
 
+const [LEAST, MOST] = [-(2 ** 31), 2 ** 31 - 1];
+
 class CpuBackend implements Backend {
   readonly name = 'cpu';
   readonly dtypes: readonly DType[] = ['float32', 'float64', 'int32'];
@@ -46,8 +48,13 @@ class CpuBackend implements Backend {
     return wrap(allocate(dtype, size).fill(value));
   }
   cast(x: DeviceBuffer, dtype: DType) {
+    const { data } = x as CpuBuffer;
+    if (dtype === 'int32') {
+      // Beyond int32 its nearest end, where an Int32Array would wrap around; 0 for NaN.
+      return wrap(Int32Array.from(data, (value) => Math.min(Math.max(value, LEAST), MOST)));
+    }
     const out = allocate(dtype, x.size);
-    out.set((x as CpuBuffer).data);
+    out.set(data);
     return wrap(out);
   }
   unary(kernel: UnaryKernel, x: DeviceBuffer) {

@@ -1,6 +1,7 @@
 /** Matrix product, batched, with either side transposed. */
 import type { MatmulSpec } from '../backend.js';
 import { sizeOf } from '../layout.js';
+import { skipZeros } from '../skip-zeros.js';
 import { allocate, type CpuBuffer, contiguous, strided, wrap } from './buffer.js';
 import { rowsOf } from './rows-of.js';
 
@@ -26,6 +27,14 @@ export function matmul(a: CpuBuffer, b: CpuBuffer, spec: MatmulSpec): CpuBuffer 
       if (packed !== atB) pack(b, atB, spec, panel);
       packed = atB;
       multiply(a, startA + i * da, panel, out, startOut + i * dout, spec, row);
+      if (!spec.skipZeros) continue;
+      const [step, inner] = spec.transposeA ? [1, m] : [k, 1];
+      skipZeros(
+        { data: a.data, start: startA + i * da, row: step, column: inner },
+        { data: panel, start: 0, row: n, column: 1 },
+        { data: out.data, start: startOut + i * dout, row: n, column: 1 },
+        ...([m, k, n] as const),
+      );
     }
   });
   return out;

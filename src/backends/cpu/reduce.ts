@@ -7,8 +7,11 @@ import { rowsOf } from './rows-of.js';
 export function reduce(kernel: ReduceKernel, x: View, kept: number): CpuBuffer {
   const shape = x.shape.slice(0, kept);
   if (kernel === 'argmax') return argmax(strided(x), shape);
-  // Accumulated in float64 and rounded once at the end.
-  const totals = new Float64Array(sizeOf(shape)).fill(kernel === 'sum' ? 0 : -Infinity);
+  // Accumulated in float64 and rounded once at the end; int32 modulo 2^32.
+  const size = sizeOf(shape);
+  const isWhole = x.buffer.dtype === 'int32';
+  const totals = isWhole ? new Int32Array(size) : new Float64Array(size);
+  if (kernel === 'max') totals.fill(isWhole ? -(2 ** 31) : -Infinity);
   const kernelRow = kernel === 'sum' ? addRow : maxRow;
   const [input, output] = inMemoryOrder(strided(x), repeated(totals, x.shape, kept));
   const rows = rowsOf([input, output]);
@@ -25,25 +28,19 @@ function addRow(
   x: ArrayOfNumbers,
   start: number,
   dx: number,
-  totals: Float64Array,
+  totals: Float64Array | Int32Array,
   at: number,
   dt: number,
   n: number,
 ) {
-  if (dt === 0) {
-    let total = totals[at];
-    for (let i = 0; i < n; i++) total += x[start + i * dx];
-    totals[at] = total;
-  } else {
-    for (let i = 0; i < n; i++) totals[at + i * dt] += x[start + i * dx];
-  }
+  for (let i = 0; i < n; i++) totals[at + i * dt] += x[start + i * dx];
 }
 
 function maxRow(
   x: ArrayOfNumbers,
   start: number,
   dx: number,
-  totals: Float64Array,
+  totals: Float64Array | Int32Array,
   at: number,
   dt: number,
   n: number,
@@ -53,7 +50,11 @@ function maxRow(
 }
 
 /** `totals`, seen with the shape of the input: a stride of 0 along each reduced axis. */
-function repeated(totals: Float64Array, shape: readonly number[], kept: number): Strided {
+function repeated(
+  totals: Float64Array | Int32Array,
+  shape: readonly number[],
+  kept: number,
+): Strided {
   const array = contiguous(totals, shape.slice(0, kept));
   const strides = shape.map((_, axis) => (axis < kept ? array.stride[axis] : 0));
   return strided({ buffer: wrap(totals), shape, strides, offset: 0 });

@@ -12,6 +12,12 @@ export function fusedKernels(
   run: Run,
   threads: number,
 ): Partial<FusedKernels> {
+  /** `made`, or nothing where a value isn't finite: the weights of the kernel are 0 where the mask is, and 0 times NaN is NaN. */
+  const ifFinite = (made: WasmBuffer[]): WasmBuffer[] | undefined => {
+    if (made.every(({ address, size }) => kernels.finite(address, size))) return made;
+    for (const buffer of made) heap.free(buffer);
+    return undefined;
+  };
   const attentionScratch = ({ queries, keys, width, valueWidth }: AttentionSpec) =>
     heap.scratch(threads * kernels.attentionScratch(queries, keys, width, valueWidth));
   return {
@@ -73,7 +79,7 @@ export function fusedKernels(
       const out = heap.buffer('float32', batch * heads * queries * valueWidth);
       const numbers = [...attentionNumbers(inputs, spec), out.address, scratch];
       run('attention', attentionWork(spec), numbers);
-      return out;
+      return ifFinite([out])?.[0];
     },
     attentionGradient: (inputs, gradient, spec) => {
       const scratch = attentionScratch(spec);
@@ -84,7 +90,7 @@ export function fusedKernels(
         ...attentionNumbers(inputs, spec),
         ...[at(gradient), gq, gk, gv, gBias ?? 0, scratch],
       ]);
-      return made;
+      return ifFinite(made);
     },
     crossEntropy: (x, targets, ignored, width) => {
       const out = heap.buffer('float32', targets.size);

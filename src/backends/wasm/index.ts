@@ -24,6 +24,7 @@ import type {
 } from '../backend.js';
 import { sizeOf, stridesOf } from '../layout.js';
 import { outsideTable } from '../outside-table.js';
+import { skipZeros } from '../skip-zeros.js';
 import { fusedKernels } from './fused.js';
 import { Heap } from './heap.js';
 import type { Kernels, WasmBuffer } from './kernels.js';
@@ -236,6 +237,16 @@ class Wasm implements WasmBackend {
         ...[(b as WasmBuffer).address + 4 * offsetB, br, bc],
         ...[out.address + 4 * index * m * n, 4 * n, m, n, k, scratch, 0, -Infinity],
       ]);
+      if (spec.skipZeros && !this.#kernels.finite(out.address + 4 * index * m * n, m * n)) {
+        const matrix = (buffer: DeviceBuffer, offset: number, row: number, column: number) => ({
+          data: this.#heap.floats,
+          start: (buffer as WasmBuffer).address / 4 + offset,
+          row: row / 4,
+          column: column / 4,
+        });
+        const [left, right] = [matrix(a, offsetA, ar, ac), matrix(b, offsetB, br, bc)];
+        skipZeros(left, right, matrix(out, index * m * n, 4 * n, 4), m, k, n);
+      }
     }
     return out;
   }

@@ -22,6 +22,7 @@ export type Kernels = Record<
   | 'dropout'
   | 'fill'
   | 'finish'
+  | 'finite'
   | 'gather'
   | 'heapBase'
   | 'layerNorm'

@@ -1,4 +1,5 @@
 /** Elementwise kernels. Which function is meant is a number: its place in the lists of ../kernels.ts. */
+import { firstLanes } from './lanes';
 import { erf, exp4, pow, wholeExp4, wholePow } from './math';
 import { advance, at0, at1, at2, at3, begin } from './walk';
 
@@ -264,6 +265,17 @@ export function toInt(x: usize, out: usize, n: i32): void {
 export function toFloat(x: usize, out: usize, n: i32): void {
   const end = x + (<usize>n << 2);
   for (; x < end; x += 16, out += 16) v128.store(out, f32x4.convert_i32x4_s(v128.load(x)));
+}
+
+/** Whether none of `n` floats is infinite or NaN. */
+export function finite(x: usize, n: i32): bool {
+  let most = i32x4.splat(0); // of the bits without the sign, which are ordered as the values
+  for (let i = 0; i < n; i += 4, x += 16) {
+    let value = f32x4.abs(v128.load(x));
+    if (i + 4 > n) value = firstLanes(value, n & 3, f32x4.splat(0));
+    most = i32x4.max_s(most, value);
+  }
+  return !v128.any_true(f32x4.ne(f32x4.sub(most, most), f32x4.splat(0)));
 }
 
 /** `n` times the 32 bits `value`. */

@@ -2,7 +2,7 @@
 export { adam, sumSquares } from './adam';
 export { attention, attentionGradient, attentionScratch } from './attention';
 export { crossEntropy, crossEntropyGradient } from './cross-entropy';
-export { binary, binaryInt, fill, reluGradient, toFloat, toInt, unary, where } from './elementwise';
+export { binary, binaryInt, fill, finite, reluGradient, toFloat, toInt, unary, where } from './elementwise';
 export { layerNorm, layerNormGradient } from './layer-norm';
 export { matmul, matmulScratch } from './matmul';
 export { argmax, clear, finish, reduce } from './reduce';
