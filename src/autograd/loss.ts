@@ -94,7 +94,7 @@ const crossEntropyOperation: Operation<Attributes> = {
     const known = mul(greaterEqual(target, 0), less(target, classes));
     const first = mul(arange(target.size, { backend: target.backend }), classes);
     const at = mul(where(known, add(first, target), -1), counts);
-    const table = reshape(logSoftmax(logits), [-1]);
+    const table = reshape(logSoftmax(counted(logits, targets, ignored)), [-1]);
     return reshape(where(counts, neg(gather(table, at)), 0), targets.shape);
   },
   gradients: [
@@ -125,9 +125,17 @@ function crossEntropyGradient(
   { ignored }: Attributes,
 ): Tensor {
   const classes = logits.shape[logits.rank - 1];
-  const powers = exp(belowLargest(logits, -1));
+  const powers = exp(belowLargest(counted(logits, targets, ignored), -1));
   const shares = div(powers, sum(powers, -1, { keepDims: true }));
-  const column = (x: Tensor) => reshape(x, [...x.shape, 1]);
-  const gradient = mul(sub(shares, oneHot(targets, classes, logits.dtype)), column(g));
-  return where(column(notEqual(targets, ignored)), gradient, 0); // what is ignored isn't read
+  const difference = sub(shares, oneHot(targets, classes, logits.dtype));
+  return mul(difference, column(where(notEqual(targets, ignored), g, 0)));
+}
+
+/** `logits` with zeros in the rows that are ignored, which aren't read: not even a NaN comes through. */
+function counted(logits: Tensor, targets: Tensor, ignored: number): Tensor {
+  return where(column(notEqual(targets, ignored)), logits, 0);
+}
+
+function column(x: Tensor): Tensor {
+  return reshape(x, [...x.shape, 1]);
 }

@@ -32,7 +32,8 @@ const softmaxOperation: Operation<{ scale: number }> = {
       : backend.fused?.softmax?.(x.buffer, mask?.buffer, scale, x.shape[x.rank - 1]),
   definition([x, mask], { scale }) {
     const scaled = scale === 1 ? x : mul(x, scale);
-    return plainSoftmax(mask ? where(mask, scaled, -Infinity) : scaled, x.rank - 1);
+    if (!mask) return plainSoftmax(scaled, x.rank - 1);
+    return where(mask, plainSoftmax(where(mask, scaled, -Infinity), x.rank - 1), 0); // 0 beside a NaN, too
   },
   gradients: [
     (g, { output, attributes }) => run(softmaxGradientOperation, [output, g], attributes),
@@ -49,10 +50,11 @@ const softmaxGradientOperation: Operation<{ scale: number }> = {
   gradients: definitionGradient(softmaxGradient),
 };
 
-/** A gradient that isn't finite, beside a y of 0, counts as 0: what is masked isn't read. */
+/** Where y is 0 the gradient isn't read, and the result is 0: beside what is masked there may be a NaN. */
 function softmaxGradient([y, g]: readonly Tensor[], { scale }: { scale: number }): Tensor {
-  const read = where(notEqual(y, 0), g, 0);
-  return mul(mul(y, sub(read, sum(mul(read, y), -1, { keepDims: true }))), scale);
+  const open = notEqual(y, 0);
+  const total = sum(where(open, mul(g, y), 0), -1, { keepDims: true });
+  return where(open, mul(mul(y, sub(g, total)), scale), 0);
 }
 
 /** e^x / sum(e^x) along `axis`, with the largest value taken out first, so that nothing overflows. A row of -Infinity gives 0. */
@@ -73,8 +75,14 @@ function plainSoftmax(x: Tensor, axis: number): Tensor {
   if (x.size === 0) return exp(x); // there is no largest
   const largest = stopGradient(max(x, axis, { keepDims: true }));
   const empty = equal(largest, -Infinity);
-  const powers = exp(sub(x, where(empty, 0, largest)));
-  return div(powers, where(empty, 1, sum(powers, axis, { keepDims: true })));
+  // Beside an infinity all are NaN.
+  const shift = where(equal(largest, Infinity), NaN, where(empty, 0, largest));
+  const below = sub(x, shift);
+  // A weight that would be denormal is 0, as in the kernels, and no gradient passes it, not even a NaN.
+  const least = x.dtype === 'float32' ? -87.33654 : -708.3964;
+  const powers = exp(where(less(below, least), -Infinity, below));
+  const weights = div(powers, where(empty, 1, sum(powers, axis, { keepDims: true })));
+  return where(equal(weights, 0), 0, weights);
 }
 
 /** log(softmax(x)) along `axis`, without the loss of digits of taking the logarithm afterwards. A row of -Infinity gives NaN. */

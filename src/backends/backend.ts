@@ -155,7 +155,7 @@ export interface FusedKernels {
     scale: number,
     width: number,
   ): DeviceBuffer;
-  /** scale * y * (g - sum(g * y)), where a g beside a y of 0 counts as 0. */
+  /** scale * y * (g - sum(g * y)); where y is 0, g isn't read and the result is 0. */
   softmaxGradient(y: DeviceBuffer, g: DeviceBuffer, scale: number, width: number): DeviceBuffer;
   /** (x - mean) / sqrt(variance + epsilon) * weight + bias over rows as long as weight and bias. The squares must not overflow. */
   layerNorm(

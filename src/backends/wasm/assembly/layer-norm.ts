@@ -93,7 +93,9 @@ export function layerNormGradient(x: usize, weight: usize, g: usize, epsilon: f3
       addTo(totals + 2 * at, f32x4.mul(gradient, y));
       addTo(biasTotals + 2 * at, gradient);
     }
-    const meanH = f32x4.splat(addLanes(sum) / <f32>width), meanHY = f32x4.splat(addLanes(product) / <f32>width);
+    const h = addLanes(sum) / <f32>width, hy = addLanes(product) / <f32>width;
+    // All values of a row depend on each of it: one that isn't finite makes all of them NaN.
+    const meanH = f32x4.splat(abs(h) + abs(hy) < Infinity ? h : NaN), meanHY = f32x4.splat(hy);
     for (let at: usize = 0; at < padded; at += 16) {
       const y = f32x4.mul(f32x4.sub(v128.load(values + at), middle), factor);
       const h = f32x4.mul(v128.load(g + at), v128.load(weight + at));

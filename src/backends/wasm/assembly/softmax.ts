@@ -55,6 +55,9 @@ export function softmaxRow(x: usize, bias: usize, open: usize, scale: f32, width
     v128.store(out + at, f32x4.div(v128.load(out + at), divisor));
   }
   if (rest) storeLanes(out + whole, f32x4.div(last, divisor), rest);
+  if (open && total != total) {
+    for (let i = 0; i < width; i++) if (!load<i32>(open + (<usize>i << 2))) store<f32>(out + (<usize>i << 2), 0);
+  }
 }
 
 @inline
@@ -66,12 +69,13 @@ function score(x: usize, bias: usize, open: usize, scale: f32, at: usize): v128 
   return value;
 }
 
-/** One row of `softmaxGradient`, where a g beside a y of 0 counts as 0; `out` may be `g`. */
+/** One row of `softmaxGradient`; where y is 0, g isn't read. `out` may be `g`. */
 export function softmaxGradientRow(y: usize, g: usize, scale: f32, width: i32, out: usize): void {
   const whole = <usize>(width & ~3) << 2;
   const rest = width & 3;
   let sum = sumOfProducts(y, g, width);
-  if (!(abs(sum) < Infinity)) {
+  const careful = !(abs(sum) < Infinity);
+  if (careful) {
     for (let at: usize = 0; at < whole; at += 16) v128.store(out + at, weighed(y, g, at));
     if (rest) storeLanes(out + whole, weighed(y, g, whole), rest);
     g = out;
@@ -80,6 +84,9 @@ export function softmaxGradientRow(y: usize, g: usize, scale: f32, width: i32, o
   const total = f32x4.splat(sum);
   for (let at: usize = 0; at < whole; at += 16) v128.store(out + at, gradient(y, g, total, scale, at));
   if (rest) storeLanes(out + whole, gradient(y, g, total, scale, whole), rest);
+  if (careful) {
+    for (let i = 0; i < width; i++) if (load<f32>(y + (<usize>i << 2)) == 0) store<f32>(out + (<usize>i << 2), 0);
+  }
 }
 
 function sumOfProducts(y: usize, g: usize, width: i32): f32 {

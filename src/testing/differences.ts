@@ -1,0 +1,171 @@
+/** Holds a backend against cpu on random programs. */
+import { scope, type Tensor, vjp } from '../autograd/index.js';
+import type { Backend, DeviceBuffer, MatmulSpec, TypedArray } from '../backends/backend.js';
+import { createCpuBackend } from '../backends/cpu/index.js';
+import { sizeOf } from '../backends/layout.js';
+import { type FloatDType, type HostArray, upload, withFloats } from './case.js';
+import { type Program, Programs } from './programs.js';
+
+/** Options of `checkPrograms`. */
+export interface ProgramOptions {
+  /** How many programs to run. Default 1000. */
+  count?: number;
+  /** Which ones. Default 1. */
+  seed?: number;
+}
+
+/** A value or gradient that differs, or a program that one backend refuses. */
+export interface ProgramDifference {
+  /** Its number, from 0. */
+  readonly program: number;
+  readonly operations: readonly string[];
+  readonly message: string;
+}
+
+/** What `checkPrograms` found. */
+export interface ProgramReport {
+  /** Values and gradients that were compared. */
+  readonly compared: number;
+  /** Of those: in so many, rounding decides between two classes or moves the value too far to compare. */
+  readonly sensitive: number;
+  readonly differences: readonly ProgramDifference[];
+}
+
+/**
+ * Runs random chains of operations over NaN, infinities, zeros of either sign, denormal and huge
+ * numbers on `backend` and on cpu in float32, forward and backward. A difference is a NaN or an
+ * infinity on one side only, or a finite value that is further off than rounding explains: the same
+ * program in float64, with its inputs moved by a unit of the last place, and with products added in
+ * float32, tells how far that is.
+ */
+export async function checkPrograms(
+  backend: Backend,
+  { count = 1000, seed = 1 }: ProgramOptions = {},
+): Promise<ProgramReport> {
+  const cpu = createCpuBackend();
+  const narrow = Object.assign(createCpuBackend(), { matmul: narrowProduct });
+  const programs = new Programs(seed);
+  const differences: ProgramDifference[] = [];
+  let [compared, sensitive] = [0, 0];
+  for (let number = 0; number < count; number++) {
+    const program = programs.next();
+    const { names: operations, leaves } = program;
+    const expected = await outcome(program, leaves, cpu, 'float32');
+    const came = await outcome(program, leaves, backend, 'float32');
+    if (typeof expected === 'string' || typeof came === 'string') {
+      if (came === expected) continue;
+      const message = [came, expected].map((x) => (typeof x === 'string' ? x : 'a result'));
+      differences.push({ program: number, operations, message: message.join(', expected ') });
+      continue;
+    }
+    let variants: TypedArray[][] | undefined;
+    for (const [part, values] of expected.entries()) {
+      for (const [at, value] of values.entries()) {
+        compared++;
+        const other = came[part][at];
+        if (isNear(other, value, 2e-6 * Math.abs(value) + 1e-6)) continue;
+        variants ??= await variantsOf(program, cpu, narrow);
+        const kinds = variants.map((list) => list[part][at]);
+        const spread = Math.max(...kinds.map((kind) => Math.abs(kind - value)));
+        if (
+          !(spread < Infinity)
+            ? kinds.some((kind) => !isNear(kind, value, 0))
+            : isNear(other, value, 64 * spread)
+        ) {
+          sensitive++;
+          continue;
+        }
+        const what = part === 0 ? 'value' : `gradient ${part - 1}`;
+        const message = `${what} at ${at} is ${other}, expected ${value}`;
+        differences.push({ program: number, operations, message });
+      }
+    }
+  }
+  return { compared, sensitive, differences };
+}
+
+function isNear(came: number, expected: number, allowed: number): boolean {
+  if (came === expected || (Number.isNaN(came) && Number.isNaN(expected))) return true;
+  return Math.abs(came - expected) <= allowed && Number.isFinite(came) && Number.isFinite(expected);
+}
+
+/** The result and the gradients of all leaves, rounded to float32; or what was thrown. */
+async function outcome(
+  program: Program,
+  leaves: readonly HostArray[],
+  backend: Backend,
+  dtype: FloatDType,
+): Promise<TypedArray[] | string> {
+  let results: Tensor[];
+  try {
+    results = scope(() => {
+      const tensors = leaves.map((leaf) => upload(leaf, backend, dtype));
+      const [value, pullback] = vjp(
+        (...floating) => program.run(withFloats(tensors, floating), dtype),
+        ...tensors.filter((x) => x.dtype !== 'int32'),
+      );
+      const cotangent = Array.from({ length: value.size }, (_, i) => 1 + (i % 7) / 8);
+      return [
+        value,
+        ...pullback(
+          upload({ dtype: 'float', shape: value.shape, values: cotangent }, backend, dtype),
+        ),
+      ];
+    });
+  } catch (error) {
+    return String(error);
+  }
+  const read = await Promise.all(results.map(async (x) => Float32Array.from(await x.data())));
+  for (const x of results) x.dispose();
+  return read;
+}
+
+/** The same program where rounding goes otherwise. */
+async function variantsOf(
+  program: Program,
+  cpu: Backend,
+  narrow: Backend,
+): Promise<TypedArray[][]> {
+  const moved = (by: number) =>
+    program.leaves.map((leaf, i) => ({
+      ...leaf,
+      values:
+        leaf.dtype === 'int32'
+          ? leaf.values
+          : leaf.values.map((x, j) => x * (1 + ((i + j) % 2 ? by : -by))),
+    }));
+  const runs = [
+    outcome(program, program.leaves, cpu, 'float64'),
+    outcome(program, moved(2 ** -22), cpu, 'float64'),
+    outcome(program, moved(-(2 ** -22)), cpu, 'float64'),
+    outcome(program, moved(2 ** -23), cpu, 'float32'),
+    outcome(program, moved(-(2 ** -23)), cpu, 'float32'),
+    outcome(program, program.leaves, narrow, 'float32'),
+  ];
+  return (await Promise.all(runs)).filter((run) => typeof run !== 'string');
+}
+
+/** A matrix product that adds in float32, as wasm and GPUs do. */
+function narrowProduct(a: DeviceBuffer, b: DeviceBuffer, spec: MatmulSpec): DeviceBuffer {
+  const { m, n, k, transposeA, transposeB, batch, batchStridesA, batchStridesB } = spec;
+  const [x, y] = [a, b].map((buffer) => (buffer as unknown as { data: TypedArray }).data);
+  const data = new Float32Array(sizeOf(batch) * m * n);
+  const startOf = (index: number, strides: readonly number[]) => {
+    let start = 0;
+    for (let axis = batch.length - 1, rest = index; axis >= 0; axis--) {
+      start += (rest % batch[axis]) * strides[axis];
+      rest = Math.floor(rest / batch[axis]);
+    }
+    return start;
+  };
+  data.forEach((_, at) => {
+    const [index, i, j] = [Math.floor(at / (m * n)), Math.floor((at % (m * n)) / n), at % n];
+    const [fromA, fromB] = [startOf(index, batchStridesA), startOf(index, batchStridesB)];
+    for (let p = 0; p < k; p++) {
+      const left = x[fromA + (transposeA ? p * m + i : i * k + p)];
+      const right = y[fromB + (transposeB ? j * k + p : p * n + j)];
+      if (left !== 0 || !spec.skipZeros) data[at] += Math.fround(left * right);
+    }
+  });
+  return { dtype: 'float32', size: data.length, data } as DeviceBuffer;
+}
