@@ -43,7 +43,7 @@ export async function checkPrograms(
   { count = 1000, seed = 1 }: ProgramOptions = {},
 ): Promise<ProgramReport> {
   const cpu = createCpuBackend();
-  const narrow = Object.assign(createCpuBackend(), { matmul: narrowProduct });
+  const narrow = narrowBackend();
   const programs = new Programs(seed);
   const differences: ProgramDifference[] = [];
   let [compared, sensitive] = [0, 0];
@@ -126,29 +126,44 @@ async function variantsOf(
   cpu: Backend,
   narrow: Backend,
 ): Promise<TypedArray[][]> {
-  const moved = (by: number) =>
-    program.leaves.map((leaf, i) => ({
-      ...leaf,
-      values:
-        leaf.dtype === 'int32'
-          ? leaf.values
-          : leaf.values.map((x, j) => x * (1 + ((i + j) % 2 ? by : -by))),
+  const moved = (round: number): HostArray[] =>
+    program.leaves.map(({ dtype, shape, values }, i) => ({
+      dtype,
+      shape,
+      values: values.map((x, j) =>
+        dtype === 'int32' ? x : x * (1 + 2 ** -21 * Math.sin(12.9 * i + 78.2 * j + round)),
+      ),
     }));
-  const runs = [
-    outcome(program, program.leaves, cpu, 'float64'),
-    outcome(program, moved(2 ** -22), cpu, 'float64'),
-    outcome(program, moved(-(2 ** -22)), cpu, 'float64'),
-    outcome(program, moved(2 ** -23), cpu, 'float32'),
-    outcome(program, moved(-(2 ** -23)), cpu, 'float32'),
-    outcome(program, program.leaves, narrow, 'float32'),
-  ];
-  return (await Promise.all(runs)).filter((run) => typeof run !== 'string');
+  const runs = [program.leaves, ...[1, 2, 3, 4, 5, 6].map(moved)].flatMap((leaves) => [
+    outcome(program, leaves, cpu, 'float64'),
+    outcome(program, leaves, cpu, 'float32'),
+    outcome(program, leaves, narrow, 'float32'),
+  ]);
+  return (await Promise.all(runs)).filter((made) => typeof made !== 'string');
 }
 
-/** A matrix product that adds in float32, as wasm and GPUs do. */
+/** The cpu backend with products and sums by index added in float32, as wasm and GPUs do. */
+function narrowBackend(): Backend {
+  return Object.assign(createCpuBackend(), {
+    matmul: narrowProduct,
+    scatterAdd(values: DeviceBuffer, indices: DeviceBuffer, rows: number, width: number) {
+      const [x, at] = [values, indices].map(dataOf);
+      const data = new Float32Array(rows * width);
+      x.forEach((value, i) => {
+        data[at[Math.floor(i / width)] * width + (i % width)] += value;
+      });
+      return { dtype: 'float32', size: data.length, data };
+    },
+  });
+}
+
+function dataOf(buffer: DeviceBuffer): TypedArray {
+  return (buffer as unknown as { data: TypedArray }).data;
+}
+
 function narrowProduct(a: DeviceBuffer, b: DeviceBuffer, spec: MatmulSpec): DeviceBuffer {
   const { m, n, k, transposeA, transposeB, batch, batchStridesA, batchStridesB } = spec;
-  const [x, y] = [a, b].map((buffer) => (buffer as unknown as { data: TypedArray }).data);
+  const [x, y] = [a, b].map(dataOf);
   const data = new Float32Array(sizeOf(batch) * m * n);
   const startOf = (index: number, strides: readonly number[]) => {
     let start = 0;
