@@ -3,7 +3,7 @@ import { describe, MemgradError } from '../errors.js';
 import { checkOptions } from '../options.js';
 import { cast, greaterEqual, less, notEqual, where } from './comparison.js';
 import { arange } from './create.js';
-import { add, div, exp, maximum, mul, neg, sub } from './elementwise.js';
+import { add, div, exp, maximum, mul, sub } from './elementwise.js';
 import { definitionGradient } from './fused.js';
 import { gather, oneHot } from './indexing.js';
 import { belowLargest, logSoftmax } from './normalization.js';
@@ -95,7 +95,7 @@ const crossEntropyOperation: Operation<Attributes> = {
     const first = mul(arange(target.size, { backend: target.backend }), classes);
     const at = mul(where(known, add(first, target), -1), counts);
     const table = reshape(logSoftmax(counted(logits, targets, ignored)), [-1]);
-    return reshape(where(counts, neg(gather(table, at)), 0), targets.shape);
+    return reshape(where(counts, sub(0, gather(table, at)), 0), targets.shape);
   },
   gradients: [
     (g, { inputs: [logits, targets], attributes }) =>

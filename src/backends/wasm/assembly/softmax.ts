@@ -74,7 +74,7 @@ export function softmaxGradientRow(y: usize, g: usize, scale: f32, width: i32, o
   const whole = <usize>(width & ~3) << 2;
   const rest = width & 3;
   let sum = sumOfProducts(y, g, width);
-  const careful = !(abs(sum) < Infinity);
+  const careful = !(abs(sum) < 1e30); // it, or g minus it, may be infinite
   if (careful) {
     for (let at: usize = 0; at < whole; at += 16) v128.store(out + at, weighed(y, g, at));
     if (rest) storeLanes(out + whole, weighed(y, g, whole), rest);

@@ -1,0 +1,82 @@
+/** The cpu backend with arithmetic as coarse as other backends may have. */
+import type {
+  Backend,
+  DeviceBuffer,
+  MatmulSpec,
+  ReduceKernel,
+  TypedArray,
+  UnaryKernel,
+  View,
+} from '../backends/backend.js';
+import { createCpuBackend } from '../backends/cpu/index.js';
+import { sizeOf } from '../backends/layout.js';
+
+/** cpu with sums in float32, from the last term to the first, and exp and sigmoid in float32, without denormal powers. */
+export function createNarrowBackend(): Backend {
+  const cpu = createCpuBackend();
+  return Object.assign(createCpuBackend(), {
+    unary(kernel: UnaryKernel, x: DeviceBuffer) {
+      const powers = (sign: 1 | -1) => dataOf(x).map((value) => Math.exp(sign * value));
+      if (kernel === 'exp') return cpu.upload(powers(1).map((y) => (y < 2 ** -126 ? 0 : y)));
+      if (kernel === 'sigmoid') return cpu.upload(powers(-1).map((y) => 1 / Math.fround(1 + y)));
+      return cpu.unary(kernel, x);
+    },
+    reduce(kernel: ReduceKernel, x: View, kept: number) {
+      if (kernel !== 'sum' || x.buffer.dtype === 'int32') return cpu.reduce(kernel, x, kept);
+      const { shape, strides, offset, buffer } = x;
+      const terms = placesOf(shape.slice(kept), strides.slice(kept)).reverse();
+      return floats(placesOf(shape.slice(0, kept), strides.slice(0, kept)), (place, add) => {
+        for (const term of terms) add(dataOf(buffer)[offset + place + term]);
+      });
+    },
+    matmul(a: DeviceBuffer, b: DeviceBuffer, spec: MatmulSpec) {
+      const { m, n, k, transposeA, transposeB, batch, batchStridesA, batchStridesB } = spec;
+      const [x, y] = [a, b].map(dataOf);
+      const [startsA, startsB] = [batchStridesA, batchStridesB].map((by) => placesOf(batch, by));
+      const size = sizeOf(batch) * m * n;
+      return floats([...Array(size).keys()], (at, add) => {
+        const [index, i, j] = [Math.floor(at / (m * n)), Math.floor((at % (m * n)) / n), at % n];
+        for (let p = 0; p < k; p++) {
+          const left = x[startsA[index] + (transposeA ? p * m + i : i * k + p)];
+          const right = y[startsB[index] + (transposeB ? j * k + p : p * n + j)];
+          if (left !== 0 || !spec.skipZeros) add(left * right);
+        }
+      });
+    },
+    scatterAdd(values: DeviceBuffer, indices: DeviceBuffer, rows: number, width: number) {
+      const [x, at] = [values, indices].map(dataOf);
+      return floats([...Array(rows * width).keys()], (place, add) => {
+        x.forEach((value, i) => {
+          if (at[Math.floor(i / width)] * width + (i % width) === place) add(value);
+        });
+      });
+    },
+  });
+}
+
+/** One float32 for each of `places`: what `visit` adds up there. */
+function floats(
+  places: readonly number[],
+  visit: (place: number, add: (term: number) => void) => void,
+): DeviceBuffer {
+  const data = new Float32Array(places.length);
+  places.forEach((place, i) => {
+    visit(place, (term) => {
+      data[i] += Math.fround(term);
+    });
+  });
+  return Object.assign({ dtype: 'float32' as const, size: data.length }, { data });
+}
+
+/** Where the elements of a strided array stand, in row-major order. */
+function placesOf(shape: readonly number[], strides: readonly number[]): number[] {
+  return shape.reduce(
+    (places, length, axis) =>
+      places.flatMap((place) => Array.from({ length }, (_, i) => place + i * strides[axis])),
+    [0],
+  );
+}
+
+function dataOf(buffer: DeviceBuffer): TypedArray {
+  return (buffer as unknown as { data: TypedArray }).data;
+}
