@@ -2,6 +2,7 @@
 import { scope, type Tensor, vjp } from '../autograd/index.js';
 import type { Backend, TypedArray } from '../backends/backend.js';
 import { createCpuBackend } from '../backends/cpu/index.js';
+import { checkOptions } from '../options.js';
 import { type FloatDType, type HostArray, upload, withFloats } from './case.js';
 import { createNarrowBackend } from './narrow.js';
 import { type Program, Programs } from './programs.js';
@@ -40,8 +41,10 @@ export interface ProgramReport {
  */
 export async function checkPrograms(
   backend: Backend,
-  { count = 1000, seed = 1 }: ProgramOptions = {},
+  options: ProgramOptions = {},
 ): Promise<ProgramReport> {
+  checkOptions('checkPrograms', options, { count: 1, seed: 1 });
+  const { count = 1000, seed = 1 } = options;
   const cpu = createCpuBackend();
   const narrow = createNarrowBackend();
   const programs = new Programs(seed);

@@ -1,15 +1,24 @@
 /**
- * Checks that anyone can run: gradients against central differences, a backend against the reference.
+ * Checks that anyone can run: gradients against central differences, a backend against the reference
+ * and against the rules of docs/numbers.md.
  *
  * @module memgrad/testing
  */
 
 export type { FloatDType, HostArray, OperationCases, Pattern, Tolerance } from './case.js';
 export { cases, type OperationName, operationNames, operations } from './cases.js';
+export { checkEdges, type EdgeRow } from './check-edges.js';
 export { type ConformanceOptions, type ConformanceRow, runConformance } from './conformance.js';
+export {
+  checkPrograms,
+  type ProgramDifference,
+  type ProgramOptions,
+  type ProgramReport,
+} from './differences.js';
 export {
   type AllGradientsOptions,
   checkAllGradients,
   differentiableNames,
   type GradientRow,
 } from './gradients.js';
+export { checkSizes, type SizeDifference, type SizeOptions, type SizeReport } from './sizes.js';

@@ -4,8 +4,16 @@ import type { Backend } from '../backends/backend.js';
 import { createCpuBackend } from '../backends/cpu/index.js';
 import { sizeOf } from '../backends/layout.js';
 import { MemgradError } from '../errors.js';
+import { checkOptions } from '../options.js';
 import { type HostArray, type Pattern, upload, withFloats } from './case.js';
 import { cases, operationNames } from './cases.js';
+import { selectOperations } from './select.js';
+
+/** Options of `checkSizes`. */
+export interface SizeOptions {
+  /** Call these operations only. Default: all. */
+  operations?: readonly string[];
+}
 
 /** An operation whose result, gradient or refusal differs from cpu's where an axis is short. */
 export interface SizeDifference {
@@ -26,14 +34,15 @@ export interface SizeReport {
 /**
  * Calls every operation of the case table with axes cut to length 0 and 1, each axis alone and all
  * axes of one length together, and compares results, gradients and gradients of gradients with cpu's:
- * shapes, NaN, infinities, and finite values roughly. What one side refuses, the other must, in the same
- * sentence.
+ * shapes, NaN, infinities, and finite values roughly. What one side refuses, the other must, in the
+ * same sentence. Throws for an operation that is not known.
  */
-export async function checkSizes(backend: Backend): Promise<SizeReport> {
+export async function checkSizes(backend: Backend, options: SizeOptions = {}): Promise<SizeReport> {
+  checkOptions('checkSizes', options, { operations: 1 });
   const cpu = createCpuBackend();
   const differences: SizeDifference[] = [];
   let [compared, refused] = [0, 0];
-  for (const operation of operationNames) {
+  for (const operation of selectOperations('checkSizes', operationNames, options.operations)) {
     const seen = new Set<string>();
     for (const { pattern, inputs, call } of cases[operation].patterns) {
       for (const [what, cut] of cuts(inputs)) {

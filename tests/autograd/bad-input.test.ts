@@ -402,6 +402,38 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [() => m.oneHot(whole, 1.5), 'oneHot: a shape is a list of whole numbers >= 0, got [1.5].'],
   [
+    () => m.crossEntropy(m.zeros([2, 0]), i32([-100, -100])),
+    'crossEntropy: logits [2, 0] have no classes, expected one at least.',
+  ],
+  [
+    () => m.attention(x23, x23, x23, { bias: m.zeros([4, 2, 2]) }),
+    'attention: the bias [4, 2, 2] is larger than the scores [2, 2], to which it broadcasts.',
+  ],
+  [
+    () =>
+      m.attention(x23, x23, x23, {
+        mask: i32([
+          [
+            [1, 1],
+            [1, 1],
+          ],
+        ]),
+      }),
+    'attention: the mask [1, 2, 2] is larger than the scores [2, 2], to which it broadcasts.',
+  ],
+  [
+    () => m.attention(m.zeros([2, 0]), m.zeros([2, 0]), x23),
+    'attention: q [2, 0] and k [2, 0] have rows of no values, expected one at least.',
+  ],
+  [
+    () => m.min(m.zeros([2, 0]), 1),
+    'min: nothing to choose from along an axis of length 0 in shape [2, 0].',
+  ],
+  [
+    () => m.gather(m.zeros([0, 2]), i32([0])),
+    'gather: index 0 at position 0 is outside a table without rows.',
+  ],
+  [
     () => m.crossEntropy(x23, i32([0, 3])),
     'crossEntropy: a target is outside the 3 classes, expected 0 to 2 or ignoreIndex.',
   ],

@@ -1,0 +1,220 @@
+/** What comes of values at the edges: the rules of docs/numbers.md, each with examples worked out by hand. */
+import {
+  abs,
+  add,
+  argmax,
+  cast,
+  div,
+  equal,
+  exp,
+  greater,
+  less,
+  max,
+  maximum,
+  mean,
+  min,
+  minimum,
+  mul,
+  notEqual,
+  pow,
+  relu,
+  sigmoid,
+  sign,
+  sqrt,
+  sub,
+  sum,
+  type Tensor,
+  where,
+} from '../autograd/index.js';
+import { given, ints, type Pattern } from './case.js';
+
+/** One example of a rule. */
+export interface Edge extends Pick<Pattern, 'inputs' | 'call'> {
+  readonly rule: string;
+  /** The result. */
+  readonly gives: readonly number[];
+  /** The gradients by the floating inputs, for a gradient of ones. Not compared when left out. */
+  readonly gradients?: readonly (readonly number[])[];
+}
+
+const most = 2 ** 31 - 1;
+const least = -(2 ** 31);
+
+const whole = (
+  rule: string,
+  operation: (a: Tensor, b: Tensor) => Tensor,
+  a: readonly number[],
+  b: readonly number[],
+  gives: readonly number[],
+): Edge => ({ rule, inputs: [ints(a), ints(b)], call: ([x, y]) => operation(x, y), gives });
+
+const unary = (
+  rule: string,
+  operation: (x: Tensor) => Tensor,
+  x: readonly number[],
+  gives: readonly number[],
+  gradient?: readonly number[],
+): Edge => ({
+  rule,
+  inputs: [given(x)],
+  call: ([input]) => operation(input),
+  gives,
+  gradients: gradient && [gradient],
+});
+
+const pair = (
+  rule: string,
+  operation: (a: Tensor, b: Tensor) => Tensor,
+  a: readonly number[],
+  b: readonly number[],
+  gives: readonly number[],
+  gradients?: readonly (readonly number[])[],
+): Edge => ({
+  rule,
+  inputs: [given(a), given(b)],
+  call: ([x, y]) => operation(x, y),
+  gives,
+  gradients,
+});
+
+/** Whole numbers. */
+export const wholeEdges: readonly Edge[] = [
+  whole('int32 counts modulo 2^32', add, [most, least], [1, -1], [least, most]),
+  whole('int32 counts modulo 2^32', sub, [least], [1], [most]),
+  whole('int32 counts modulo 2^32', mul, [123456789, least], [987654321, -1], [-67153019, least]),
+  whole(
+    'int32 counts modulo 2^32',
+    pow,
+    [3, 2, 2, -2],
+    [40, 31, 32, 31],
+    [689956897, least, 0, least],
+  ),
+  {
+    rule: 'int32 counts modulo 2^32',
+    inputs: [ints([most, 1, most, most], [2, 2])],
+    call: ([x]) => sum(x, 1),
+    gives: [least, -2],
+  },
+  whole('int32 quotients', div, [7, -7, 5, 0, least], [2, 2, 0, 0, -1], [3, -3, 0, 0, least]),
+  whole(
+    'int32 to a negative power',
+    pow,
+    [1, -1, -1, 2, 0],
+    [-3, -3, -2, -1, -1],
+    [1, -1, 1, 0, 0],
+  ),
+  unary(
+    'cast to int32 ends at its ends',
+    (x) => cast(x, 'int32'),
+    [3e9, -3e9, Infinity, -Infinity, NaN, -1.9],
+    [most, least, most, least, 0, -1],
+  ),
+];
+
+const powers: [base: number, exponent: number, result: number][] = [
+  [-2, 3, -8],
+  [-2, 3.0000002384185791, NaN],
+  [-2, 2.5, NaN],
+  [-2, -3, -0.125],
+  [NaN, 0, 1],
+  [1, NaN, NaN],
+  [1, Infinity, NaN],
+  [-1, -Infinity, NaN],
+  [-0, 3, -0],
+  [-0, -3, -Infinity],
+  [-0, 2.5, 0],
+  [0, -0.5, Infinity],
+  [-Infinity, 0.5, Infinity],
+  [-Infinity, 3, -Infinity],
+  [-Infinity, -3, -0],
+  [0.5, Infinity, 0],
+  [4097, 2, 16785408],
+  [2, -149, 2 ** -149],
+];
+
+/** One or two floats. */
+export const floatEdges: readonly Edge[] = [
+  pair(
+    'pow is that of JavaScript',
+    pow,
+    ...([0, 1, 2].map((i) => powers.map((row) => row[i])) as [number[], number[], number[]]),
+  ),
+  pair('a zero keeps its sign', mul, [0, -0, 0, -3], [-1, -1, 1, 0], [-0, 0, 0, -0]),
+  pair(
+    'dividing by zero',
+    div,
+    [1, 1, -1, 0],
+    [0, -0, 0, 0],
+    [Infinity, -Infinity, -Infinity, NaN],
+  ),
+  pair('the larger of zeros is 0', maximum, [0, -0, -0], [-0, 0, -0], [0, 0, -0]),
+  pair('the smaller of zeros is -0', minimum, [0, -0, 0], [-0, 0, 0], [-0, -0, 0]),
+  pair(
+    'NaN wins',
+    maximum,
+    [NaN, 1],
+    [1, NaN],
+    [NaN, NaN],
+    [
+      [0, 0],
+      [0, 0],
+    ],
+  ),
+  pair('NaN wins', minimum, [NaN, -Infinity], [1, NaN], [NaN, NaN]),
+  pair('equal values share', maximum, [2], [2], [2], [[0.5], [0.5]]),
+  unary('NaN wins', (x) => max(x, 0), [1, NaN, 3], [NaN], [NaN, NaN, NaN]),
+  unary('NaN wins', (x) => min(x, 0), [1, NaN, -3], [NaN]),
+  unary('the first of equal values, or of NaN', (x) => argmax(x, 0), [1, 3, 3], [1]),
+  unary('the first of equal values, or of NaN', (x) => argmax(x, 0), [Infinity, NaN, NaN], [1]),
+  unary('equal values share', (x) => max(x, 0), [3, 3, 1], [3], [0.5, 0.5, 0]),
+  unary('relu', relu, [-0, NaN, -Infinity, 1e-30], [0, NaN, 0, 1e-30], [0, 0, 0, 1]),
+  unary('a zero keeps its sign', sign, [-0, 0, NaN, -1e-30], [-0, 0, NaN, -1]),
+  unary('a zero keeps its sign', sqrt, [-0, -1], [-0, NaN]),
+  unary('a zero keeps its sign', abs, [-0, -Infinity], [0, Infinity], [-0, -1]),
+  pair(
+    'comparisons with NaN are false',
+    (a, b) => cast(less(a, b), a.dtype),
+    [NaN, 1],
+    [1, NaN],
+    [0, 0],
+  ),
+  pair('comparisons with NaN are false', (a, b) => cast(greater(a, b), a.dtype), [NaN], [NaN], [0]),
+  pair(
+    'comparisons with NaN are false',
+    (a, b) => cast(equal(a, b), a.dtype),
+    [NaN, 0],
+    [NaN, -0],
+    [0, 1],
+  ),
+  pair(
+    'comparisons with NaN are false',
+    (a, b) => cast(notEqual(a, b), a.dtype),
+    [NaN],
+    [NaN],
+    [1],
+  ),
+  pair(
+    'what where leaves out is not read',
+    (a, b) => where(greater(a, 0), a, b),
+    [2, 3],
+    [NaN, Infinity],
+    [2, 3],
+    [
+      [1, 1],
+      [0, 0],
+    ],
+  ),
+  unary(
+    'what where leaves out gets a gradient of 0',
+    (x) => where(greater(x, 0), sqrt(x), 0),
+    [4, 0],
+    [2, 0],
+    [0.25, NaN], // 0 / sqrt(0)
+  ),
+  unary('sums end at the largest float', (x) => sum(x), [3e38, 3e38], [Infinity]),
+  unary('the sum of nothing', (x) => sum(x), [], [0], []),
+  unary('the mean of nothing', (x) => mean(x), [], [NaN], []),
+  unary('denormals add up', (x) => sum(x), [2 ** -149, 2 ** -149, 2 ** -149], [3 * 2 ** -149]),
+  unary('small results of exp and sigmoid', exp, [-100, -104], [3.783505853677006e-44, 0]),
+  unary('small results of exp and sigmoid', sigmoid, [-100, -200], [3.783505853677006e-44, 0]),
+];
