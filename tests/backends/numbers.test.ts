@@ -58,10 +58,10 @@ test('random programs find a backend that differs', async () => {
   assert.ok(differences.every(({ operations }) => operations.join().includes('int32')));
 });
 
-const ofRows = ['softmax', 'logSoftmax', 'logsumexp', 'layerNorm', 'crossEntropy', 'linear'];
+const ofRows = ['softmax', 'logSoftmax', 'crossEntropy', 'linear', 'attention'];
 
 test('axes of length 0 and 1: the same results, gradients and sentences', async () => {
-  const options = LONG ? {} : { operations: [...ofRows, 'attention'] };
+  const options = LONG ? {} : { operations: ofRows };
   const { compared, refused, differences } = await checkSizes(createWasmBackend(), options);
   assert.equal(differences, []);
   assert.ok(compared > 500 && refused < compared / 2, `${compared}, ${refused}`);
@@ -91,7 +91,7 @@ function near(
   }
 }
 
-const COUNT = LONG ? 4_000_000 : 200_000;
+const COUNT = LONG ? 4_000_000 : 50_000;
 
 /** Floats of every kind: any bits, ordinary ones, and where something ends. */
 function everyKind(seed: number, size: number): Float32Array {
