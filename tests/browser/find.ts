@@ -19,8 +19,10 @@ export function findBrowser(): string {
   }
   const found = onPath();
   if (found) return found;
-  const installed = install();
-  if (installed) return installed;
+  if (installed('chromium')) {
+    const path = onPath();
+    if (path) return path;
+  }
   throw new Error(`no browser for the tests that need one: ${HELP}`);
 }
 
@@ -38,13 +40,14 @@ function runs(path: string): boolean {
   }
 }
 
-function install(): string | undefined {
+/** Installs a package of Debian where this runs as root there; false elsewhere. Throws when apt-get fails. */
+export function installed(name: string): boolean {
   const debian = existsSync('/etc/debian_version') && existsSync('/usr/bin/apt-get');
-  if (!debian || process.getuid?.() !== 0) return undefined;
-  console.log("no browser found: installing Debian's chromium with apt-get, about a minute");
+  if (!debian || process.getuid?.() !== 0) return false;
+  console.log(`the tests need ${name}: installing Debian's with apt-get`);
   aptGet('update');
-  aptGet('install', '--yes', '--no-install-recommends', 'chromium');
-  return onPath();
+  aptGet('install', '--yes', '--no-install-recommends', name);
+  return true;
 }
 
 function aptGet(...args: string[]): void {
@@ -56,5 +59,5 @@ function aptGet(...args: string[]): void {
   });
   if (status === 0) return;
   const said = error?.message ?? `${stdout}\n${stderr}`.trim().split('\n').slice(-5).join('\n');
-  throw new Error(`no browser found, and apt-get ${args[0]} failed:\n${said}\n${HELP}`);
+  throw new Error(`apt-get ${args.join(' ')} failed:\n${said}\n${HELP}`);
 }

@@ -1,16 +1,20 @@
 /** What the tests of the GPU backends do on a page. */
+import { GpuBackend } from '../../src/backends/gpu/backend.js';
+import { WebGLDevice } from '../../src/backends/gpu/webgl.js';
+import { WebGPUDevice } from '../../src/backends/gpu/webgpu.js';
+import * as engine from '../../src/index.js';
 import {
   add,
   type Backend,
   backends,
   exp,
-  type GpuBackend,
   loadBackend,
   memoryReport,
   mul,
   ones,
   scope,
   type Tensor,
+  type TypedArray,
   tensor,
   zeros,
 } from '../../src/index.js';
@@ -21,6 +25,25 @@ import { AdamW, train } from '../../src/training/index.js';
 
 export function conformance(name: string): Promise<ConformanceRow[]> {
   return loadBackend(name).then((backend) => runConformance(backend));
+}
+
+/** Operations that are compared at the edges of their domains. */
+export type Edge = 'sin' | 'cos' | 'pow' | 'add' | 'sub' | 'mul' | 'div' | 'sum' | 'cast';
+
+/** What an operation computes of these inputs. */
+export async function values({
+  name,
+  operation,
+  inputs,
+}: {
+  name: string;
+  operation: Edge;
+  inputs: (Float32Array | Int32Array)[];
+}): Promise<TypedArray> {
+  const backend = await loadBackend(name);
+  const tensors = inputs.map((each) => tensor(each, { backend }));
+  if (operation === 'cast') return engine.cast(tensors[0], 'int32').data();
+  return (engine[operation] as (...args: Tensor[]) => Tensor)(...tensors).data();
 }
 
 /** One training run: mean accuracy of the last ten steps, and what was on the GPU after 20 steps and at the end. */
@@ -60,6 +83,86 @@ export async function training({ name, steps }: { name: string; steps: number })
   return { losses, accuracy: last.reduce((sum, value) => sum + value) / last.length, counts };
 }
 
+/** Bytes of freed memory that `smallPool` lets a backend keep: less than one tensor of a model. */
+const KEPT = 4096;
+
+/**
+ * Trains an RMT with heads, layers and memory as in the paper's copy task on a backend that keeps
+ * almost no freed memory, and on `reference`. Gives the losses of both, how many buffers or textures
+ * there were on the GPU after 5 steps and at the end, and the errors of the device.
+ */
+export async function smallPool({ name, reference, steps, size }: SmallPool) {
+  const task = new Copy({ length: 24, symbols: 10, copies: 2 });
+  const wide = { nLayer: 4, nHead: 4, dModel: 128, dHead: 64, dInner: 256, numMemTokens: 24 };
+  const narrow = { nLayer: 2, nHead: 2, dModel: 32, dHead: 16, dInner: 64, numMemTokens: 4 };
+  const shape = size === 'copy' ? wide : narrow;
+  const options = { task, segmentLength: 24, steps, batchSize: 2, clip: 0.25, seed: 2 };
+  const losses = async (backend: Backend, each: (step: number) => Promise<void>) => {
+    const config = { ...presets.fast, ...shape, nToken: task.vocabulary, memLen: 1, backend };
+    const model = createModel('rmt', config, 1);
+    const optimizer = new AdamW({ learningRate: 1e-3 });
+    const all: number[] = [];
+    for await (const { step, loss } of train({ ...options, model, optimizer, backend })) {
+      all.push(loss);
+      await each(step);
+    }
+    return all;
+  };
+  const live = countLive();
+  const errors: string[] = [];
+  const backend = new GpuBackend(await smallDevice(name, errors));
+  const counts: number[] = [];
+  const came = await losses(backend, async (step) => {
+    if (step !== 5 && step !== steps) return;
+    await scope(() => zeros([1], { backend })).data(); // submits what waits
+    counts.push(live());
+  });
+  const expected = await losses(await loadBackend(reference), async () => {});
+  backend.close();
+  await new Promise((resolve) => setTimeout(resolve)); // for errors that come late
+  return { losses: came, expected, counts, errors };
+}
+
+export interface SmallPool {
+  name: string;
+  reference: string;
+  steps: number;
+  size: 'copy' | 'narrow';
+}
+
+async function smallDevice(name: string, errors: string[]) {
+  if (name === 'webgl') {
+    const module = await import('gpu.js');
+    return new WebGLDevice((module.default ?? module) as never, KEPT / 16);
+  }
+  const adapter = await navigator.gpu.requestAdapter();
+  const device = (await adapter?.requestDevice()) as GPUDevice;
+  device.addEventListener('uncapturederror', ({ error }) => errors.push(error.message));
+  return new WebGPUDevice(device, KEPT / 16);
+}
+
+/** From now on counts buffers and textures on the GPU: those made, less those destroyed. */
+function countLive(): () => number {
+  let live = 0;
+  const count = (prototype: object | undefined, method: string, by: number) => {
+    const own = prototype as Record<string, (...args: unknown[]) => unknown> | undefined;
+    const call = own?.[method];
+    if (!own || !call) return;
+    own[method] = function (this: unknown, ...args) {
+      live += by;
+      return call.apply(this, args);
+    };
+  };
+  count(globalThis.GPUDevice?.prototype, 'createBuffer', 1);
+  count(globalThis.GPUBuffer?.prototype, 'destroy', -1);
+  const gl = globalThis.WebGL2RenderingContext?.prototype;
+  for (const what of ['Buffer', 'Texture']) {
+    count(gl, `create${what}`, 1);
+    count(gl, `delete${what}`, -1);
+  }
+  return () => live;
+}
+
 /** Ways in which a GPU fails, each of which has to end in an error and not in a wait. */
 export const faults = {
   /** The browser takes the context or the device away while values are on it. */
@@ -95,6 +198,29 @@ export const faults = {
       WebGL2RenderingContext.prototype.shaderSource = shaderSource;
       if (prototype) prototype.createShaderModule = createShaderModule;
     }
+  },
+  /** A backend is closed while it computes and while a result is read. */
+  async closed(name: string) {
+    const backend = (await loadBackend(name)) as GpuBackend;
+    const x = tensor([1, 2, 3], { backend });
+    const reading = said(() => exp(x).data());
+    const y = exp(x);
+    backend.close();
+    return [await reading, await said(() => y.data()), await said(() => exp(y).data())];
+  },
+  /** The browser has WebGPU, and refuses the adapter or its device. */
+  async refused() {
+    const { requestAdapter } = navigator.gpu;
+    const answers: string[] = [];
+    for (const adapter of [
+      null,
+      { limits: {}, requestDevice: () => Promise.reject('no device') },
+    ]) {
+      navigator.gpu.requestAdapter = () => Promise.resolve(adapter as GPUAdapter | null);
+      answers.push(await said(() => loadBackend('webgpu')));
+    }
+    navigator.gpu.requestAdapter = requestAdapter;
+    return answers;
   },
   /** A tensor is larger than a texture or a buffer may be. What there was before stays. */
   async large(name: string) {

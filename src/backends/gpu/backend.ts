@@ -159,15 +159,16 @@ export class GpuBackend implements Backend {
       const before = done;
       const key = `assemble ${before !== undefined} ${dtype} ${shape} ${some.map(describe)}`;
       const inputs = some.map(({ view }) => view.buffer);
-      done = this.#runner.run(
-        key,
-        () => piecesText(shape, dtype, some, before !== undefined),
-        before ? [before, ...inputs] : inputs,
-        dtype,
-        size,
-        before ? [] : fillNumbers(fill, dtype),
-      );
-      if (before) this.free(before);
+      const join = () =>
+        this.#runner.run(
+          key,
+          () => piecesText(shape, dtype, some, before !== undefined),
+          before ? [before, ...inputs] : inputs,
+          dtype,
+          size,
+          before ? [] : fillNumbers(fill, dtype),
+        );
+      done = before ? this.#runner.using([before], join) : join();
     }
     return done as DeviceBuffer;
   }

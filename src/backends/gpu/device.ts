@@ -1,5 +1,5 @@
 /** What the kernels need of a GPU: blocks of texels, and a way to run a kernel over them. */
-import { OutOfMemory } from '../../errors.js';
+import { MemgradError, OutOfMemory } from '../../errors.js';
 import type { KernelText } from './text.js';
 
 /** Four floats to a texel. A block belongs to whoever asked for it, until it is given back. */
@@ -88,8 +88,9 @@ export class Pool<T> {
       this.#texels -= size;
       return value;
     }
+    const made = this.create(size);
     this.#made++;
-    return this.create(size);
+    return made;
   }
 
   give(size: number, value: T): void {
@@ -120,5 +121,12 @@ export function tooLarge(name: string, texels: number, most: number): OutOfMemor
 export function full(name: string): OutOfMemory {
   return new OutOfMemory(
     `${name}: the memory of the GPU is used up, and results since then are lost; use smaller batches or a smaller model, or the backend 'wasm'.`,
+  );
+}
+
+/** The error for a backend that was closed. */
+export function closed(name: string): MemgradError {
+  return new MemgradError(
+    `${name}: this backend was closed, and the values on it are gone; load it anew.`,
   );
 }

@@ -32,17 +32,24 @@ export async function loadWebGPU(): Promise<GpuBackend> {
       "webgpu: there is no WebGPU here (navigator.gpu is missing), it needs a recent browser and a page served by https or from localhost; use the backend 'wasm', which runs everywhere.",
     );
   }
-  const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (!adapter) {
-    throw new MemgradError(
-      "webgpu: this browser finds no GPU that it may use; use the backend 'webgl' or 'wasm'.",
-    );
-  }
+  const adapter = await navigator.gpu
+    .requestAdapter({ powerPreference: 'high-performance' })
+    .catch((cause) => Promise.reject(refused(cause)));
+  if (!adapter) throw refused();
   const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
-  const device = await adapter.requestDevice({
-    requiredLimits: { maxStorageBufferBindingSize, maxBufferSize },
-  });
+  const device = await adapter
+    .requestDevice({ requiredLimits: { maxStorageBufferBindingSize, maxBufferSize } })
+    .catch((cause) => Promise.reject(refused(cause)));
   return ready(new WebGPUDevice(device));
+}
+
+/** The error for a browser that has WebGPU, but no GPU for this page. */
+function refused(cause?: unknown): MemgradError {
+  const [why] = String(cause ?? '').split('\n');
+  return new MemgradError(
+    `webgpu: this browser finds no GPU that it may use${why && ` (${why})`}; use the backend 'webgl' or 'wasm'.`,
+    { cause },
+  );
 }
 
 async function importGpuJs(): Promise<GpuJs> {

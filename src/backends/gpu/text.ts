@@ -1,12 +1,13 @@
 /**
  * The text of kernels. They are written once, in the part of WGSL that reads almost as GLSL does:
- * scalars, `vec4f`, `vec4i`, `let` and `var` with a type, C's loops. `toGlsl` changes the spelling.
+ * scalars, `vec4f`, `vec4i`, `vec2u`, `let` and `var` with a type, C's loops. `toGlsl` changes the spelling.
  *
  * A kernel is `fn compute(t: i32) -> vec4f`, which gives texel `t` of its output. It reads input
  * `a`, `b`, ... by `a_at(texel)`, or by the readers below, and `number0`, `number1`, ... A kernel
  * with several outputs sets `more1`, `more2`, ... besides. Loops that read much keep a `place`:
  * `a_read(a_place(i) + a_place(j))` is `a_at(i + j)` with less arithmetic.
  */
+import { library } from './library.js';
 
 /** Names of the inputs, in order. WebGPU guarantees eight buffers, of which up to four are written. */
 export const inputNames = ['a', 'b', 'c', 'd', 'e', 'f'] as const;
@@ -40,50 +41,10 @@ const readers: Record<string, string> = {
 }`,
 };
 
-/** Functions that kernels share, in an order in which each needs only those before it. */
-const library: Record<string, string> = {
-  lane_of: `fn lane_of(v: vec4f, lane: i32) -> f32 {
-  return select(select(v.x, v.y, lane == 1), select(v.z, v.w, lane == 3), lane >= 2);
-}`,
-  // An int32 is kept as two floats, its upper and its lower half, which every GPU holds exactly:
-  // the bits themselves would be flushed to 0 as denormal floats, or changed as NaN.
-  whole: `fn whole(upper: f32, lower: f32) -> i32 { return i32(upper) * 65536 + i32(lower); }`,
-  halves: `fn halves(x: i32, y: i32) -> vec4f {
-  return vec4f(f32(x >> 16u), f32(x & 65535), f32(y >> 16u), f32(y & 65535));
-}`,
-  // By its bits: compilers may take x != x for false.
-  is_nan: `fn is_nan(x: f32) -> bool { return (bits_of(x) & 0x7fffffff) > 0x7f800000; }`,
-  not_a_number: `fn not_a_number() -> f32 { return float_of(0x7fc00000); }`,
-  // Cody and Waite's reduction with the polynomial of Cephes' expf: GPUs promise far less.
-  exponential: `fn exponential(x: f32) -> f32 {
-  if (is_nan(x)) { return x; }
-  if (x < -87.33654) { return 0.0; }
-  if (x > 88.72283) { return float_of(0x7f800000); }
-  let n: f32 = floor(x * 1.44269504 + 0.5);
-  let r: f32 = x - n * 0.693359375 + n * 2.12194440e-4;
-  let p: f32 = ((((1.9875691500e-4 * r + 1.3981999507e-3) * r + 8.3334519073e-3) * r + 4.1665795894e-2) * r + 1.6666665459e-1) * r + 5.0000001201e-1;
-  let low: i32 = i32(n) >> 1u;
-  return (p * r * r + r + 1.0) * float_of((low + 127) << 23u) * float_of((i32(n) - low + 127) << 23u);
-}`,
-  // Cephes' logf.
-  logarithm: `fn logarithm(x: f32) -> f32 {
-  if (is_nan(x) || x < 0.0) { return not_a_number(); }
-  if (x == 0.0) { return -float_of(0x7f800000); }
-  if (x > 3.4028234e38) { return x; }
-  let bits: i32 = bits_of(x);
-  let low: f32 = float_of((bits & 0x7fffff) | 0x3f000000);
-  let small: bool = low < 0.707106781;
-  let m: f32 = select(low, low + low, small) - 1.0;
-  let e: f32 = f32((bits >> 23u) - select(126, 127, small));
-  let z: f32 = m * m;
-  let p: f32 = ((((((((7.0376836292e-2 * m - 1.1514610310e-1) * m + 1.1676998740e-1) * m - 1.2420140846e-1) * m + 1.4249322787e-1) * m - 1.6668057665e-1) * m + 2.0000714765e-1) * m - 2.4999993993e-1) * m + 3.3333331174e-1) * m * z;
-  return m + (p - 2.12194440e-4 * e - 0.5 * z) + 0.693359375 * e;
-}`,
-};
-
 /** What the two languages spell differently, or one of them lacks. */
 const glslOnly = `float select(float no, float yes, bool c) { return c ? yes : no; }
 int select(int no, int yes, bool c) { return c ? yes : no; }
+uint select(uint no, uint yes, bool c) { return c ? yes : no; }
 vec4 select(vec4 no, vec4 yes, bool c) { return c ? yes : no; }
 float float_of(int bits) { return intBitsToFloat(bits); }
 int bits_of(float x) { return floatBitsToInt(x); }`;
@@ -129,7 +90,7 @@ export function toGlsl({ text, outputs }: KernelText, samplers: string, prefix: 
     .replace(/\bnumber(\d)/g, `${prefix}number$1`);
   return [glslOnly, extras(outputs, (i) => `vec4f more${i};`), samplers, body]
     .join('\n')
-    .replace(/\b(f32|i32|u32|vec4f|vec4i|place)\b/g, (type) => glslTypes[type]);
+    .replace(/\b(f32|i32|u32|vec4f|vec4i|vec2u|place)\b/g, (type) => glslTypes[type]);
 }
 
 const glslTypes: Record<string, string> = {
@@ -138,6 +99,7 @@ const glslTypes: Record<string, string> = {
   u32: 'uint',
   vec4f: 'vec4',
   vec4i: 'ivec4',
+  vec2u: 'uvec2',
   place: 'float',
 };
 

@@ -3,6 +3,7 @@ import { MemgradError } from '../../errors.js';
 import {
   type Block,
   Cache,
+  closed,
   type Device,
   full,
   MOST_KERNELS,
@@ -37,8 +38,10 @@ export class WebGLDevice implements Device {
   readonly #none: WebGLTexture;
   readonly #framebuffer: WebGLFramebuffer;
 
-  /** Throws where there is no WebGL2 or no rendering to float32. */
-  constructor(gpujs: GpuJs) {
+  #closed = false;
+
+  /** At most `pooledTexels` of freed textures are kept for use. Throws where there is no WebGL2 or no rendering to float32. */
+  constructor(gpujs: GpuJs, pooledTexels = POOLED_TEXELS) {
     const canvas =
       typeof document === 'undefined'
         ? new OffscreenCanvas(2, 2)
@@ -66,7 +69,7 @@ export class WebGLDevice implements Device {
     this.#none = gl.createTexture();
     this.#framebuffer = gl.createFramebuffer();
     this.#textures = new Pool<WebGLTexture>(
-      POOLED_TEXELS,
+      pooledTexels,
       (texels) => this.#texture(texels),
       (texture) => gl.deleteTexture(texture),
     );
@@ -96,25 +99,30 @@ export class WebGLDevice implements Device {
     gl.bufferData(gl.PIXEL_PACK_BUFFER, values.byteLength, gl.STREAM_READ);
     gl.readPixels(0, 0, width, height, gl.RGBA, gl.FLOAT, 0);
     gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
+    // Or the texture lives on after it was deleted.
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, null, 0);
     const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
     gl.flush();
-    for (let tries = 0; ; tries++) {
-      if (!fence || gl.isContextLost()) throw lost();
-      const status = gl.clientWaitSync(fence, 0, 0);
-      if (status === gl.WAIT_FAILED) throw lost();
-      if (status !== gl.TIMEOUT_EXPIRED) break;
-      await (tries < 20 ? turn() : new Promise((resolve) => setTimeout(resolve, 1)));
+    try {
+      for (let tries = 0; ; tries++) {
+        if (!fence || gl.isContextLost()) throw this.#lost();
+        const status = gl.clientWaitSync(fence, 0, 0);
+        if (status === gl.WAIT_FAILED) throw this.#lost();
+        if (status !== gl.TIMEOUT_EXPIRED) break;
+        await (tries < 20 ? turn() : new Promise((resolve) => setTimeout(resolve, 1)));
+      }
+      const error = gl.getError(); // of anything since the last read; asking earlier would wait for the GPU
+      if (error === gl.CONTEXT_LOST_WEBGL) throw this.#lost();
+      if (error === gl.OUT_OF_MEMORY) throw full(this.name);
+      if (error !== gl.NO_ERROR) throw unfit(`the GPU's driver refused a kernel (error ${error})`);
+      gl.bindBuffer(gl.PIXEL_PACK_BUFFER, pixels);
+      gl.getBufferSubData(gl.PIXEL_PACK_BUFFER, 0, values);
+      gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
+      return values;
+    } finally {
+      gl.deleteSync(fence);
+      gl.deleteBuffer(pixels);
     }
-    gl.deleteSync(fence);
-    const error = gl.getError(); // of anything since the last read; asking earlier would wait for the GPU
-    if (error === gl.CONTEXT_LOST_WEBGL) throw lost();
-    if (error === gl.OUT_OF_MEMORY) throw full(this.name);
-    if (error !== gl.NO_ERROR) throw unfit(`the GPU's driver refused a kernel (error ${error})`);
-    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, pixels);
-    gl.getBufferSubData(gl.PIXEL_PACK_BUFFER, 0, values);
-    gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
-    gl.deleteBuffer(pixels);
-    return values;
   }
 
   free(block: Block): void {
@@ -149,7 +157,7 @@ export class WebGLDevice implements Device {
         return block;
       });
     } catch (cause) {
-      if (this.#gl.isContextLost()) throw lost();
+      if (this.#gl.isContextLost()) throw this.#lost();
       if (cause instanceof MemgradError) throw cause;
       throw new MemgradError(
         `webgl: the kernel '${key}' does not run on this GPU (${String(cause).split('\n')[0]}); use the backend 'wasm', and please report it.`,
@@ -163,13 +171,21 @@ export class WebGLDevice implements Device {
   }
 
   close(): void {
+    this.#closed = true;
     this.#gl.getExtension('WEBGL_lose_context')?.loseContext();
   }
 
   #take(texels: number): WebGLTexture {
     if (texels > this.mostTexels) throw tooLarge(this.name, texels, this.mostTexels);
-    if (this.#gl.isContextLost()) throw lost();
+    if (this.#gl.isContextLost()) throw this.#lost();
     return this.#textures.take(texels);
+  }
+
+  #lost(): MemgradError {
+    if (this.#closed) return closed(this.name);
+    return new MemgradError(
+      "webgl: the browser took the GPU away (the WebGL context is lost), and the values on it with it; load the backend anew, or go on from the last checkpoint on 'wasm'.",
+    );
   }
 
   #texture(texels: number): WebGLTexture {
@@ -218,10 +234,4 @@ function turn(): Promise<void> {
 
 function unfit(reason: string): MemgradError {
   return new MemgradError(`webgl: ${reason}; use the backend 'wasm', which needs no GPU.`);
-}
-
-function lost(): MemgradError {
-  return new MemgradError(
-    "webgl: the browser took the GPU away (the WebGL context is lost), and the values on it with it; load the backend anew, or go on from the last checkpoint on 'wasm'.",
-  );
 }

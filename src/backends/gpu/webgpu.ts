@@ -7,6 +7,7 @@ import { MemgradError } from '../../errors.js';
 import {
   type Block,
   Cache,
+  closed,
   type Device,
   full,
   MOST_KERNELS,
@@ -42,22 +43,27 @@ export class WebGPUDevice implements Device {
   readonly #buffers: Pool<GPUBuffer>;
   #encoder: GPUCommandEncoder | undefined;
   #waiting = 0;
-  /** Buffers with the numbers of kernels that wait. */
-  readonly #numbers: GPUBuffer[] = [];
+  /** Buffers that are done with, save that commands which wait in the encoder may use them. */
+  readonly #spent: GPUBuffer[] = [];
+  #spentBytes = 0;
   #failure: MemgradError | undefined;
 
-  constructor(device: GPUDevice) {
+  /** At most `pooledTexels` of freed buffers are kept for use, and as much waits to be destroyed. */
+  constructor(device: GPUDevice, pooledTexels = POOLED_TEXELS) {
     this.#device = device;
     const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
     this.mostTexels = Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / TEXEL);
     this.#buffers = new Pool<GPUBuffer>(
-      POOLED_TEXELS,
+      pooledTexels,
       (texels) =>
         device.createBuffer({
           size: texels * TEXEL,
           usage: usage.STORAGE | usage.COPY_SRC | usage.COPY_DST,
         }),
-      (buffer) => buffer.destroy(),
+      (buffer) => {
+        this.#destroy(buffer);
+        if (this.#spentBytes > pooledTexels * TEXEL) this.#submit();
+      },
     );
     void device.lost.then(({ message }) => {
       this.#failure ??= new MemgradError(
@@ -68,11 +74,9 @@ export class WebGPUDevice implements Device {
       event.preventDefault(); // told by the next read
       const [reason] = event.error.message.split('\n');
       this.#failure ??=
-        event.error instanceof GPUOutOfMemoryError
+        event.error.constructor.name === 'GPUOutOfMemoryError' // in Node no global class
           ? full(this.name)
-          : new MemgradError(
-              `webgpu: a kernel does not run on this GPU (${reason}); use the backend 'wasm', and please report it.`,
-            );
+          : this.#unfit(`a kernel does not run on this GPU (${reason})`);
     });
   }
 
@@ -96,8 +100,8 @@ export class WebGPUDevice implements Device {
       if (this.#failure) throw this.#failure;
       return new Float32Array(staging.getMappedRange().slice(0));
     } catch (error) {
-      await Promise.resolve(); // for device.lost, which says more
-      throw this.#failure ?? error;
+      await new Promise((resolve) => setTimeout(resolve)); // for events of the device, which say more
+      throw this.#failure ?? this.#unfit(`a result cannot be read: ${error}`);
     } finally {
       staging.destroy();
     }
@@ -127,7 +131,8 @@ export class WebGPUDevice implements Device {
     });
     const blocks = Array.from({ length: outputs }, () => this.#take(texels));
     const buffers = [...inputs, ...blocks].map((block) => (block as WebGPUBlock).buffer);
-    if (numbers.length > 0) buffers.push(this.#uniform(numbers));
+    const uniform = numbers.length > 0 ? this.#uniform(numbers) : undefined;
+    if (uniform) buffers.push(uniform);
     const pass = this.#open().beginComputePass();
     pass.setPipeline(pipeline);
     pass.setBindGroup(
@@ -139,6 +144,7 @@ export class WebGPUDevice implements Device {
     );
     pass.dispatchWorkgroups(across, rows);
     pass.end();
+    if (uniform) this.#destroy(uniform);
     if (++this.#waiting >= BATCH) this.#submit();
     return blocks;
   }
@@ -148,7 +154,15 @@ export class WebGPUDevice implements Device {
   }
 
   close(): void {
+    this.#failure ??= closed(this.name);
+    this.#encoder = undefined;
     this.#device.destroy();
+  }
+
+  #unfit(reason: string): MemgradError {
+    return new MemgradError(
+      `${this.name}: ${reason}; use the backend 'wasm', and please report it.`,
+    );
   }
 
   #take(texels: number): WebGPUBlock {
@@ -165,8 +179,17 @@ export class WebGPUDevice implements Device {
     });
     new Float32Array(buffer.getMappedRange()).set(numbers);
     buffer.unmap();
-    this.#numbers.push(buffer);
     return buffer;
+  }
+
+  /** Destroys a buffer behind the commands that wait: destroyed earlier, it would make all of them invalid. */
+  #destroy(buffer: GPUBuffer): void {
+    if (!this.#encoder) {
+      buffer.destroy();
+      return;
+    }
+    this.#spent.push(buffer);
+    this.#spentBytes += buffer.size;
   }
 
   #open(): GPUCommandEncoder {
@@ -179,6 +202,7 @@ export class WebGPUDevice implements Device {
     this.#device.queue.submit([this.#encoder.finish()]);
     this.#encoder = undefined;
     this.#waiting = 0;
-    for (const buffer of this.#numbers.splice(0)) buffer.destroy();
+    for (const buffer of this.#spent.splice(0)) buffer.destroy();
+    this.#spentBytes = 0;
   }
 }

@@ -6,7 +6,8 @@ import { type Load, lanesOf, load, loadAll, mapText, walkOf } from './views.js';
 const unaryBodies: Record<UnaryKernel, string> = {
   neg: 'return -x;',
   abs: 'return abs(x);',
-  sign: 'return select(select(x, -1.0, x < 0.0), 1.0, x > 0.0);', // NaN stays
+  sign: `if (is_nan(x)) { return x; }
+  return select(select(x, -1.0, x < 0.0), 1.0, x > 0.0);`,
   exp: 'return exponential(x);',
   log: 'return logarithm(x);',
   sqrt: 'return sqrt(x);',
@@ -21,7 +22,7 @@ const unaryBodies: Record<UnaryKernel, string> = {
   let p: f32 = exponential(-2.0 * abs(x));
   return select(1.0, -1.0, x < 0.0) * (1.0 - p) / (1.0 + p);`,
   sigmoid: 'return 1.0 / (1.0 + exponential(-x));',
-  relu: 'return select(x, 0.0, x < 0.0);', // NaN stays
+  relu: 'return rectified(x);',
   // Cephes' erff and erfcf.
   erf: `if (is_nan(x)) { return x; }
   let z: f32 = x * x;
@@ -41,34 +42,14 @@ const unaryBodies: Record<UnaryKernel, string> = {
   return select(1.0 - rest, rest - 1.0, x < 0.0);`,
 };
 
-/** Sine (quarter 0) and cosine (quarter 1): Cody and Waite's reduction, Cephes' polynomials. */
-const wave = `fn wave(x: f32, quarter: i32) -> f32 {
-  if (is_nan(x) || abs(x) > 3.0e38) { return not_a_number(); }
-  let k: f32 = floor(x * 0.636619772 + 0.5);
-  let r: f32 = ((x - k * 1.5703125) - k * 4.837512969970703e-4) - k * 7.549789948768648e-8;
-  let z: f32 = r * r;
-  let turns: i32 = (i32(k) + quarter) & 3;
-  let s: f32 = r + r * z * (-1.6666654611e-1 + z * (8.3321608736e-3 - 1.9515295891e-4 * z));
-  let c: f32 = 1.0 - 0.5 * z + z * z * (4.166664568298827e-2 + z * (-1.388731625493765e-3 + 2.443315711809948e-5 * z));
-  let v: f32 = select(s, c, (turns & 1) == 1);
-  return select(v, -v, turns >= 2);
-}
-`;
-
 const floatBodies: Record<BinaryKernel, string> = {
   add: 'return x + y;',
   sub: 'return x - y;',
   mul: 'return x * y;',
   div: 'return x / y;',
-  pow: `if (y == 0.0) { return 1.0; }
-  if (is_nan(x) || is_nan(y)) { return not_a_number(); }
-  if (x == 0.0) { return select(0.0, float_of(0x7f800000), y < 0.0); }
-  let size: f32 = pow(abs(x), y);
-  if (x > 0.0) { return size; }
-  if (floor(y) != y) { return not_a_number(); }
-  return select(size, -size, floor(y * 0.5) * 2.0 != y);`,
-  maximum: 'return select(select(y, x, x > y), not_a_number(), is_nan(x) || is_nan(y));',
-  minimum: 'return select(select(y, x, x < y), not_a_number(), is_nan(x) || is_nan(y));',
+  pow: 'return power(x, y);',
+  maximum: 'return larger(x, y);',
+  minimum: 'return smaller(x, y);',
   equal: truth('x == y'),
   notEqual: 'return select(0, 1, x != y || is_nan(x) || is_nan(y));',
   less: truth('x < y'),
@@ -85,7 +66,8 @@ const intBodies: Record<BinaryKernel, string> = {
   add: 'return x + y;',
   sub: 'return x - y;',
   mul: 'return x * y;',
-  div: 'if (y == 0) { return 0; } return x / y;',
+  // -2^31 / -1 is beyond 32 bits, and undefined in GLSL; the negation wraps.
+  div: 'if (y == 0) { return 0; } if (y == -1) { return -x; } return x / y;',
   pow: `if (y < 0) {
     if (x == 1) { return 1; }
     if (x == -1) { return select(1, -1, (y & 1) == 1); }
@@ -98,8 +80,8 @@ const intBodies: Record<BinaryKernel, string> = {
     f = f * f;
   }
   return p;`,
-  maximum: 'return max(x, y);',
-  minimum: 'return min(x, y);',
+  maximum: 'return select(y, x, x > y);',
+  minimum: 'return select(y, x, x < y);',
   equal: 'return select(0, 1, x == y);',
   notEqual: 'return select(0, 1, x != y);',
   less: 'return select(0, 1, x < y);',
@@ -117,7 +99,7 @@ export function resultOf(kernel: BinaryKernel, dtype: DType): DType {
 
 export function unaryText(kernel: UnaryKernel, size: number): string {
   const body = unaryBodies[kernel];
-  return `${body.includes('wave(') ? wave : ''}fn apply(x: f32) -> f32 {
+  return `fn apply(x: f32) -> f32 {
   ${body}
 }
 ${mapText('float32', [loadAll('a', 'float32', size, 4)], ([x]) => `apply(${x})`)}`;
@@ -144,7 +126,7 @@ export function whereText(condition: View, a: View, b: View): string {
 }
 
 export function castText(from: DType, to: DType, size: number): string {
-  const convert = { float32: 'f32', int32: 'i32', float64: '' }[to];
+  const convert = { float32: 'f32', int32: 'truncated', float64: '' }[to];
   return mapText(to, [loadAll('a', from, size, lanesOf(to))], ([x]) =>
     from === to ? x : `${convert}(${x})`,
   );
@@ -162,7 +144,7 @@ function loadViews(views: readonly View[], out: DType): Load[] {
 }
 
 /** g where y is greater than 0. */
-export const reluGradientText = `fn kept(y: f32, g: f32) -> f32 { return select(0.0, g, y > 0.0); }
+export const reluGradientText = `fn kept(y: f32, g: f32) -> f32 { return select(0.0, g, y > 0.0 && !is_nan(y)); }
 fn compute(t: i32) -> vec4f {
   let y: vec4f = a_at(t);
   let g: vec4f = b_at(t);

@@ -98,8 +98,8 @@ export function softmaxRowsText(width: number, scale: number, maskRows: number):
   const seen = (statement: string, flag: string) =>
     mask ? `if (${flag} != 0) { ${statement} }` : statement;
   return `fn compute(t: i32) -> vec4f {
-${start(width)}${mask ? `  let maskStart: i32 = (t % ${maskRows}) * ${width};\n` : ''}  var most: f32 = -3.0e38;
-${eachOfRow(width, ['a'], ([x], flag) => seen(`most = max(most, ${x} * ${float(scale)});`, flag), mask)}  var total: f32 = 0.0;
+${start(width)}${mask ? `  let maskStart: i32 = (t % ${maskRows}) * ${width};\n` : ''}  var most: f32 = -3.4028234e38;
+${eachOfRow(width, ['a'], ([x], flag) => seen(`most = larger(most, ${x} * ${float(scale)});`, flag), mask)}  var total: f32 = 0.0;
 ${eachOfRow(width, ['a'], ([x], flag) => seen(`total += exponential(${x} * ${float(scale)} - most);`, flag), mask)}  return vec4f(most, total, 0.0, 0.0);
 }`;
 }
@@ -107,7 +107,7 @@ ${eachOfRow(width, ['a'], ([x], flag) => seen(`total += exponential(${x} * ${flo
 /** softmax of `a` by its rows' texels `b`, with the mask `c`; a row without anything to see is 0. */
 export function softmaxText(width: number, scale: number, maskRows: number): string {
   return `fn share(x: f32, s: vec4f, seen: i32) -> f32 {
-  if (seen == 0 || s.y == 0.0) { return 0.0; }
+  if (seen == 0 || (s.y == 0.0 && !is_nan(s.y))) { return 0.0; }
   return exponential(x * ${float(scale)} - s.x) / s.y;
 }
 ${withRow(

@@ -111,8 +111,6 @@ export function layOutText({ m, n }: MatmulSpec, rows: number, relu?: boolean): 
       row === rows - 1 ? `return ${name}_at(s);` : `if (q == ${row}) { return ${name}_at(s); }`,
     )
     .join(' ');
-  const zero = 'vec4f(0.0, 0.0, 0.0, 0.0)';
-  const positive = (v: string, none: string) => (relu ? `max(${v}, ${none})` : v);
   const head = `fn row_of(line: i32, column: i32) -> vec4f {
   let matrix: i32 = line / ${m};
   let i: i32 = line - matrix * ${m};
@@ -123,11 +121,13 @@ export function layOutText({ m, n }: MatmulSpec, rows: number, relu?: boolean): 
 `;
   if (n % 4 === 0) {
     const sum = biased ? `v + ${bias}_at(column)` : 'v';
+    const lanes = xyzw.map((lane) => `rectified(s.${lane})`);
     return `${head}fn compute(t: i32) -> vec4f {
   let line: i32 = t / ${across};
   let column: i32 = t - line * ${across};
   let v: vec4f = row_of(line, column);
-  return ${positive(sum, zero)};
+  let s: vec4f = ${sum};
+  return ${relu ? `vec4f(${lanes})` : 's'};
 }`;
   }
   const sum = biased ? `v + ${bias}_value(j)` : 'v';
@@ -136,7 +136,7 @@ export function layOutText({ m, n }: MatmulSpec, rows: number, relu?: boolean): 
   let line: i32 = e / ${n};
   let j: i32 = e - line * ${n};
   let v: f32 = lane_of(row_of(line, j >> 2u), j & 3);
-  return ${positive(sum, '0.0')};
+  return ${relu ? `rectified(${sum})` : sum};
 }
 fn compute(t: i32) -> vec4f { return vec4f(${elements}); }`;
 }

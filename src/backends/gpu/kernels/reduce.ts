@@ -6,12 +6,6 @@ import { indexFunction, lanesOf, store, walkOf } from './views.js';
 /** From this many terms on, sums are made in two steps: of parts, and of those. */
 export const LONG = 1024;
 
-/** The larger of two, or NaN where one is. */
-const larger = `fn larger(x: f32, y: f32) -> f32 {
-  return select(select(y, x, x > y), not_a_number(), is_nan(x) || is_nan(y));
-}
-`;
-
 /** Reduces the axes of `x` from `kept` on; `kernel` is no argmax. */
 export function reduceText(kernel: 'sum' | 'max', x: View, kept: number): string {
   const { dtype } = x.buffer;
@@ -22,10 +16,11 @@ export function reduceText(kernel: 'sum' | 'max', x: View, kept: number): string
   const [outerStrides, innerStrides] = [outer.strides[0], inner.strides[0]];
   const terms = sizeOf(inner.shape);
   const last = outer.shape.length - 1;
-  const head = `${kernel === 'max' ? larger : ''}${indexFunction('outer', outer.shape, outerStrides, x.offset)}${indexFunction('inner', inner.shape, innerStrides)}`;
+  const head = `${indexFunction('outer', outer.shape, outerStrides, x.offset)}${indexFunction('inner', inner.shape, innerStrides)}`;
   const join = (into: string, value: string) => {
     if (kernel === 'sum') return `${into} += ${value};`;
-    return `${into} = ${whole ? 'max' : 'larger'}(${into}, ${value});`;
+    if (!whole) return `${into} = larger(${into}, ${value});`;
+    return `if (${value} > ${into}) { ${into} = ${value}; }`;
   };
 
   // Four neighbours of the output reduce four neighbours of the input: one texel read serves all.
@@ -101,7 +96,7 @@ export function partSumsText(terms: number): string {
   return `fn part(e: i32) -> f32 {
   let row: i32 = e / ${parts};
   let start: i32 = (e - row * ${parts}) * ${length};
-  let end: i32 = min(start + ${length}, ${terms});
+  let end: i32 = select(${terms}, start + ${length}, start + ${length} < ${terms});
   var total: f32 = 0.0;
   var i: i32 = start;
   for (; i + 4 <= end; i += 4) {

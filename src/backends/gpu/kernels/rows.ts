@@ -8,7 +8,7 @@ export function gatherText(dtype: DType, rows: number, width: number): string {
   const find = `let row: i32 = e / ${width};
   let index: i32 = b_int(row);
   let outside: bool = index < 0 || index >= ${rows};
-  let at: i32 = clamp(index, 0, ${rows - 1}) * ${width} + e - row * ${width};`;
+  let at: i32 = select(index, 0, outside) * ${width} + e - row * ${width};`;
   if (dtype !== 'int32' && width % 4 === 0) {
     return `fn compute(t: i32) -> vec4f {
   let e: i32 = t * 4;

@@ -1,0 +1,79 @@
+/** WebGPU in Node: Dawn, from the package `webgpu`, on the machine's adapter or on SwiftShader. */
+import { fork } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { findBrowser, installed } from '../browser/find.js';
+import type { Chunk } from '../bundle.js';
+
+const MINUTE = 60_000;
+
+/** Beside the chunks; waits for an argument, and sends the adapter, the result or the error. */
+const child = `import { create, globals } from 'webgpu';
+Object.assign(globalThis, globals);
+Object.defineProperty(globalThis, 'navigator', { value: { gpu: create([]) }, configurable: true });
+const send = (message) => process.send(message, () => process.exit(0));
+process.once('message', async ({ entry, argument }) => {
+  try {
+    const adapter = await navigator.gpu.requestAdapter();
+    if (!entry) return send({ result: adapter?.info.description || adapter?.info.vendor });
+    const { main } = await import(entry);
+    send({ result: await main(argument) });
+  } catch (error) {
+    send({ error: String(error?.stack ?? error) });
+  }
+});`;
+
+/** Calls `main` of the chunks' entry in a Node process of its own, with Dawn as `navigator.gpu`. */
+function call(chunks: readonly Chunk[], argument: unknown, env: NodeJS.ProcessEnv) {
+  mkdirSync('build', { recursive: true });
+  const folder = mkdtempSync(join('build', 'dawn-'));
+  for (const { name, bytes } of chunks) writeFileSync(join(folder, name), bytes);
+  const script = join(folder, 'child.mjs');
+  writeFileSync(script, child);
+  return new Promise((resolve, reject) => {
+    const process = fork(script, [], {
+      env: { ...globalThis.process.env, ...env },
+      serialization: 'advanced',
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+      timeout: 5 * MINUTE,
+    });
+    let said = '';
+    process.stderr?.on('data', (text) => {
+      said += text;
+    });
+    process.on('message', ({ result, error }: { result?: unknown; error?: string }) =>
+      error ? reject(new Error(error)) : resolve(result),
+    );
+    process.on('error', reject);
+    process.on('exit', (code, signal) =>
+      reject(new Error(`Node ended (${signal ?? code}): ${said}`)),
+    );
+    process.send({ entry: chunks.length > 0 ? './entry.js' : '', argument });
+  }).finally(() => rmSync(folder, { recursive: true, force: true }));
+}
+
+/** Runs a bundle's `main` in Node, and the name of the adapter that it computes on. */
+export interface Dawn {
+  readonly adapter: string;
+  run(chunks: readonly Chunk[], argument: unknown): Promise<unknown>;
+}
+
+/** Dawn on the machine's own adapter, else on the SwiftShader that comes with the browser. Throws, with what is missing, where there is neither. */
+export async function findDawn(): Promise<Dawn> {
+  for (const env of environments()) {
+    const adapter = await call([], undefined, env);
+    if (adapter) return { adapter: String(adapter), run: (...args) => call(...args, env) };
+  }
+  throw new Error(
+    'Dawn finds no adapter, neither of this machine nor SwiftShader of the browser; it needs the Vulkan loader (on Debian: apt-get install libvulkan1)',
+  );
+}
+
+function* environments(): Iterable<NodeJS.ProcessEnv> {
+  yield {};
+  const swiftshader = join(dirname(realpathSync(findBrowser())), 'vk_swiftshader_icd.json');
+  const found = [swiftshader, '/usr/lib/chromium/vk_swiftshader_icd.json'].find(existsSync);
+  if (!found) return;
+  yield { VK_DRIVER_FILES: found };
+  if (installed('libvulkan1')) yield { VK_DRIVER_FILES: found };
+}

@@ -1,0 +1,123 @@
+/** The edges of operations that a GPU computes by functions of our own, held against float64. */
+import * as assert from 'uvu/assert';
+import type { TypedArray } from '../../src/index.js';
+import type { Edge } from '../browser/gpu.js';
+
+type Run = (operation: Edge, ...inputs: (Float32Array | Int32Array)[]) => Promise<TypedArray>;
+
+/** The same pseudo-random numbers from 0 to 1 each time. */
+function random(): () => number {
+  let state = 1;
+  return () => {
+    state = (state * 16807) % 2147483647;
+    return state / 2147483647;
+  };
+}
+
+/** The smallest float32 that no GPU takes for 0. */
+const NORMAL = 2 ** -126;
+
+/** The largest error in units of the last place; results below the normal floats may be 0. Throws where only one is NaN, infinite or negative. */
+function ulps(came: TypedArray, expected: (i: number) => number, what: (i: number) => string) {
+  let worst = 0;
+  for (const [i, value] of came.entries()) {
+    const exact = expected(i);
+    const rounded = Math.fround(exact);
+    if (Object.is(value, rounded)) continue;
+    const size = Math.abs(exact);
+    if (size < NORMAL && Math.abs(value) <= NORMAL) continue;
+    // The largest floats and infinity are neighbours.
+    const near = size > 3.4e38 && Math.abs(value) > 3.4e38 && value > 0 === exact > 0;
+    const error = near ? 0 : Math.abs(value - exact) / 2 ** (Math.floor(Math.log2(size)) - 23);
+    if (!(error < 16)) assert.unreachable(`${what(i)} is ${value}, expected ${rounded}`);
+    worst = Math.max(worst, error);
+  }
+  return worst;
+}
+
+/** sin and cos over all magnitudes, and beside multiples of pi / 2. */
+export async function checkWaves(run: Run): Promise<void> {
+  const x = [0, -0, Infinity, -Infinity, NaN, 1e6, 1e8, 3.4028234663852886e38, -3.4e38];
+  for (let i = 0; i < 4000; i++) x.push((-1) ** i * 2 ** ((i / 4000) * 148 - 20));
+  for (let i = 1; i < 2000; i++) x.push((i * Math.PI) / 2, (-(2 ** (i / 20)) * Math.PI) / 2);
+  x.push(16367173 * 2 ** 72); // the float32 that comes nearest to a multiple of pi / 2
+  const inputs = Float32Array.from(x);
+  for (const wave of ['sin', 'cos'] as const) {
+    const came = await run(wave, inputs);
+    const error = ulps(
+      came,
+      (i) => Math[wave](inputs[i]),
+      (i) => `${wave}(${inputs[i]})`,
+    );
+    assert.ok(error < 4, `${wave}: ${error} units of the last place`);
+  }
+}
+
+/** pow as Math.pow has it: signs, zeros, infinities and NaN, whole exponents, and results of every size. */
+export async function checkPowers(run: Run): Promise<void> {
+  const special = [0, 0.5, 0.99999994, 1, 1.0000001, 2, 2.5, 3, 3.0000002, 16, 17, 33, 1e-30, 1e30];
+  special.push(...[8388607, 8388607.5, 16777215, 16777216, 3.4e38, Infinity], NaN);
+  special.push(...special.map((value) => -value));
+  const pairs = special.flatMap((x) => special.map((y) => [x, y]));
+  const exact: [number, number][] = [];
+  for (let x = -12; x <= 12; x++) for (let y = 0; y <= 6; y++) exact.push([x, y]);
+  for (let y = -126; y <= 127; y++) exact.push([2, y], [-2, y]);
+  const next = random();
+  for (let i = 0; i < 3000; i++) {
+    const x = 2 ** (next() * 120 - 60);
+    pairs.push([x, (next() * 252 - 126) / Math.log2(Math.fround(x))]);
+    const near = Math.fround(1 + (next() - 0.5) * 2 ** (-20 * next()));
+    pairs.push([near, (next() * 252 - 126) / Math.log2(near)]);
+    pairs.push([-9 * next(), Math.round(next() * 60 - 30)]);
+    // Beside whole numbers, which must not be taken for them.
+    pairs.push([-3 * next(), (1 + 2 ** -22) * Math.round(next() * 8)]);
+  }
+  const compare = async (list: readonly (readonly number[])[]) => {
+    const [x, y] = [0, 1].map((side) => Float32Array.from(list, (pair) => pair[side]));
+    const came = await run('pow', x, y);
+    return ulps(
+      came,
+      (i) => x[i] ** y[i],
+      (i) => `pow(${x[i]}, ${y[i]})`,
+    );
+  };
+  assert.is(await compare(exact), 0, 'where 24 bits hold the result');
+  const error = await compare(pairs);
+  assert.ok(error < 10, `pow: ${error} units of the last place`);
+}
+
+/** int32 wraps at 32 bits, a division by 0 is 0, and a float is cut to the nearest int32, NaN to 0. */
+export async function checkIntegers(run: Run): Promise<void> {
+  const ends = [-(2 ** 31), -(2 ** 31) + 1, -65536, -7, -3, -1, 0, 1, 2, 3, 65535, 46341];
+  const all = [...ends, 123456789, 987654321, 2 ** 31 - 1];
+  const pairs = all.flatMap((a) => all.map((b) => [a, b]));
+  const [a, b] = [0, 1].map((side) => Int32Array.from(pairs, (pair) => pair[side]));
+  const wrapped: [Edge, (a: number, b: number) => number][] = [
+    ['add', (a, b) => (a + b) | 0],
+    ['sub', (a, b) => (a - b) | 0],
+    ['mul', Math.imul],
+    ['div', (a, b) => (b === 0 ? 0 : (a / b) | 0)],
+  ];
+  for (const [operation, expected] of wrapped) {
+    const came = [...(await run(operation, a, b))];
+    for (const [i, value] of came.entries()) {
+      assert.is(value, expected(a[i], b[i]) | 0, `${operation}(${a[i]}, ${b[i]})`);
+    }
+  }
+  const [bases, exponents] = [
+    [3, 3, -3, 2, 2, -2, 0, 7, 1, -1, -1, 5, 0],
+    [40, 20, 21, 31, 32, 31, 0, 3, -5, -3, -2, -1, 5],
+  ].map((list) => Int32Array.from(list));
+  const powers = [...bases].map((base, i) => {
+    if (exponents[i] < 0) return Math.abs(base) === 1 ? base ** exponents[i] : 0;
+    return Number(BigInt.asIntN(32, BigInt(base) ** BigInt(exponents[i])));
+  });
+  assert.equal([...(await run('pow', bases, exponents))], powers);
+  assert.equal([...(await run('sum', Int32Array.of(2 ** 31 - 1, 1)))], [-(2 ** 31)]);
+
+  const floats = [3e9, -3e9, Infinity, -Infinity, NaN, 2 ** 31, -(2 ** 31), 2147483520, 1.9, -1.9];
+  const cut = floats.map((x) =>
+    Number.isNaN(x) ? 0 : Math.trunc(Math.min(2 ** 31 - 1, Math.max(-(2 ** 31), x))) + 0,
+  );
+  assert.equal([...(await run('cast', Float32Array.from(floats)))], cut);
+}
