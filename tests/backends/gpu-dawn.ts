@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { visit, WITH_EVAL } from '../browser/browser.js';
 import { findBrowser, installed } from '../browser/find.js';
 import type { Chunk } from '../bundle.js';
 
@@ -52,14 +53,14 @@ function call(chunks: readonly Chunk[], argument: unknown, env: NodeJS.ProcessEn
   }).finally(() => rmSync(folder, { recursive: true, force: true }));
 }
 
-/** Runs a bundle's `main` in Node, and the name of the adapter that it computes on. */
-export interface Dawn {
+/** Calls a bundle's `main` in Node, and the name of the adapter that it computes on. */
+interface Dawn {
   readonly adapter: string;
   run(chunks: readonly Chunk[], argument: unknown): Promise<unknown>;
 }
 
 /** Dawn on the machine's own adapter, else on the SwiftShader that comes with the browser. Throws, with what is missing, where there is neither. */
-export async function findDawn(): Promise<Dawn> {
+async function findDawn(): Promise<Dawn> {
   for (const env of environments()) {
     const adapter = await call([], undefined, env);
     if (adapter) return { adapter: String(adapter), run: (...args) => call(...args, env) };
@@ -67,6 +68,20 @@ export async function findDawn(): Promise<Dawn> {
   throw new Error(
     'Dawn finds no adapter, neither of this machine nor SwiftShader of the browser; it needs the Vulkan loader (on Debian: apt-get install libvulkan1)',
   );
+}
+
+/** Calls the bundle's `main` where there is WebGPU: in Node, or if there is none, which is said, on a page. */
+export async function onWebGPU(
+  chunks: readonly Chunk[],
+): Promise<(argument: unknown) => Promise<unknown>> {
+  try {
+    const dawn = await findDawn();
+    console.log(`webgpu in Node computes on ${dawn.adapter}`);
+    return (argument) => dawn.run(chunks, argument);
+  } catch (error) {
+    console.log(`no webgpu in Node, these tests of it run in the browser (${error})`);
+    return async (argument) => (await visit(chunks, WITH_EVAL, argument, { gpu: true })).result;
+  }
 }
 
 function* environments(): Iterable<NodeJS.ProcessEnv> {

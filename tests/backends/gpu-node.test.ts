@@ -1,41 +1,21 @@
-/** The backend `webgpu` in Node, over Dawn; in a browser where Dawn does not run. */
+/** The backend `webgpu` in Node, over Dawn; in a browser where Dawn does not run. Its conformance is in ../browser/gpu.test.ts. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { ConformanceRow } from '../../src/testing/index.js';
-import { operationNames } from '../../src/testing/index.js';
-import { STRICT, visit } from '../browser/browser.js';
 import type { SmallPool, smallPool } from '../browser/gpu.js';
-import { bundle, type Chunk } from '../bundle.js';
-import { findDawn } from './gpu-dawn.js';
+import { bundle } from '../bundle.js';
+import { onWebGPU } from './gpu-dawn.js';
 import { checkIntegers, checkPowers, checkWaves } from './gpu-edges.js';
 
 const test = suite('webgpu in Node');
 
-let chunks: readonly Chunk[];
 let run: (argument: unknown) => Promise<unknown>;
 test.before(async () => {
-  chunks = await bundle(`
+  const chunks = await bundle(`
     import * as page from './tests/browser/gpu.ts';
     export const main = ([what, argument]) =>
       what in page.faults ? page.faults[what](argument) : page[what](argument);
   `);
-  try {
-    const dawn = await findDawn();
-    console.log(`webgpu in Node computes on ${dawn.adapter}`);
-    run = (argument) => dawn.run(chunks, argument);
-  } catch (error) {
-    console.log(`no WebGPU in Node (${error}), so its tests run in the browser`);
-    run = async (argument) => (await visit(chunks, STRICT, argument, { gpu: true })).result;
-  }
-});
-
-test('every operation and every gradient is within its tolerance', async () => {
-  const rows = (await run(['conformance', 'webgpu'])) as ConformanceRow[];
-  assert.equal(
-    rows.filter(({ passed }) => !passed),
-    [],
-  );
-  for (const name of operationNames) assert.ok(rows.some(({ operation }) => operation === name));
+  run = await onWebGPU(chunks);
 });
 
 type Trained = Awaited<ReturnType<typeof smallPool>>;
@@ -53,7 +33,8 @@ for (const [what, options] of Object.entries(trainings)) {
       const error = Math.abs(loss - expected[step]) / expected[step];
       assert.ok(error < 1e-3, `step ${step + 1}: ${loss}, expected ${expected[step]}`);
     }
-    if (options.steps > 5) assert.is(counts[1], counts[0], 'buffers after 50 steps as after 5');
+    // Which few buffers the pool keeps changes from step to step; a leak would add one to each.
+    if (options.steps > 5) assert.ok(Math.abs(counts[1] - counts[0]) < 10, `${counts} buffers`);
   });
 }
 
@@ -66,9 +47,10 @@ for (const [what, check] of Object.entries(edges)) {
 }
 
 test('closing with work and a read pending ends in a sentence', async () => {
-  for (const answer of (await run(['closed', 'webgpu'])) as string[]) {
-    assert.match(answer, /^(no error|MemgradError: webgpu: this backend was closed, .*anew\.)$/);
-  }
+  const [reading, ...after] = (await run(['closed', 'webgpu'])) as string[];
+  const closed = /^MemgradError: webgpu: this backend was closed, .*anew\.$/;
+  if (reading !== 'no error') assert.match(reading, closed);
+  for (const answer of after) assert.match(answer, closed);
 });
 
 test('an adapter or a device that is refused is a sentence', async () => {

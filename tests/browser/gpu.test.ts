@@ -1,13 +1,18 @@
-/** The backends `webgl` and `webgpu` in a browser without a GPU: SwiftShader computes both. */
+/** The backends `webgl` and `webgpu` in a browser without a GPU: SwiftShader computes both. The conformance suite runs `webgpu` in Node. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { TypedArray } from '../../src/index.js';
 import type { ConformanceRow } from '../../src/testing/index.js';
 import { operationNames } from '../../src/testing/index.js';
+import { onWebGPU } from '../backends/gpu-dawn.js';
+import { checkIntegers, checkPowers, checkWaves } from '../backends/gpu-edges.js';
 import { bundle, type Chunk } from '../bundle.js';
 import { STRICT, visit, WITH_EVAL } from './browser.js';
 import { errorTable } from './errors.js';
+import type { Edge, smallPool } from './gpu.js';
 
+type Trained = Awaited<ReturnType<typeof smallPool>>;
 const test = suite('gpu');
 const names = ['webgl', 'webgpu'] as const;
 const steps = process.env.MEMGRAD_LONG ? 500 : 120;
@@ -32,7 +37,11 @@ async function onPage<T>(what: string, argument?: unknown): Promise<T> {
 const measured: Record<string, ConformanceRow[]> = {};
 for (const name of names) {
   test(`${name}: every operation and every gradient is within its tolerance`, async () => {
-    const rows = await onPage<ConformanceRow[]>('conformance', name);
+    const rows = (
+      name === 'webgpu'
+        ? await (await onWebGPU(chunks))(['conformance', name])
+        : await onPage('conformance', name)
+    ) as ConformanceRow[];
     assert.equal(
       rows.filter(({ passed }) => !passed),
       [],
@@ -56,6 +65,26 @@ test(`${page} has the errors of every operation`, () => {
     return;
   }
   for (const operation of operationNames) assert.match(table, `| ${operation} |`);
+});
+
+for (const name of names) {
+  test(`${name}: sin, cos, pow and int32 at the edges`, async () => {
+    const run = async (operation: Edge, ...inputs: (Float32Array | Int32Array)[]) =>
+      onPage<TypedArray>('values', { name, operation, inputs });
+    await checkWaves(run);
+    await checkPowers(run);
+    await checkIntegers(run);
+  });
+}
+
+test('webgl: textures are as many after 50 steps as after 5 when a pool keeps 4 kB', async () => {
+  const options = { name: 'webgl', reference: 'wasm', steps: 50, size: 'narrow' };
+  const { losses, expected, counts } = await onPage<Trained>('smallPool', options);
+  assert.is(losses.length, 50);
+  for (const [step, loss] of losses.entries()) {
+    assert.ok(Math.abs(loss / expected[step] - 1) < 1e-3, `step ${step + 1}: ${loss}`);
+  }
+  assert.ok(Math.abs(counts[1] - counts[0]) < 10, `${counts} textures`); // see gpu-node.test.ts
 });
 
 test('a model learns the copy task as well as on wasm, and keeps nothing', async () => {
@@ -91,6 +120,13 @@ for (const name of names) {
     assert.match(String(read), /^MemgradError: .* took the GPU away .* 'wasm'\.$/);
     assert.match(String(after), /took the GPU away/);
     assert.equal(again, [1]);
+  });
+
+  test(`${name}: closing it with a read pending ends in a sentence`, async () => {
+    const [reading, ...after] = await onPage<string[]>('closed', name);
+    const closed = new RegExp(`^MemgradError: ${name}: this backend was closed, .*anew\\.$`);
+    if (reading !== 'no error') assert.match(reading, closed);
+    for (const answer of after) assert.match(answer, closed);
   });
 
   test(`${name}: a kernel that does not compile ends in an error`, async () => {
