@@ -73,11 +73,12 @@ interface UnaryOptions {
   domain?: Domain;
   /** Values with a result worth comparing, at which no gradient is. */
   extreme: readonly number[];
+  more?: readonly Pattern[];
 }
 
 function unary(
   operation: (x: Tensor) => Tensor,
-  { differentiable = true, tolerance = rounded, domain, extreme }: UnaryOptions,
+  { differentiable = true, tolerance = rounded, domain, extreme, more = [] }: UnaryOptions,
 ): OperationCases {
   const patterns = unaryShapes.map((shape, i): Pattern => {
     return {
@@ -92,7 +93,7 @@ function unary(
     call: ([x]) => operation(x),
     only: 'forward',
   };
-  return { differentiable, tolerance, patterns: [...patterns, far] };
+  return { differentiable, tolerance, patterns: [...patterns, far, ...more] };
 }
 
 interface BinaryOptions {
@@ -173,6 +174,12 @@ const ends = [
 
 const zeroAndFar = [0, -0, 1e-30, 1e30, -1e30, Infinity, -Infinity, NaN];
 
+/** Angles of every size, which are to be reduced without a loss. */
+const turns = [
+  ...[0, 3, -3, 6, 30, -30, 355, 1e3, -1e4, 1e5, 1e6, 1e8, -1e15, 1e30, 3.4e38],
+  ...[Infinity, -Infinity, NaN],
+];
+
 const kinks = [
   [1, 1],
   [-2, -2],
@@ -206,8 +213,8 @@ export const elementwiseCases = {
     extreme: [1, 1e-30, 1e30, 3, 0, -1, Infinity, NaN],
   }),
   sqrt: unary(sqrt, { domain: 'positive', extreme: [0, 1e-30, 1e30, 4, -1, Infinity, NaN] }),
-  sin: unary(sin, { tolerance: approximated, extreme: [0, 3, -3, 6, 30, -30, NaN] }),
-  cos: unary(cos, { tolerance: approximated, extreme: [0, 3, -3, 6, 30, -30, NaN] }),
+  sin: unary(sin, { tolerance: approximated, extreme: turns }),
+  cos: unary(cos, { tolerance: approximated, extreme: turns }),
   tanh: unary(tanh, {
     tolerance: approximated,
     extreme: [0, 1e-4, 5, -5, 20, -20, 100, -100, Infinity, -Infinity, NaN],
@@ -216,7 +223,18 @@ export const elementwiseCases = {
     tolerance: approximated,
     extreme: [0, 5, -5, 20, -20, 100, -100, Infinity, -Infinity, NaN],
   }),
-  relu: unary(relu, { tolerance: exact, extreme: zeroAndFar }),
+  relu: unary(relu, {
+    tolerance: exact,
+    extreme: zeroAndFar,
+    more: [
+      {
+        pattern: 'at NaN',
+        inputs: [given([NaN, 1, -1])],
+        call: ([x]) => relu(x),
+        only: 'gradient',
+      },
+    ],
+  }),
   erf: unary(erf, {
     tolerance: approximated,
     extreme: [0, 1e-4, 2.9, 3.1, -4, 6.5, -30, Infinity, -Infinity, NaN],

@@ -1,6 +1,6 @@
 /** Cases of the matrix products: each side transposed, each way a batch broadcasts. */
 import { type LinearOptions, linear, matmul, type Shape } from '../../autograd/index.js';
-import { accumulated, floats, type OperationCases, type Pattern, show } from '../case.js';
+import { accumulated, floats, given, type OperationCases, type Pattern, show } from '../case.js';
 
 const sides = [
   { transposeA: false, transposeB: false },
@@ -103,6 +103,15 @@ export const matmulCases = {
       affine('no outputs', [2, 3], 0, true),
       affine('relu', [4, 3], 5, true, { activation: 'relu' }),
       affine('relu without bias', [4, 3], 5, false, { activation: 'relu' }),
+      ...[4, 5].map((outputs): Pattern => {
+        const x = given([1, NaN, -2, 3, 1, 1, -1, -1], [4, 2]);
+        return {
+          pattern: `relu of NaN: ${show([4, 2], [outputs, 2])}`,
+          inputs: [x, floats([outputs, 2], 513), floats([outputs], 514)],
+          call: ([input, w, b]) => linear(input, w, b, { activation: 'relu' }),
+          only: 'forward',
+        };
+      }),
     ],
   },
 } satisfies Record<string, OperationCases>;

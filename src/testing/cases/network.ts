@@ -96,6 +96,15 @@ function alongAxis(operation: (x: Tensor, axis?: number) => Tensor): Pattern[] {
       ],
       undefined,
     ),
+    values(
+      'NaN in a row',
+      [
+        [1, NaN, 2],
+        [0, 1, 2],
+        [NaN, Infinity, 0],
+      ],
+      'forward',
+    ),
     {
       pattern: '[3, 130], longer than a block',
       inputs: [floats([3, 130], 720)],
@@ -225,6 +234,12 @@ export const networkCases = {
       normalized('no rows', [0, 3]),
       { ...normalized('longer than a block', [3, 130]), only: 'gradient' },
       {
+        pattern: 'NaN in a row',
+        inputs: [given([1, NaN, 3, 0, 1, 4], [2, 3]), floats([3], 733), floats([3], 734)],
+        call: ([x, weight, bias]) => layerNorm(x, weight, bias),
+        only: 'forward',
+      },
+      {
         pattern: 'a feature of one, and a constant row',
         inputs: [given([3, 3, 3, 0, 0, 0], [2, 3]), floats([3], 733), floats([3], 734)],
         call: ([x, weight, bias]) => layerNorm(x, weight, bias),
@@ -248,6 +263,12 @@ export const networkCases = {
       loss('all ignored', [2, 3], ints([-100, -100]), { reduction: 'none' }),
       loss('no positions', [0, 3], ints([])),
       loss('no positions', [0, 3], ints([]), { reduction: 'none' }),
+      {
+        pattern: 'NaN in a row',
+        inputs: [given([1, NaN, 3, 0, 1, 4], [2, 3]), ints([0, 2])],
+        call: ([logits, target]) => crossEntropy(logits, target, { reduction: 'none' }),
+        only: 'forward',
+      },
       {
         pattern: 'large logits',
         inputs: [given([1000, 0, -1000, 50, 40, 60], [2, 3]), ints([1, 2])],

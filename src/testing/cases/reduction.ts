@@ -152,6 +152,23 @@ const chosenFrom = [
   [-3, -1, -2, -1],
 ];
 
+/** NaN, alone and among others, along rows and columns: four columns are one texel of a GPU. */
+function withNaN(operation: Reduction): Pattern[] {
+  const values = [
+    [1, NaN, 2, 0],
+    [3, 1, NaN, Infinity],
+    [NaN, -1, 5, -Infinity],
+    [2, 7, 1, NaN],
+    [0, 1, 2, 3],
+  ];
+  return [0, 1].map((axis) => ({
+    pattern: `NaN over ${axis}`,
+    inputs: [given(values.flat(), [5, 4])],
+    call: ([x]: readonly Tensor[]) => operation(x, axis),
+    only: 'forward' as const,
+  }));
+}
+
 export const reductionCases = {
   sum: reduction(sum, accumulated, [
     ...patternsOf(sum, empty),
@@ -175,11 +192,13 @@ export const reductionCases = {
     ...long(max),
     rows(max, 'equal values', ties, 'gradient'),
     rows(max, 'infinities', chosenFrom, 'forward'),
+    ...withNaN(max),
   ]),
   min: reduction(min, exact, [
     ...long(min),
     rows(min, 'equal values', ties, 'gradient'),
     rows(min, 'infinities', chosenFrom, 'forward'),
+    ...withNaN(min),
   ]),
   logsumexp: reduction(logsumexp, accumulated, [
     ...long(logsumexp),
@@ -202,6 +221,7 @@ export const reductionCases = {
       ],
       'gradient',
     ),
+    ...withNaN(logsumexp),
     rows(logsumexp, 'nothing but -Infinity', [[-Infinity, -Infinity]], 'forward'),
   ]),
   argmax: {
@@ -219,6 +239,7 @@ export const reductionCases = {
         argmaxOf([2, 3, 1, 2], -3, keepDims),
         argmaxOf([0, 3], 1, keepDims),
       ]),
+      ...withNaN((x, axis) => argmax(x, axis as number)),
       rows((x) => argmax(x, 1), 'the first of equal values', chosenFrom, undefined),
     ],
   },
