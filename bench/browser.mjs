@@ -1,4 +1,5 @@
 /** memgrad's `webgl` in a browser against TensorFlow.js's, and against gpu.js used plainly; all in one page. */
+import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { build } from 'esbuild';
 import { difference, errorOfRows, matrix } from './lib/matrices.mjs';
@@ -15,27 +16,51 @@ const webgpu = { engine: 'memgrad', backend: 'webgpu', title: 'memgrad webgpu' }
 /** Losses are compared at the start and after so many steps, with those of bench/reference.json. */
 const checked = [0, 3];
 
-/** Runs all of it; gives the raw numbers. */
-export async function browser({ rounds }) {
-  const onPage = await page();
-  const device = await onPage(['device']);
-  console.log(`\nIn the browser: ${device}`);
+/** Runs all of it; gives the raw numbers. `swiftshader` computes on the processor even where there is a GPU. */
+export async function browser({ rounds, swiftshader }) {
+  const { onPage, adapters } = await pageOn(swiftshader || !mayHaveGpu() ? 'swiftshader' : 'own');
+  const { webgl, webgpu: onWebGPU } = adapters;
+  const second = onWebGPU ? `WebGPU on ${onWebGPU}` : 'no WebGPU, which is left out';
+  console.log(`In the browser: WebGL on ${webgl}; ${second}`);
   return {
-    device,
-    products: await products(onPage, rounds),
+    adapters,
+    products: await products(onPage, rounds, onWebGPU !== null),
     step: await step(onPage, Math.min(rounds, 5)),
     start: await start(),
   };
 }
 
-/** Gives a function that calls the `main` of engines/page.mjs in a browser of its own. */
-async function page() {
+/** Whether there is a driver of a GPU. On Linux a browser told to use one where there is none starts it again and again. */
+function mayHaveGpu() {
+  if (process.platform !== 'linux') return true;
+  const devices = existsSync('/dev/dri') ? readdirSync('/dev/dri') : [];
+  const files = ['/dev/nvidia0', '/dev/nvidiactl', '/dev/dxg'];
+  return devices.some((name) => name.startsWith('render')) || files.some(existsSync);
+}
+
+/**
+ * The adapters of a browser's WebGL and WebGPU, and a function that calls the `main` of
+ * engines/page.mjs in a browser of its own: on the machine's `own` GPU, or on `swiftshader` where
+ * the browser cannot use that.
+ */
+async function pageOn(gpu) {
   const [{ visit, WITH_EVAL }, chunks] = await Promise.all([browserOfTests(), pageChunks()]);
-  return async (argument) => {
-    const { result, problems } = await visit(chunks, WITH_EVAL, argument, { gpu: true });
-    for (const problem of problems) console.log(`page: ${problem}`);
+  const asked = visit(chunks, WITH_EVAL, ['adapters'], { gpu, minutes: 1 });
+  const { result: adapters } =
+    gpu === 'own' ? await asked.catch(() => ({ result: {} })) : await asked;
+  if (gpu === 'own' && !isHardware(adapters.webgl)) return pageOn('swiftshader');
+  const onPage = async (argument) => {
+    const { result, problems } = await visit(chunks, WITH_EVAL, argument, { gpu });
+    for (const problem of problems) console.error(`page: ${problem}`);
     return result;
   };
+  return { onPage, adapters };
+}
+
+/** Not one of the programs that stand in for a GPU. */
+function isHardware(adapter) {
+  const programs = /swiftshader|llvmpipe|lavapipe|softpipe|software|basic render/i;
+  return Boolean(adapter) && !programs.test(adapter);
 }
 
 /** The browser that the tests use. */
@@ -80,8 +105,8 @@ function bundled(options) {
   });
 }
 
-async function products(onPage, rounds) {
-  const specs = [own, tensorflow, webgpu, plain];
+async function products(onPage, rounds, hasWebGPU) {
+  const specs = [own, tensorflow, ...(hasWebGPU ? [webgpu] : []), plain];
   const values = sizes.map((n) => [matrix(n, 1), matrix(n, 2)]);
   const pairs = sizes.map((n, i) => ({ n, a: encode(values[i][0]), b: encode(values[i][1]) }));
   const results = await onPage(['products', { specs, pairs, rounds, target: 100 }]);

@@ -36,6 +36,7 @@ Without a name: ${usual.join(', ')}.
   --rounds N       how often the engines take turns (default: 10; quick: 3)
   --markdown       tables as Markdown
   --detail         profile: matrix products and assemblies by size
+  --swiftshader    browser: compute on the processor, also where there is a GPU
   --plot FILE      bptt: an SVG of the peaks
   --json FILE      all raw numbers
   --no-build       take dist/ as it is`;
@@ -52,6 +53,7 @@ const { values: flags, positionals } = parseArgs({
     markdown: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     detail: { type: 'boolean', default: false },
+    swiftshader: { type: 'boolean', default: false },
     'no-build': { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -93,6 +95,7 @@ const options = {
   quick: flags.quick,
   rounds: Number(flags.rounds ?? (flags.quick ? 3 : 10)),
   detail: flags.detail,
+  swiftshader: flags.swiftshader,
   plot: flags.plot,
 };
 style.markdown = flags.markdown;

@@ -145,13 +145,18 @@ async function steps({ specs, request, warm, rounds }) {
   return runs.map(({ result }) => result);
 }
 
-/** What drives WebGL in this browser. */
-function device() {
+/** What computes WebGL and WebGPU in this browser; null where there is none. */
+async function adapters() {
   const gl = document.createElement('canvas').getContext('webgl2');
-  const info = gl.getExtension('WEBGL_debug_renderer_info');
-  return gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER);
+  const debug = gl?.getExtension('WEBGL_debug_renderer_info');
+  const adapter = await navigator.gpu?.requestAdapter({ powerPreference: 'high-performance' });
+  const { vendor, architecture, device, description } = adapter?.info ?? {};
+  return {
+    webgl: gl?.getParameter(debug ? debug.UNMASKED_RENDERER_WEBGL : gl.RENDERER) ?? null,
+    webgpu: adapter ? [vendor, architecture, device, description].filter(Boolean).join(' ') : null,
+  };
 }
 
 export async function main([what, options]) {
-  return what === 'products' ? products(options) : what === 'steps' ? steps(options) : device();
+  return what === 'products' ? products(options) : what === 'steps' ? steps(options) : adapters();
 }

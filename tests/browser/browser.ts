@@ -29,25 +29,44 @@ export interface Visit<T = unknown> {
 
 const MINUTE = 60_000;
 
-const WITHOUT_GPU = ['--disable-gpu'];
-/** WebGL and WebGPU on the processor. */
-const SWIFTSHADER = [
-  '--use-angle=swiftshader',
-  '--enable-unsafe-swiftshader',
-  '--enable-unsafe-webgpu',
-  '--use-webgpu-adapter=swiftshader',
-];
+/** What computes WebGL and WebGPU: SwiftShader, on the processor; or the machine's own GPU, for benchmarks. */
+export type Adapter = 'swiftshader' | 'own';
+
+const flags: Record<Adapter | 'none', readonly string[]> = {
+  none: ['--disable-gpu'],
+  swiftshader: [
+    '--use-angle=swiftshader',
+    '--enable-unsafe-swiftshader',
+    '--enable-unsafe-webgpu',
+    '--use-webgpu-adapter=swiftshader',
+  ],
+  // A headless browser on Linux uses the GPU through Vulkan only, and without a window to draw into.
+  own: [
+    '--ignore-gpu-blocklist',
+    '--enable-gpu',
+    '--enable-unsafe-webgpu',
+    ...(process.platform === 'linux'
+      ? ['--use-angle=vulkan', '--enable-features=Vulkan', '--disable-vulkan-surface']
+      : []),
+  ],
+};
+
+export interface VisitOptions {
+  headers?: Record<string, string>;
+  gpu?: boolean | Adapter;
+  minutes?: number;
+}
 
 /**
  * Opens a page that loads `chunks` as a module under `policy`; the result is what the `main` that
  * the module exports gives for `argument`. The page comes with `headers` too; with `gpu` it has
- * WebGL and WebGPU.
+ * WebGL and WebGPU, on SwiftShader where it is `true`. Rejects after `minutes`.
  */
 export function visit(
   chunks: readonly Chunk[],
   policy: string,
   argument: unknown = undefined,
-  { headers = {}, gpu = false }: { headers?: Record<string, string>; gpu?: boolean } = {},
+  { headers = {}, gpu = false, minutes = 4 }: VisitOptions = {},
 ): Promise<Visit> {
   const answer: RequestListener = ({ url }, response) => {
     const chunk = chunks.find(({ name }) => url === `/${name}`);
@@ -65,7 +84,7 @@ export function visit(
       const module: { main(value: unknown): Promise<unknown> } = await import(entry);
       return module.main(value);
     }, argument);
-  return open(answer, call, gpu);
+  return open(answer, call, gpu, minutes);
 }
 
 /**
@@ -75,8 +94,10 @@ export function visit(
 export async function open<T>(
   answer: RequestListener,
   use: (page: Page) => Promise<T>,
-  gpu = false,
+  gpu: boolean | Adapter = false,
+  minutes = 4,
 ): Promise<Visit<T>> {
+  const adapter = gpu === true ? 'swiftshader' : gpu || 'none';
   const executablePath = findBrowser();
   const server = createServer(answer);
   const problems: string[] = [];
@@ -88,7 +109,7 @@ export async function open<T>(
       timeout: MINUTE,
       args: [
         ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
-        ...(gpu ? SWIFTSHADER : WITHOUT_GPU),
+        ...flags[adapter],
         '--disable-quic',
         '--no-first-run',
         '--disable-background-networking',
@@ -105,7 +126,7 @@ export async function open<T>(
       page.on('pageerror', (error) => problems.push(String(error)));
       page.on('requestfailed', (request) => problems.push(`${request.url()} failed`));
       await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-      const result = await within(4 * MINUTE, use(page));
+      const result = await within(minutes * MINUTE, use(page));
       return { result, problems, version: browser.version() };
     } finally {
       await browser.close();
