@@ -36,7 +36,7 @@ function call(chunks: readonly Chunk[], argument: unknown, env: NodeJS.ProcessEn
       env: { ...globalThis.process.env, ...env },
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
-      timeout: 5 * MINUTE,
+      timeout: 9 * MINUTE,
     });
     let said = '';
     process.stderr?.on('data', (text) => {

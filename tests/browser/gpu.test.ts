@@ -28,8 +28,11 @@ test.before(async () => {
 });
 
 /** What `what` of ./gpu.ts gives on a page of its own, in the minified bundle. */
-async function onPage<T>(what: string, argument?: unknown): Promise<T> {
-  const { result, problems } = await visit(chunks, WITH_EVAL, [what, argument], { gpu: true });
+async function onPage<T>(what: string, argument?: unknown, minutes = 4): Promise<T> {
+  const { result, problems } = await visit(chunks, WITH_EVAL, [what, argument], {
+    gpu: true,
+    minutes,
+  });
   assert.equal(problems, []);
   return result as T;
 }
@@ -40,7 +43,7 @@ for (const name of names) {
     const rows = (
       name === 'webgpu'
         ? await (await onWebGPU(chunks))(['conformance', name])
-        : await onPage('conformance', name)
+        : await onPage('conformance', name, 9)
     ) as ConformanceRow[];
     assert.equal(
       rows.filter(({ passed }) => !passed),
