@@ -98,10 +98,12 @@ function groups(tests) {
   return [...byProcess].sort(([a], [b]) => rank(a) - rank(b)).map(([, files]) => files);
 }
 
-/** Finds the browser once, as two processes that install one would be in each other's way. */
+/** Finds the browser and Vulkan once, as two processes that install one would be in each other's way. */
 async function browser() {
-  const { findBrowser } = await import(pathToFileURL(join(outdir, 'browser', 'find.mjs')).href);
+  const find = pathToFileURL(join(outdir, 'browser', 'find.mjs')).href;
+  const { findBrowser, installVulkan } = await import(find);
   try {
+    installVulkan();
     return { CHROME_PATH: findBrowser() };
   } catch {
     return {}; // the tests that need one say what is missing

@@ -3,7 +3,7 @@ import { fork } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { visit, WITH_EVAL } from '../browser/browser.js';
-import { findBrowser, installed } from '../browser/find.js';
+import { findBrowser, installVulkan } from '../browser/find.js';
 import type { Chunk } from '../bundle.js';
 
 const MINUTE = 60_000;
@@ -61,6 +61,7 @@ interface Dawn {
 
 /** Dawn on the machine's own adapter, else on the SwiftShader that comes with the browser. Throws, with what is missing, where there is neither. */
 async function findDawn(): Promise<Dawn> {
+  installVulkan();
   for (const env of environments()) {
     const adapter = await call([], undefined, env);
     if (adapter) return { adapter: String(adapter), run: (...args) => call(...args, env) };
@@ -88,7 +89,5 @@ function* environments(): Iterable<NodeJS.ProcessEnv> {
   yield {};
   const swiftshader = join(dirname(realpathSync(findBrowser())), 'vk_swiftshader_icd.json');
   const found = [swiftshader, '/usr/lib/chromium/vk_swiftshader_icd.json'].find(existsSync);
-  if (!found) return;
-  yield { VK_DRIVER_FILES: found };
-  if (installed('libvulkan1')) yield { VK_DRIVER_FILES: found };
+  if (found) yield { VK_DRIVER_FILES: found };
 }

@@ -40,8 +40,14 @@ function runs(path: string): boolean {
   }
 }
 
+/** Installs Debian's Vulkan loader where it is missing and this may: with it Dawn runs on the browser's SwiftShader. */
+export function installVulkan(): void {
+  const known = spawnSync('ldconfig', ['-p'], { encoding: 'utf8' }).stdout ?? '';
+  if (!known.includes('libvulkan.so.1')) installed('libvulkan1');
+}
+
 /** Installs a package of Debian where this runs as root there; false elsewhere. Throws when apt-get fails. */
-export function installed(name: string): boolean {
+function installed(name: string): boolean {
   const debian = existsSync('/etc/debian_version') && existsSync('/usr/bin/apt-get');
   if (!debian || process.getuid?.() !== 0) return false;
   console.log(`the tests need ${name}: installing Debian's with apt-get`);
