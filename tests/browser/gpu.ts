@@ -241,7 +241,7 @@ export const faults = {
   async large(name: string) {
     const backend = await loadBackend(name);
     const x = tensor([1, 2], { backend });
-    const error = await said(() => zeros([2 ** 20, 2 ** 12], { backend }).data());
+    const error = await said(() => zeros([2 ** 18, 2 ** 12], { backend }).data());
     return { error, before: await add(x, 1).array() };
   },
   /** A GPU that has no float32 targets, says that it computes with 10 bits, or does so unsaid. */
