@@ -246,6 +246,8 @@ export interface Backend {
   peek?(buffer: DeviceBuffer): TypedArray;
   /** Gives the memory back. The buffer must not be used again. */
   free(buffer: DeviceBuffer): void;
+  /** Ends threads and frees what the system lent, where there are any. The backend must not be used again. */
+  close?(): void;
 
   /** `size` times `value`. */
   fill(value: number, size: number, dtype: DType): DeviceBuffer;

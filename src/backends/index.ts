@@ -2,7 +2,6 @@
 import { describe, MemgradError } from '../errors.js';
 import { checkOptions } from '../options.js';
 import type { Backend } from './backend.js';
-import type { GpuBackend } from './gpu/index.js';
 import { createWasmBackend } from './wasm/index.js';
 
 export type * from './backend.js';
@@ -52,8 +51,7 @@ export function backends(): Promise<BackendReport[]> {
   return Promise.all(
     backendNames.map(async (name) => {
       try {
-        const backend: Backend & Partial<Pick<GpuBackend, 'close'>> = await loadBackend(name);
-        backend.close?.();
+        (await loadBackend(name)).close?.();
         return { name, available: true };
       } catch (error) {
         return { name, available: false, why: error instanceof Error ? error.message : `${error}` };

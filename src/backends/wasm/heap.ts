@@ -1,5 +1,5 @@
 /** The one linear memory of the wasm backend, and its allocator. */
-import { OutOfMemory } from '../../errors.js';
+import { MemgradError, OutOfMemory } from '../../errors.js';
 import type { DType, TypedArray } from '../backend.js';
 import type { WasmBuffer } from './kernels.js';
 
@@ -39,6 +39,13 @@ export class Heap {
       maximum: this.#mostPages,
       shared,
     });
+  }
+
+  /** From now on every use but `free` throws. */
+  close(): void {
+    this.view = this.allocate = () => {
+      throw new MemgradError('wasm: this backend is closed; load another one.');
+    };
   }
 
   /** Blocks start behind `base`. */

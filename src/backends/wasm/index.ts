@@ -91,6 +91,11 @@ class Wasm implements WasmBackend {
     this.fused = fusedKernels(kernels, heap, this.#run, threads);
   }
 
+  close() {
+    this.#threads?.close();
+    this.#heap.close();
+  }
+
   get threads() {
     return 1 + (this.#threads?.listening.length ?? 0);
   }
@@ -319,6 +324,8 @@ function bitsOf(value: number): number {
 export interface WasmBackend extends Backend {
   /** How many threads take part now: workers join in some milliseconds after they were asked for. */
   readonly threads: number;
+  /** Ends the threads; called again it does nothing. Every later use of the backend or its tensors throws `MemgradError`. */
+  close(): void;
 }
 
 /** Options of `createWasmBackend`. */

@@ -63,6 +63,7 @@ export class Threads {
   readonly #kernels: Kernels;
   readonly #words: Int32Array;
   readonly #values: Float64Array;
+  readonly #end: (() => void)[] = [];
 
   constructor(
     workers: number,
@@ -79,8 +80,14 @@ export class Threads {
     this.#words = new Int32Array(memory.buffer, control, size).fill(0);
     this.#values = new Float64Array(memory.buffer, numbers, MOST_NUMBERS);
     for (let own = WORKERS; own < size; own += WORDS) {
-      startWorker({ module, memory, names: splitKernels, control, numbers, own }, onFailure);
+      const setting = { module, memory, names: splitKernels, control, numbers, own };
+      this.#end.push(startWorker(setting, onFailure));
     }
+  }
+
+  /** Ends the workers, which wait for work all their lives. */
+  close(): void {
+    for (const end of this.#end.splice(0)) end();
   }
 
   /** Where the words of the workers that listen stand. */
@@ -124,20 +131,25 @@ function waitForNone(words: Int32Array): void {
 
 const maySleep = typeof document === 'undefined';
 
-function startWorker(setting: object, onFailure: (reason: unknown) => void): void {
+/** Returns what ends the worker. */
+function startWorker(setting: object, onFailure: (reason: unknown) => void): () => void {
   const threads = nodeThreads();
   if (threads) {
     const worker = new threads.Worker(program, { eval: true });
     worker.on('error', onFailure);
     worker.postMessage(setting);
     worker.unref(); // it ends with the process
-    return;
+    return () => void worker.terminate();
   }
   const address = URL.createObjectURL(new Blob([program], { type: 'text/javascript' }));
   const worker = new Worker(address);
   worker.onerror = ({ message }) =>
     onFailure(message || 'the page forbids workers of its own text');
   worker.postMessage(setting);
+  return () => {
+    worker.terminate();
+    URL.revokeObjectURL(address);
+  };
 }
 
 function nodeThreads(): typeof import('node:worker_threads') | undefined {
