@@ -8,6 +8,11 @@ export class OutOfMemory extends MemgradError {
   override name = 'OutOfMemory';
 }
 
+/** A step, or the parameters that it made, hold a number that is not finite. */
+export class NotFinite extends MemgradError {
+  override name = 'NotFinite';
+}
+
 /** Throws `MemgradError` unless the option `name` of `where` is a whole number from `least` to `most`. */
 export function requireWhole(
   where: string,

@@ -5,4 +5,4 @@
  */
 export * from './autograd/index.js';
 export * from './backends/index.js';
-export { MemgradError, OutOfMemory } from './errors.js';
+export { MemgradError, NotFinite, OutOfMemory } from './errors.js';

@@ -1,7 +1,7 @@
 /** The training loop: the one that the command line, the tests and every page run. */
 import { Key, scope, type Tensor } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
-import { MemgradError, requireNumber } from '../errors.js';
+import { NotFinite, requireNumber } from '../errors.js';
 import type { EncoderRMT } from '../models/encoder-rmt.js';
 import type { SegmentModel } from '../models/segment-model.js';
 import { checkOptions, flag, having, needed, oneOf, whole } from '../options.js';
@@ -95,7 +95,7 @@ export interface TrainStep extends GradientNorms {
  *
  * Leaving the loop stops training. Everything that a step makes is freed when it ends. Throws
  * `MemgradError` for options out of range before the first step, and when a loss or gradient is
- * not finite: then that step has changed nothing.
+ * not finite (`NotFinite`): then that step has changed nothing.
  */
 export async function* train(options: TrainOptions): AsyncGenerator<TrainStep, void, void> {
   check(options);
@@ -120,13 +120,16 @@ async function* takeSteps(
 
   for (let step = stepsTaken + 1; step <= steps && !signal?.aborted; step++) {
     const started = performance.now();
+    const learningRate = optimizer.learningRate * schedule.factor(step);
+    if (!Number.isFinite(learningRate)) {
+      throw new NotFinite(`train: step ${step} has the learning rate ${learningRate}.`);
+    }
     const { task, segmentLength = options.segmentLength } = curriculum ?? options;
     const keys = { data: dataKey.fold(step), dropout: dropoutKey.fold(step) };
     const lesson = lessons.of(task, segmentLength, step, keys);
     const take = () => scope(() => takePass(parameters, lesson));
     const watched = checkFinite ? watchFinite(take, parameters) : undefined;
     const pass = watched?.result ?? take();
-    const learningRate = optimizer.learningRate * schedule.factor(step);
     let read: Awaited<ReturnType<typeof readPass>>;
     let skipped: string | undefined;
     try {
@@ -141,7 +144,7 @@ async function* takeSteps(
       if (!finite || fault !== undefined) {
         skipped = `train: step ${step} has loss ${loss} and gradient norm ${gradientNorm}, expected finite numbers throughout; no parameter was changed. ${fault ?? ALL_FINITE}`;
         if (nonFinite === 'stop') {
-          throw new MemgradError(`${skipped} Lower the learning rate or clip gradients.`);
+          throw new NotFinite(`${skipped} Lower the learning rate or clip gradients.`);
         }
       } else {
         const gradientScale = clip === undefined ? 1 : clipScale(gradientNorm, clip);
