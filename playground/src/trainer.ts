@@ -41,7 +41,7 @@ export class Trainer {
       run.dispose();
       run = await TrainingRun.resume(storage, { backend, steps: run.step + STEPS });
     }
-    const metrics = run.step > 0 ? await storage.read(METRICS_FILE) : new Uint8Array();
+    const metrics = storage.files.get(METRICS_FILE) ?? new Uint8Array();
     const { last } = readMetrics(metrics, run.step, run.step);
     const byTokens = run.task.metric === 'tokens';
     const history = last.map((line) => ({

@@ -3,7 +3,8 @@ import { describe, MemgradError } from '../errors.js';
 import { requireFile, requireName } from './bytes.js';
 import { DatabaseStorage } from './database-storage.js';
 import { OriginFolder, originFiles } from './origin-folder.js';
-import type { RunStorage } from './storage.js';
+import type { RunLock, RunStorage } from './storage.js';
+import { lockInBrowser } from './web-lock.js';
 
 /**
  * Keeps the files of a run under `name`, which only pages of the same origin see: in the
@@ -25,6 +26,11 @@ export class OriginStorage implements RunStorage {
       );
     }
     this.name = name;
+  }
+
+  /** One page or Worker of this origin at a time. */
+  lock(): Promise<RunLock> {
+    return lockInBrowser(this.name);
   }
 
   async list(): Promise<string[]> {

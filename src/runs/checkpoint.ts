@@ -1,12 +1,13 @@
 /** Checkpoints: parameters, moments, what is carried and the trainer's state after one step, whole or not there. */
 import { type Parameter, scope, type Tensor, tensor } from '../autograd/index.js';
-import { MemgradError } from '../errors.js';
+import { MemgradError, NotFinite } from '../errors.js';
 import { readArrays } from '../models/index.js';
 import { type Named, namedCarry, restoredCarry, type TrainOptions } from '../training/index.js';
 import { leastParameters, RUN_VERSION, type RunConfig } from './config.js';
 import {
   CARRIED_FILE,
   checkpointFile,
+  lastCheckpoint,
   MODEL_FILE,
   OPTIMIZER_FILE,
   readState,
@@ -25,11 +26,21 @@ export interface Progress extends Partial<Pick<TrainerState, 'seconds' | 'best'>
   readonly step: number;
 }
 
+/** Files of checkpoints that this process has written, or found to be the training's: it removes and replaces no others. */
+const ownFiles = new WeakMap<RunStorage, Set<string>>();
+
+function ownIn(storage: RunStorage): Set<string> {
+  const own = ownFiles.get(storage) ?? new Set();
+  ownFiles.set(storage, own);
+  return own;
+}
+
 /**
- * Saves what `training` has come to beside the checkpoints that are there, and removes all others
- * but the best afterwards. The trainer's state comes last: a checkpoint without it was not finished
- * and counts for nothing. `resumeTraining` goes on from it. Throws `MemgradError` along a stream
- * without `carried`, and what the storage throws.
+ * Saves what `training` has come to, and removes earlier checkpoints afterwards, but for the one
+ * before and the best. The trainer's state comes last: a checkpoint without it was not finished and
+ * counts for nothing. `resumeTraining` goes on from it. Throws `NotFinite` for parameters that are
+ * not finite, `MemgradError` along a stream without `carried` and where a file of somebody else is in
+ * the way, and what the storage throws.
  */
 export async function saveCheckpoint(
   storage: RunStorage,
@@ -38,14 +49,32 @@ export async function saveCheckpoint(
 ): Promise<void> {
   requireCarried(training);
   const { model, optimizer, carried, schedule, curriculum } = training;
-  const save = async (file: string, tensors: Named<Tensor>) => {
-    const arrays = Object.entries(await readArrays(tensors));
-    const metadata = { format: 'memgrad', version: String(RUN_VERSION), step: String(step) };
-    await storage.write(checkpointFile(step, file), encodeSafetensors(new Map(arrays), metadata));
+  const names = await storage.list();
+  const claim = (file: string) => {
+    const name = checkpointFile(step, file);
+    if (!names.includes(name) || ownIn(storage).has(name)) return name;
+    throw new MemgradError(
+      `'${name}' is in the way of a checkpoint, and this training did not write it; move it elsewhere, then resume.`,
+    );
   };
-  await save(MODEL_FILE, model.parameters());
-  await save(OPTIMIZER_FILE, optimizer.state());
-  if (carried) await save(CARRIED_FILE, namedCarry(carried.carry));
+  const save = async (file: string, arrays: Awaited<ReturnType<typeof readArrays>>) => {
+    const metadata = { format: 'memgrad', version: String(RUN_VERSION), step: String(step) };
+    const bytes = encodeSafetensors(new Map(Object.entries(arrays)), metadata);
+    await storage.write(claim(file), bytes);
+    ownIn(storage).add(checkpointFile(step, file));
+  };
+  const parameters = await readArrays(model.parameters());
+  const wild = Object.keys(parameters).find(
+    (name) => !parameters[name].data.every(Number.isFinite),
+  );
+  if (wild !== undefined) {
+    throw new NotFinite(
+      `The parameter '${wild}' is not finite after step ${step}, so no checkpoint is made of it. Lower the learning rate or clip gradients.`,
+    );
+  }
+  await save(MODEL_FILE, parameters);
+  await save(OPTIMIZER_FILE, await readArrays(optimizer.state()));
+  if (carried) await save(CARRIED_FILE, await readArrays(namedCarry(carried.carry)));
   const state: TrainerState = {
     version: RUN_VERSION,
     step,
@@ -55,20 +84,25 @@ export async function saveCheckpoint(
     curriculum: curriculum?.state() ?? null,
     best,
   };
-  await writeJson(storage, checkpointFile(step, STATE_FILE), state);
-
+  await writeJson(storage, claim(STATE_FILE), state);
+  ownIn(storage).add(checkpointFile(step, STATE_FILE));
   await removeOthers(storage, state);
 }
 
-/** Takes all of `training` but the parameters to where the checkpoint after `step` has it. */
+/**
+ * Takes all of `training` but the parameters to where the checkpoint after `step` has it; with
+ * `newSchedule`, a schedule that the checkpoint knows nothing of begins anew.
+ */
 export async function restoreCheckpoint(
   storage: RunStorage,
   training: TrainOptions,
   step: number,
+  { newSchedule = false } = {},
 ): Promise<TrainerState> {
   const state = await readState(storage, step);
   const { model, optimizer, carried, schedule, curriculum } = training;
-  if (!state.schedule !== !schedule?.state?.() || !state.curriculum !== !curriculum) {
+  const otherSchedule = !state.schedule !== !schedule?.state?.();
+  if ((otherSchedule && !newSchedule) || !state.curriculum !== !curriculum) {
     throw new MemgradError(
       `The state after step ${step} has another schedule or curriculum than the run; both must come from the same run.`,
     );
@@ -95,12 +129,13 @@ export async function resumeTraining(
   training: TrainOptions,
 ): Promise<Required<Pick<Progress, 'step' | 'seconds'>>> {
   requireCarried(training);
-  const step = wholeCheckpoints(await storage.list()).at(-1) ?? 0;
+  const step = lastCheckpoint(await storage.list()) ?? 0;
   let seconds = 0;
   if (step > 0) {
     assignAll(training.model.parameters(), await readTensors(storage, step, MODEL_FILE));
     ({ seconds } = await restoreCheckpoint(storage, training, step));
   }
+  await claimFiles(storage);
   await removeOthers(storage, { step, best: null });
   return { step, seconds };
 }
@@ -113,19 +148,67 @@ function requireCarried({ task, carried }: TrainOptions): void {
   );
 }
 
-/** Removes all checkpoints but those that `state` names, whole or half written. */
+/** Finds the files of checkpoints that an earlier process of the training has left: they say that they are of memgrad, and of which step. */
+export async function claimFiles(storage: RunStorage): Promise<void> {
+  for (const name of await storage.list()) {
+    const step = stepOf(name);
+    if (step !== undefined && (await isOwn(storage, name, step))) ownIn(storage).add(name);
+  }
+}
+
+async function isOwn(storage: RunStorage, name: string, step: number): Promise<boolean> {
+  if (name.endsWith('.tmp')) return true; // only what was written beside has such a name
+  try {
+    if (name.endsWith(STATE_FILE)) return (await readState(storage, step)).step === step;
+    await readTensors(storage, step, name.slice(name.indexOf('/') + 1));
+    return true;
+  } catch (error) {
+    if (error instanceof MemgradError) return false;
+    throw error;
+  }
+}
+
+/**
+ * Removes the training's own checkpoints, whole or half written, but for the one after `step`, the
+ * last whole one before it, and the best.
+ */
 export async function removeOthers(
   storage: RunStorage,
   { step, best }: Pick<TrainerState, 'step' | 'best'>,
 ): Promise<void> {
-  const old = (await storage.list()).filter((name) => {
-    const other = stepOf(name);
-    return other !== undefined && other !== step && other !== best?.step;
-  });
+  const names = await storage.list();
+  const before = wholeCheckpoints(names).findLast((whole) => whole < step);
+  await removeSteps(storage, names, (other) => ![step, before, best?.step].includes(other));
+}
+
+/**
+ * Removes the checkpoints after `step`, the last one first: at each moment the rest is a run. Throws
+ * `MemgradError`, and removes nothing, where one of them is not the training's own.
+ */
+export async function removeLater(storage: RunStorage, step: number): Promise<void> {
+  const names = await storage.list();
+  const later = wholeCheckpoints(names).filter((other) => other > step);
+  const strange = later.find((other) => !ownIn(storage).has(checkpointFile(other, STATE_FILE)));
+  if (strange !== undefined) {
+    throw new MemgradError(
+      `'step-${strange}' is later than step ${step}, and is damaged or of another run; move it elsewhere, then resume.`,
+    );
+  }
+  for (const other of later.reverse()) await removeSteps(storage, names, (one) => one === other);
+}
+
+async function removeSteps(
+  storage: RunStorage,
+  names: readonly string[],
+  which: (step: number | undefined) => boolean,
+): Promise<void> {
+  const own = ownIn(storage);
+  const old = names.filter((name) => own.has(name) && which(stepOf(name)));
   // Without its state first: one that is half removed must not look whole.
   const isState = (name: string) => name.endsWith(STATE_FILE);
   for (const name of [...old.filter(isState), ...old.filter((name) => !isState(name))]) {
     await storage.remove(name);
+    own.delete(name);
   }
 }
 

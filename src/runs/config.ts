@@ -105,23 +105,29 @@ export const checkTaskConfig: Check<TaskConfig> = (value, path) => {
   return { name, options: taskOptions[name](options, `${path}.options`) } as TaskConfig;
 };
 
+const learningRate = real(0, 1000);
+/** `warmUp` steps of rising learning rate, none when 0, come before the schedule itself. */
+const schedule = object({
+  name: oneOf(['constant', 'cosine', 'plateau']),
+  warmUp: whole(0, limits.steps),
+});
+/** No clipping when null. */
+const clip = orNull(real(0, 1e9, { open: true }));
+/** What becomes of a step whose loss or gradient is not finite. */
+const nonFinite = oneOf(nonFiniteChoices);
+
 const training = object({
   segmentLength: whole(1, limits.segmentLength),
   steps: whole(1, limits.steps),
   batchSize: whole(1, limits.batchSize),
   optimizer: object({
     name: oneOf(optimizerNames),
-    learningRate: real(0, 1000),
+    learningRate,
     betas: pair(real(0, 1)),
     weightDecay: real(0, 1000),
   }),
-  /** `warmUp` steps of rising learning rate, none when 0, come before the schedule itself. */
-  schedule: object({
-    name: oneOf(['constant', 'cosine', 'plateau']),
-    warmUp: whole(0, limits.steps),
-  }),
-  /** No clipping when null. */
-  clip: orNull(real(0, 1e9, { open: true })),
+  schedule,
+  clip,
   /** Gradients reach all segments when null. */
   bpttDepth: orNull(whole(0, limits.length * limits.copies)),
   curriculum: orNull(
@@ -136,8 +142,7 @@ const training = object({
   stopAt: orNull(real(0, 1, { open: true })),
   /** Keeps the state at segment borders only and reads each segment again in the backward pass. */
   checkpointSegments: flag,
-  /** What becomes of a step whose loss or gradient is not finite. */
-  nonFinite: oneOf(nonFiniteChoices),
+  nonFinite,
   /** A checkpoint after so many steps. */
   saveEvery: whole(1, limits.steps),
 });
@@ -151,10 +156,25 @@ const run = object({
   model: object({ name: oneOf(modelNames), config: modelConfig }),
   task: checkTaskConfig,
   training,
+  /** What was otherwise before the run was resumed with other settings: up to `step`, in order. */
+  history: orDefault(
+    list(
+      object({
+        step: whole(0, limits.steps),
+        learningRate: orDefault(learningRate, undefined),
+        clip: orDefault(clip, undefined),
+        schedule: orDefault(schedule, undefined),
+        nonFinite: orDefault(nonFinite, undefined),
+      }),
+    ),
+    undefined,
+  ),
 });
 
 /** How a run is trained. */
 export type TrainingConfig = ReturnType<typeof training>;
+/** What may change when a run is resumed. */
+export type Changeable = Omit<NonNullable<ReturnType<typeof run>['history']>[number], 'step'>;
 /** Everything that made a run. */
 export type RunConfig = ReturnType<typeof run>;
 

@@ -1,5 +1,5 @@
 /** The files of a run, and what is in the small ones. */
-import { MemgradError } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
 import { type Check, list, object, orDefault, orNull, real, whole } from './check.js';
 import { checkRunConfig, limits, RUN_VERSION, type RunConfig } from './config.js';
 import type { RunStorage } from './storage.js';
@@ -24,10 +24,21 @@ export function checkpointFile(step: number, file: string): string {
   return `step-${step}/${file}`;
 }
 
+const checkpointFiles: readonly string[] = [MODEL_FILE, OPTIMIZER_FILE, CARRIED_FILE, STATE_FILE];
+
 /** The step of a checkpoint's file, also of one half written; undefined for any other file. */
 export function stepOf(name: string): number | undefined {
-  const found = /^step-(\d{1,15})\/[a-z-]+\.(safetensors|json)(\.tmp)?$/.exec(name);
-  return found ? Number(found[1]) : undefined;
+  const [, step, file] = /^step-(0|[1-9]\d{0,14})\/(.+?)(?:\.tmp)?$/.exec(name) ?? [];
+  return checkpointFiles.includes(file) ? Number(step) : undefined;
+}
+
+/** Throws `MemgradError` unless `names`, all that is in `place`, are what a run may leave that was killed before it began. */
+export function requireEmpty(place: string, names: readonly string[]): void {
+  const other = names.find((name) => name !== `${CONFIG_FILE}.tmp`);
+  if (other === undefined) return;
+  throw new MemgradError(
+    `${place} holds no run of memgrad, and is not empty: there is ${describe(other)}; choose another place, or empty it.`,
+  );
 }
 
 const finite = real(-Number.MAX_VALUE, Infinity);
@@ -114,4 +125,17 @@ export function wholeCheckpoints(names: readonly string[]): number[] {
     .filter((name) => name.endsWith(`/${STATE_FILE}`))
     .flatMap((name) => stepOf(name) ?? [])
     .sort((a, b) => a - b);
+}
+
+/**
+ * The step of the last whole checkpoint; undefined where there is none. Throws `MemgradError` where
+ * a later one would be, but cannot be read.
+ */
+export function lastCheckpoint(names: readonly string[]): number | undefined {
+  const last = wholeCheckpoints(names).at(-1);
+  const lost = names.find((name) => Number(/^step-(\d{1,15})$/.exec(name)?.[1]) > (last ?? 0));
+  if (lost === undefined) return last;
+  throw new MemgradError(
+    `'${lost}' of the run is a file or a link that leads nowhere, not the folder of a checkpoint; put the checkpoint back, or remove '${lost}'.`,
+  );
 }

@@ -8,6 +8,7 @@ export { OriginStorage } from './browser-storage.js';
 export { buildModel, buildTask, buildTraining } from './build.js';
 export { type Progress, resumeTraining, saveCheckpoint } from './checkpoint.js';
 export {
+  type Changeable,
   checkRunConfig,
   checkTaskConfig,
   limits,
@@ -42,6 +43,6 @@ export {
   type StoredTensor,
   type UnreadableTensor,
 } from './safetensors.js';
-export type { RunStorage } from './storage.js';
-export { TrainingRun, type TrainingRunOptions } from './training-run.js';
+export type { RunLock, RunStorage } from './storage.js';
+export { type ResumeOptions, TrainingRun, type TrainingRunOptions } from './training-run.js';
 export { MEMGRAD_VERSION } from './version.js';

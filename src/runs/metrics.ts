@@ -4,8 +4,11 @@ import type { TrainStep } from '../training/index.js';
 import { dictionary, list, object, orDefault, orNull, real, text, whole } from './check.js';
 import { limits } from './config.js';
 import { METRICS_FILE, parseJson } from './files.js';
+import type { RunStorage } from './storage.js';
 
 const MOST_LINE_BYTES = 1_000_000;
+/** Bytes of a log that are read at a time, so that it may be of any size. */
+const BLOCK = 2 ** 20;
 const NEWLINE = 10;
 
 /** A number, or null for one that was not finite: JSON has no other word for it. */
@@ -36,39 +39,102 @@ export function metricsLine(step: TrainStep): string {
 export interface MetricsRead {
   /** The last `keep` of them. */
   readonly last: readonly Metrics[];
-  /** How many bytes they have together; what follows is of steps that were not saved. */
+  /** The bytes up to the end of the last one; what follows is of steps that were not saved, or damaged. */
   readonly bytes: number;
+  /** How many of the last `keep` steps have no line that can be read. */
+  readonly lost: number;
 }
 
 /**
- * Reads the lines of steps 1 to `steps` and checks each; what stands behind them is not looked at,
- * since a run that was killed may have left half a line. Throws `MemgradError` where one is missing or wrong.
+ * Reads the lines of steps 1 to `steps`. A line that is cut or damaged is left out and counted: a
+ * log is worth less than the run that it tells of.
  */
 export function readMetrics(bytes: Uint8Array, steps: number, keep: number): MetricsRead {
-  const last: Metrics[] = [];
-  let start = 0;
-  for (let step = 1; step <= steps; step++) {
-    const end = bytes.indexOf(NEWLINE, start);
-    const origin = `${METRICS_FILE}, line ${step}`;
-    if (end < 0) {
-      throw new MemgradError(
-        `${METRICS_FILE} ends after ${step - 1} of ${steps} steps, but the run has taken them all; copy the folder again.`,
-      );
-    }
-    if (end - start > MOST_LINE_BYTES) {
-      throw new MemgradError(
-        `${origin} has ${end - start} bytes, but at most ${MOST_LINE_BYTES} are allowed; check that it is the metrics of a run.`,
-      );
-    }
-    const read = line(parseJson(bytes.subarray(start, end), origin), `${origin}:`);
-    if (read.step !== step) {
-      throw new MemgradError(
-        `${origin} is of step ${read.step}, but step ${step} was expected; copy the folder again.`,
-      );
-    }
-    last.push(read);
-    if (last.length > keep) last.shift();
-    start = end + 1;
+  const lines = new Lines(steps, keep);
+  lines.takeBlock(bytes, 0);
+  return lines.read;
+}
+
+/** As `readMetrics` on the log in `storage`, of any size, read from its end. A log that is not there has no lines. */
+export async function readLog(
+  storage: RunStorage,
+  steps: number,
+  keep: number,
+): Promise<MetricsRead> {
+  if (!(await storage.list()).includes(METRICS_FILE)) return new Lines(steps, keep).read;
+  if (!storage.size || !storage.readPart) {
+    return readMetrics(await storage.read(METRICS_FILE), steps, keep);
   }
-  return { last, bytes: start };
+  const lines = new Lines(steps, keep);
+  let rest = new Uint8Array(); // the end of a line that begins in an earlier block
+  for (let end = await storage.size(METRICS_FILE); end > 0 && !lines.complete; ) {
+    const start = Math.max(0, end - BLOCK);
+    const part = await storage.readPart(METRICS_FILE, start, end);
+    const block = new Uint8Array(part.length + rest.length);
+    block.set(part);
+    block.set(rest, part.length);
+    rest = block.slice(0, lines.takeBlock(block, start));
+    // Longer than any line: its end alone is kept, so that it stays one that cannot be read.
+    if (rest.length > 2 * MOST_LINE_BYTES) rest = rest.slice(-MOST_LINE_BYTES - 2);
+    end = start;
+  }
+  return lines.read;
+}
+
+/** Lines as they are found, the last one first. */
+class Lines {
+  /** In reverse. */
+  readonly #found: Metrics[] = [];
+  #bytes = 0;
+
+  constructor(
+    readonly steps: number,
+    readonly keep: number,
+  ) {}
+
+  /** Whether nothing earlier is wanted. */
+  get complete(): boolean {
+    const first = this.#found[this.#found.length - 1]?.step ?? Infinity;
+    return this.#found.length >= this.keep || first <= this.steps - this.keep + 1 || first === 1;
+  }
+
+  /**
+   * Takes the whole lines of a block that begins at byte `start` of the log. Returns where the first
+   * newline ends, since the line before it may begin in an earlier block; 0 for the first block.
+   */
+  takeBlock(block: Uint8Array, start: number): number {
+    let end = block.lastIndexOf(NEWLINE); // what follows was cut off
+    while (end >= 0 && !this.complete) {
+      const before = end === 0 ? -1 : block.lastIndexOf(NEWLINE, end - 1);
+      if (before < 0 && start > 0) break;
+      this.#take(block.subarray(before + 1, end), start + end + 1);
+      end = before;
+    }
+    return end + 1;
+  }
+
+  #take(bytes: Uint8Array, end: number): void {
+    const next = this.#found[this.#found.length - 1]?.step ?? this.steps + 1;
+    const read = parseLine(bytes);
+    if (!read || read.step >= next) return;
+    if (this.#found.length === 0) this.#bytes = end;
+    this.#found.push(read);
+  }
+
+  get read(): MetricsRead {
+    const last = this.#found.slice(0, this.keep).reverse();
+    const wanted = Math.min(this.keep, this.steps);
+    const there = last.filter(({ step }) => step > this.steps - wanted).length;
+    return { last, bytes: this.#bytes, lost: wanted - there };
+  }
+}
+
+function parseLine(bytes: Uint8Array): Metrics | undefined {
+  if (bytes.length > MOST_LINE_BYTES) return undefined;
+  try {
+    return line(parseJson(bytes, METRICS_FILE), METRICS_FILE);
+  } catch (error) {
+    if (error instanceof MemgradError) return undefined;
+    throw error;
+  }
 }

@@ -3,6 +3,7 @@ import {
   access,
   constants,
   type FileHandle,
+  lstat,
   mkdir,
   open,
   readdir,
@@ -14,37 +15,56 @@ import {
 } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { MemgradError } from '../errors.js';
-import { CONFIG_FILE } from './files.js';
-import type { RunStorage } from './storage.js';
+import { explained } from './explained.js';
+import { CONFIG_FILE, requireEmpty } from './files.js';
+import { isLock, lockFolder } from './folder-lock.js';
+import type { RunLock, RunStorage } from './storage.js';
+
+const { O_RDWR, O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK = 0 } = constants;
+/** As 'w', without waiting where a pipe is in the way. */
+const BEGIN = O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK;
 
 /** Keeps the files of a run in `folder`. */
 export class FolderStorage implements RunStorage {
   constructor(readonly folder: string) {}
 
-  /**
-   * Makes the folder ready for a new run, so that what is wrong with it shows before training
-   * starts: throws `MemgradError` when it cannot be made or written to, or already holds a run.
-   */
-  async prepare(): Promise<void> {
+  /** Makes the folder, where there is none. Throws `MemgradError` when it cannot be made or written to. */
+  async make(): Promise<void> {
     await explained(`make the folder '${this.folder}'`, async () => {
       await makeFolder(resolve(this.folder));
       await access(this.folder, constants.W_OK);
     });
-    if (!(await this.list()).includes(CONFIG_FILE)) return;
-    throw new MemgradError(
-      `'${this.folder}' already holds a run, which is not overwritten; go on with it by --resume, choose another folder or delete it.`,
+  }
+
+  /**
+   * Makes the folder ready for a new run, so that what is wrong with it shows before training
+   * starts. Throws `MemgradError` as `make`, and when it holds anything already.
+   */
+  async prepare(): Promise<void> {
+    await this.make();
+    const names = await explained(`read the folder '${this.folder}'`, () => readdir(this.folder));
+    if (names.includes(CONFIG_FILE)) {
+      throw new MemgradError(
+        `'${this.folder}' already holds a run, which is not overwritten; go on with it by --resume, choose another folder or delete it.`,
+      );
+    }
+    requireEmpty(
+      `'${this.folder}'`,
+      names.filter((name) => !isLock(name)),
     );
+  }
+
+  lock(): Promise<RunLock> {
+    return lockFolder(this.folder);
   }
 
   async list(): Promise<string[]> {
     return explained(`read the folder '${this.folder}'`, async () => {
       const names: string[] = [];
-      for (const entry of await readdir(this.folder, { withFileTypes: true })) {
-        if (!entry.isDirectory()) names.push(entry.name);
-        else {
-          const inside = await readdir(join(this.folder, entry.name));
-          names.push(...inside.map((name) => `${entry.name}/${name}`));
-        }
+      for (const name of await readdir(this.folder)) {
+        if (isLock(name)) continue;
+        const inside = await insideOf(join(this.folder, name));
+        names.push(...(inside === 'a file' ? [name] : inside.map((file) => `${name}/${file}`)));
       }
       return names.sort();
     });
@@ -61,7 +81,7 @@ export class FolderStorage implements RunStorage {
     await explained(`write '${path}'`, async () => {
       try {
         if (name.includes('/')) await makeFolder(dirname(resolve(path)));
-        await flushed(beside, 'w', (file) => file.writeFile(bytes));
+        await flushed(beside, BEGIN, (file) => file.writeFile(bytes));
         await rename(beside, path);
         await flushFolder(dirname(path));
       } catch (error) {
@@ -74,13 +94,17 @@ export class FolderStorage implements RunStorage {
   async append(name: string, bytes: Uint8Array, start: number): Promise<void> {
     const path = join(this.folder, name);
     await explained(`write '${path}'`, async () => {
-      const { size } = await stat(path).catch(() => ({ size: 0 }));
+      const found = await stat(path).catch(() => undefined);
+      if (found && !found.isFile()) {
+        throw new MemgradError(`Cannot write '${path}': it is not a file; move it away.`);
+      }
+      const { size = 0 } = found ?? {};
       if (size < start) {
         throw new MemgradError(
           `'${path}' has ${size} bytes, but ${start} were written to it; copy the folder again.`,
         );
       }
-      await flushed(path, size > 0 ? 'r+' : 'w', async (file) => {
+      await flushed(path, size > 0 ? O_RDWR : BEGIN, async (file) => {
         await file.truncate(start);
         for (let done = 0; done < bytes.length; ) {
           done += (await file.write(bytes, done, bytes.length - done, start + done)).bytesWritten;
@@ -89,19 +113,63 @@ export class FolderStorage implements RunStorage {
     });
   }
 
+  async size(name: string): Promise<number> {
+    const path = join(this.folder, name);
+    return explained(`read '${path}'`, async () => (await statFile(path)).size);
+  }
+
+  async readPart(name: string, start: number, end: number): Promise<Uint8Array> {
+    const path = join(this.folder, name);
+    return explained(`read '${path}'`, async () => {
+      const file = await open(path);
+      try {
+        const bytes = new Uint8Array(end - start);
+        for (let done = 0; done < bytes.length; ) {
+          const { bytesRead } = await file.read(bytes, done, bytes.length - done, start + done);
+          if (bytesRead === 0) {
+            throw new MemgradError(
+              `'${path}' ends before byte ${end}; another program is changing it.`,
+            );
+          }
+          done += bytesRead;
+        }
+        return bytes;
+      } finally {
+        await file.close();
+      }
+    });
+  }
+
+  /** Behind a linked folder everything stays: the link alone goes. */
   async remove(name: string): Promise<void> {
     const path = join(this.folder, name);
+    const outer = name.includes('/') ? dirname(path) : undefined;
     await explained(`remove '${path}'`, async () => {
+      if (outer && (await lstat(outer).catch(() => undefined))?.isSymbolicLink()) {
+        return rm(outer, { force: true });
+      }
       await rm(path, { force: true });
-      if (name.includes('/')) await rmdir(dirname(path)).catch(() => {}); // there are more in it
+      if (outer) await rmdir(outer).catch(() => {}); // there are more in it
     });
+  }
+}
+
+/** The names in a folder, behind a link too; none when it has gone since. A link that leads nowhere counts as a file. */
+async function insideOf(path: string): Promise<string[] | 'a file'> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOTDIR' || code === 'ELOOP') return 'a file';
+    if (code !== 'ENOENT') throw error;
+    return (await lstat(path).catch(() => undefined)) ? 'a file' : [];
   }
 }
 
 /** Opens, uses, flushes to the disk and closes a file. */
 async function flushed(
   path: string,
-  flags: string,
+  flags: number,
   use: (file: FileHandle) => Promise<void>,
 ): Promise<void> {
   const file = await open(path, flags);
@@ -127,18 +195,21 @@ export async function readWhole(
   most = Infinity,
 ): Promise<Uint8Array> {
   return explained(`read '${path}'`, async () => {
-    // A pipe or a device would block, or never end.
-    const found = await stat(path);
-    if (!found.isFile()) {
-      throw new MemgradError(`Cannot read '${path}': it is not a file; ${advice}.`);
-    }
-    if (found.size > most) {
+    const { size } = await statFile(path, advice);
+    if (size > most) {
       throw new MemgradError(
-        `Cannot read '${path}': it has ${found.size} bytes, but at most ${most} are allowed; ${advice}.`,
+        `Cannot read '${path}': it has ${size} bytes, but at most ${most} are allowed; ${advice}.`,
       );
     }
     return readFile(path);
   });
+}
+
+/** A pipe or a device would block, or never end. */
+async function statFile(path: string, advice = 'move it away') {
+  const found = await stat(path);
+  if (found.isFile()) return found;
+  throw new MemgradError(`Cannot read '${path}': it is not a file; ${advice}.`);
 }
 
 /** `mkdir` with `recursive` never ends on Node 20 where a parent exists and yet cannot hold anything, as /proc. */
@@ -147,35 +218,4 @@ async function makeFolder(path: string): Promise<void> {
   if (found?.isDirectory()) return;
   if (dirname(path) !== path) await makeFolder(dirname(path));
   await mkdir(path);
-}
-
-const reasons: Record<string, string> = {
-  ENOENT: 'there is no such file or folder',
-  ENOTDIR: 'a part of the path is a file, not a folder',
-  EEXIST: 'a file of that name is in the way',
-  EISDIR: 'it is a folder, not a file',
-  EACCES: 'permission was denied; choose a folder that you may write to, or change its permissions',
-  EPERM: 'permission was denied; choose a folder that you may write to, or change its permissions',
-  EROFS: 'the disk is read-only; choose a folder on another one',
-  ENOSPC: 'the disk is full; make room on it, then go on with --resume',
-  EDQUOT: 'the disk quota is used up; make room, then go on with --resume',
-  ENAMETOOLONG: 'the name is too long',
-  ELOOP: 'its links run in a circle',
-  EMFILE: 'too many files are open',
-  EIO: 'the disk reported an error',
-  ERR_FS_FILE_TOO_LARGE: 'it is larger than 2 GiB',
-  ERR_INVALID_ARG_VALUE: 'the name is not one that a file can have',
-};
-
-/** Runs `action`; what the file system refuses becomes one sentence. */
-export async function explained<T>(what: string, action: () => Promise<T>): Promise<T> {
-  try {
-    return await action();
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    if (cause instanceof MemgradError || code === undefined) throw cause;
-    throw new MemgradError(`Cannot ${what}: ${reasons[code] ?? `the system said ${code}`}.`, {
-      cause,
-    });
-  }
 }

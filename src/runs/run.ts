@@ -2,11 +2,20 @@
 import type { Backend } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
 import type { SegmentModel } from '../models/index.js';
+import { checkOptions, type OptionNames } from '../options.js';
 import type { Task } from '../tasks/index.js';
 import { buildModel, buildTask } from './build.js';
-import { assignAll, checkSize, readTensors } from './checkpoint.js';
+import { assignAll, checkSize, readTensors, type StoredTensors } from './checkpoint.js';
 import type { RunConfig } from './config.js';
-import { MODEL_FILE, readConfig, readState, wholeCheckpoints } from './files.js';
+import {
+  checkpointFile,
+  lastCheckpoint,
+  MODEL_FILE,
+  readConfig,
+  readState,
+  STATE_FILE,
+  wholeCheckpoints,
+} from './files.js';
 import type { RunStorage } from './storage.js';
 
 /** A run: its configuration, its model and how far that was trained. */
@@ -25,25 +34,19 @@ export interface LoadOptions {
   best?: boolean;
 }
 
+const loadOptions: OptionNames<LoadOptions> = { backend: 1, best: 1 };
+
 /**
  * Loads a run: its model is made anew from its configuration and given the saved parameters. The
  * files may come from anyone: the configuration is checked field by field, the model must not be
  * larger than the file of its parameters, and names, shapes and dtypes must be exactly its own.
  * Throws `MemgradError` otherwise, and then nothing is left behind.
  */
-export async function loadRun(
-  storage: RunStorage,
-  { backend, best = false }: LoadOptions = {},
-): Promise<Run> {
+export async function loadRun(storage: RunStorage, options: LoadOptions = {}): Promise<Run> {
+  checkOptions('loadRun', options, loadOptions);
+  const { backend } = options;
   const config = await readConfig(storage);
-  const last = wholeCheckpoints(await storage.list()).at(-1);
-  if (last === undefined) {
-    throw new MemgradError(
-      'The run has no checkpoint yet: it was stopped before it was first saved; resume its training.',
-    );
-  }
-  const step = (best && (await readState(storage, last)).best?.step) || last;
-  const stored = await readTensors(storage, step, MODEL_FILE);
+  const { step, stored } = await readModel(storage, options);
   checkSize(config, stored);
   const task = buildTask(config);
   const model = buildModel(config, backend);
@@ -54,4 +57,31 @@ export async function loadRun(
     throw error;
   }
   return { config, task, model, step };
+}
+
+/** The parameters of the checkpoint that is asked for. Where a training removes it meanwhile, those of a newer one. */
+async function readModel(
+  storage: RunStorage,
+  { best = false }: LoadOptions,
+): Promise<{ step: number; stored: StoredTensors }> {
+  for (;;) {
+    const there = await storage.list();
+    const last = lastCheckpoint(there);
+    if (last === undefined) {
+      throw new MemgradError(
+        'The run has no checkpoint yet: it was stopped before it was first saved; resume its training.',
+      );
+    }
+    let step = last;
+    try {
+      const judged = best ? (await readState(storage, last)).best?.step : undefined;
+      if (judged && wholeCheckpoints(there).includes(judged)) step = judged;
+      return { step, stored: await readTensors(storage, step, MODEL_FILE) };
+    } catch (error) {
+      const names = await storage.list();
+      if (names.includes(checkpointFile(step, STATE_FILE)) || lastCheckpoint(names) === last) {
+        throw error; // it is there, and cannot be read
+      }
+    }
+  }
 }

@@ -15,4 +15,20 @@ export interface RunStorage {
   append(name: string, bytes: Uint8Array, start: number): Promise<void>;
   /** Removes a file, and its folder with the last one. */
   remove(name: string): Promise<void>;
+  /** The bytes of a file. Without it and `readPart`, a log is read whole. */
+  size?(name: string): Promise<number>;
+  /** The bytes from `start` up to `end`, which the file must have. */
+  readPart?(name: string, start: number, end: number): Promise<Uint8Array>;
+  /** Takes the place for one training. Throws `MemgradError` while another one has it. */
+  lock?(): Promise<RunLock>;
+}
+
+/** The right to train in a place, which one training has at a time. */
+export interface RunLock {
+  /** What the user should know, where the place cannot be locked. */
+  readonly note?: string;
+  /** Throws `MemgradError` when another training has taken the place meanwhile. */
+  check(): Promise<void>;
+  /** Lets others have the place. Never throws: what it leaves behind is stale, and is taken over. */
+  release(): void;
 }

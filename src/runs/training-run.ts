@@ -1,40 +1,77 @@
 /** A run being trained: begun or resumed, saved on the way. */
 import { Key } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
-import { MemgradError } from '../errors.js';
+import { describe, MemgradError, NotFinite } from '../errors.js';
 import type { SegmentModel } from '../models/index.js';
+import { checkOptions, type OptionNames } from '../options.js';
 import { IGNORED, type Task } from '../tasks/index.js';
 import { type TrainOptions, type TrainStep, train } from '../training/index.js';
 import { buildModel, buildTask, buildTraining } from './build.js';
 import {
   assignAll,
   checkSize,
+  claimFiles,
   readTensors,
+  removeLater,
   removeOthers,
   restoreCheckpoint,
   saveCheckpoint,
 } from './checkpoint.js';
-import { checkRunConfig, type RunConfig } from './config.js';
+import { type Changeable, checkRunConfig, type RunConfig } from './config.js';
 import {
   CONFIG_FILE,
+  lastCheckpoint,
   METRICS_FILE,
   MODEL_FILE,
   readConfig,
+  readState,
+  requireEmpty,
   type TrainerState,
   wholeCheckpoints,
   writeJson,
 } from './files.js';
-import { metricsLine, readMetrics } from './metrics.js';
-import type { RunStorage } from './storage.js';
+import { requireMemory } from './memory.js';
+import { metricsLine, readLog } from './metrics.js';
+import { changed } from './resume-config.js';
+import type { RunLock, RunStorage } from './storage.js';
 
 /** How many answer tokens `stopAt` and the best checkpoint are judged by, and in how many steps at least and at most. */
 const JUDGED = { tokens: 5000, fewestSteps: 10, mostSteps: 50 };
 
+/** Characters of the log that are kept in memory at most. */
+const MOST_UNSAVED = 2 ** 20;
+
 /** What is remembered of a step. */
-type Recent = Pick<TrainStep, 'loss' | 'accuracy' | 'length' | 'segmentLength'>;
+type Recent = Pick<TrainStep, 'loss' | 'accuracy' | 'length' | 'segmentLength' | 'skipped'>;
 
 /** How a run is trained; none of it changes what comes of it. */
 export interface TrainingRunOptions extends Pick<TrainOptions, 'signal' | 'checkFinite'> {}
+
+const trainingRunOptions: OptionNames<TrainingRunOptions> = { signal: 1, checkFinite: 1 };
+
+/** How a run is resumed. What is left out stays as the run has it. */
+export interface ResumeOptions extends Changeable {
+  backend?: Backend;
+  /**
+   * After which checkpoint to go on: the best one, or that of a step, or 0 to begin again. What
+   * came after it is removed. Default: the last one.
+   */
+  from?: 'best' | number;
+  steps?: number;
+  /** Null for none. */
+  stopAt?: number | null;
+}
+
+const resumeOptions: OptionNames<ResumeOptions> = {
+  backend: 1,
+  from: 1,
+  steps: 1,
+  stopAt: 1,
+  learningRate: 1,
+  clip: 1,
+  schedule: 1,
+  nonFinite: 1,
+};
 
 /**
  * A run in training. What it draws depends on its seed and the step alone, so a run that is saved,
@@ -47,6 +84,9 @@ export class TrainingRun {
   step = 0;
   /** What they took, those before it was resumed too. */
   seconds = 0;
+  /** What the user should know, in sentences: what was lost of a run that is resumed. */
+  readonly notes: string[] = [];
+  readonly #lock: RunLock | undefined;
   readonly #training: TrainOptions;
   /** How many steps are judged together. */
   readonly #window: number;
@@ -61,81 +101,117 @@ export class TrainingRun {
     readonly config: RunConfig,
     readonly storage: RunStorage | undefined,
     backend: Backend | undefined,
+    lock: RunLock | undefined,
   ) {
     this.task = buildTask(config);
-    this.model = buildModel(config, backend);
+    requireMemory(config, this.task, backend?.name ?? config.backend);
     this.#window = judgedSteps(this.task, config.training.batchSize);
-    this.#training = buildTraining(config, { model: this.model, task: this.task, backend });
+    this.#lock = lock;
+    if (lock?.note) this.notes.push(lock.note);
+    this.model = buildModel(config, backend);
+    try {
+      this.#training = buildTraining(config, { model: this.model, task: this.task, backend });
+    } catch (error) {
+      this.model.dispose();
+      throw error;
+    }
   }
 
-  /** A new run; with `storage`, one that is saved there. Throws `MemgradError` where there is a run already. */
+  /**
+   * A new run; with `storage`, one that is saved there, which is locked until `dispose`. Throws
+   * `MemgradError` where there is anything already, and for sizes that no memory holds.
+   */
   static async start(
     config: RunConfig,
     { storage, backend }: { storage?: RunStorage; backend?: Backend } = {},
   ): Promise<TrainingRun> {
     checkRunConfig(config, 'the configuration'); // what is written can be read
-    const names = (await storage?.list()) ?? [];
-    if (names.includes(CONFIG_FILE)) {
-      throw new MemgradError(
-        `There is a run already (${CONFIG_FILE}), which is not overwritten; choose another place or resume it.`,
-      );
-    }
-    const run = new TrainingRun(config, storage, backend);
-    if (storage) await writeJson(storage, CONFIG_FILE, config);
-    return run;
+    return locked(storage, async (lock) => {
+      const names = (await storage?.list()) ?? [];
+      if (names.includes(CONFIG_FILE)) {
+        throw new MemgradError(
+          `There is a run already (${CONFIG_FILE}), which is not overwritten; choose another place or resume it.`,
+        );
+      }
+      requireEmpty('The place for the run', names);
+      const run = new TrainingRun(config, storage, backend, lock);
+      try {
+        if (storage) await writeJson(storage, CONFIG_FILE, config);
+        return run;
+      } catch (error) {
+        run.dispose();
+        throw error;
+      }
+    });
   }
 
   /**
-   * Goes on with a saved run after its last whole checkpoint, or from its start when there is none;
-   * `steps` and `stopAt` (null for none) replace those of its configuration. What a crash left behind is removed:
-   * metrics of later steps, and checkpoints half written. Throws `MemgradError` for files that
-   * don't belong together; they and memory are then as before.
+   * Goes on with a saved run, which is locked until `dispose`; after its last whole checkpoint, or
+   * from its start when there is none, unless `from` says otherwise. Other settings hold from there
+   * on, and `history` in the configuration keeps the earlier ones. What a crash left behind is
+   * removed: metrics of later steps, and checkpoints half written. Throws `MemgradError` for files
+   * that don't belong together; they and memory are then as before.
    */
-  static async resume(
-    storage: RunStorage,
-    { backend, ...end }: { backend?: Backend; steps?: number; stopAt?: number | null } = {},
-  ): Promise<TrainingRun> {
-    const saved = await readConfig(storage);
-    const { steps = saved.training.steps, stopAt = saved.training.stopAt } = end;
-    const training = { ...saved.training, steps, stopAt };
-    const config = checkRunConfig({ ...saved, training }, 'the configuration');
-    const names = await storage.list();
-    const step = wholeCheckpoints(names).at(-1);
-    const model = step && (await readTensors(storage, step, MODEL_FILE));
-    if (model) checkSize(config, model);
-    const run = new TrainingRun(config, storage, backend);
-    try {
-      if (step && model) {
-        assignAll(run.model.parameters(), model);
-        await run.#restore(step);
+  static async resume(storage: RunStorage, options: ResumeOptions = {}): Promise<TrainingRun> {
+    checkOptions('TrainingRun.resume', options, resumeOptions);
+    return locked(storage, async (lock) => {
+      const saved = await readConfig(storage);
+      const names = await storage.list();
+      const step = await chosen(storage, names, options.from);
+      const config = checkRunConfig(changed(saved, step, options), 'the configuration');
+      const model = step > 0 ? await readTensors(storage, step, MODEL_FILE) : undefined;
+      if (model) checkSize(config, model);
+      const run = new TrainingRun(config, storage, options.backend, lock);
+      try {
+        if (model) {
+          assignAll(run.model.parameters(), model);
+          await run.#restore(step, names);
+        } else if (options.from === undefined) {
+          await requireNothingLost(storage, config);
+        }
+        await claimFiles(storage);
+        await removeLater(storage, step);
+        if (names.includes(METRICS_FILE)) {
+          await storage.append(METRICS_FILE, new Uint8Array(), run.#metricsBytes);
+        }
+        await removeOthers(storage, { step, best: run.#best });
+        if (JSON.stringify(config) !== JSON.stringify(saved)) {
+          await writeJson(storage, CONFIG_FILE, config);
+        }
+        return run;
+      } catch (error) {
+        run.dispose();
+        throw error;
       }
-      if (names.includes(METRICS_FILE)) {
-        await storage.append(METRICS_FILE, new Uint8Array(), run.#metricsBytes);
-      }
-      await removeOthers(storage, { step: run.step, best: run.#best });
-      if (steps !== saved.training.steps || stopAt !== saved.training.stopAt) {
-        await writeJson(storage, CONFIG_FILE, config);
-      }
-    } catch (error) {
-      run.dispose();
-      throw error;
-    }
-    return run;
+    });
   }
 
-  async #restore(step: number): Promise<void> {
+  async #restore(step: number, names: readonly string[]): Promise<void> {
     const storage = this.storage as RunStorage;
-    const { seconds, best } = await restoreCheckpoint(storage, this.#training, step);
-    const { last, bytes } = readMetrics(await storage.read(METRICS_FILE), step, this.#window);
+    const newSchedule = this.config.history !== undefined;
+    const state = await restoreCheckpoint(storage, this.#training, step, { newSchedule });
+    const { last, bytes, lost } = await readLog(storage, step, this.#window);
     const own = this.config.training.segmentLength;
-    for (const { loss, accuracy, length, segmentLength = own } of last) {
-      this.#note({ loss: loss ?? NaN, accuracy: accuracy ?? NaN, length, segmentLength });
+    for (const { loss, accuracy, segmentLength = own, ...line } of last) {
+      this.#note({ ...line, loss: loss ?? NaN, accuracy: accuracy ?? NaN, segmentLength });
+    }
+    if (lost > 0) {
+      this.notes.push(
+        `${METRICS_FILE} lacks ${lost} of the last ${Math.min(step, this.#window)} steps, or cannot be read there; their losses are lost, and nothing else.`,
+      );
     }
     this.step = step;
-    this.seconds = seconds;
+    this.seconds = state.seconds;
     this.#saved = step;
-    this.#best = best;
+    const { best } = state;
+    this.#best = best && wholeCheckpoints(names).includes(best.step) ? best : null;
     this.#metricsBytes = bytes;
+  }
+
+  /** The steps after which a checkpoint is kept, in order, and the best of them, where one is judged. */
+  async checkpoints(): Promise<{ steps: readonly number[]; best: number | undefined }> {
+    const names = (await this.storage?.list()) ?? [];
+    return { steps: wholeCheckpoints(names), best: this.#best?.step };
   }
 
   /** Whether there is nothing left to train: all steps are taken, or `stopAt` is reached. */
@@ -151,50 +227,99 @@ export class TrainingRun {
   /**
    * Trains, step by step, and saves every `saveEvery` steps and at the end, however it comes: with
    * the last step, by the signal, because the caller leaves, or by a step that throws, which has
-   * changed nothing.
+   * changed nothing. Throws `NotFinite` for a step that is not finite; where those are skipped, when
+   * all steps that are judged together were. The state before is saved then, but never as the best.
    */
   async *train(options: TrainingRunOptions = {}): AsyncGenerator<TrainStep, void, void> {
+    checkOptions('TrainingRun.train', options, trainingRunOptions);
     const { saveEvery } = this.config.training;
     if (this.finished) return;
     let started = performance.now();
+    let failed: unknown;
     try {
       for await (const step of train({ ...this.#training, ...options, stepsTaken: this.step })) {
         this.step = step.step;
         this.seconds += (performance.now() - started) / 1000;
         this.#note(step);
-        if (this.storage) this.#unsaved += metricsLine(step);
+        if (this.storage) {
+          this.#unsaved += metricsLine(step);
+          if (this.#unsaved.length > MOST_UNSAVED) await this.#writeLog(this.storage);
+        }
+        if (this.#recent.length === this.#window) this.#requireLife();
         if (step.step % saveEvery === 0) await this.save();
         yield step;
         if (this.finished) break;
         started = performance.now(); // saving and the caller take time that is not the step's
       }
+      if (this.step === this.config.training.steps) this.#requireLife();
+    } catch (error) {
+      failed = error;
+      throw error;
     } finally {
-      await this.save();
+      await this.#saveAtEnd(failed);
+    }
+  }
+
+  /** Throws `NotFinite` when every step of those that are remembered was skipped. */
+  #requireLife(): void {
+    if (this.#recent.some(({ skipped }) => skipped === undefined)) return;
+    throw new NotFinite(
+      `All of the last ${this.#recent.length} steps were skipped, since their losses or gradients were not finite, so the model learns no more. Lower the learning rate or clip gradients.`,
+    );
+  }
+
+  /** What ended the training is the failure to tell; that the steps before could not be saved is told with it. */
+  async #saveAtEnd(failed: unknown): Promise<void> {
+    try {
+      await this.#save(!(failed instanceof NotFinite));
+    } catch (error) {
+      const [first, second] = [failed, error].map((e) => (e instanceof Error ? e.message : `${e}`));
+      if (failed === undefined) throw error;
+      if (!(failed instanceof MemgradError) || first === second) return;
+      failed.message += ` The steps since the last checkpoint could not be saved: ${second}`;
     }
   }
 
   /** Saves the run as it is now, unless it is saved already or is kept nowhere. */
-  async save(): Promise<void> {
+  save(): Promise<void> {
+    return this.#save(true);
+  }
+
+  /** Without `judge`, what is saved is never the best. */
+  async #save(judge: boolean): Promise<void> {
     const { storage, step, seconds } = this;
     if (!storage || step === this.#saved) return;
-    const best = this.#judged();
-    const lines = new TextEncoder().encode(this.#unsaved);
-    await storage.append(METRICS_FILE, lines, this.#metricsBytes);
+    await this.#lock?.check();
+    const best = judge ? this.#judged() : this.#best;
+    await this.#writeLog(storage);
     await saveCheckpoint(storage, this.#training, { step, seconds, best });
     this.#best = best;
     this.#saved = step;
+  }
+
+  /** Writes the lines that are not in the log yet. It may be ahead of the checkpoints, never behind. */
+  async #writeLog(storage: RunStorage): Promise<void> {
+    const lines = new TextEncoder().encode(this.#unsaved);
+    const there = (await storage.list()).includes(METRICS_FILE);
+    const size = (there ? await storage.size?.(METRICS_FILE) : 0) ?? Infinity;
+    if (size < this.#metricsBytes) {
+      this.#metricsBytes = (await readLog(storage, this.step, 1)).bytes;
+      this.notes.push(`${METRICS_FILE} was cut while the run trained; earlier lines are lost.`);
+    }
+    await storage.append(METRICS_FILE, lines, this.#metricsBytes);
     this.#metricsBytes += lines.length;
     this.#unsaved = '';
   }
 
-  /** Frees the model and the moments. */
+  /** Frees the model and the moments, and lets others train the run. */
   dispose(): void {
     this.model.dispose();
     this.#training.optimizer.dispose();
+    this.#lock?.release();
   }
 
-  #note({ loss, accuracy, length, segmentLength }: Recent): void {
-    this.#recent.push({ loss, accuracy, length, segmentLength });
+  #note({ loss, accuracy, length, segmentLength, skipped }: Recent): void {
+    this.#recent.push({ loss, accuracy, length, segmentLength, skipped });
     if (this.#recent.length > this.#window) this.#recent.shift();
   }
 
@@ -210,6 +335,47 @@ export class TrainingRun {
       ? { step: this.step, length, segmentLength, loss }
       : best;
   }
+}
+
+/** What `use` returns, with the lock of `storage`, which stays held unless it throws. */
+async function locked<T>(
+  storage: RunStorage | undefined,
+  use: (lock: RunLock | undefined) => Promise<T>,
+): Promise<T> {
+  const lock = await storage?.lock?.();
+  try {
+    return await use(lock);
+  } catch (error) {
+    lock?.release();
+    throw error;
+  }
+}
+
+/** The step of the checkpoint that `from` names; 0 to begin again. */
+async function chosen(
+  storage: RunStorage,
+  names: readonly string[],
+  from: ResumeOptions['from'],
+): Promise<number> {
+  const whole = wholeCheckpoints(names);
+  if (from === undefined) return lastCheckpoint(names) ?? 0;
+  const last = whole.at(-1);
+  const best = from === 'best' && last ? (await readState(storage, last)).best?.step : undefined;
+  const step = from === 'best' ? best : from;
+  if (step === 0 || (step !== undefined && whole.includes(step))) return step;
+  throw new MemgradError(
+    `The run has no checkpoint ${describe(from)}; there are ${whole.map((one) => `${one}, `).join('')}and 0, to begin again.`,
+  );
+}
+
+/** Throws `MemgradError` when the log tells of checkpoints, and there is none. */
+async function requireNothingLost(storage: RunStorage, config: RunConfig): Promise<void> {
+  const { steps, saveEvery } = config.training;
+  const { last } = await readLog(storage, Math.max(steps, saveEvery), 1);
+  if (last.length === 0 || last[0].step <= saveEvery) return;
+  throw new MemgradError(
+    `${METRICS_FILE} tells of ${last[0].step} steps, but the run has no checkpoint any more; put it back, or begin again from step 0 ('from', --from 0).`,
+  );
 }
 
 /** Ten batches say much where answers are long, and little where each is one token. */

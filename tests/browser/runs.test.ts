@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { packRun, type RunConfig, TrainingRun, unpackRun } from '../../src/runs/index.js';
 import { bundle } from '../bundle.js';
 import { configOf, contents, MemoryStorage, savedRun, train } from '../runs/helpers.js';
-import { STRICT, visit } from './browser.js';
+import { STRICT, visit, WITH_WORKERS } from './browser.js';
 
 const test = suite('runs in a browser');
 const STEPS = 12;
@@ -35,7 +35,13 @@ const page = `
     const storage = new OriginStorage('run');
     await train(await TrainingRun.start(config, { storage }), 5);
     const again = await TrainingRun.start(config, { storage }).catch(({ message }) => message);
-    await train(await TrainingRun.resume(storage), 4);
+    const open = await TrainingRun.resume(storage);
+    const second = await TrainingRun.resume(new OriginStorage('run')).catch(({ message }) => message);
+    const other = new Worker(URL.createObjectURL(new Blob([\`
+      navigator.locks.request('memgrad run run', { ifAvailable: true }, (lock) => postMessage(lock === null));
+    \`])));
+    const elsewhere = await new Promise((resolve) => (other.onmessage = ({ data }) => resolve(data)));
+    await train(open, 4);
     const half = await send(storage);
     // A tab that dies while a file is first written leaves it there, empty.
     const root = await navigator.storage.getDirectory();
@@ -49,6 +55,8 @@ const page = `
     const missing = await storage.read('nothing').catch(({ message }) => message);
     return {
       again,
+      second,
+      elsewhere,
       missing,
       half,
       names: await storage.list(),
@@ -65,11 +73,13 @@ test('a run on a page, resumed there, downloaded and uploaded has the bits of on
   await train(run, 3);
   run.dispose();
   const upload = Buffer.from(await packRun(begun)).toString('base64');
-  const policy = STRICT.replace("connect-src 'self'", "connect-src 'self' blob:");
+  const policy = WITH_WORKERS.replace("connect-src 'self'", "connect-src 'self' blob:");
   const visited = await visit(await bundle(page), policy, { config: config(), upload });
   assert.equal(visited.problems, []);
   const result = visited.result as Record<string, string> & { names: string[] };
   assert.match(result.again, /^There is a run already/);
+  assert.match(result.second, /^'run' is being trained by another tab or Worker; close that one/);
+  assert.is(String(result.elsewhere), 'true', 'a Worker finds it locked');
   assert.is(result.missing, "Cannot read 'nothing': there is no such file.");
   assert.ok(result.names.includes(`step-${STEPS}/trainer-state.json`), result.names.join());
 

@@ -63,7 +63,13 @@ const kinds: Record<string, { valid: Uint8Array; read: (bytes: Uint8Array) => un
     valid: bytesOf(checkpointFile(2, STATE_FILE)),
     read: (bytes) => parseState(parseJson(bytes, STATE_FILE), STATE_FILE),
   },
-  metrics: { valid: bytesOf(METRICS_FILE), read: (bytes) => readMetrics(bytes, 2, 10) },
+  metrics: {
+    valid: bytesOf(METRICS_FILE),
+    read: (bytes) => {
+      const { lost } = readMetrics(bytes, 2, 10); // it refuses nothing, but counts
+      if (lost > 0) throw new MemgradError(`${lost} lines are lost.`);
+    },
+  },
   archive: {
     valid: await packRun(storage),
     read: (bytes) => unpackRun(new MemoryStorage(), bytes),

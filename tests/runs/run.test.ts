@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { memoryReport } from '../../src/autograd/index.js';
 import { MemgradError } from '../../src/errors.js';
 import { modelNames } from '../../src/models/index.js';
+import { explained } from '../../src/runs/explained.js';
 import {
   CONFIG_FILE,
   checkpointFile,
@@ -16,7 +17,7 @@ import {
   type StoredTensor,
   TrainingRun,
 } from '../../src/runs/index.js';
-import { explained, FolderStorage } from '../../src/runs/node-storage.js';
+import { FolderStorage } from '../../src/runs/node-storage.js';
 import {
   configOf,
   contents,
