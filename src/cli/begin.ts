@@ -5,13 +5,13 @@ import {
   checkRunConfig,
   MEMGRAD_VERSION,
   parseJson,
+  type ResumeOptions,
   type RunConfig,
   readConfig,
   TrainingRun,
 } from '../runs/index.js';
 import { FolderStorage, readWhole } from '../runs/node-storage.js';
 import { type CommonOptions, type Context, openContext } from './context.js';
-import { lockFolder } from './lock.js';
 
 const MOST_CONFIG_BYTES = 1_000_000;
 
@@ -19,10 +19,18 @@ const MOST_CONFIG_BYTES = 1_000_000;
 export interface BeginOptions extends CommonOptions {
   config?: string;
   resume?: string;
+  from?: 'best' | number;
   out?: string;
   steps: number;
   stopAt?: number;
+  learningRate?: number;
+  clip?: number;
+  schedule?: Schedule['name'];
+  warmUp?: number;
+  nonFinite: ResumeOptions['nonFinite'];
 }
+
+type Schedule = RunConfig['training']['schedule'];
 
 /** What may stand beside --config, and beside --resume: all else is settled by the file. */
 const beside = {
@@ -37,7 +45,22 @@ const beside = {
     'samples',
     'checkFinite',
   ],
-  resume: ['resume', 'steps', 'stopAt', 'backend', 'threads', 'json', 'samples', 'checkFinite'],
+  resume: [
+    'resume',
+    'from',
+    'steps',
+    'stopAt',
+    'learningRate',
+    'clip',
+    'schedule',
+    'warmUp',
+    'nonFinite',
+    'backend',
+    'threads',
+    'json',
+    'samples',
+    'checkFinite',
+  ],
 } as const;
 
 /** A run that is ready to train. */
@@ -46,8 +69,6 @@ export interface Begun {
   readonly context: Context;
   /** Where it is kept, if it is. */
   readonly folder: string | undefined;
-  /** Lets other processes have the folder. */
-  readonly release: () => Promise<void>;
 }
 
 /** Begins or resumes the run that the options ask for; `configOf` reads one from the options alone. */
@@ -61,6 +82,11 @@ export async function begin(
     refuseOthers(command, 'resume');
     return resume(options.resume, options, given);
   }
+  if (options.from !== undefined) {
+    throw new MemgradError(
+      `--from ${options.from} names a checkpoint of a run, which --resume FOLDER would name; give both.`,
+    );
+  }
   let config: RunConfig;
   if (options.config === undefined) config = checkRunConfig(configOf(), 'the options');
   else {
@@ -70,25 +96,9 @@ export async function begin(
   const { out: folder } = options;
   const storage = folder === undefined ? undefined : new FolderStorage(folder);
   await storage?.prepare();
-  return locked(folder, async () => {
-    const context = await openContext({ ...options, backend: config.backend });
-    const run = await TrainingRun.start(config, { storage, backend: context.backend });
-    return { run, context };
-  });
-}
-
-/** What `start` gives, with the folder taken before, if there is one. */
-async function locked(
-  folder: string | undefined,
-  start: () => Promise<Pick<Begun, 'run' | 'context'>>,
-): Promise<Begun> {
-  const release = folder === undefined ? async () => {} : await lockFolder(folder);
-  try {
-    return { ...(await start()), folder, release };
-  } catch (error) {
-    await release();
-    throw error;
-  }
+  const context = await openContext({ ...options, backend: config.backend });
+  const run = await TrainingRun.start(config, { storage, backend: context.backend });
+  return { run, context, folder };
 }
 
 async function resume(
@@ -98,28 +108,36 @@ async function resume(
 ): Promise<Begun> {
   const storage = new FolderStorage(folder);
   const saved = await readConfig(storage);
-  return locked(folder, async () => {
-    const context = await openContext({
-      ...options,
-      backend: given('backend') ? options.backend : saved.backend,
-    });
-    const { output, backend } = context;
-    const run = await TrainingRun.resume(storage, {
-      backend,
-      steps: given('steps') ? options.steps : undefined,
-      stopAt: options.stopAt,
-    });
-    const others = [
-      ...(backend.name === saved.backend ? [] : [`on ${saved.backend}`]),
-      ...(saved.memgrad === MEMGRAD_VERSION ? [] : [`by memgrad ${saved.memgrad}`]),
-    ];
-    if (others.length > 0) {
-      output.print(
-        `Note: this run was begun ${others.join(', ')}; from here on its numbers may differ in their last bits.`,
-      );
-    }
-    return { run, context };
+  const context = await openContext({
+    ...options,
+    backend: given('backend') ? options.backend : saved.backend,
   });
+  const { output, backend } = context;
+  const { from, stopAt, learningRate, clip } = options;
+  const { schedule } = saved.training;
+  const run = await TrainingRun.resume(storage, {
+    backend,
+    from,
+    steps: given('steps') ? options.steps : undefined,
+    stopAt,
+    learningRate,
+    clip: clip === Infinity ? null : clip,
+    schedule: {
+      name: options.schedule ?? schedule.name,
+      warmUp: options.warmUp ?? schedule.warmUp,
+    },
+    nonFinite: given('nonFinite') ? options.nonFinite : undefined,
+  });
+  const others = [
+    ...(backend.name === saved.backend ? [] : [`on ${saved.backend}`]),
+    ...(saved.memgrad === MEMGRAD_VERSION ? [] : [`by memgrad ${saved.memgrad}`]),
+  ];
+  if (others.length > 0) {
+    output.print(
+      `Note: this run was begun ${others.join(', ')}; from here on its numbers may differ in their last bits.`,
+    );
+  }
+  return { run, context, folder };
 }
 
 async function readConfigFile(

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import { setDefaultBackend } from '../autograd/index.js';
 import { type Backend, type BackendName, backendNames, loadBackend } from '../backends/index.js';
-import { Interrupt } from './interrupt.js';
+import { type Interrupt, interrupt } from './interrupt.js';
 import { Output } from './output.js';
 import { whole } from './parsers.js';
 
@@ -42,7 +42,8 @@ export async function openContext({
   threads,
   json = false,
 }: CommonOptions): Promise<Context> {
-  const backend = await loadBackend(name, { threads });
+  const [backend] = await Promise.all([loadBackend(name, { threads }), interrupt.listen()]);
   setDefaultBackend(backend);
-  return { output: new Output(json), backend, interrupt: new Interrupt() };
+  process.once('beforeExit', () => backend.close?.());
+  return { output: new Output(json), backend, interrupt };
 }

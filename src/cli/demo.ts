@@ -1,4 +1,5 @@
 /** `memgrad demo`, which `npm start` runs: three models of equal size learn to copy, two of them in vain or nearly so. */
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { presets } from '../models/index.js';
 import {
@@ -241,10 +242,12 @@ function closing(results: readonly Result[], chance: number, output: Output): st
     rmt >= 0.99
       ? `RMT learnt to write them into its memory in ${count(results[2].trained.step)} steps.`
       : `RMT got ${percent(rmt)}; give it another --seed.`;
+  let folder = 'runs/first';
+  for (let run = 2; existsSync(folder); run++) folder = `runs/run-${run}`;
   return [
     wrap(`${without} ${withCache} ${withMemory}`, output.columns),
     'Next, train one that you can keep:',
-    `  npx memgrad train --stop-at 0.998 --out runs/first`,
-    '  npx memgrad eval runs/first',
+    `  npx memgrad train --stop-at 0.998 --out ${folder}`,
+    `  npx memgrad eval ${folder}`,
   ].join('\n');
 }

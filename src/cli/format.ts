@@ -41,6 +41,11 @@ export function printable(text: string): string {
   return text.replace(/\p{C}/gu, '\ufffd');
 }
 
+/** `text` as one word of a shell's line. */
+export function shellWord(text: string): string {
+  return /^[\w./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
 /** `text` in lines of at most `width` characters, broken at spaces. */
 export function wrap(text: string, width: number): string {
   const lines: string[] = [];

@@ -1,13 +1,14 @@
 /** The command `memgrad`. */
 import { Command, CommanderError } from 'commander';
 import { MemgradError } from '../errors.js';
+import { explain } from '../runs/explained.js';
 import { MEMGRAD_VERSION } from '../runs/index.js';
 import { addDemo } from './demo.js';
 import { addEval } from './eval.js';
 import { addExplain } from './explain.js';
 import { addGradcheck } from './gradcheck.js';
 import { addInspect } from './inspect.js';
-import { Interrupted } from './interrupt.js';
+import { Interrupted, interrupt, Unread } from './interrupt.js';
 import { addParity } from './parity.js';
 import { addReproduce } from './reproduce.js';
 import { addSample } from './sample.js';
@@ -57,21 +58,21 @@ const commands = [
 ];
 for (const add of commands) add(program);
 
-// A reader that has seen enough (`| head`) is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(0);
-});
-
 try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = report(error);
 }
+try {
+  await interrupt.check(); // an output that was lost shows late
+} catch (error) {
+  process.exitCode ||= report(error);
+}
 
 /** Tells what went wrong; gives the exit code. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE; // it has printed
+  if (error instanceof Unread) return 0;
   if (error instanceof Interrupted) {
     console.error(`memgrad: ${error.message}`);
     return error.exitCode;
@@ -84,6 +85,12 @@ function report(error: unknown): number {
     console.error(
       `error: There is not enough memory for these sizes (${error.message}); make the model or the batch smaller.`,
     );
+    return USAGE;
+  }
+  const { syscall, path } = error as NodeJS.ErrnoException;
+  const refused = syscall ? explain(`${syscall}${path ? ` '${path}'` : ''}`, error) : undefined;
+  if (refused) {
+    console.error(`error: ${refused.message}`);
     return USAGE;
   }
   console.error(error);

@@ -55,6 +55,16 @@ export function orInfinity(word: string, read: (text: string) => number): (text:
   };
 }
 
+/** `best`, or a step. */
+export function checkpoint(most: number): (text: string) => 'best' | number {
+  return (text) => {
+    if (text === 'best') return text;
+    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (value <= most) return value;
+    throw new InvalidArgumentError('Expected `best`, a step, or 0.');
+  };
+}
+
 /** Two numbers of [0, 1) with a comma between them. */
 export function betas(text: string): readonly [number, number] {
   const values = text.split(',').map(decimal);

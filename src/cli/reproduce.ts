@@ -1,8 +1,10 @@
 /** `memgrad reproduce`: the paper's tables and figures, run here. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import { MemgradError } from '../errors.js';
+import { explained } from '../runs/explained.js';
+import { FolderStorage } from '../runs/node-storage.js';
 import { type CommonOptions, type Context, commonOptions, openContext } from './context.js';
 import { plural, wrap } from './format.js';
 import { dotsFigure } from './reproduce/dots-figure.js';
@@ -121,6 +123,7 @@ async function runReproduce(name: ExperimentName, options: ReproduceOptions): Pr
       output.columns,
     ),
   );
+  await new FolderStorage(options.out).make(); // hours before it is written to
   for (const run of share) await takeUp(run, experiment, options, context);
 
   const filled = await Promise.all(
@@ -172,15 +175,9 @@ async function takeUp(
 }
 
 async function writeAll(folder: string, files: Readonly<Record<string, string>>): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
+  await explained(`write into '${folder}'`, async () => {
     for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
-  } catch (cause) {
-    throw new MemgradError(
-      `Cannot write into '${folder}': ${(cause as Error).message}; name another folder with --out.`,
-      { cause },
-    );
-  }
+  });
 }
 
 /** `roots to ±10, 6 segments` as `roots-to-10-6-segments`. */

@@ -36,17 +36,12 @@ export interface TrainCommandOptions extends BeginOptions {
   writeTokens?: AnyConfig['writeTokens'];
   dropout?: number;
   optimizer?: RunConfig['training']['optimizer']['name'];
-  learningRate?: number;
   betas?: readonly [number, number];
   weightDecay: number;
-  schedule?: RunConfig['training']['schedule']['name'];
-  warmUp?: number;
-  clip?: number;
   bpttDepth: number;
   curriculum?: Omit<NonNullable<RunConfig['training']['curriculum']>, 'cuts'>;
   cuts?: readonly number[];
   batchSize: number;
-  stopAt?: number;
   checkpointSegments?: boolean;
   nonFinite: RunConfig['training']['nonFinite'];
   saveEvery: number;
@@ -196,11 +191,16 @@ export function addTrainOptions(command: Command): void {
       'keep memory flat: read each segment again in the backward pass',
     )
     .optionsGroup('Run:')
-    .option('--out <folder>', 'save the run in this folder, which must not hold one yet')
+    .option('--out <folder>', 'save the run in this folder, which must be new or empty')
     .option('--config <file>', 'train as this config.json says, instead of the options')
     .option(
       '--resume <folder>',
-      'go on with the run in this folder; --steps and --stop-at give it more',
+      'go on with the run in this folder; --steps and --stop-at give it more; --learning-rate, --clip, --schedule, --warm-up and --non-finite may change',
+    )
+    .option(
+      '--from <checkpoint>',
+      'with --resume: go on from `best`, a step, or 0 to begin again; later checkpoints are removed (default: the last)',
+      read.checkpoint(limits.steps),
     )
     .option('--save-every <n>', 'steps from one checkpoint to the next', size(limits.steps), 100)
     .addOption(

@@ -1,9 +1,10 @@
 /** `memgrad train`: trains a model on a task, evaluates it, and saves it if asked. */
 import type { Command } from 'commander';
+import { NotFinite } from '../errors.js';
 import type { TrainingRun } from '../runs/index.js';
 import { begin } from './begin.js';
-import { commonOptions } from './context.js';
-import { clock, count, percent, plural, wrap } from './format.js';
+import { type Context, commonOptions } from './context.js';
+import { clock, count, percent, plural, shellWord, wrap } from './format.js';
 import type { Output } from './output.js';
 import { presetTable } from './presets.js';
 import { describeEvaluation } from './report.js';
@@ -29,6 +30,7 @@ ${presetTable()}
 Examples:
   $ memgrad train --stop-at 0.998 --out runs/copy
   $ memgrad train --resume runs/copy
+  $ memgrad train --resume runs/copy --from best --learning-rate 1e-4
   $ memgrad train --config runs/copy/config.json --seed 1 --out runs/again
   $ memgrad train --model transformer-xl --cache 16 --steps 500
   $ memgrad train --length 24 --memory-tokens 24 --steps 5000 --curriculum 8:8
@@ -42,14 +44,35 @@ Examples:
 }
 
 async function runTrain(options: TrainCommandOptions, command: Command): Promise<void> {
-  const { run, context, folder, release } = await begin(options, command, () => configOf(options));
+  const { run, context, folder } = await begin(options, command, () => configOf(options));
+  try {
+    await trainAndEvaluate(run, context, folder, options);
+  } finally {
+    run.dispose();
+  }
+}
+
+async function trainAndEvaluate(
+  run: TrainingRun,
+  context: Context,
+  folder: string | undefined,
+  { checkFinite, samples }: TrainCommandOptions,
+): Promise<void> {
   const { output, backend } = context;
   const { config } = run;
   output.event('start', { config, backend: backend.name, step: run.step });
+  for (const note of run.notes) {
+    output.event('note', { note });
+    output.print(wrap(`Note: ${note}`, output.columns));
+  }
   output.print(introduction(run, output));
 
-  const { checkFinite } = options;
-  const trained = await runTraining(run, context, { checkFinite }).finally(release);
+  const trained = await runTraining(run, context, { checkFinite }).catch(async (error) => {
+    if (error instanceof NotFinite && folder !== undefined) {
+      error.message += ` ${await wayOut(run, folder)}`;
+    }
+    throw error;
+  });
   const { model, task, step, loss, accuracy, seconds, interrupted } = trained;
   output.settle(
     trained.accuracies.length === 0
@@ -60,16 +83,24 @@ async function runTrain(options: TrainCommandOptions, command: Command): Promise
   output.event('trained', { step, loss, accuracy, seconds, parameters, interrupted });
   if (folder !== undefined) {
     output.event('saved', { folder });
-    const next = run.finished ? `memgrad eval ${folder}` : `memgrad train --resume ${folder}`;
-    output.print(`Saved in ${folder}: ${next}`);
+    const next = run.finished ? 'eval' : 'train --resume';
+    output.print(`Saved in ${folder}: memgrad ${next} ${shellWord(folder)}`);
   }
   await context.interrupt.check();
 
-  const { samples } = options;
   const { seed } = config;
   const evaluation = await runEvaluation({ model, task, config, samples, seed, backend }, context);
   output.event('evaluation', { chance: task.chance, ...evaluation });
   output.print(describeEvaluation(evaluation, task, output));
+}
+
+/** How a run goes on that came to a step which is not finite. */
+async function wayOut(run: TrainingRun, folder: string): Promise<string> {
+  const { steps, best } = await run.checkpoints();
+  const from = best ?? steps.at(-2) ?? 0;
+  const kept = steps.length === 0 ? 'no checkpoint' : `the checkpoints ${steps.join(', ')}`;
+  const lower = run.config.training.optimizer.learningRate / 10;
+  return `${folder} has ${kept}: memgrad train --resume ${shellWord(folder)} --from ${from === best ? 'best' : from} --learning-rate ${Number(lower.toPrecision(2))}`;
 }
 
 /** Why a run had no step to take, and what would give it some. */

@@ -34,13 +34,18 @@ export async function runTraining(
 ): Promise<Trained> {
   const { config, model, task } = run;
   const started = performance.now();
-  const seen: TrainStep[] = [];
-  const mean = (field: 'loss' | 'accuracy') => recentMean(seen.slice(-WINDOW).map((s) => s[field]));
+  const recent: TrainStep[] = [];
+  const accuracies: number[] = [];
+  let skipped = 0;
+  const mean = (field: 'loss' | 'accuracy') => meanOf(recent, field);
   try {
     for await (const step of run.train({ signal, checkFinite })) {
-      seen.push(step);
+      recent.push(step);
+      if (recent.length > WINDOW) recent.shift(); // a run may have millions
+      accuracies.push(step.accuracy);
+      if (step.skipped !== undefined) skipped++;
       output.event('step', { ...(label && { model: config.model.name }), ...step });
-      output.live(() => label + progressLine(seen, config, started));
+      output.live(() => label + progressLine(recent, accuracies.length, skipped, config, started));
     }
   } catch (error) {
     output.settle();
@@ -53,23 +58,28 @@ export async function runTraining(
     loss: mean('loss'),
     accuracy: mean('accuracy'),
     seconds: run.seconds,
-    accuracies: seen.map(({ accuracy }) => accuracy),
+    accuracies,
     interrupted: signal.aborted,
   };
 }
 
+/** Over the steps that counted. */
+function meanOf(steps: readonly TrainStep[], field: 'loss' | 'accuracy' | 'tokensPerSecond') {
+  const counted = steps.filter(({ skipped }) => skipped === undefined);
+  return recentMean((counted.length > 0 ? counted : steps).map((step) => step[field]));
+}
+
 function progressLine(
-  seen: readonly TrainStep[],
+  recent: readonly TrainStep[],
+  taken: number,
+  skipped: number,
   { training: { steps, curriculum } }: RunConfig,
   started: number,
 ): string {
-  const recent = seen.slice(-WINDOW);
-  const average = (field: 'loss' | 'accuracy' | 'tokensPerSecond') =>
-    recentMean(recent.map((step) => step[field]));
+  const average = (field: 'loss' | 'accuracy' | 'tokensPerSecond') => meanOf(recent, field);
   const seconds = (performance.now() - started) / 1000;
   const { step, length, segmentLength } = recent[recent.length - 1];
-  const left = (seconds / seen.length) * (steps - step);
-  const skipped = seen.filter((step) => step.skipped !== undefined).length;
+  const left = (seconds / taken) * (steps - step);
   return [
     `step ${String(step).padStart(String(steps).length)}/${steps}`,
     ...(curriculum ? [`length ${length}`] : []),

@@ -334,19 +334,14 @@ async function runWatched(
   corpora: string,
   [signal, at]: ['SIGINT' | 'SIGTERM', number | 'evaluation'] = ['SIGINT', Infinity],
 ) {
-  const signals = ['SIGINT', 'SIGTERM'] as const;
-  const others = signals.flatMap((name) => process.listeners(name));
-  const own = (name: NodeJS.Signals) =>
-    process.listeners(name).filter((listener) => !others.includes(listener));
   const context = await openContext();
-  const output = new Watched(at, () => own(signal)[0](signal));
+  const output = new Watched(at, () => context.interrupt.stop(new Interrupted(signal)));
   const options = { context: { ...context, output }, label: '', corpora };
   const ended = runText(config, storage, options);
   const { measured, error } = await ended.then(
     (measured) => ({ measured, error: undefined }),
     (error: unknown) => ({ measured: undefined, error }),
   );
-  for (const name of signals) for (const listener of own(name)) process.off(name, listener);
   return { measured, error, steps: output.steps };
 }
 
@@ -397,7 +392,11 @@ for (const name of ['lm-bytes', 'classification'] as const) {
       const { steps } = await runWatched(config, left, corpora);
       assert.equal([steps.length, steps[0]], [20, 101]);
       assert.equal(bitsAfter(120, left), bitsAfter(120, whole));
-      assert.is(left.files.size, 1 + files, 'nothing else is left');
+      assert.is(
+        left.files.size,
+        1 + 2 * files,
+        'the last checkpoint, the one before, and nothing else',
+      );
       const { error } = await runWatched({ ...config, seed: 9 }, left, corpora);
       assert.match((error as Error).message, /holds a run of another configuration/);
     }));

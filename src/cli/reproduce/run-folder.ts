@@ -1,9 +1,8 @@
 /** One run of an experiment in its folder: the one place that trains it, or finds that it is done. */
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MemgradError } from '../../errors.js';
 import { FolderStorage } from '../../runs/node-storage.js';
-import { lockFolder } from '../lock.js';
 import { type Measured, otherRun, type RunOptions } from './measured.js';
 import { runTask } from './task-run.js';
 import { runText } from './text-run.js';
@@ -31,19 +30,14 @@ export async function trainInto(
 ): Promise<Measured> {
   const done = await measuredIn(folder, config);
   if (done) return done;
-  await mkdir(folder, { recursive: true });
-  const release = await lockFolder(folder);
-  try {
-    const storage = new FolderStorage(folder);
-    const measured = await ('corpus' in config
-      ? runText(config, storage, options)
-      : runTask(config, storage, options));
-    const text = `${JSON.stringify(measured, null, 2)}\n`;
-    await storage.write(RESULT_FILE, new TextEncoder().encode(text));
-    return measured;
-  } finally {
-    await release();
-  }
+  const storage = new FolderStorage(folder);
+  await storage.make();
+  const measured = await ('corpus' in config
+    ? runText(config, storage, options)
+    : runTask(config, storage, options));
+  const text = `${JSON.stringify(measured, null, 2)}\n`;
+  await storage.write(RESULT_FILE, new TextEncoder().encode(text));
+  return measured;
 }
 
 function parse(text: string, folder: string): Measured {

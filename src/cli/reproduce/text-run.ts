@@ -10,9 +10,11 @@ import {
 } from '../../corpora/index.js';
 import { MemgradError } from '../../errors.js';
 import { createModel, EncoderRMT } from '../../models/index.js';
+import { requireEmpty } from '../../runs/files.js';
 import {
   CONFIG_FILE,
   parseJson,
+  type RunLock,
   type RunStorage,
   resumeTraining,
   saveCheckpoint,
@@ -117,7 +119,9 @@ async function measure(
   const schedule = warmUp(config.warmUp, cosine(steps));
   const { signal } = interrupt;
   const how = { segmentLength, steps, batchSize, seed, clip, bpttDepth, backend, signal };
+  let lock: RunLock | undefined;
   try {
+    lock = await storage.lock?.();
     await claim(storage, config, options.label);
     const training = { model, task, optimizer, carried, schedule, ...how };
     const trained = await trainOn(training, storage, config.model.name, options);
@@ -131,12 +135,15 @@ async function measure(
     model.dispose();
     optimizer.dispose();
     carried?.dispose();
+    lock?.release();
   }
 }
 
 /** Writes the configuration, or finds it there. Throws `MemgradError` for that of another run. */
 async function claim(storage: RunStorage, config: TextConfig, label: string): Promise<void> {
-  const begun = (await storage.list()).includes(CONFIG_FILE);
+  const names = await storage.list();
+  const begun = names.includes(CONFIG_FILE);
+  if (!begun) requireEmpty('The folder of the run', names);
   if (!begun) return writeJson(storage, CONFIG_FILE, config);
   const found = parseJson(await storage.read(CONFIG_FILE), CONFIG_FILE);
   if (JSON.stringify(found) !== JSON.stringify(config)) throw otherRun(label.trim());
@@ -172,9 +179,11 @@ async function trainOn(
       });
       started = performance.now(); // saving and showing take time that is not the step's
     }
-  } finally {
-    await save();
+  } catch (error) {
+    await save().catch(() => {}); // the first failure is the one to tell
+    throw error;
   }
+  await save();
   return { step, seconds };
 }
 
