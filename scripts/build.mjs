@@ -93,6 +93,10 @@ if (types) {
     { cwd: root, stdio: 'inherit' },
   );
   if (status !== 0) process.exit(status ?? 1);
+  await writeFile(
+    join(dist, 'backends', 'wasm', 'kernels.wasm.d.ts'),
+    'declare const kernels: WebAssembly.Module;\nexport default kernels;\n',
+  );
 }
 
 const bytes = Object.values(metafile.outputs).reduce((sum, output) => sum + output.bytes, 0);

@@ -60,7 +60,8 @@ const batchKey = Key.of(1);
 
 /** The backend of this name, as the default of all tensors from now on; `wrap` may stand in front of it. */
 export async function useBackend(name, wrap = (backend) => backend) {
-  const backend = wrap(await loadBackend(name));
+  const gpu = name === 'webgl' ? await import('gpu.js') : undefined;
+  const backend = wrap(await loadBackend(name, { gpu }));
   setDefaultBackend(backend);
   return backend;
 }

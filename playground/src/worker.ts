@@ -111,7 +111,8 @@ async function replace(made: Trainer[]) {
 const loaded = new Map<BackendName, Backend>();
 
 async function load(name: BackendName): Promise<Backend> {
-  const backend = loaded.get(name) ?? (await loadBackend(name));
+  const gpu = name === 'webgl' ? await import('gpu.js') : undefined;
+  const backend = loaded.get(name) ?? (await loadBackend(name, { gpu }));
   loaded.set(name, backend);
   return backend;
 }

@@ -11,6 +11,8 @@ export type { GpuBackend } from './gpu/index.js';
 export interface BackendOptions {
   /** Of `wasm`: how many threads compute large products (`WasmOptions`). Default: 1. */
   threads?: number;
+  /** Of `webgl`: the package gpu.js, `await import('gpu.js')`, which a bundled app hands over. Default: what the browser finds by this name in an import map. */
+  gpu?: object;
 }
 
 const loaders = {
@@ -18,7 +20,8 @@ const loaders = {
   // Loaded only when asked for: it builds functions from text, which a strict content-security policy forbids.
   cpu: async (): Promise<Backend> => (await import('./cpu/index.js')).createCpuBackend(),
   // As cpu; and gpu.js is large.
-  webgl: async (): Promise<Backend> => (await import('./gpu/index.js')).loadWebGL(),
+  webgl: async ({ gpu }: BackendOptions): Promise<Backend> =>
+    (await import('./gpu/index.js')).loadWebGL(gpu),
   webgpu: async (): Promise<Backend> => (await import('./gpu/index.js')).loadWebGPU(),
 } satisfies Record<string, (options: BackendOptions) => Promise<Backend>>;
 
@@ -29,7 +32,7 @@ export const backendNames = Object.keys(loaders) as BackendName[];
 
 /** Makes the backend called `name` ready for use. Throws `MemgradError` for a name that is not known. */
 export async function loadBackend(name: string, options?: BackendOptions): Promise<Backend> {
-  checkOptions('loadBackend', options, { threads: 1 });
+  checkOptions('loadBackend', options, { threads: 1, gpu: 1 });
   if (typeof name !== 'string' || !Object.hasOwn(loaders, name)) {
     throw new MemgradError(
       `backend: ${describe(name)} is not known; choose one of ${backendNames.join(', ')}.`,
@@ -46,12 +49,12 @@ export interface BackendReport {
   readonly why?: string;
 }
 
-/** Tries each backend on this machine: which there are, and why not the others. */
-export function backends(): Promise<BackendReport[]> {
+/** Tries each backend on this machine, with `options` of `loadBackend`: which there are, and why not the others. */
+export function backends(options?: BackendOptions): Promise<BackendReport[]> {
   return Promise.all(
     backendNames.map(async (name) => {
       try {
-        (await loadBackend(name)).close?.();
+        (await loadBackend(name, options)).close?.();
         return { name, available: true };
       } catch (error) {
         return { name, available: false, why: error instanceof Error ? error.message : `${error}` };

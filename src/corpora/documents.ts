@@ -66,7 +66,10 @@ const LARGEST = 2 ** 24;
 export async function hyperpartisan(folder: string, seed: number): Promise<LabelledDocuments> {
   const key = Key.of(seed);
   const names = [ARTICLES, LABELS];
-  const [articles, labels] = await readPublished('hyperpartisan', folder, names);
+  const files = await readPublished('hyperpartisan', folder, names);
+  const [articles, labels] = files.map((file) =>
+    Buffer.from(file.buffer, file.byteOffset, file.length),
+  );
   for (const [index, { length }] of [articles, labels].entries()) {
     if (length <= LARGEST) continue;
     throw new MemgradError(

@@ -69,7 +69,7 @@ export async function readPublished(
   corpus: string,
   folder: string,
   names: readonly string[],
-): Promise<Buffer[]> {
+): Promise<Uint8Array[]> {
   const needs = `the corpus '${corpus}' needs a folder with ${names.join(', ')}, as published`;
   if (typeof folder !== 'string') {
     throw new MemgradError(`Expected the path of a folder, got ${describe(folder)}; ${needs}.`);
@@ -91,7 +91,7 @@ export async function readPublished(
 const AT_ONCE = 2 ** 30; // bytes; one reading, and so readFile, returns at most 2 GiB
 
 /** A whole file, of 2 GiB and more too. Throws `MemgradError` where memory has no room for it. */
-export async function readBytes(path: string, atOnce = AT_ONCE): Promise<Buffer> {
+export async function readBytes(path: string, atOnce = AT_ONCE): Promise<Uint8Array> {
   const status = await stat(path);
   if (!status.isFile()) throw new MemgradError('it is not a file'); // to open a pipe is to wait for it
   const file = await open(path);

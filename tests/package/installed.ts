@@ -27,13 +27,15 @@ export function install(): Installed {
   return shared.memgradInstalled;
 }
 
-/** What memgrad exports: '.', './models' and so on, with the file of each. */
+/** The modules that memgrad exports: '.', './models' and so on, with the file of each. */
 export function exported(): Map<string, string> {
   const { exports }: { exports: Record<string, { default?: string }> } = JSON.parse(
     readFileSync('package.json', 'utf8'),
   );
   return new Map(
-    Object.entries(exports).flatMap(([name, { default: file }]) => (file ? [[name, file]] : [])),
+    Object.entries(exports).flatMap(([name, { default: file }]) =>
+      file?.endsWith('.js') ? [[name, file]] : [],
+    ),
   );
 }
 

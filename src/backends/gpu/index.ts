@@ -13,16 +13,16 @@ import { WebGPUDevice } from './webgpu.js';
 export type { GpuBackend } from './backend.js';
 
 /**
- * The backend `webgl`. Throws `MemgradError` where there is no WebGL2, no package gpu.js, or a GPU
- * that does not compute in float32.
+ * The backend `webgl`, on `gpu`, the package gpu.js. Throws `MemgradError` where there is no WebGL2,
+ * no package gpu.js, or a GPU that does not compute in float32.
  */
-export async function loadWebGL(): Promise<GpuBackend> {
+export async function loadWebGL(gpu?: object): Promise<GpuBackend> {
   if (typeof document === 'undefined' && typeof OffscreenCanvas === 'undefined') {
     throw new MemgradError(
       "webgl: there is no WebGL here, only browsers have it; use the backend 'wasm', which runs everywhere.",
     );
   }
-  return ready(new WebGLDevice(await importGpuJs()));
+  return ready(new WebGLDevice(await importGpuJs(gpu)));
 }
 
 /** The backend `webgpu`. Throws `MemgradError` where there is no WebGPU, or one that does not compute in float32. */
@@ -52,16 +52,25 @@ function refused(cause?: unknown): MemgradError {
   );
 }
 
-async function importGpuJs(): Promise<GpuJs> {
-  try {
-    const module = await import('gpu.js');
-    return (module.default ?? module) as unknown as GpuJs;
-  } catch (cause) {
-    throw new MemgradError(
-      "webgl: the package gpu.js is missing, which this backend runs on; install it (npm install gpu.js), or use the backend 'wasm'.",
-      { cause },
-    );
-  }
+/**
+ * Bundlers would copy an optional peer into every app, or warn of its absence, if they saw its
+ * name: so a bundled app hands the package over, and only the browser itself looks for it.
+ */
+async function importGpuJs(given?: object): Promise<GpuJs> {
+  let cause: unknown;
+  const name = ['gpu', 'js'].join('.');
+  const module: Partial<GpuJs> & { default?: Partial<GpuJs> } =
+    given ??
+    (await import(/* webpackIgnore: true */ /* @vite-ignore */ name).catch((error) => {
+      cause = error;
+      return {};
+    }));
+  const { GPU, Texture } = module.default ?? module;
+  if (GPU && Texture) return { GPU, Texture };
+  throw new MemgradError(
+    "webgl: the package gpu.js is missing, which this backend runs on; install it (npm install gpu.js) and hand it over, loadBackend('webgl', { gpu: await import('gpu.js') }), or use the backend 'wasm'.",
+    { cause },
+  );
 }
 
 /** Numbers that 16 or 24 bits would not keep, and what a GPU has to make of them. */
