@@ -11,16 +11,28 @@ import { stripVTControlCharacters } from 'node:util';
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const outdir = join(root, 'build', 'tests');
 
-/** Folders whose files share a slow set-up, the installed tarball or the built page: one process each. */
-const together = ['package/', 'playground/'];
+/** A folder whose files share a slow set-up, the installed tarball: one process. */
+const together = ['package/'];
 /** The longest come first, so that no core idles at the end. */
-const longest = [...together, 'cli/', 'browser/', 'runs/', 'backends/', 'documentation'];
+const longest = [
+  ...together,
+  'playground/page',
+  'browser/gpu',
+  'cli/commands',
+  'playground/',
+  'cli/',
+  'browser/',
+  'runs/',
+  'backends/',
+  'documentation',
+];
 
 const MINUTE = 60_000;
 
 const { filter, long } = parse(process.argv.slice(2));
 const names = await findTests(filter);
-buildCommand();
+build('build.mjs', '--no-types'); // tests of the command line start dist/cli/main.js
+if (names.some((name) => name.startsWith('playground/'))) build('playground.mjs', '--build');
 await bundle(names);
 const started = performance.now();
 const results = await runAll(groups(names), {
@@ -56,32 +68,33 @@ async function findTests(part) {
   process.exit(1);
 }
 
-/** Tests of the command line start dist/cli/main.js. */
-function buildCommand() {
-  const script = join(root, 'scripts', 'build.mjs');
-  const { status } = spawnSync(process.execPath, [script, '--no-types'], { stdio: 'inherit' });
+function build(script, flag) {
+  const file = join(root, 'scripts', script);
+  const { status } = spawnSync(process.execPath, [file, flag], { stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
 }
 
 async function bundle(tests) {
   await rm(outdir, { recursive: true, force: true });
-  const { build } = await import('esbuild');
+  const esbuild = await import('esbuild');
   const { wasmKernels } = await import('./kernels.mjs');
-  await build({
-    absWorkingDir: root,
-    entryPoints: [...tests.map((name) => `tests/${name}.ts`), 'tests/browser/find.ts'],
-    outbase: 'tests',
-    outdir: relative(root, outdir),
-    outExtension: { '.js': '.mjs' },
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'es2022',
-    packages: 'external',
-    plugins: [wasmKernels],
-    sourcemap: 'inline',
-    logLevel: 'warning',
-  }).catch(() => process.exit(1));
+  await esbuild
+    .build({
+      absWorkingDir: root,
+      entryPoints: [...tests.map((name) => `tests/${name}.ts`), 'tests/browser/find.ts'],
+      outbase: 'tests',
+      outdir: relative(root, outdir),
+      outExtension: { '.js': '.mjs' },
+      bundle: true,
+      format: 'esm',
+      platform: 'node',
+      target: 'es2022',
+      packages: 'external',
+      plugins: [wasmKernels],
+      sourcemap: 'inline',
+      logLevel: 'warning',
+    })
+    .catch(() => process.exit(1));
 }
 
 /** What runs in one process: a file, or all files of a folder with a shared set-up. */

@@ -54,7 +54,7 @@ test('tasks lists every one, with its metric', async () => {
 const badCalls: [args: string, message: RegExp][] = [
   [
     'train --task reverse --copies 2',
-    /task.options has the field "copies".*may have length, symbol/,
+    /task.options has the field "copies".*choose from length, symbol/,
   ],
   ['train --task retrieval --length 3', /has the field "length", which is not known.*pairs/],
   ['train --task retrieval --pairs 27', /--pairs.*'27'.*from 1 to 26/],

@@ -1,31 +1,17 @@
 /** The built playground in a headless browser. */
-import { spawnSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import type { Page } from 'playwright-core';
 import { serveFiles } from '../../scripts/serve.mjs';
 import { open, type Visit } from '../browser/browser.js';
 
-/** The folder of the page, built when it is first asked for. */
-function built(): string {
-  // Test files are bundles of their own, which share no module.
-  const shared = globalThis as { playgroundBuilt?: string };
-  if (shared.playgroundBuilt) return shared.playgroundBuilt;
-  const { status, stderr } = spawnSync(
-    process.execPath,
-    [resolve('scripts/playground.mjs'), '--build'],
-    { encoding: 'utf8' },
-  );
-  if (status !== 0) throw new Error(`the playground was not built:\n${stderr}`);
-  shared.playgroundBuilt = resolve('build/playground');
-  return shared.playgroundBuilt;
-}
+/** scripts/test.mjs builds it. */
+const folder = resolve('build/playground');
 
 /** Opens the playground, served with `headers`, and does with it what `use` says; with `gpu` the browser has WebGL and WebGPU. */
 export function openPlayground<T>(
   use: (page: Page) => Promise<T>,
   { headers = {}, gpu = false }: { headers?: Record<string, string>; gpu?: boolean } = {},
 ): Promise<Visit<T>> {
-  const folder = built();
   const fileOf = (path: string) => join(folder, path === '/' ? 'index.html' : path);
   const started = async (page: Page) => {
     await ready(page);
