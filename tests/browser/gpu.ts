@@ -29,8 +29,13 @@ import { Copy } from '../../src/tasks/index.js';
 import { type ConformanceRow, runConformance } from '../../src/testing/index.js';
 import { AdamW, train } from '../../src/training/index.js';
 
+/** The backend called `name`. `webgl` gets the gpu.js of this bundle, as in any bundled app. */
+async function load(name: string): Promise<Backend> {
+  return loadBackend(name, name === 'webgl' ? { gpu: await import('gpu.js') } : {});
+}
+
 export function conformance(name: string): Promise<ConformanceRow[]> {
-  return loadBackend(name).then((backend) => runConformance(backend));
+  return load(name).then((backend) => runConformance(backend));
 }
 
 /** Operations that are compared at the edges of their domains. */
@@ -49,7 +54,7 @@ export type Edge = keyof typeof compared;
 
 /** Computes an operation of these inputs. */
 export async function values({ name, operation, inputs }: EdgeRequest): Promise<TypedArray> {
-  const backend = await loadBackend(name);
+  const backend = await load(name);
   const [x, y] = inputs.map((each) => tensor(each, { backend }));
   return compared[operation](x, y).data();
 }
@@ -62,7 +67,7 @@ export interface EdgeRequest {
 
 /** One training run: mean accuracy of the last ten steps, and what was on the GPU after 20 steps and at the end. */
 export async function training({ name, steps }: { name: string; steps: number }) {
-  const backend = (await loadBackend(name)) as Backend & Partial<GpuBackend>;
+  const backend = (await load(name)) as Backend & Partial<GpuBackend>;
   const task = new Copy({ length: 2, symbols: 8, copies: 1 });
   const model = createModel(
     'rmt',
@@ -132,7 +137,7 @@ export async function smallPool({ name, reference, steps, size }: SmallPool) {
     await scope(() => zeros([1], { backend })).data(); // submits what waits
     counts.push(live());
   });
-  const expected = await losses(await loadBackend(reference), async () => {});
+  const expected = await losses(await load(reference), async () => {});
   backend.close();
   await new Promise((resolve) => setTimeout(resolve)); // for errors that come late
   return { losses: came, expected, counts, errors };
@@ -183,17 +188,17 @@ export const faults = {
   /** The browser takes the context or the device away while values are on it. */
   async lost(name: string) {
     const contexts = captured();
-    const backend = await loadBackend(name);
+    const backend = await load(name);
     const x = exp(tensor([1, 2, 3], { backend }));
     await contexts.lose();
     const read = await said(() => x.data());
     const after = await said(() => exp(x).data());
-    const again = await loadBackend(name);
+    const again = await load(name);
     return { read, after, again: await exp(tensor([0], { backend: again })).array() };
   },
   /** The driver refuses a kernel. */
   async compile(name: string) {
-    const backend = await loadBackend(name);
+    const backend = await load(name);
     const x = tensor([1, 2, 3], { backend });
     const { shaderSource } = WebGL2RenderingContext.prototype;
     WebGL2RenderingContext.prototype.shaderSource = function (shader, source) {
@@ -216,7 +221,7 @@ export const faults = {
   },
   /** A backend is closed while it computes and while a result is read. */
   async closed(name: string) {
-    const backend = (await loadBackend(name)) as GpuBackend;
+    const backend = (await load(name)) as GpuBackend;
     const x = tensor([1, 2, 3], { backend });
     const reading = said(() => exp(x).data());
     const y = exp(x);
@@ -232,14 +237,14 @@ export const faults = {
       { limits: {}, requestDevice: () => Promise.reject('no device') },
     ]) {
       navigator.gpu.requestAdapter = () => Promise.resolve(adapter as GPUAdapter | null);
-      answers.push(await said(() => loadBackend('webgpu')));
+      answers.push(await said(() => load('webgpu')));
     }
     navigator.gpu.requestAdapter = requestAdapter;
     return answers;
   },
   /** A tensor is larger than a texture or a buffer may be. What there was before stays. */
   async large(name: string) {
-    const backend = await loadBackend(name);
+    const backend = await load(name);
     const x = tensor([1, 2], { backend });
     const error = await said(() => zeros([2 ** 18, 2 ** 12], { backend }).data());
     return { error, before: await add(x, 1).array() };
@@ -254,16 +259,16 @@ export const faults = {
         ? null
         : getExtension.call(this, id as 'WEBGL_multi_draw');
     } as typeof getExtension;
-    answers.push(await said(() => loadBackend(name)));
+    answers.push(await said(() => load(name)));
     prototype.getExtension = getExtension;
     prototype.getShaderPrecisionFormat = () =>
       ({ precision: 10, rangeMin: 15, rangeMax: 15 }) as WebGLShaderPrecisionFormat;
-    answers.push(await said(() => loadBackend(name)));
+    answers.push(await said(() => load(name)));
     prototype.getShaderPrecisionFormat = getShaderPrecisionFormat;
     prototype.uniform1f = function (at, value) {
       uniform1f.call(this, at, Math.round(value * 1024) / 1024);
     };
-    answers.push(await said(() => loadBackend(name)));
+    answers.push(await said(() => load(name)));
     prototype.uniform1f = uniform1f;
     return answers;
   },
@@ -271,7 +276,7 @@ export const faults = {
 
 /** Results are kept apart although kernels and textures are used again, also where a kernel reads its own last result. */
 export async function reuse(name: string) {
-  const backend = await loadBackend(name);
+  const backend = await load(name);
   const powers: Tensor[] = [ones([5], { backend })];
   for (let i = 0; i < 20; i++) powers.push(mul(powers[i], 2));
   const last = scope(() => {
@@ -285,7 +290,9 @@ export async function reuse(name: string) {
   };
 }
 
-export { backends };
+export async function available() {
+  return backends({ gpu: await import('gpu.js') });
+}
 
 async function said(run: () => unknown): Promise<string> {
   try {
