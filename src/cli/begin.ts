@@ -10,7 +10,7 @@ import {
   readConfig,
   TrainingRun,
 } from '../runs/index.js';
-import { FolderStorage, readWhole } from '../runs/node-storage.js';
+import { FolderStorage, readWhole } from '../runs/node/folder-storage.js';
 import { type CommonOptions, type Context, openContext } from './context.js';
 
 const MOST_CONFIG_BYTES = 1_000_000;

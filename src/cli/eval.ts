@@ -1,7 +1,7 @@
 /** `memgrad eval`: how well a saved run answers. */
 import type { Command } from 'commander';
 import { loadRun } from '../runs/index.js';
-import { FolderStorage } from '../runs/node-storage.js';
+import { FolderStorage } from '../runs/node/folder-storage.js';
 import { type CommonOptions, commonOptions, openContext } from './context.js';
 import { count } from './format.js';
 import { whole } from './parsers.js';

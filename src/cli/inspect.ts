@@ -1,8 +1,8 @@
 /** `memgrad inspect`: what is in a safetensors file. */
 import type { Command } from 'commander';
-import { readWhole } from '../runs/node-storage.js';
-import { convert } from '../runs/safetensors.js';
-import { type Entry, readHeader } from '../runs/safetensors-header.js';
+import { readWhole } from '../runs/node/folder-storage.js';
+import { type Entry, readHeader } from '../safetensors/header.js';
+import { convert } from '../safetensors/index.js';
 import { type CommonOptions, commonOptions, openContext } from './context.js';
 import { fit, plural, printable, wrap } from './format.js';
 

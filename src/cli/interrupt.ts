@@ -1,7 +1,7 @@
 /** What ends a command early: a signal, or an output that nobody takes any more. The step that is being taken is finished, and what there is is saved. */
 import { constants } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { explain } from '../runs/explained.js';
+import { explain } from '../runs/node/explained.js';
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 type Signal = (typeof signals)[number];

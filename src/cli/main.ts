@@ -1,8 +1,8 @@
 /** The command `memgrad`. */
 import { Command, CommanderError } from 'commander';
 import { MemgradError } from '../errors.js';
-import { explain } from '../runs/explained.js';
 import { MEMGRAD_VERSION } from '../runs/index.js';
+import { explain } from '../runs/node/explained.js';
 import { addDemo } from './demo.js';
 import { addEval } from './eval.js';
 import { addExplain } from './explain.js';

@@ -4,7 +4,7 @@ import type { BackendName } from '../backends/index.js';
 import { MemgradError } from '../errors.js';
 import { type ParityRow, parseFixture, runFixture } from '../parity/index.js';
 import { MOST_BYTES } from '../parity/json.js';
-import { readWhole } from '../runs/node-storage.js';
+import { readWhole } from '../runs/node/folder-storage.js';
 import { type CommonOptions, type Context, commonOptions, openContext } from './context.js';
 import { fit, plural, printable, wrap } from './format.js';
 import * as read from './parsers.js';

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { Key } from '../autograd/index.js';
 import { generate, type SamplingOptions } from '../models/index.js';
 import { loadRun } from '../runs/index.js';
-import { FolderStorage } from '../runs/node-storage.js';
+import { FolderStorage } from '../runs/node/folder-storage.js';
 import { IGNORED } from '../tasks/index.js';
 import { type CommonOptions, commonOptions, openContext } from './context.js';
 import { fit } from './format.js';

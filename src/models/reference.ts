@@ -1,6 +1,7 @@
 /** Parameters by the names of the published RMT code (LM-RMT, PyTorch). */
 import { scope, tensor } from '../autograd/index.js';
 import { describe, MemgradError, requireThat } from '../errors.js';
+import { decodeSafetensors } from '../safetensors/index.js';
 import { type HostArray, readArrays } from './arrays.js';
 import { Module } from './module.js';
 import { isHostArray } from './saved-state.js';
@@ -14,8 +15,9 @@ export interface ReferenceTensor {
 /** Reference tensors by their names, as in a PyTorch state dict. */
 export type ReferenceState = Readonly<Record<string, ReferenceTensor>>;
 
-/** What `loadReference` takes: such tensors in a record or a Map, or the file that `decodeSafetensors` returns. */
+/** What `loadReference` takes: such tensors in a record or a Map, the bytes of a safetensors file, or what `decodeSafetensors` returns. */
 export type ReferenceSource =
+  | Uint8Array
   | ReferenceState
   | ReadonlyMap<string, ReferenceTensor>
   | { readonly tensors: ReadonlyMap<string, ReferenceTensor> };
@@ -105,8 +107,8 @@ export async function saveReference(model: Module): Promise<Record<string, HostA
 }
 
 /**
- * Gives `model` the parameters of a reference checkpoint: a state dict, or a decoded safetensors
- * file. All names may begin with `module.`, as PyTorch's DataParallel has them. Shapes may differ by
+ * Gives `model` the parameters of a reference checkpoint: a state dict, or a safetensors
+ * file, decoded or not. All names may begin with `module.`, as PyTorch's DataParallel has them. Shapes may differ by
  * axes of length 1. A tied weight may stand there twice if both are equal. Throws `MemgradError`,
  * before anything is changed, when a parameter is missing, has another size, or is left over.
  */
@@ -161,14 +163,13 @@ export function loadReference(model: Module, source: ReferenceSource): void {
 
 /** The tensors of `source` by name, without the prefix `module.` if all have it. */
 function stateOf(source: ReferenceSource): Record<string, ReferenceTensor> {
-  if (ArrayBuffer.isView(source) || source instanceof ArrayBuffer) {
-    throw new MemgradError(
-      'loadReference: expected tensors by name, got bytes; pass decodeSafetensors(bytes) of memgrad/runs.',
-    );
-  }
   const isObject = typeof source === 'object' && source !== null;
-  requireThat(isObject, 'loadReference: the checkpoint', 'a record of tensors', source);
-  const tensors = 'tensors' in source && source.tensors instanceof Map ? source.tensors : source;
+  requireThat(isObject, 'loadReference: the checkpoint', 'a record of tensors or a file', source);
+  const file =
+    ArrayBuffer.isView(source) || source instanceof ArrayBuffer
+      ? decodeSafetensors(source as Uint8Array)
+      : source;
+  const tensors = 'tensors' in file && file.tensors instanceof Map ? file.tensors : file;
   const entries: [string, ReferenceTensor][] =
     tensors instanceof Map ? [...tensors] : Object.entries(tensors);
   const prefix = entries.every(([name]) => name.startsWith('module.')) ? 'module.'.length : 0;

@@ -1,6 +1,5 @@
 /** Fixtures: what the published code computed, as files from anywhere hold it. Nothing in them is trusted. */
 import { describe, MemgradError } from '../errors.js';
-import { requireBytes } from '../runs/bytes.js';
 import {
   type Check,
   dictionary,
@@ -16,6 +15,7 @@ import {
   whole,
 } from '../runs/check.js';
 import { limits } from '../runs/config.js';
+import { requireBytes } from '../safetensors/bytes.js';
 import { readJson } from './json.js';
 
 /** Numbers with a shape, time-major. */

@@ -1,6 +1,6 @@
 /** A run as one file, to download and to upload: a tar archive, which every system can unpack. */
 import { describe, MemgradError } from '../errors.js';
-import { requireBytes } from './bytes.js';
+import { requireBytes } from '../safetensors/bytes.js';
 import { CONFIG_FILE, METRICS_FILE, stepOf } from './files.js';
 import type { RunStorage } from './storage.js';
 import { BLOCK, padded, refuseArchive, tarEntries, tarHeader } from './tar.js';

@@ -2,6 +2,7 @@
 import { type Parameter, scope, type Tensor, tensor } from '../autograd/index.js';
 import { MemgradError, NotFinite } from '../errors.js';
 import { readArrays } from '../models/index.js';
+import { decodeSafetensors, encodeSafetensors, type StoredTensor } from '../safetensors/index.js';
 import { type Named, namedCarry, restoredCarry, type TrainOptions } from '../training/index.js';
 import { leastParameters, RUN_VERSION, type RunConfig } from './config.js';
 import {
@@ -17,7 +18,6 @@ import {
   wholeCheckpoints,
   writeJson,
 } from './files.js';
-import { decodeSafetensors, encodeSafetensors, type StoredTensor } from './safetensors.js';
 import type { RunStorage } from './storage.js';
 
 /** What is told of a training besides what it holds itself. */

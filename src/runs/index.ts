@@ -3,6 +3,16 @@
  *
  * @module memgrad/runs
  */
+
+export {
+  decodeSafetensors,
+  type EncodeOptions,
+  encodeSafetensors,
+  type SafetensorsFile,
+  type StoredDType,
+  type StoredTensor,
+  type UnreadableTensor,
+} from '../safetensors/index.js';
 export { type OwnBytes, packRun, unpackRun } from './archive.js';
 export { OriginStorage } from './browser-storage.js';
 export { buildModel, buildTask, buildTraining } from './build.js';
@@ -34,15 +44,6 @@ export {
 export { MemoryStorage } from './memory-storage.js';
 export { type Metrics, readMetrics } from './metrics.js';
 export { type LoadOptions, loadRun, type Run } from './run.js';
-export {
-  decodeSafetensors,
-  type EncodeOptions,
-  encodeSafetensors,
-  type SafetensorsFile,
-  type StoredDType,
-  type StoredTensor,
-  type UnreadableTensor,
-} from './safetensors.js';
 export type { RunLock, RunStorage } from './storage.js';
 export { type ResumeOptions, TrainingRun, type TrainingRunOptions } from './training-run.js';
 export { MEMGRAD_VERSION } from './version.js';

@@ -39,7 +39,11 @@ test('inspect shows 130,000 tensors, one of them of a thousand axes', () =>
 
 test('inspect lists what it cannot convert, and shows the others', async () => {
   const shown = async (name: string, ...args: string[]) => {
-    const ended = await memgrad(['inspect', `tests/runs/st/${name}.safetensors`, ...args]);
+    const ended = await memgrad([
+      'inspect',
+      `tests/safetensors/files/${name}.safetensors`,
+      ...args,
+    ]);
     assert.is(ended.code, 0, ended.stderr);
     return ended.stdout;
   };
@@ -151,7 +155,10 @@ function thrown(call: () => unknown): string {
 }
 
 test('a file that cannot be inspected is told in one line', async () => {
-  assert.match(refused(await memgrad(['inspect', 'tests/runs/st/x_hole.safetensors'])), 'a hole');
+  assert.match(
+    refused(await memgrad(['inspect', 'tests/safetensors/files/x_hole.safetensors'])),
+    'a hole',
+  );
 });
 
 test.run();

@@ -27,7 +27,7 @@ import {
   type RunStorage,
   TrainingRun,
 } from '../../src/runs/index.js';
-import { FolderStorage } from '../../src/runs/node-storage.js';
+import { FolderStorage } from '../../src/runs/node/folder-storage.js';
 import { isKilled, MemoryStorage, Mortal } from '../runs/helpers.js';
 import { events, inFolder, memgrad, refused } from './spawn.js';
 

@@ -281,7 +281,7 @@ test('modules that hold each other are listed once', () => {
   assert.equal(Object.keys(parent.parameters()), ['child.layer.weight'], 'after a refusal too');
 });
 
-test('loadReference takes a record, a Map, a decoded file, and the prefix module.', async () => {
+test('loadReference takes a record, a Map, a file, decoded or not, and the prefix module.', async () => {
   const paper = { ...config, ...presets.paper, dropout: 0 };
   const make = (seed: number) => createModel('rmt', paper, seed);
   const state = await saveReference(make(1));
@@ -291,6 +291,7 @@ test('loadReference takes a record, a Map, a decoded file, and the prefix module
   const expected = await make(1).memory.array();
   for (const source of [
     state,
+    bytes,
     decoded,
     decoded.tensors,
     Object.fromEntries(decoded.tensors),
@@ -301,7 +302,8 @@ test('loadReference takes a record, a Map, a decoded file, and the prefix module
     loadReference(model, source);
     assert.equal(await model.memory.array(), expected);
   }
-  refused(() => loadReference(make(2), bytes as never), /got bytes; pass decodeSafetensors/);
+  refused(() => loadReference(make(2), bytes.buffer as never), /pass new Uint8Array\(buffer\)/);
+  refused(() => loadReference(make(2), bytes.slice(0, 100)), /safetensors/);
   const some = Object.fromEntries([...prefixed.slice(1), Object.entries(state)[0]]);
   refused(() => loadReference(make(2), some), /has no '/);
   const big = { ...state, mem_tokens: { shape: [2, 16], data: new BigInt64Array(32) } };

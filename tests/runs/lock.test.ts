@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { TrainingRun } from '../../src/runs/index.js';
-import { FolderStorage } from '../../src/runs/node-storage.js';
+import { FolderStorage } from '../../src/runs/node/folder-storage.js';
 import { configOf, failure, inFolder, train } from './helpers.js';
 
 const test = suite('lock');

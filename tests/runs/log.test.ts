@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { METRICS_FILE, readMetrics, TrainingRun } from '../../src/runs/index.js';
-import { FolderStorage } from '../../src/runs/node-storage.js';
+import { FolderStorage } from '../../src/runs/node/folder-storage.js';
 import {
   configOf,
   contents,

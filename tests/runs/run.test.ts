@@ -6,7 +6,6 @@ import * as assert from 'uvu/assert';
 import { memoryReport } from '../../src/autograd/index.js';
 import { MemgradError } from '../../src/errors.js';
 import { modelNames } from '../../src/models/index.js';
-import { explained } from '../../src/runs/explained.js';
 import {
   CONFIG_FILE,
   checkpointFile,
@@ -17,7 +16,8 @@ import {
   type StoredTensor,
   TrainingRun,
 } from '../../src/runs/index.js';
-import { FolderStorage } from '../../src/runs/node-storage.js';
+import { explained } from '../../src/runs/node/explained.js';
+import { FolderStorage } from '../../src/runs/node/folder-storage.js';
 import {
   configOf,
   contents,

@@ -5,7 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { memoryReport } from '../../src/autograd/index.js';
 import { METRICS_FILE, TrainingRun } from '../../src/runs/index.js';
-import { FolderStorage } from '../../src/runs/node-storage.js';
+import { FolderStorage } from '../../src/runs/node/folder-storage.js';
 import { configOf, inFolder } from './helpers.js';
 
 const test = suite('soak');

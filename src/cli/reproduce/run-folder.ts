@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MemgradError } from '../../errors.js';
-import { FolderStorage } from '../../runs/node-storage.js';
+import { FolderStorage } from '../../runs/node/folder-storage.js';
 import { type Measured, otherRun, type RunOptions } from './measured.js';
 import { runTask } from './task-run.js';
 import { runText } from './text-run.js';

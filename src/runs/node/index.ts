@@ -4,4 +4,4 @@
  *
  * @module memgrad/runs/node
  */
-export { FolderStorage } from '../node-storage.js';
+export { FolderStorage } from './folder-storage.js';

@@ -6,7 +6,7 @@ import {
   decodeSafetensors,
   encodeSafetensors,
   type StoredTensor,
-} from '../../src/runs/safetensors.js';
+} from '../../src/safetensors/index.js';
 
 const test = suite('safetensors');
 

@@ -12,9 +12,9 @@ import {
 import { link, readdir, rename, unlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { MemgradError } from '../errors.js';
+import { MemgradError } from '../../errors.js';
+import type { RunLock } from '../storage.js';
 import { explained } from './explained.js';
-import type { RunLock } from './storage.js';
 
 /** The file that names the process which trains in a folder. */
 export const LOCK_FILE = 'process.lock';

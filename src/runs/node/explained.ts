@@ -1,5 +1,5 @@
 /** What the file system refuses, in sentences. For Node alone. */
-import { MemgradError } from '../errors.js';
+import { MemgradError } from '../../errors.js';
 
 const noPermission =
   'permission was denied; choose a folder that you may write to, or change its permissions';

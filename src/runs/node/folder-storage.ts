@@ -14,11 +14,11 @@ import {
   stat,
 } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { MemgradError } from '../errors.js';
+import { MemgradError } from '../../errors.js';
+import { CONFIG_FILE, requireEmpty } from '../files.js';
+import type { RunLock, RunStorage } from '../storage.js';
 import { explained } from './explained.js';
-import { CONFIG_FILE, requireEmpty } from './files.js';
 import { isLock, lockFolder } from './folder-lock.js';
-import type { RunLock, RunStorage } from './storage.js';
 
 const { O_RDWR, O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK = 0 } = constants;
 /** As 'w', without waiting where a pipe is in the way. */

@@ -10,7 +10,7 @@ const test = suite('safetensors dtypes');
 
 /** A file that safetensors 0.8.0 for Python wrote; those that begin with x_ were changed by hand. */
 function stored(name: string): Uint8Array {
-  return readFileSync(`tests/runs/st/${name}.safetensors`);
+  return readFileSync(`tests/safetensors/files/${name}.safetensors`);
 }
 
 function fileOf(header: string, data: Uint8Array = new Uint8Array()): Uint8Array {

@@ -4,8 +4,8 @@
  */
 import { MemgradError } from '../errors.js';
 import { requireBytes } from './bytes.js';
+import { formats, readable } from './dtypes.js';
 import { cut, JsonScanner } from './json-scanner.js';
-import { formats, readable } from './stored-dtypes.js';
 
 /** A tensor as the header describes it. */
 export interface Entry {

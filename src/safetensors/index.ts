@@ -2,6 +2,16 @@
 import { describe, MemgradError } from '../errors.js';
 import { checkOptions, type OptionNames } from '../options.js';
 import { isA } from './bytes.js';
+import {
+  bytesOf,
+  copyElements,
+  dtypeOf,
+  formats,
+  readable,
+  type StoredData,
+  type StoredDType,
+  written,
+} from './dtypes.js';
 import { half } from './half.js';
 import {
   checkDescription,
@@ -14,19 +24,9 @@ import {
   readHeader,
   refuseMetadata,
   requireCount,
-} from './safetensors-header.js';
-import {
-  bytesOf,
-  copyElements,
-  dtypeOf,
-  formats,
-  readable,
-  type StoredData,
-  type StoredDType,
-  written,
-} from './stored-dtypes.js';
+} from './header.js';
 
-export type { StoredDType } from './stored-dtypes.js';
+export type { StoredDType } from './dtypes.js';
 
 /** One tensor in memory: `data` has as many elements as the product of `shape`, in row-major order. */
 export interface StoredTensor {

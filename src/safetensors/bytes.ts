@@ -1,0 +1,18 @@
+/** What is asked of bytes from outside. */
+import { describe, MemgradError } from '../errors.js';
+
+/** Whether `value` has `kind` as its class, such as Uint8Array. One of another realm (a frame, a test runner) counts. */
+export function isA(kind: string, value: unknown): boolean {
+  return Object.prototype.toString.call(value) === `[object ${kind}]`;
+}
+
+/** Throws `MemgradError` unless `bytes` is a Uint8Array. */
+export function requireBytes(where: string, bytes: unknown): asserts bytes is Uint8Array {
+  if (isA('Uint8Array', bytes)) return;
+  const advice = isA('ArrayBuffer', bytes)
+    ? 'pass new Uint8Array(buffer)'
+    : 'pass the bytes of the file';
+  throw new MemgradError(
+    `${where}: expected bytes as a Uint8Array, got ${describe(bytes)}; ${advice}.`,
+  );
+}
