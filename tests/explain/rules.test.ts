@@ -193,6 +193,7 @@ const valuesOf = (at: Call[1]) =>
 
 function close(came: readonly number[], expected: readonly number[], what: string, error = 1e-12) {
   const off = (value: number, wanted: number) =>
+    !Object.is(value, wanted) &&
     !(Math.abs(value - wanted) <= error * Math.max(1, Math.abs(wanted)));
   if (came.length === expected.length && !came.some((value, i) => off(value, expected[i]))) return;
   throw new Error(`${what}: ${came} where ${expected} was expected`);
