@@ -16,7 +16,7 @@ export interface BackendOptions {
 }
 
 const loaders = {
-  wasm: async (options: BackendOptions): Promise<Backend> => createWasmBackend(options),
+  wasm: async ({ threads }: BackendOptions): Promise<Backend> => createWasmBackend({ threads }),
   // Loaded only when asked for: it builds functions from text, which a strict content-security policy forbids.
   cpu: async (): Promise<Backend> => (await import('./cpu/index.js')).createCpuBackend(),
   // As cpu; and gpu.js is large.
