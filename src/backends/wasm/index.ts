@@ -30,7 +30,7 @@ import { Heap } from './heap.js';
 import type { Kernels, WasmBuffer } from './kernels.js';
 import { compile } from './module.js';
 import { Plan } from './plan.js';
-import { type Run, Threads, whyNoThreads } from './threads.js';
+import type { Run, Threads } from './threads.js';
 
 /** Kernels by the number that the compiled code knows them by. */
 const unaryNumbers: Record<UnaryKernel, number> = {
@@ -71,12 +71,12 @@ class Wasm implements WasmBackend {
   readonly #kernels: Kernels;
   readonly #plan: Plan;
   readonly #mostThreads: number;
-  readonly #threads: Threads | undefined;
   readonly #run: Run;
+  #threads: Threads | undefined;
   readonly fused: Partial<FusedKernels>;
 
   constructor(threads: number, maximumBytes?: number, compiled?: WebAssembly.Module) {
-    const shared = threads > 1;
+    const shared = threads > 1 && typeof SharedArrayBuffer !== 'undefined';
     const module = compiled ?? compile(shared);
     const heap = new Heap(maximumBytes, shared);
     const { exports } = new WebAssembly.Instance(module, { env: { memory: heap.memory } });
@@ -85,10 +85,22 @@ class Wasm implements WasmBackend {
     this.#heap = heap;
     this.#kernels = kernels;
     this.#plan = new Plan(heap);
-    this.#mostThreads = threads;
-    this.#threads = shared ? new Threads(threads - 1, module, kernels, heap, warn) : undefined;
-    this.#run = this.#threads?.run ?? ((kernel, _, numbers) => kernels[kernel](...numbers, 0, 1));
-    this.fused = fusedKernels(kernels, heap, this.#run, threads);
+    this.#mostThreads = shared ? threads : 1;
+    this.#run = (kernel, work, numbers) => {
+      if (this.#threads) this.#threads.run(kernel, work, numbers);
+      else kernels[kernel](...numbers, 0, 1);
+    };
+    this.fused = fusedKernels(kernels, heap, this.#run, this.#mostThreads);
+    // Loaded only when asked for: most apps compute on one thread.
+    if (threads > 1) {
+      import('./threads.js')
+        .then(({ Threads, whyNoThreads }) => {
+          const missing = whyNoThreads();
+          if (missing) warn(missing);
+          else this.#threads = new Threads(threads - 1, module, kernels, heap, warn);
+        })
+        .catch(warn);
+    }
   }
 
   close() {
@@ -364,9 +376,7 @@ export function createWasmBackend(options?: WasmOptions): WasmBackend {
       'wasm: a given module computes on one thread, since its memory is not shared; leave out module or threads.',
     );
   }
-  const missing = threads > 1 ? whyNoThreads() : undefined;
-  if (missing) warn(missing);
-  return new Wasm(missing ? 1 : threads, maximumBytes, module);
+  return new Wasm(threads, maximumBytes, module);
 }
 
 const MOST_THREADS = 64;
