@@ -13,39 +13,6 @@ export class NotFinite extends MemgradError {
   override name = 'NotFinite';
 }
 
-/** Throws `MemgradError` unless the option `name` of `where` is a whole number from `least` to `most`. */
-export function requireWhole(
-  where: string,
-  name: string,
-  value: number,
-  least = 1,
-  most = Infinity,
-): void {
-  if (Number.isSafeInteger(value) && value >= least && value <= most) return;
-  const expected = most === Infinity ? `>= ${least}` : `from ${least} to ${most}`;
-  throw new MemgradError(
-    `${where}: ${name} must be a whole number ${expected}, got ${describe(value)}.`,
-  );
-}
-
-/** Throws `MemgradError` unless the option `name` of `where` is left out, true or false. */
-export function requireFlag(where: string, name: string, value: unknown): void {
-  if (value === undefined || typeof value === 'boolean') return;
-  throw new MemgradError(`${where}: ${name} must be true or false, got ${describe(value)}.`);
-}
-
-/** Throws `MemgradError` unless `f`, which `where` calls, is a function. */
-export function requireFunction(where: string, f: unknown): void {
-  if (typeof f === 'function') return;
-  throw new MemgradError(`${where}: expected a function, got ${describe(f)}.`);
-}
-
-/** Throws `MemgradError` unless the argument `name` of `where` is a finite number. */
-export function requireNumber(where: string, name: string, value: unknown): void {
-  if (typeof value === 'number' && Number.isFinite(value)) return;
-  throw new MemgradError(`${where}: ${name} must be a finite number, got ${describe(value)}.`);
-}
-
 /**
  * A value that came from outside, for a message: short whatever it is, since data must not choose
  * the size of our messages.
@@ -67,20 +34,13 @@ function cut(text: string, end = ''): string {
   return text.length > 60 ? `${text.slice(0, 57)}...${end}` : text;
 }
 
-/** Throws `MemgradError` unless `fits`: `what` must be `expected`, and is `value`. */
-export function requireThat(fits: unknown, what: string, expected: string, value: unknown): void {
-  if (!fits) throw new MemgradError(`${what} must be ${expected}, got ${describe(value)}.`);
+/** Whether `value` is an array or a typed array. */
+export function isList(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && 'length' in value);
 }
 
-/** Throws `MemgradError` unless `tokens` is a list of whole numbers from 0 to `vocabulary` - 1. */
-export function requireTokens(
-  where: string,
-  tokens: ArrayLike<number>,
-  vocabulary = 2 ** 31,
-): void {
-  const isList = Array.isArray(tokens) || (ArrayBuffer.isView(tokens) && 'length' in tokens);
-  requireThat(isList, `${where}: tokens`, 'a list or typed array', tokens);
-  for (let i = 0; i < tokens.length; i++) {
-    requireWhole(where, 'a token', tokens[i], 0, vocabulary - 1);
-  }
+/** Whether `value` is a plain object, of whatever window. */
+export function isPlain(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

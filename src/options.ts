@@ -1,5 +1,5 @@
-/** Options of public functions: the one check that refuses an option that does not exist. */
-import { describe, MemgradError, requireThat } from './errors.js';
+/** The one check of what public functions are given, and of options that don't exist. */
+import { describe, isList, isPlain, MemgradError } from './errors.js';
 
 /** What a value must be, in words and as a test, and whether it must be given. */
 export type Kind = readonly [expected: string, fits: (value: never) => unknown, needed?: boolean];
@@ -27,38 +27,60 @@ export function checkOptions<T extends object>(
 /** Throws `MemgradError` for the first of `values` that isn't of its kind, or is needed and undefined. */
 export function checkValues(where: string, values: object, kinds: object): void {
   for (const [name, kind] of Object.entries(kinds) as [string, 1 | Kind][]) {
-    if (kind === 1) continue;
-    const [expected, fits, needed] = kind;
     const value = values[name as never];
-    if (value === undefined && !needed) continue;
-    requireThat(fits(value), `${where}: ${name}`, expected, value);
+    if (kind === 1 || (value === undefined && !kind[2])) continue;
+    check(`${where}: ${name}`, value, kind);
+  }
+}
+
+/** Throws `MemgradError` unless `value`, which the message calls `what`, is of `kind`. */
+export function check(what: string, value: unknown, [expected, fits]: Kind): void {
+  requireThat(fits(value as never), what, expected, value);
+}
+
+/** Throws `MemgradError` unless `fits`: `what` must be `expected`, and is `value`. */
+export function requireThat(fits: unknown, what: string, expected: string, value: unknown): void {
+  if (!fits) throw new MemgradError(`${what} must be ${expected}, got ${describe(value)}.`);
+}
+
+/** Throws `MemgradError` unless `tokens` is a list of whole numbers from 0 to `vocabulary` - 1. */
+export function requireTokens(
+  where: string,
+  tokens: ArrayLike<number>,
+  vocabulary = 2 ** 31,
+): void {
+  requireThat(isList(tokens), `${where}: tokens`, 'a list or typed array', tokens);
+  const kind = whole(0, vocabulary - 1);
+  const [, fits] = kind;
+  for (let i = 0; i < tokens.length; i++) {
+    if (!fits(tokens[i] as never)) check(`${where}: a token`, tokens[i], kind);
   }
 }
 
 /** Throws `MemgradError` unless `options` is undefined or an object whose names are all in `known`. */
 export function checkNames(where: string, options: unknown, known: object): void {
   if (options === undefined) return;
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    refuse(where, options, known);
-  }
-  for (const name in options) {
-    if (Object.hasOwn(known, name)) continue;
-    if (!isPlain(options)) refuse(where, options, known); // a tensor where options are expected
-    throw new MemgradError(
-      `${where}: there is no option ${describe(name)}; ${suggest(name, Object.keys(known))}.`,
-    );
-  }
-}
-
-function refuse(where: string, options: unknown, known: object): never {
+  const isObject = typeof options === 'object' && options !== null && !Array.isArray(options);
+  let unknown: string | undefined;
+  for (const name in options as object) if (!Object.hasOwn(known, name)) unknown ??= name;
+  if (isObject && unknown === undefined) return;
+  const names = Object.keys(known);
+  if (isObject && isPlain(options)) refuseName(where, 'option', unknown, names);
+  // Such as a tensor where options are expected.
   throw new MemgradError(
-    `${where}: expected an object of options (${Object.keys(known).join(', ')}), got ${describe(options)}.`,
+    `${where}: expected an object of options (${names.join(', ')}), got ${describe(options)}.`,
   );
 }
 
-function isPlain(value: object): boolean {
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
+/** Throws `MemgradError` since no `what` is called `name`: the message has the nearest of those in `known`. */
+export function refuseName(
+  where: string,
+  what: string,
+  name: unknown,
+  known: readonly string[],
+): never {
+  const shown = describe(name);
+  throw new MemgradError(`${where}: there is no ${what} ${shown}; ${suggest(shown, known)}.`);
 }
 
 /** For the end of a message: `did you mean 'learningRate'? The options are ...`, without the question where nothing is near. */
@@ -124,6 +146,9 @@ export const whole = (least = 1, most = Infinity): Kind => [
   (value: number) => Number.isSafeInteger(value) && value >= least && value <= most,
 ];
 
+/** A finite number. */
+export const finite: Kind = ['a finite number', Number.isFinite];
+
 /** A finite number >= 0, and less than `below`. */
 export const positive = (below = Infinity): Kind => [
   below === Infinity ? 'a finite number >= 0' : `a number in [0, ${below})`,
@@ -132,7 +157,7 @@ export const positive = (below = Infinity): Kind => [
 
 /** One of `choices`. */
 export const oneOf = (choices: readonly unknown[]): Kind => [
-  choices.join(' or '),
+  `one of ${choices.join(', ')}`,
   (value) => choices.includes(value),
 ];
 

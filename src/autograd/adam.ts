@@ -1,6 +1,7 @@
 /** What optimisers compute: the norm of gradients, and the step of Adam. */
 import type { AdamSpec } from '../backends/backend.js';
-import { MemgradError, requireNumber } from '../errors.js';
+import { MemgradError } from '../errors.js';
+import { check, finite } from '../options.js';
 import { greater, less, where } from './comparison.js';
 import { abs, add, div, mul, sqrt, square, sub } from './elementwise.js';
 import { commonBackend, refuseExtra, requireFloat, results } from './operation.js';
@@ -68,7 +69,7 @@ export function adamStep(
   const numbers = (spec ?? {}) as AdamSpec;
   const { beta1, beta2, rate, root, epsilon, gradientScale, decay, shrink } = numbers;
   for (const number of [beta1, beta2, rate, root, epsilon, gradientScale, decay, shrink]) {
-    requireNumber('adam', 'each number', number);
+    check('adam: each number', number, finite);
   }
   const buffers = (tensors: readonly Tensor[]) => tensors.map(({ buffer }) => buffer);
   const made = allocating(() =>

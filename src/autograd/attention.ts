@@ -1,9 +1,9 @@
 /** Scaled dot-product attention. */
 import type { AttentionInputs, AttentionSpec } from '../backends/backend.js';
 import { sizeOf } from '../backends/layout.js';
-import { describe, MemgradError } from '../errors.js';
-import { checkOptions, type OptionNames } from '../options.js';
-import { dropout, requireRate } from './dropout.js';
+import { MemgradError } from '../errors.js';
+import { checkOptions, needed, type OptionNames, whole } from '../options.js';
+import { dropout, rateKind } from './dropout.js';
 import { add } from './elementwise.js';
 import { definitionGradients } from './fused.js';
 import { sparseMatmul } from './matmul.js';
@@ -19,7 +19,7 @@ import {
   results,
   run,
 } from './operation.js';
-import { type Key, requireKey } from './random.js';
+import { isKey, type Key } from './random.js';
 import { reshape, transpose } from './shape.js';
 import { allocating } from './storage.js';
 import { isRecording } from './tape.js';
@@ -49,15 +49,20 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options?: AttentionOp
   checkOptions('attention', options, optionNames);
   const { heads, mask, bias, dropout } = options ?? {};
   if (dropout !== undefined) {
-    checkOptions('attention: dropout', dropout, { rate: 1, key: 1 });
-    requireRate('attention: dropout', dropout.rate);
-    requireKey('attention: dropout', dropout.key);
+    checkOptions('attention: dropout', dropout, dropoutKinds);
   }
   const inputs = [q, k, v, mask, bias].filter((input) => input !== undefined);
   return run(attentionOperation, inputs, { heads, masked: mask !== undefined, dropout });
 }
 
-const optionNames: OptionNames<AttentionOptions> = { heads: 1, mask: 1, bias: 1, dropout: 1 };
+const dropoutKinds = { rate: needed(rateKind), key: needed(isKey) };
+
+const optionNames: OptionNames<AttentionOptions> = {
+  heads: whole(),
+  mask: 1,
+  bias: 1,
+  dropout: 1,
+};
 
 interface Attributes {
   heads: number | undefined;
@@ -81,9 +86,9 @@ const attentionOperation: Operation<Attributes> = {
         `attention: q ${showShape(q.shape)}, k ${showShape(k.shape)} and v ${showShape(v.shape)} do not fit, expected [..., queries, d], [..., keys, d] and [..., keys, e].`,
       );
     }
-    if (!Number.isInteger(heads) || heads < 1 || width % heads || valueWidth % heads) {
+    if (width % heads || valueWidth % heads) {
       throw new MemgradError(
-        `attention: ${describe(heads)} heads do not divide the last axes, ${width} of q and k and ${valueWidth} of v.`,
+        `attention: ${heads} heads do not divide the last axes, ${width} of q and k and ${valueWidth} of v.`,
       );
     }
     if (width === 0) {

@@ -1,10 +1,10 @@
 /** Dropout. */
-import { describe, MemgradError } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { MemgradError } from '../errors.js';
+import { check, checkOptions, positive } from '../options.js';
 import { greaterEqual, where } from './comparison.js';
 import { add, mul } from './elementwise.js';
 import { commonDtype, type Operation, requireFloat, requireTensors, run } from './operation.js';
-import { type Key, requireKey, uniform } from './random.js';
+import { isKey, type Key, uniform } from './random.js';
 import { sameShape, showShape, type Tensor } from './tensor.js';
 
 /** Options of `dropout`. */
@@ -20,8 +20,8 @@ export interface DropoutOptions {
  */
 export function dropout(x: Tensor, rate: number, key: Key, options?: DropoutOptions): Tensor {
   requireFloat('dropout', x);
-  requireRate('dropout', rate);
-  requireKey('dropout', key);
+  check('dropout: rate', rate, rateKind);
+  check('dropout: key', key, isKey);
   checkOptions('dropout', options, { residual: 1 });
   const residual = options?.residual;
   if (residual) requireTensors('dropout', residual);
@@ -34,11 +34,8 @@ export function dropout(x: Tensor, rate: number, key: Key, options?: DropoutOpti
   return run(dropoutOperation, residual ? [x, residual] : [x], { rate, key });
 }
 
-/** Throws unless `rate` is a number in [0, 1). */
-export function requireRate(name: string, rate: number): void {
-  if (typeof rate === 'number' && rate >= 0 && rate < 1) return;
-  throw new MemgradError(`${name}: the rate must lie in [0, 1), got ${describe(rate)}.`);
-}
+/** What a rate must be. */
+export const rateKind = positive(1);
 
 const dropoutOperation: Operation<{ rate: number; key: Key }> = {
   name: 'dropout',

@@ -1,6 +1,6 @@
 /** Gradients held against central differences. */
-import { MemgradError, requireFunction, requireNumber, requireWhole } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { MemgradError } from '../errors.js';
+import { callable, check, checkOptions, finite, whole } from '../options.js';
 import { cast } from './comparison.js';
 import { place } from './create.js';
 import { add, mul } from './elementwise.js';
@@ -43,10 +43,10 @@ export async function checkGradients(
 ): Promise<GradientCheck> {
   checkOptions('checkGradients', options, { order: 1, epsilon: 1, tolerance: 1 });
   const { order = 2, epsilon = 1e-5, tolerance = 1e-6 } = options ?? {};
-  requireWhole('checkGradients', 'order', order, 1, 2);
-  requireNumber('checkGradients', 'epsilon', epsilon);
-  requireNumber('checkGradients', 'tolerance', tolerance);
-  requireFunction('checkGradients', f);
+  check('checkGradients: order', order, whole(1, 2));
+  check('checkGradients: epsilon', epsilon, finite);
+  check('checkGradients: tolerance', tolerance, finite);
+  check('checkGradients: f', f, callable);
   if (!Array.isArray(inputs) || inputs.length === 0) {
     throw new MemgradError(
       'checkGradients: got no inputs, expected a list of at least one tensor.',

@@ -1,5 +1,5 @@
 /** The same values as another tensor: with the gradient, and without it. */
-import { requireFunction } from '../errors.js';
+import { callable, check } from '../options.js';
 import { type Operation, requireTensors, run, sameValues } from './operation.js';
 import { withRecorders } from './tape.js';
 import type { Tensor } from './tensor.js';
@@ -36,6 +36,6 @@ const tapOperation: Operation<{ see: (gradient: Tensor) => void }> = {
 
 /** As `identity`; in the backward pass `see` gets the gradient on its way. It is freed afterwards: compute from it what is to be kept. */
 export function tapGradient(x: Tensor, see: (gradient: Tensor) => void): Tensor {
-  requireFunction('tapGradient', see);
+  check('tapGradient: see', see, callable);
   return run(tapOperation, [x], { see });
 }

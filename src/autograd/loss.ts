@@ -1,6 +1,6 @@
 /** Losses. */
-import { describe, MemgradError } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { MemgradError } from '../errors.js';
+import { checkOptions, oneOf, whole } from '../options.js';
 import { cast, greaterEqual, less, notEqual, where } from './comparison.js';
 import { arange } from './create.js';
 import { add, div, exp, maximum, mul, sub } from './elementwise.js';
@@ -20,6 +20,11 @@ export interface CrossEntropyOptions {
   reduction?: 'mean' | 'sum' | 'none';
 }
 
+const optionKinds = {
+  ignoreIndex: whole(-Infinity),
+  reduction: oneOf(['mean', 'sum', 'none']),
+};
+
 /**
  * Cross-entropy in nats of `logits` [..., classes] against `targets` (int32 [...]). Throws when
  * the shapes don't match, and for a target outside the classes on backends that can see it.
@@ -29,20 +34,10 @@ export function crossEntropy(
   targets: Tensor,
   options?: CrossEntropyOptions,
 ): Tensor {
-  checkOptions('crossEntropy', options, { ignoreIndex: 1, reduction: 1 });
+  checkOptions('crossEntropy', options, optionKinds);
   const { ignoreIndex = -100, reduction = 'mean' } = options ?? {};
   requireFloat('crossEntropy', logits);
   requireInt('crossEntropy', 'the targets', targets);
-  if (!['mean', 'sum', 'none'].includes(reduction)) {
-    throw new MemgradError(
-      `crossEntropy: the reduction ${describe(reduction)} is not known; choose mean, sum or none.`,
-    );
-  }
-  if (!Number.isInteger(ignoreIndex)) {
-    throw new MemgradError(
-      `crossEntropy: ignoreIndex must be a whole number, got ${describe(ignoreIndex)}; targets are int32.`,
-    );
-  }
   if (!sameShape(logits.shape.slice(0, -1), targets.shape) || logits.rank === 0) {
     throw new MemgradError(
       `crossEntropy: logits ${showShape(logits.shape)} need targets of shape ${showShape(logits.shape.slice(0, -1))}, got ${showShape(targets.shape)}.`,

@@ -1,8 +1,8 @@
 /** Matrix products. */
 
 import { sizeOf, stridesOf } from '../backends/layout.js';
-import { describe, MemgradError, requireFlag } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { MemgradError } from '../errors.js';
+import { checkOptions, flag, oneOf } from '../options.js';
 import { add, relu, reluGradient } from './elementwise.js';
 import {
   broadcastShapes,
@@ -24,7 +24,7 @@ export interface MatmulOptions {
   transposeB?: boolean;
 }
 
-const matmulOptions = { transposeA: 1, transposeB: 1 } as const;
+const matmulOptions = { transposeA: flag, transposeB: flag };
 
 /** Which zeros a product doesn't read the other side beside: those of `a`, or of the gradient of its result. */
 type Skip = 'left' | 'gradient' | undefined;
@@ -73,8 +73,6 @@ const matmulOperation: Operation<Required<MatmulOptions> & { skip: Skip }> = {
  */
 export function matmul(a: Tensor, b: Tensor, options?: MatmulOptions): Tensor {
   checkOptions('matmul', options, matmulOptions);
-  requireFlag('matmul', 'transposeA', options?.transposeA);
-  requireFlag('matmul', 'transposeB', options?.transposeB);
   return sparseMatmul(a, b, undefined, options);
 }
 
@@ -153,19 +151,16 @@ export interface LinearOptions {
   activation?: 'relu';
 }
 
+const linearOptions = { activation: oneOf(['relu']) };
+
 /** x W^T + b for `x` [..., in], `weight` [out, in] and `bias` [out], as PyTorch's `linear`: [..., out]. */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor, options?: LinearOptions): Tensor {
-  checkOptions('linear', options, { activation: 1 });
+  checkOptions('linear', options, linearOptions);
   const activation = options?.activation;
   requireTensors('linear', x, weight);
   if (weight.rank !== 2 || x.shape[x.rank - 1] !== weight.shape[1]) {
     throw new MemgradError(
       `linear: x ${showShape(x.shape)} and weight ${showShape(weight.shape)} do not fit, expected [..., in] and [out, in].`,
-    );
-  }
-  if (activation !== undefined && activation !== 'relu') {
-    throw new MemgradError(
-      `linear: the activation ${describe(activation)} is not known; choose relu, or apply another function to the result.`,
     );
   }
   if (!bias) {

@@ -1,7 +1,7 @@
 /** Nested arrays as flat ones. */
 import type { DType, TypedArray } from '../backends/backend.js';
 import { sizeOf } from '../backends/layout.js';
-import { describe, MemgradError } from '../errors.js';
+import { describe, isList, MemgradError } from '../errors.js';
 import { allocating } from './storage.js';
 import { showShape } from './tensor.js';
 
@@ -76,8 +76,4 @@ export function requireWhole(
       `${name}: int32 holds whole numbers from -2^31 to 2^31 - 1, got ${values[i]}; ${advice}.`,
     );
   }
-}
-
-function isList(value: unknown): value is ArrayLike<unknown> {
-  return Array.isArray(value) || (ArrayBuffer.isView(value) && 'length' in value);
 }

@@ -1,5 +1,5 @@
 /** Reading values out by name while a function runs: attention weights, memory, hidden rows. */
-import { requireFunction } from '../errors.js';
+import { callable, check } from '../options.js';
 import { stopGradient } from './identity.js';
 import { at, currentPlace } from './place.js';
 import { refusePromise } from './scope.js';
@@ -44,8 +44,8 @@ export function observe<T>(
   f: () => T,
   wanted: (name: string) => boolean = () => true,
 ): Observation<T> {
-  requireFunction('observe', f);
-  requireFunction('observe', wanted);
+  check('observe: f', f, callable);
+  check('observe: wanted', wanted, callable);
   const outer = observer;
   const seen = new Map<string, Tensor>();
   observer = { wanted, seen, owner: scopes.at(-1) };

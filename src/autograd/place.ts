@@ -1,6 +1,6 @@
 /** Where in a computation an operation runs, by the names that `within` opened; kept only while somebody looks. */
 
-import { requireFunction } from '../errors.js';
+import { callable, check } from '../options.js';
 
 let place: string | undefined;
 
@@ -22,6 +22,6 @@ export function at<T>(start: string | undefined, f: () => T): T {
 
 /** Runs `f`; what it reports, and where its operations run, is called `name.` and then its own name. */
 export function within<T>(name: string, f: () => T): T {
-  requireFunction('within', f);
+  check('within: f', f, callable);
   return place === undefined ? f() : at(`${place}${name}.`, f);
 }

@@ -2,12 +2,14 @@
 import type { Backend } from '../backends/backend.js';
 import { sizeOf } from '../backends/layout.js';
 import { randomWords, threefry } from '../backends/threefry.js';
-import { describe, MemgradError, requireWhole } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { MemgradError } from '../errors.js';
+import { check, checkOptions, type Kind, whole } from '../options.js';
 import { checkShape, place, placement, requireRoom, type TensorOptions } from './create.js';
 import { arrays } from './nested.js';
 import { allocating, Storage } from './storage.js';
 import { type Shape, Tensor } from './tensor.js';
+
+const indices = whole(0, 2 ** 32 - 1);
 
 /**
  * The name of one stream of random numbers. A key is never used up: equal keys give equal numbers,
@@ -23,37 +25,27 @@ export class Key {
 
   /** The key of a seed, a whole number from 0 to 2^53 - 1. */
   static of(seed: number): Key {
-    if (!Number.isSafeInteger(seed) || seed < 0) {
-      throw new MemgradError(
-        `seed: expected a whole number from 0 to 2^53 - 1, got ${describe(seed)}.`,
-      );
-    }
+    check('seed', seed, whole(0));
     return new Key(Math.floor(seed / 2 ** 32), seed >>> 0);
   }
 
   /** The `index`-th key derived from this one: for step `index`, or layer `index`. */
   fold(index: number): Key {
-    if (!Number.isInteger(index) || index < 0 || index >= 2 ** 32) {
-      throw new MemgradError(
-        `fold: expected a whole number from 0 to 2^32 - 1, got ${describe(index)}.`,
-      );
-    }
+    check('fold: index', index, indices);
     const [hi, lo] = threefry(this, index >>> 0, 1); // counter (i, 0) makes numbers, (i, 1) makes keys
     return new Key(hi, lo);
   }
 
   /** `count` keys derived from this one, 2^20 at most. */
   split(count: number): Key[] {
-    requireWhole('split', 'count', count, 0, 2 ** 20);
+    check('split: count', count, whole(0, 2 ** 20));
     return Array.from({ length: count }, (_, index) => this.fold(index));
   }
 
   /** `count` whole numbers from 0 to `limit` - 1, on the host. */
   integers(count: number, limit: number): Int32Array {
     checkShape('integers', [count]);
-    if (!Number.isInteger(limit) || limit < 1 || limit > 2 ** 31) {
-      throw new MemgradError(`integers: expected a limit from 1 to 2^31, got ${describe(limit)}.`);
-    }
+    check('integers: limit', limit, whole(1, 2 ** 31));
     const integers = new Int32Array(count);
     randomWords(this, count).forEach((word, i) => {
       integers[i] = Math.floor((word / 2 ** 32) * limit);
@@ -64,7 +56,7 @@ export class Key {
 
 /** float32 values uniform in [0, 1): equal bits on every backend. */
 export function uniform(key: Key, shape: Shape, options?: { backend?: Backend }): Tensor {
-  requireKey('uniform', key);
+  check('uniform: key', key, isKey);
   checkShape('uniform', shape);
   checkOptions('uniform', options, { backend: 1 });
   const { backend } = placement('uniform', options, 'float32');
@@ -74,7 +66,7 @@ export function uniform(key: Key, shape: Shape, options?: { backend?: Backend })
 
 /** Values of the standard normal distribution (Box and Muller, 1958), drawn on the host. */
 export function normal(key: Key, shape: Shape, options?: TensorOptions): Tensor {
-  requireKey('normal', key);
+  check('normal: key', key, isKey);
   checkShape('normal', shape);
   checkOptions('normal', options, { dtype: 1, backend: 1 });
   const { dtype, backend } = placement('normal', options, 'float32');
@@ -92,10 +84,8 @@ export function normal(key: Key, shape: Shape, options?: TensorOptions): Tensor 
   return place('normal', values, shape, backend);
 }
 
-/** Throws unless `key` is a `Key`. */
-export function requireKey(name: string, key: unknown): void {
-  if (key instanceof Key) return;
-  throw new MemgradError(
-    `${name}: expected a key, got ${describe(key)}; make one with Key.of(seed).`,
-  );
-}
+/** A `Key`. */
+export const isKey: Kind = [
+  'one that Key.of(seed) makes',
+  (value: unknown) => value instanceof Key,
+];

@@ -1,8 +1,8 @@
 /** Reductions: sum, mean, max, min, argmax, logsumexp. */
 import type { ReduceKernel } from '../backends/backend.js';
 import { sizeOf, stridesOf } from '../backends/layout.js';
-import { MemgradError, requireFlag } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { MemgradError } from '../errors.js';
+import { checkOptions, flag } from '../options.js';
 import { cast, equal, where } from './comparison.js';
 import { abs, add, div, exp, log, mul, neg, sub } from './elementwise.js';
 import { stopGradient } from './identity.js';
@@ -62,8 +62,7 @@ function reduction(name: ReduceKernel, gradients: Operation<Reduced>['gradients'
 /** Whether `options` ask for the reduced axes to be kept. */
 function keeps(name: string, options: ReduceOptions | undefined): boolean {
   if (options === undefined) return false;
-  checkOptions(name, options, { keepDims: 1 });
-  requireFlag(name, 'keepDims', options.keepDims);
+  checkOptions(name, options, { keepDims: flag });
   return options.keepDims ?? false;
 }
 

@@ -1,5 +1,6 @@
 /** Rotary positions. */
-import { MemgradError, requireWhole } from '../errors.js';
+import { MemgradError } from '../errors.js';
+import { check, whole } from '../options.js';
 import { add, mul, neg, sub } from './elementwise.js';
 import { definitionGradient } from './fused.js';
 import { commonDtype, type Operation, requireFloat, run } from './operation.js';
@@ -53,6 +54,6 @@ function rotatePairs([x, cos, sin]: readonly Tensor[], { sign, heads }: Attribut
  * 2104.09864, eq. 34).
  */
 export function rotate(x: Tensor, cos: Tensor, sin: Tensor, heads = 1): Tensor {
-  requireWhole('rotate', 'heads', heads);
+  check('rotate: heads', heads, whole());
   return run(rotateOperation, [x, cos, sin], { sign: 1, heads });
 }

@@ -1,5 +1,6 @@
 /** Scopes: they free what was made inside and isn't returned. */
-import { MemgradError, requireFunction } from '../errors.js';
+import { MemgradError } from '../errors.js';
+import { callable, check } from '../options.js';
 import { scopes, type Tensor } from './tensor.js';
 import { allLeaves } from './tree.js';
 
@@ -19,7 +20,7 @@ import { allLeaves } from './tree.js';
  * ```
  */
 export function scope<T>(f: () => T): T {
-  requireFunction('scope', f);
+  check('scope: f', f, callable);
   const made = new Set<Tensor>();
   scopes.push(made);
   let kept: Tensor[] = [];

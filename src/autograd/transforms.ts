@@ -1,5 +1,6 @@
 /** Derivatives of functions: grad, valueAndGrad, vjp, checkpoint. */
-import { MemgradError, requireFunction } from '../errors.js';
+import { MemgradError } from '../errors.js';
+import { callable, check } from '../options.js';
 import { filled } from './create.js';
 import { add } from './elementwise.js';
 import { identity } from './identity.js';
@@ -45,7 +46,7 @@ export function valueAndGrad<A extends unknown[], R extends Scalar, P = A[0]>(
   f: (...args: A) => R,
   parameters?: P,
 ): (...args: A) => [value: R, gradient: P] {
-  requireFunction('grad', f);
+  check('grad: f', f, callable);
   return (...args) => {
     const compute = (): [R, P] => {
       // An argument is replaced by a tensor of its own, so that `f` may use the original as a constant.
@@ -90,7 +91,7 @@ export function grad<A extends unknown[], R extends Scalar, P = A[0]>(
   f: (...args: A) => R,
   parameters?: P,
 ): (...args: A) => P {
-  requireFunction('grad', f);
+  check('grad: f', f, callable);
   return (...args) => {
     const compute = () => valueAndGrad(f, parameters)(...args)[1];
     return isRecording() ? compute() : scope(compute); // the value is nobody's
@@ -115,7 +116,7 @@ export function vjp(
   f: (...args: Tensor[]) => Tensor,
   ...args: Tensor[]
 ): [value: Tensor, pullback: (cotangent: Tensor) => Tensor[]] {
-  requireFunction('vjp', f);
+  check('vjp: f', f, callable);
   requireTensors('vjp', ...args);
   const leaves = args.map(identity);
   const tape = new Tape(leaves);
@@ -150,7 +151,7 @@ export function checkpoint<A extends unknown[], R>(
   f: (...args: A) => R,
   ...extra: unknown[]
 ): (...args: A) => R {
-  requireFunction('checkpoint', f);
+  check('checkpoint: f', f, callable);
   refuseExtra('checkpoint', extra);
   return (...args) => {
     const outer = currentRecorders();

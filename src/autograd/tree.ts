@@ -1,5 +1,6 @@
 /** Trees: arrays and plain objects with tensors at their leaves, such as the state of a model. */
-import { describe, MemgradError, requireFunction } from '../errors.js';
+import { describe, isPlain, MemgradError } from '../errors.js';
+import { callable, check } from '../options.js';
 import { Tensor } from './tensor.js';
 
 /** A tensor, or a list or record of trees. What is no tensor (null, numbers, text) is carried along as it is. */
@@ -15,7 +16,7 @@ export type Tree =
 
 /** The tree with every tensor replaced by what `f` makes of it. Throws for a tree deeper than 100 levels. */
 export function treeMap<T>(tree: T, f: (tensor: Tensor) => Tensor): T {
-  requireFunction('treeMap', f);
+  check('treeMap: f', f, callable);
   return mapped(tree, f) as T;
 }
 
@@ -70,15 +71,9 @@ function mapped(
   }
   const map = (branch: unknown) => mapped(branch, f, other, depth + 1);
   if (Array.isArray(tree)) return tree.map(map);
-  if (isRecord(tree)) {
+  if (isPlain(tree)) {
     return Object.fromEntries(Object.entries(tree).map(([name, branch]) => [name, map(branch)]));
   }
   other?.(tree);
   return tree;
-}
-
-/** Whether `value` is a plain object, of whatever window. */
-function isRecord(value: object): boolean {
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }

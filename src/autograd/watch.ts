@@ -1,5 +1,5 @@
 /** Seeing every operation that runs, those of the backward pass too: to find where a number went wrong. */
-import { requireFunction } from '../errors.js';
+import { callable, check } from '../options.js';
 import { at, currentPlace } from './place.js';
 import { refusePromise } from './scope.js';
 import type { Tensor } from './tensor.js';
@@ -22,8 +22,8 @@ let watcher: ((ran: Ran) => void) | undefined;
 
 /** Runs `f`, and `see` after each operation inside. `see` may run operations itself; nobody sees those. */
 export function watch<T>(f: () => T, see: (ran: Ran) => void): T {
-  requireFunction('watch', f);
-  requireFunction('watch', see);
+  check('watch: f', f, callable);
+  check('watch: see', see, callable);
   const outer = watcher;
   watcher = see;
   try {

@@ -1,6 +1,5 @@
 /** The backends by name. A new one gets a folder of its own and a line in the table. */
-import { describe, MemgradError } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { checkOptions, refuseName } from '../options.js';
 import type { Backend } from './backend.js';
 import { createWasmBackend } from './wasm/index.js';
 
@@ -33,10 +32,8 @@ export const backendNames = Object.keys(loaders) as BackendName[];
 /** Makes the backend called `name` ready for use. Throws `MemgradError` for a name that is not known. */
 export async function loadBackend(name: string, options?: BackendOptions): Promise<Backend> {
   checkOptions('loadBackend', options, { threads: 1, gpu: 1 });
-  if (typeof name !== 'string' || !Object.hasOwn(loaders, name)) {
-    throw new MemgradError(
-      `backend: ${describe(name)} is not known; choose one of ${backendNames.join(', ')}.`,
-    );
+  if (!backendNames.includes(name as BackendName)) {
+    refuseName('loadBackend', 'backend', name, backendNames);
   }
   return loaders[name as BackendName](options ?? {});
 }

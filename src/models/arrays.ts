@@ -1,7 +1,7 @@
 /** Tensors read back from their backend: what files and other processes hold. */
 import { Tensor } from '../autograd/index.js';
 import type { DType, TypedArray } from '../backends/backend.js';
-import { requireThat } from '../errors.js';
+import { requireThat } from '../options.js';
 
 /** The values of one tensor, row-major; safetensors files take it as it is. */
 export interface HostArray {

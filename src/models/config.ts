@@ -1,9 +1,10 @@
 /** What a model is made of, the presets, and the check of both. */
 import type { Key } from '../autograd/index.js';
-import { requireKey } from '../autograd/random.js';
+import { isKey } from '../autograd/random.js';
 import type { Backend } from '../backends/backend.js';
 import { describe, MemgradError } from '../errors.js';
 import {
+  check,
   checkNames,
   flag,
   type Kind,
@@ -248,5 +249,5 @@ export function isRising(values: unknown, end: number): boolean {
 /** Throws `MemgradError` unless a layer can be made of `config` with `key`. */
 export function checkLayer(config: ModelConfig, key: Key): void {
   checkConfig(config);
-  requireKey('layer', key);
+  check('layer: key', key, isKey);
 }

@@ -15,9 +15,9 @@ import {
   tensor,
   within,
 } from '../autograd/index.js';
-import { requireKey } from '../autograd/random.js';
-import { describe, MemgradError, requireThat, requireTokens } from '../errors.js';
-import { checkOptions, needed, whole } from '../options.js';
+import { isKey } from '../autograd/random.js';
+import { describe, MemgradError } from '../errors.js';
+import { check, checkOptions, needed, requireThat, requireTokens, whole } from '../options.js';
 import { checkConfig, configKinds, type MemoryConfig } from './config.js';
 import { Stack } from './layers/decoder.js';
 import { Linear } from './layers/linear.js';
@@ -107,7 +107,7 @@ export class EncoderRMT extends Module {
     for (const document of documents) {
       requireTokens('EncoderRMT', document, this.config.nToken);
     }
-    if (key !== undefined) requireKey('EncoderRMT', key);
+    if (key !== undefined) check('EncoderRMT: key', key, isKey);
     const segments = documents.map((document) => this.#cut(document));
     const steps = Math.max(...segments.map(({ length }) => length));
     // [1, numMemTokens, dModel] for each document, at first the learned one

@@ -3,8 +3,7 @@
  *
  * @module memgrad/models
  */
-import { describe, MemgradError } from '../errors.js';
-import { suggest } from '../options.js';
+import { refuseName } from '../options.js';
 import type { CachedMemoryConfig } from './config.js';
 import { MemTransformer } from './mem-transformer.js';
 import { RMT } from './rmt.js';
@@ -87,11 +86,7 @@ export function createModel<Name extends ModelName>(
   config: ConfigOf<Name>,
   seed = 0,
 ): ModelOf<Name> {
-  if (!modelNames.includes(name)) {
-    throw new MemgradError(
-      `createModel: there is no model ${describe(name)}; ${suggest(describe(name), modelNames)}.`,
-    );
-  }
+  if (!modelNames.includes(name)) refuseName('createModel', 'model', name, modelNames);
   const Model = models[name] as new (config: AnyConfig, seed: number) => SegmentModel;
   return new Model(config as AnyConfig, seed) as ModelOf<Name>;
 }

@@ -1,6 +1,6 @@
 /** The base of layers and models: parameters by name. */
 import { Parameter, Tensor } from '../autograd/index.js';
-import { MemgradError } from '../errors.js';
+import { isPlain, MemgradError } from '../errors.js';
 
 /** What is being listed: a module that holds its own parent is listed once. */
 const open = new Set<unknown>();
@@ -32,7 +32,7 @@ export abstract class Module {
           }
         }
       } else if (!ArrayBuffer.isView(value) && !('dtypes' in value)) {
-        const isSeen = value === this || Array.isArray(value) || isRecord(value);
+        const isSeen = value === this || Array.isArray(value) || isPlain(value);
         const left = levels ? levels - 1 : isSeen ? undefined : 4;
         const fields = value instanceof Map || value instanceof Set ? [...value] : value;
         open.add(value);
@@ -59,11 +59,6 @@ export abstract class Module {
   dispose(): void {
     for (const parameter of Object.values(this.parameters())) parameter.dispose();
   }
-}
-
-function isRecord(value: object): boolean {
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
 }
 
 function refuse(path: string, isTensor: boolean): never {

@@ -1,6 +1,7 @@
 /** Parameters by the names of the published RMT code (LM-RMT, PyTorch). */
 import { scope, tensor } from '../autograd/index.js';
-import { describe, MemgradError, requireThat } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
+import { requireThat } from '../options.js';
 import { decodeSafetensors } from '../safetensors/index.js';
 import { type HostArray, readArrays } from './arrays.js';
 import { Module } from './module.js';

@@ -1,6 +1,6 @@
 /** The Recurrent Memory Transformer: memory vectors carry what a segment has to tell the next. */
 import { Key, type Parameter, type Tensor } from '../autograd/index.js';
-import { requireWhole } from '../errors.js';
+import { check, whole } from '../options.js';
 import { checkConfig, type RecurrentMemoryConfig } from './config.js';
 import { Decoder } from './layers/decoder.js';
 import { checkInput } from './layers/inputs.js';
@@ -48,7 +48,7 @@ export class RMT extends SegmentModel<Tensor> {
   }
 
   initialState(batch: number): Tensor {
-    requireWhole('initialState', 'batch', batch);
+    check('initialState: batch', batch, whole());
     return perSequence(this.memory, batch);
   }
 

@@ -1,8 +1,16 @@
 /** Choosing tokens: greedy, by temperature, among the most likely. */
 import { Key } from '../autograd/index.js';
-import { requireKey } from '../autograd/random.js';
-import { MemgradError, requireThat } from '../errors.js';
-import { checkOptions, type Kind, needed, positive, whole } from '../options.js';
+import { isKey } from '../autograd/random.js';
+import { MemgradError } from '../errors.js';
+import {
+  check,
+  checkOptions,
+  type Kind,
+  needed,
+  positive,
+  requireThat,
+  whole,
+} from '../options.js';
 import { Stream } from './stream.js';
 
 /** How a token is chosen. */
@@ -33,7 +41,7 @@ export function sampleToken(
   key: Key,
   options: SamplingOptions = {},
 ): number {
-  requireKey('sample', key);
+  check('sample: key', key, isKey);
   checkOptions('sample', options, samplingKinds());
   const { temperature = 1, topK = Infinity, topP = 1 } = options;
   const isList = Array.isArray(logits) || ArrayBuffer.isView(logits);

@@ -11,8 +11,8 @@ import {
   treeMap,
 } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
-import { MemgradError, requireThat, requireTokens } from '../errors.js';
-import { checkOptions, needed, whole } from '../options.js';
+import { MemgradError } from '../errors.js';
+import { checkOptions, needed, requireThat, requireTokens, whole } from '../options.js';
 import { type HostArray, readArrays } from './arrays.js';
 import { Module } from './module.js';
 import { isHostArray, namedState, restoredState } from './saved-state.js';

@@ -1,6 +1,6 @@
 /** Transformer-XL + RMT: a cache of the last rows for what is near, memory for what is far. */
 import { Key, type Parameter, type Tensor } from '../autograd/index.js';
-import { requireWhole } from '../errors.js';
+import { check, whole } from '../options.js';
 import { type CachedMemoryConfig, checkConfig } from './config.js';
 import { type Cache, emptyCache, extendCache } from './layers/cache.js';
 import { Decoder } from './layers/decoder.js';
@@ -45,7 +45,7 @@ export class TransformerXLRMT extends SegmentModel<MemoryAndCache> {
   }
 
   initialState(batch: number): MemoryAndCache {
-    requireWhole('initialState', 'batch', batch);
+    check('initialState: batch', batch, whole());
     return { memory: perSequence(this.memory, batch), cache: emptyCache(batch, this.config) };
   }
 

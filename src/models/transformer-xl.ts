@@ -1,6 +1,6 @@
 /** Transformer-XL: every layer also sees the rows that it saw in earlier segments. */
 import { Key, type Tensor } from '../autograd/index.js';
-import { requireWhole } from '../errors.js';
+import { check, whole } from '../options.js';
 import { type CacheConfig, checkConfig } from './config.js';
 import { type Cache, emptyCache, extendCache } from './layers/cache.js';
 import { Decoder } from './layers/decoder.js';
@@ -24,7 +24,7 @@ export class TransformerXL extends SegmentModel<Cache> {
   }
 
   initialState(batch: number): Cache {
-    requireWhole('initialState', 'batch', batch);
+    check('initialState: batch', batch, whole());
     return emptyCache(batch, this.config);
   }
 

@@ -1,5 +1,6 @@
 /** What storages ask of their arguments. */
-import { describe, MemgradError, requireWhole } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
+import { check, whole } from '../options.js';
 import { requireBytes } from '../safetensors/bytes.js';
 
 /** Throws `MemgradError` unless `name` is of a file in a run. */
@@ -15,5 +16,5 @@ export function requireName(where: string, name: unknown): void {
 export function requireFile(where: string, name: unknown, bytes: unknown, start: number): void {
   requireName(where, name);
   requireBytes(where, bytes);
-  requireWhole(where, 'start', start, 0);
+  check(`${where}: start`, start, whole(0));
 }

@@ -1,6 +1,7 @@
 /** Classification of long documents. */
 import type { Key } from '../autograd/index.js';
-import { describe, MemgradError, requireWhole } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
+import { check, whole } from '../options.js';
 import { checkPart, checkTokenizer, encodeWith } from './language.js';
 import type { Part } from './stream.js';
 import type { Text } from './text.js';
@@ -64,7 +65,7 @@ export class Classification implements DocumentTask {
     for (const [index, document] of documents.entries()) {
       const where = `classification: document ${index}`;
       checkPart(where, document?.part);
-      requireWhole(where, 'class', document.class, 0, classes.length - 1);
+      check(`${where}: class`, document.class, whole(0, classes.length - 1));
       const { documents, classes: labels } = this.#parts[document.part];
       documents.push(encodeWith(where, tokenizer, document.text));
       labels.push(document.class);
@@ -83,7 +84,7 @@ export class Classification implements DocumentTask {
   }
 
   documents(key: Key, size: number): DocumentBatch {
-    requireWhole('classification', 'size', size);
+    check('classification: size', size, whole());
     if (typeof key?.integers !== 'function') {
       throw new MemgradError(
         `classification: expected a key, such as Key.of(1), got ${describe(key)}.`,

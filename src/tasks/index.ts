@@ -3,8 +3,7 @@
  *
  * @module memgrad/tasks
  */
-import { describe, MemgradError } from '../errors.js';
-import { suggest } from '../options.js';
+import { refuseName } from '../options.js';
 import { Copy, type CopyOptions } from './copy.js';
 import type { DocumentTask } from './documents.js';
 import { Memorize, type MemorizeOptions } from './memorize.js';
@@ -66,10 +65,6 @@ export function createTask<Name extends TaskName>(
   name: Name,
   options: Parameters<(typeof tasks)[Name]['create']>[0] = {},
 ): Task {
-  if (!taskNames.includes(name)) {
-    throw new MemgradError(
-      `createTask: there is no task ${describe(name)}; ${suggest(describe(name), taskNames)}.`,
-    );
-  }
+  if (!taskNames.includes(name)) refuseName('createTask', 'task', name, taskNames);
   return (tasks[name].create as (options: object) => Task)(options);
 }

@@ -1,6 +1,6 @@
 /** Language modelling over one text. */
-import { describe, MemgradError, requireWhole } from '../errors.js';
-import { suggest } from '../options.js';
+import { describe, MemgradError } from '../errors.js';
+import { check, refuseName, whole } from '../options.js';
 import type { Part, StreamTask } from './stream.js';
 import type { Batch } from './task.js';
 import { bytesOf, characterStart, checkToken, type Text } from './text.js';
@@ -53,12 +53,12 @@ export class Language implements StreamTask {
   }
 
   segments(part: Part, size: number, length: number): number {
-    requireWhole('language', 'length', length);
+    check('language: length', length, whole());
     return Math.ceil(this.#rowLength(part, size) / length);
   }
 
   segment(part: Part, size: number, length: number, index: number): Batch {
-    requireWhole('language', 'index', index, 0, this.segments(part, size, length) - 1);
+    check('language: index', index, whole(0, this.segments(part, size, length) - 1));
     const row = this.#rowLength(part, size);
     const start = index * length;
     const time = Math.min(length, row - start);
@@ -79,7 +79,7 @@ export class Language implements StreamTask {
   /** Tokens of each of `size` rows; the last one has a next token too. */
   #rowLength(part: Part, size: number): number {
     checkPart('language', part);
-    requireWhole('language', 'size', size);
+    check('language: size', size, whole());
     const { length } = this.#tokens[part];
     if (length > size) return Math.floor((length - 1) / size);
     throw new MemgradError(
@@ -103,10 +103,7 @@ export function cutText(text: Text): TextParts {
 
 /** Throws `MemgradError` unless `part` is the name of a part. */
 export function checkPart(where: string, part: Part): void {
-  if (PARTS.includes(part)) return;
-  throw new MemgradError(
-    `${where}: there is no part ${describe(part)}; ${suggest(String(part), PARTS)}.`,
-  );
+  if (!PARTS.includes(part)) refuseName(where, 'part', part, PARTS);
 }
 
 /** Throws `MemgradError` unless `tokenizer` has what is needed of one. */
@@ -116,7 +113,7 @@ export function checkTokenizer(where: string, tokenizer: Tokenizer): void {
       `${where}: expected a tokenizer, such as new ByteTokenizer(text), got ${describe(tokenizer)}.`,
     );
   }
-  requireWhole(where, 'vocabulary', tokenizer.vocabulary);
+  check(`${where}: vocabulary`, tokenizer.vocabulary, whole());
 }
 
 /** The tokens of a text. Throws `MemgradError` where the tokenizer returns anything but its own tokens. */

@@ -1,7 +1,6 @@
 /** The memorize task: keep what came first through everything that follows. */
 import type { Key } from '../autograd/index.js';
-import { requireWhole } from '../errors.js';
-import { checkOptions, whole } from '../options.js';
+import { check, checkOptions, whole } from '../options.js';
 import { drawSymbols, FIRST_SYMBOL, START, showSymbols } from './symbols.js';
 import { answerBatch, type Batch, checkDraw, type Split, type Task } from './task.js';
 
@@ -34,7 +33,7 @@ export class Memorize implements Task {
   constructor(options: MemorizeOptions = {}) {
     checkOptions('memorize', options, { length: 1, kept: whole(), symbols: whole(2) });
     const { length = 64, kept = 8, symbols = 10 } = options;
-    requireWhole('memorize', 'length', length, kept);
+    check('memorize: length', length, whole(kept));
     this.length = length;
     this.#kept = kept;
     this.#symbols = symbols;

@@ -1,7 +1,6 @@
 /** Quadratic equations: solve them step by step, each step in a block of its own. */
 import type { Key } from '../autograd/index.js';
-import { requireTokens } from '../errors.js';
-import { checkOptions, whole } from '../options.js';
+import { checkOptions, requireTokens, whole } from '../options.js';
 import { drawFrom } from './held-out.js';
 import { answerBatch, type Batch, checkDraw, type Split, type Task } from './task.js';
 

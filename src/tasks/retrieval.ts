@@ -1,7 +1,6 @@
 /** Associative retrieval: read pairs of key and value, then say the value of one key. */
 import type { Key } from '../autograd/index.js';
-import { requireTokens } from '../errors.js';
-import { checkOptions, oneOf, whole } from '../options.js';
+import { checkOptions, oneOf, requireTokens, whole } from '../options.js';
 import { drawFrom } from './held-out.js';
 import { answerBatch, type Batch, checkDraw, type Split, type Task } from './task.js';
 

@@ -1,6 +1,6 @@
 /** Sequences of random symbols: what copy and reverse have in common. */
 import type { Key } from '../autograd/index.js';
-import { requireTokens } from '../errors.js';
+import { requireTokens } from '../options.js';
 import { drawFrom } from './held-out.js';
 import type { Split } from './task.js';
 

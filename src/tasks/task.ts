@@ -1,7 +1,7 @@
 /** The contract of tasks whose samples stand for themselves: seeded batches of token sequences, and how to judge and show them. */
 import type { Key } from '../autograd/index.js';
-import { requireKey } from '../autograd/random.js';
-import { requireThat, requireTokens, requireWhole } from '../errors.js';
+import { isKey } from '../autograd/random.js';
+import { check, requireThat, requireTokens, whole } from '../options.js';
 
 /** Targets with this value don't count, in the loss or in the accuracy. */
 export const IGNORED = -100;
@@ -43,7 +43,7 @@ export interface Task {
 
 /** Throws `MemgradError` unless a batch can be drawn with `key` from `split`. */
 export function checkDraw(where: string, key: Key, split: Split): void {
-  requireKey(where, key);
+  check(`${where}: key`, key, isKey);
   const isSplit = split === 'train' || split === 'test';
   requireThat(isSplit, `${where}: the split`, "'train' or 'test'", split);
 }
@@ -62,7 +62,7 @@ export interface Sample {
  * first, empty ones, and what isn't a token.
  */
 export function answerBatch(size: number, sample: (row: number) => Sample, judged?: number): Batch {
-  requireWhole('batch', 'size', size);
+  check('batch: size', size, whole());
   requireThat(typeof sample === 'function', 'batch: sample', 'a function', sample);
   const checked = (row: number, like?: Sample): Sample => {
     const one = Object(sample(row)) as Sample;
@@ -76,7 +76,7 @@ export function answerBatch(size: number, sample: (row: number) => Sample, judge
   };
   const first = checked(0);
   const [promptLength, answerLength] = [first.prompt.length, first.answer.length];
-  if (judged !== undefined) requireWhole('batch', 'judged', judged, 1, answerLength);
+  if (judged !== undefined) check('batch: judged', judged, whole(1, answerLength));
   const time = promptLength + answerLength - 1;
   const inputs = new Int32Array(size * time);
   const targets = new Int32Array(size * time).fill(IGNORED);

@@ -1,6 +1,6 @@
 /** Words as tokens. */
-import { describe, MemgradError, requireWhole } from '../errors.js';
-import { checkOptions, type OptionNames } from '../options.js';
+import { describe, MemgradError } from '../errors.js';
+import { check, checkOptions, type OptionNames, whole } from '../options.js';
 import {
   bytesOf,
   checkToken,
@@ -74,7 +74,7 @@ export class WordTokenizer implements Tokenizer {
         `words: split must be 'spaces' or 'prose', got ${describe(split)}; prose splits punctuation off.`,
       );
     }
-    if (most !== Infinity) requireWhole('words', 'most', most, 2);
+    if (most !== Infinity) check('words: most', most, whole(2));
     this.#pattern = new RegExp(patterns[split], 'gu');
     this.#words = withUnknown(byFrequency(this.#cut(text)), most);
     const tokens = new Map(this.#words.map((word, token) => [word, token]));

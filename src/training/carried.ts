@@ -1,12 +1,12 @@
 /** What training along a stream carries from one step to the next, held so that it can be saved. */
 import { scope, type Tensor, type Tree, tensor, treeLeaves } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
-import { MemgradError, requireThat, requireWhole } from '../errors.js';
+import { MemgradError } from '../errors.js';
 import type { HostArray } from '../models/arrays.js';
 import { EncoderRMT } from '../models/encoder-rmt.js';
 import { isHostArray, namedState, restoredState } from '../models/saved-state.js';
 import type { SegmentModel } from '../models/segment-model.js';
-import { checkValues } from '../options.js';
+import { check, checkValues, requireThat, whole } from '../options.js';
 import type { AnyTask } from '../tasks/index.js';
 import { carryKind, requireFit } from './check.js';
 import type { Named } from './optimizers.js';
@@ -60,9 +60,9 @@ export function restoredCarry(
 ): Carry | undefined {
   const { model, task, segmentLength, batchSize = 32, bpttDepth = 0, backend } = by ?? {};
   requireFit('restoredCarry', model, task);
-  requireWhole('restoredCarry', 'segmentLength', segmentLength);
-  requireWhole('restoredCarry', 'batchSize', batchSize);
-  requireWhole('restoredCarry', 'bpttDepth', bpttDepth, 0);
+  check('restoredCarry: segmentLength', segmentLength, whole());
+  check('restoredCarry: batchSize', batchSize, whole());
+  check('restoredCarry: bpttDepth', bpttDepth, whole(0));
   const isRecord = typeof saved === 'object' && saved !== null;
   requireThat(isRecord, 'restoredCarry: the saved carry', 'a record of arrays', saved);
   const refuse = (what: string): never => {

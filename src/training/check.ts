@@ -1,9 +1,10 @@
 /** The checks of what training and evaluation are given. */
 import { Tensor } from '../autograd/index.js';
-import { describe, MemgradError, requireThat, requireTokens, requireWhole } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
 import type { EncoderRMT } from '../models/encoder-rmt.js';
 import type { SegmentModel } from '../models/segment-model.js';
 import type { Kind } from '../options.js';
+import { check, requireThat, requireTokens, whole } from '../options.js';
 import { type AnyTask, type DocumentBatch, IGNORED } from '../tasks/index.js';
 import type { Batch } from '../tasks/task.js';
 import type { Carry } from './stream-loss.js';
@@ -48,7 +49,7 @@ export function requireFit(
   }
   const most = model.config?.nToken;
   const name = `the vocabulary of '${task.name}', within the model's nToken,`;
-  requireWhole(where, name, task.vocabulary, 1, most);
+  check(`${where}: ${name}`, task.vocabulary, whole(1, most));
 }
 
 /**
@@ -56,8 +57,8 @@ export function requireFit(
  * below `vocabulary`, and a target that counts. Without a vocabulary only the sizes are looked at.
  */
 export function checkBatch(where: string, batch: Batch, size?: number, vocabulary?: number): void {
-  requireWhole(where, 'size', batch?.size, size, size);
-  requireWhole(where, 'time', batch.time);
+  check(`${where}: size`, batch?.size, whole(size, size));
+  check(`${where}: time`, batch.time, whole());
   const { inputs, targets } = batch;
   const length = batch.size * batch.time;
   for (const list of [inputs, targets]) {

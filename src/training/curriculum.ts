@@ -1,6 +1,6 @@
 /** A curriculum: begin with short samples, grow when they are mastered, then cut them finer. */
-import { describe, MemgradError, requireNumber, requireThat, requireWhole } from '../errors.js';
-import { checkOptions, needed, whole } from '../options.js';
+import { describe, MemgradError } from '../errors.js';
+import { check, checkOptions, finite, needed, requireThat, whole } from '../options.js';
 import type { Task } from '../tasks/task.js';
 
 /** Options of a curriculum. */
@@ -56,7 +56,7 @@ export class Curriculum {
     });
     const { start, by, cuts = [], at = 0.97, window = 10 } = options;
     for (const [i, cut] of cuts.entries()) {
-      requireWhole('curriculum', 'each of cuts', cut);
+      check('curriculum: each of cuts', cut, whole());
       if (i === 0 || cut < cuts[i - 1]) continue;
       throw new MemgradError(
         `curriculum: each of cuts must be shorter than the one before, got ${cut} after ${cuts[i - 1]}.`,
@@ -79,7 +79,7 @@ export class Curriculum {
 
   /** Takes note of a step's accuracy and goes on when it is time. */
   observe(accuracy: number): void {
-    requireNumber('curriculum', 'accuracy', accuracy);
+    check('curriculum: accuracy', accuracy, finite);
     const { by, at, window } = this.#options;
     this.#recent.push(accuracy);
     if (this.#recent.length > window) this.#recent.shift();
@@ -102,8 +102,8 @@ export class Curriculum {
   /** Goes on from a saved state. Throws `MemgradError` for one that these options never lead to. */
   restore(state: CurriculumState): void {
     const { length, cutsLeft, recent } = state ?? {};
-    requireWhole('curriculum', 'the saved length', length);
-    requireWhole('curriculum', 'the saved cutsLeft', cutsLeft, 0);
+    check('curriculum: the saved length', length, whole());
+    check('curriculum: the saved cutsLeft', cutsLeft, whole(0));
     requireThat(Array.isArray(recent), 'curriculum: the saved accuracies', 'a list', recent);
     const { start, by, cuts, window } = this.#options;
     const first = Math.min(start, this.target.length);

@@ -1,8 +1,7 @@
 /** How well an encoder classifies documents that it has not been trained on. */
 import { argmax, scope } from '../autograd/index.js';
-import { requireTokens, requireWhole } from '../errors.js';
 import type { EncoderRMT } from '../models/encoder-rmt.js';
-import { callable, checkOptions, oneOf, whole } from '../options.js';
+import { callable, check, checkOptions, oneOf, requireTokens, whole } from '../options.js';
 import type { DocumentTask } from '../tasks/documents.js';
 import type { Part } from '../tasks/stream.js';
 import { requireClasses, requireFit } from './check.js';
@@ -64,7 +63,7 @@ export function judge(
 ): Pick<DocumentEvaluation, 'accuracy' | 'f1'> {
   requireTokens('judge: named', named);
   requireTokens('judge: wanted', wanted);
-  requireWhole('judge', 'count', count);
+  check('judge: count', count, whole());
   const hits = (index: number) =>
     named.filter((found, i) => found === index && wanted[i] === index).length;
   const of = (list: readonly number[], index: number) =>

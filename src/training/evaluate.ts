@@ -9,9 +9,8 @@ import {
   treeLeaves,
 } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
-import { requireWhole } from '../errors.js';
 import type { SegmentModel } from '../models/segment-model.js';
-import { callable, checkOptions, flag, needed, whole } from '../options.js';
+import { callable, check, checkOptions, flag, needed, whole } from '../options.js';
 import { type Batch, IGNORED, type Task } from '../tasks/task.js';
 import { checkBatch, requireFit, requireLanguageModel } from './check.js';
 import { columns } from './segments.js';
@@ -116,11 +115,11 @@ export async function answer(
   requireLanguageModel('answer', model);
   checkBatch('answer', batch);
   checkOptions('answer', options, { backend: 1, likeReference: flag });
-  requireWhole('evaluate', 'segmentLength', segmentLength);
+  check('evaluate: segmentLength', segmentLength, whole());
   const { backend, likeReference = false } = options;
   const { size, time, promptLength, answerStart = 0 } = batch;
-  requireWhole('evaluate', 'promptLength', promptLength, 1, time);
-  requireWhole('evaluate', 'answerStart', answerStart, 0, time);
+  check('evaluate: promptLength', promptLength, whole(1, time));
+  check('evaluate: answerStart', answerStart, whole(0, time));
   const predictions = new Int32Array(size * time);
   const inputs = new Int32Array(size * time); // zeros stand where nothing is known yet: no position looks ahead
   for (let row = 0; row < size; row++) {

@@ -1,9 +1,9 @@
 /** What a step learns from: whole samples, the next segment of a stream, or documents. */
 import { argmax, crossEntropy, type Key, type Tensor, tensor } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
-import { requireWhole } from '../errors.js';
 import type { EncoderRMT, SegmentClasses } from '../models/encoder-rmt.js';
 import type { SegmentModel } from '../models/segment-model.js';
+import { check, whole } from '../options.js';
 import type { AnyTask, DocumentTask, StreamTask, Task } from '../tasks/index.js';
 import { IGNORED } from '../tasks/task.js';
 import type { Carried } from './carried.js';
@@ -83,7 +83,7 @@ export class Lessons {
     const model = this.options.model as SegmentModel;
     const where = `train: the task '${task.name}'`;
     const count = task.segments('train', batchSize, segmentLength);
-    requireWhole(where, 'segments()', count);
+    check(`${where}: segments()`, count, whole());
     const index = (step - 1) % count;
     if (index === 0) carried.keep(undefined);
     const batch = task.segment('train', batchSize, segmentLength, index);

@@ -1,9 +1,8 @@
 /** Optimisers: they alone give parameters new values. */
 import { adamStep, add, mul, Parameter, scope, sub, Tensor, zeros } from '../autograd/index.js';
-import { sameShape } from '../autograd/tensor.js';
-import { describe, MemgradError, requireThat, requireWhole } from '../errors.js';
-import { show } from '../models/layers/inputs.js';
-import { checkOptions, positive, suggest } from '../options.js';
+import { sameShape, show } from '../autograd/tensor.js';
+import { describe, MemgradError } from '../errors.js';
+import { check, checkOptions, positive, refuseName, requireThat, whole } from '../options.js';
 
 /** Parameters, or their gradients, by name. */
 export type Named<T extends Tensor> = Readonly<Record<string, T>>;
@@ -110,7 +109,7 @@ abstract class Base implements Optimizer {
   }
 
   resume(parameters: Named<Parameter>, steps: number): Named<Parameter> {
-    requireWhole('optimizer', 'steps', steps, 0);
+    check('optimizer: steps', steps, whole(0));
     checkGradients(parameters, parameters);
     this.#orUndo(steps, () => {
       for (const kind of steps > 0 ? this.kinds : []) {
@@ -283,10 +282,7 @@ export const optimizerNames = Object.keys(optimizers);
 
 /** The optimiser called `name`. Throws `MemgradError` for an unknown name, and for an option that this optimiser doesn't have or that is out of range. */
 export function createOptimizer(name: string, options: AdamOptions & SGDOptions = {}): Optimizer {
-  if (!optimizerNames.includes(name)) {
-    throw new MemgradError(
-      `optimizer: ${describe(name)} is not known; ${suggest(describe(name), optimizerNames)}.`,
-    );
-  }
+  if (!optimizerNames.includes(name))
+    refuseName('createOptimizer', 'optimiser', name, optimizerNames);
   return new optimizers[name as keyof typeof optimizers](options);
 }

@@ -1,6 +1,6 @@
 /** Learning rates over time, as factors of the optimiser's own rate. */
-import { describe, MemgradError, requireNumber, requireThat, requireWhole } from '../errors.js';
-import { checkOptions, whole } from '../options.js';
+import { describe, MemgradError } from '../errors.js';
+import { check, checkOptions, finite, requireThat, whole } from '../options.js';
 
 /** Gives the factor for each step, counted from 1. */
 export interface Schedule {
@@ -32,11 +32,11 @@ export function constant(): Schedule {
 
 /** Rises linearly to 1 over `steps` steps, then goes on as `then`. */
 export function warmUp(steps: number, then: Schedule = constant()): Schedule {
-  requireWhole('warmUp', 'steps', steps);
+  check('warmUp: steps', steps, whole());
   requireThat(typeof then?.factor === 'function', 'warmUp: then', 'a schedule', then);
   return {
     factor(step) {
-      requireWhole('warmUp', 'step', step, 0);
+      check('warmUp: step', step, whole(0));
       return Math.min(1, step / steps) * then.factor(step);
     },
     observe: (loss) => then.observe?.(loss),
@@ -47,11 +47,11 @@ export function warmUp(steps: number, then: Schedule = constant()): Schedule {
 
 /** Falls from 1 to `floor` over `steps` steps along half a cosine (Loshchilov and Hutter 2017, arXiv 1608.03983). */
 export function cosine(steps: number, floor = 0): Schedule {
-  requireWhole('cosine', 'steps', steps);
+  check('cosine: steps', steps, whole());
   requireThat(isShare(floor), 'cosine: floor', 'a number from 0 to 1', floor);
   return {
     factor(step) {
-      requireWhole('cosine', 'step', step, 0);
+      check('cosine: step', step, whole(0));
       return floor + ((1 - floor) * (1 + Math.cos(Math.PI * Math.min(1, (step - 1) / steps)))) / 2;
     },
   };
@@ -77,7 +77,7 @@ export function onPlateau(options: PlateauOptions = {}): Schedule {
   return {
     factor: () => now.factor,
     observe(loss) {
-      requireNumber('onPlateau', 'loss', loss);
+      check('onPlateau: loss', loss, finite);
       const average = now.average === null ? loss : now.average + decay * (loss - now.average);
       const better = now.best === null || average < now.best;
       const waited = better ? 0 : now.waited + 1;

@@ -13,11 +13,10 @@ import {
   treeMap,
   within,
 } from '../autograd/index.js';
-import { requireKey } from '../autograd/random.js';
+import { isKey } from '../autograd/random.js';
 import type { Backend } from '../backends/backend.js';
-import { requireThat, requireWhole } from '../errors.js';
 import { detach, type SegmentModel } from '../models/segment-model.js';
-import { callable, checkOptions, flag, whole } from '../options.js';
+import { callable, check, checkOptions, flag, requireThat, whole } from '../options.js';
 import { type Batch, IGNORED } from '../tasks/task.js';
 import { checkBatch, requireLanguageModel } from './check.js';
 
@@ -33,7 +32,7 @@ export interface Segment {
 
 /** The batch in segments of `length` columns; the last may be shorter. Those after the last target that counts are left out. */
 export function cutSegments(batch: Batch, length: number): Segment[] {
-  requireWhole('cutSegments', 'length', length);
+  check('cutSegments: length', length, whole());
   checkBatch('cutSegments', batch);
   const segments: Segment[] = [];
   for (let start = 0; start < batch.time; start += length) {
@@ -55,8 +54,8 @@ export function columns(
 ): Int32Array {
   checkBatch('columns', { ...batch, inputs: values, targets: values });
   const { size, time } = batch;
-  requireWhole('columns', 'start', start, 0, time);
-  requireWhole('columns', 'count', count, 0, time - start);
+  check('columns: start', start, whole(0, time));
+  check('columns: count', count, whole(0, time - start));
   const part = new Int32Array(size * count);
   for (let row = 0; row < size; row++) {
     part.set(values.subarray(row * time + start, row * time + start + count), row * count);
@@ -94,22 +93,21 @@ export function checkRead(
   options: ReadOptions,
 ): void {
   requireLanguageModel(where, model);
-  requireWhole(where, 'size', size);
-  const { key, bpttDepth } = options ?? {};
+  check(`${where}: size`, size, whole());
+  const { bpttDepth } = options ?? {};
   checkOptions(where, options, {
-    key: 1,
+    key: isKey,
     bpttDepth: bpttDepth === Infinity ? 1 : whole(0),
     checkpointSegments: flag,
     seeStateGradient: callable,
     backend: 1,
   });
-  if (key !== undefined) requireKey(where, key);
 }
 
 /** Throws `MemgradError` unless `segment` is one of `size` sequences. */
 export function requireSegment(where: string, segment: Segment, size: number): void {
   checkBatch(where, { ...segment, size, promptLength: 1 });
-  requireWhole(where, 'counted', segment.counted, 0);
+  check(`${where}: counted`, segment.counted, whole(0));
 }
 
 /** The mean loss over the targets that count, and the predictions of each segment that has any. */

@@ -9,9 +9,8 @@ import {
   tensor,
   within,
 } from '../autograd/index.js';
-import { requireWhole } from '../errors.js';
 import { detach, type SegmentModel } from '../models/segment-model.js';
-import { checkValues } from '../options.js';
+import { check, checkValues, whole } from '../options.js';
 import { IGNORED } from '../tasks/task.js';
 import { carryKind } from './check.js';
 import { checkRead, type ReadOptions, requireSegment, type Segment } from './segments.js';
@@ -50,7 +49,7 @@ export function streamLoss(
 ): StreamLoss {
   checkRead('streamLoss', model, size, options);
   const { key, bpttDepth = 0, backend } = options;
-  requireWhole('streamLoss', 'bpttDepth', bpttDepth, 0);
+  check('streamLoss: bpttDepth', bpttDepth, whole(0));
   requireSegment('streamLoss', segment, size);
   checkValues('streamLoss', { carry }, { carry: carryKind });
   const { inputs, targets, time, counted } = segment;

@@ -1,10 +1,10 @@
 /** The training loop: the one that the command line, the tests and every page run. */
 import { Key, scope, type Tensor } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
-import { NotFinite, requireNumber } from '../errors.js';
+import { NotFinite } from '../errors.js';
 import type { EncoderRMT } from '../models/encoder-rmt.js';
 import type { SegmentModel } from '../models/segment-model.js';
-import { checkOptions, flag, having, needed, oneOf, whole } from '../options.js';
+import { check, checkOptions, finite, flag, having, needed, oneOf, whole } from '../options.js';
 import type { AnyTask } from '../tasks/index.js';
 import { Carried } from './carried.js';
 import { requireFit } from './check.js';
@@ -98,7 +98,7 @@ export interface TrainStep extends GradientNorms {
  * not finite (`NotFinite`): then that step has changed nothing.
  */
 export async function* train(options: TrainOptions): AsyncGenerator<TrainStep, void, void> {
-  check(options);
+  checkTrain(options);
   const { carried = new Carried() } = options;
   try {
     yield* takeSteps({ ...options, carried });
@@ -200,8 +200,8 @@ async function readPass(
 
 /** What gradients of this norm are multiplied with so that it is at most `clip`, as PyTorch's `clip_grad_norm_`. */
 export function clipScale(norm: number, clip: number): number {
-  requireNumber('clipScale', 'norm', norm);
-  requireNumber('clipScale', 'clip', clip);
+  check('clipScale: norm', norm, finite);
+  check('clipScale: clip', clip, finite);
   return Math.min(1, clip / (norm + 1e-6));
 }
 
@@ -210,7 +210,7 @@ function breathe(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve));
 }
 
-function check(options: TrainOptions): void {
+function checkTrain(options: TrainOptions): void {
   checkOptions('train', options, {
     model: 1,
     task: 1,

@@ -6,8 +6,8 @@
  * @module memgrad/backends/wasm
  */
 
-import { describe, MemgradError, requireNumber, requireWhole } from '../../errors.js';
-import { checkOptions } from '../../options.js';
+import { describe, MemgradError } from '../../errors.js';
+import { check, checkOptions, finite, whole } from '../../options.js';
 import type {
   Backend,
   BinaryKernel,
@@ -364,8 +364,8 @@ export interface WasmOptions {
 export function createWasmBackend(options?: WasmOptions): WasmBackend {
   checkOptions('wasm', options, { maximumBytes: 1, threads: 1, module: 1 });
   const { maximumBytes, threads = 1, module } = options ?? {};
-  requireWhole('wasm', 'threads', threads, 1, MOST_THREADS);
-  if (maximumBytes !== undefined) requireNumber('wasm', 'maximumBytes', maximumBytes);
+  check('wasm: threads', threads, whole(1, MOST_THREADS));
+  if (maximumBytes !== undefined) check('wasm: maximumBytes', maximumBytes, finite);
   if (module !== undefined && !(module instanceof WebAssembly.Module)) {
     throw new MemgradError(
       `wasm: module must be a WebAssembly.Module, got ${describe(module)}; leave it out, or compile it first.`,

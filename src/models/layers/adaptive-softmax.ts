@@ -15,8 +15,8 @@ import {
   tensor,
 } from '../../autograd/index.js';
 import { requireTensors } from '../../autograd/operation.js';
-import { requireKey } from '../../autograd/random.js';
-import { requireThat, requireWhole } from '../../errors.js';
+import { isKey } from '../../autograd/random.js';
+import { check, requireThat, whole } from '../../options.js';
 import { isRising } from '../config.js';
 import { Module } from '../module.js';
 import { Linear } from './linear.js';
@@ -54,8 +54,8 @@ export class AdaptiveSoftmax extends Module {
     key: Key,
   ) {
     super();
-    requireKey('AdaptiveSoftmax', key);
-    requireWhole('AdaptiveSoftmax', 'nToken', config?.nToken);
+    check('AdaptiveSoftmax: key', key, isKey);
+    check('AdaptiveSoftmax: nToken', config?.nToken, whole());
     const rising = isRising(cutoffs, config.nToken);
     requireThat(
       rising,

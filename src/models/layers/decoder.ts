@@ -14,8 +14,8 @@ import {
   within,
 } from '../../autograd/index.js';
 import { requireTensors } from '../../autograd/operation.js';
-import { requireKey } from '../../autograd/random.js';
-import { checkOptions, whole } from '../../options.js';
+import { isKey } from '../../autograd/random.js';
+import { check, checkOptions, whole } from '../../options.js';
 import { checkLayer, type ModelConfig } from '../config.js';
 import { Module } from '../module.js';
 import type { SegmentOutput } from '../segment-model.js';
@@ -53,7 +53,7 @@ export class DecoderLayer extends Module {
    * dModel]: as many of the last rows as the mask has.
    */
   forward(x: Tensor, cache: Tensor | null, context: AttentionContext, key?: Key): Tensor {
-    if (key !== undefined) requireKey('layer', key);
+    if (key !== undefined) check('layer: key', key, isKey);
     const { attention, attentionNorm, feedForward, feedForwardNorm } = this;
     const [inAttention, behindAttention, inFeedForward, behindFeedForward] = key?.split(4) ?? [];
     const change = (x: Tensor, y: Tensor, drop?: Key) => {
@@ -146,12 +146,11 @@ export class Stack extends Module {
         (cache: readonly unknown[]) =>
           Array.isArray(cache) && this.layers.every((_, i) => cache[i] instanceof Tensor),
       ],
-      key: 1,
+      key: isKey,
       readFrom: whole(0, rows?.shape?.[1]),
     });
     const { mask, cache, key, readFrom = 0 } = options ?? {};
     requireTensors('stack', rows, mask);
-    if (key !== undefined) requireKey('stack', key);
     const context = this.#context(mask);
     const read = rows.shape[1] - readFrom;
     const lastMask = this.#computesAll(key) ? mask : lastRows(mask, read);

@@ -1,7 +1,9 @@
 /** The check of what a model is given to read. */
 import { type Key, Tensor } from '../../autograd/index.js';
-import { requireKey } from '../../autograd/random.js';
-import { describe, MemgradError } from '../../errors.js';
+import { isKey } from '../../autograd/random.js';
+import { show } from '../../autograd/tensor.js';
+import { MemgradError } from '../../errors.js';
+import { check } from '../../options.js';
 import type { ModelConfig } from '../config.js';
 
 /** A tensor of a state, and how many rows it must have. */
@@ -20,7 +22,7 @@ export function checkInput(
   if (!(tokens instanceof Tensor) || tokens.dtype !== 'int32' || tokens.rank !== 2) {
     refuse('tokens int32 [batch, time]', tokens);
   }
-  if (key !== undefined) requireKey('forward', key);
+  if (key !== undefined) check('forward: key', key, isKey);
   for (const [rows, count] of parts) {
     const shape = [tokens.shape[0], count ?? 'rows', dModel].join(', ');
     if (!(rows instanceof Tensor) || rows.shape.join(', ') !== shape) {
@@ -43,9 +45,4 @@ export function checkNothing(state: unknown): void {
 
 function refuse(expected: string, value: unknown): never {
   throw new MemgradError(`forward: expected ${expected}, got ${show(value)}.`);
-}
-
-/** For a message: a tensor's dtype and shape, and what `describe` says of anything else. */
-export function show(value: unknown): string {
-  return value instanceof Tensor ? String(value) : describe(value);
 }

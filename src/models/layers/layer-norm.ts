@@ -1,7 +1,6 @@
 /** Layer normalisation with its parameters. */
 import { type Key, layerNorm, type Parameter, type Tensor } from '../../autograd/index.js';
-import { requireWhole } from '../../errors.js';
-import { checkNames } from '../../options.js';
+import { check, checkNames, whole } from '../../options.js';
 import { configKinds } from '../config.js';
 import { Module } from '../module.js';
 import { allOrNothing, gaussian, type Placement, zero } from './parameters.js';
@@ -14,7 +13,7 @@ export class LayerNorm extends Module {
   /** The `placement` may be the configuration of a model. Throws `MemgradError` unless `features` is a whole number >= 1. */
   constructor(features: number, key: Key, placement: Placement = {}) {
     super();
-    requireWhole('LayerNorm', 'features', features);
+    check('LayerNorm: features', features, whole());
     checkNames('LayerNorm', placement, configKinds);
     const made = allOrNothing(() => ({
       weight: gaussian(key, [features], { ...placement, mean: 1 }),

@@ -6,8 +6,7 @@ import {
   type Parameter,
   type Tensor,
 } from '../../autograd/index.js';
-import { requireWhole } from '../../errors.js';
-import { checkOptions, flag, oneOf } from '../../options.js';
+import { check, checkOptions, flag, oneOf, whole } from '../../options.js';
 import { choices, type ModelConfig } from '../config.js';
 import { Module } from '../module.js';
 import { allOrNothing, gaussian, type Placement, zero } from './parameters.js';
@@ -33,8 +32,8 @@ export class Linear extends Module {
   /** Throws `MemgradError` unless both sizes are whole numbers >= 1. */
   constructor(inputs: number, outputs: number, options: DenseOptions = {}) {
     super();
-    requireWhole('Linear', 'inputs', inputs);
-    requireWhole('Linear', 'outputs', outputs);
+    check('Linear: inputs', inputs, whole());
+    check('Linear: outputs', outputs, whole());
     checkOptions('Linear', options, {
       key: 1,
       bias: flag,

@@ -10,7 +10,7 @@ import {
   tensor,
 } from '../../autograd/index.js';
 import { requireTensors } from '../../autograd/operation.js';
-import { requireThat, requireWhole } from '../../errors.js';
+import { check, requireThat, whole } from '../../options.js';
 import type { Placement } from './parameters.js';
 
 /**
@@ -23,7 +23,7 @@ export function sinusoids(
   placement: Placement = {},
 ): Tensor {
   requireThat(Array.isArray(positions), 'sinusoids: positions', 'a list of numbers', positions);
-  requireWhole('sinusoids', 'd', d, 2);
+  check('sinusoids: d', d, whole(2));
   const angles = anglesOf(positions, d, placement);
   return concat([sin(angles), cos(angles)], 1);
 }
@@ -75,8 +75,8 @@ export function rotations(
   config: Placement & { dHead: number; rotaryBase?: number },
 ): Rotations {
   const { dHead, rotaryBase, ...placement } = config ?? {};
-  requireWhole('rotations', 'count', count);
-  requireWhole('rotations', 'dHead', dHead, 2);
+  check('rotations: count', count, whole());
+  check('rotations: dHead', dHead, whole(2));
   const positions = Array.from({ length: count }, (_, position) => position);
   const angles = anglesOf(positions, dHead, placement, rotaryBase);
   return { cos: cos(angles), sin: sin(angles) };
