@@ -146,6 +146,9 @@ export const whole = (least = 1, most = Infinity): Kind => [
   (value: number) => Number.isSafeInteger(value) && value >= least && value <= most,
 ];
 
+/** A number. */
+export const number: Kind = ['a number', (value) => typeof value === 'number'];
+
 /** A finite number. */
 export const finite: Kind = ['a finite number', Number.isFinite];
 
@@ -153,6 +156,18 @@ export const finite: Kind = ['a finite number', Number.isFinite];
 export const positive = (below = Infinity): Kind => [
   below === Infinity ? 'a finite number >= 0' : `a number in [0, ${below})`,
   (value: number) => typeof value === 'number' && value >= 0 && value < below,
+];
+
+/** A number above 0, at most 1. */
+export const share: Kind = [
+  'a number in (0, 1]',
+  (value) => typeof value === 'number' && value > 0 && value <= 1,
+];
+
+/** The kind, or Infinity: no limit. */
+export const orInfinity = ([expected, fits]: Kind): Kind => [
+  `${expected}, or Infinity`,
+  (value) => value === Infinity || fits(value),
 ];
 
 /** One of `choices`. */

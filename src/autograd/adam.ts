@@ -8,7 +8,7 @@ import { commonBackend, refuseExtra, requireFloat, results } from './operation.j
 import { max, sum } from './reduction.js';
 import { requireList, stack } from './shape.js';
 import { allocating } from './storage.js';
-import { sameShape, type Tensor } from './tensor.js';
+import { isLike, type Tensor } from './tensor.js';
 
 /** The Euclidean norm of all values of `tensors` (one at least) together, a scalar; large values don't overflow. No gradient flows through it. */
 export function globalNorm(tensors: readonly Tensor[]): Tensor;
@@ -59,10 +59,9 @@ export function adamStep(
   parameters.forEach((parameter, i) => {
     requireFloat('adam', parameter);
     for (const list of lists) {
-      const like = list[i];
-      if (sameShape(like.shape, parameter.shape) && like.dtype === parameter.dtype) continue;
+      if (isLike(list[i], parameter)) continue;
       throw new MemgradError(
-        `adam: the ${list === gradients ? 'gradient' : 'moment'} is ${like}, expected the shape and dtype of ${parameter}.`,
+        `adam: the ${list === gradients ? 'gradient' : 'moment'} is ${list[i]}, expected the shape and dtype of ${parameter}.`,
       );
     }
   });

@@ -4,7 +4,7 @@ import type { Backend, DType, TypedArray } from '../backends/backend.js';
 import { sizeOf } from '../backends/layout.js';
 import { createWasmBackend } from '../backends/wasm/index.js';
 import { describe, MemgradError, OutOfMemory } from '../errors.js';
-import { checkOptions, type OptionNames } from '../options.js';
+import { check, checkOptions, having, number, type OptionNames } from '../options.js';
 import { arrays, dtypeOf, flatten, MOST_AXES, requireWhole, shapeOf } from './nested.js';
 import { allocating, Storage } from './storage.js';
 import { type Shape, showShape, Tensor } from './tensor.js';
@@ -101,9 +101,7 @@ function make(name: string, shape: Shape, value: number, options?: TensorOptions
   checkShape(name, shape);
   checkOptions(name, options, optionNames);
   const like = placement(name, options, 'float32');
-  if (typeof value !== 'number') {
-    throw new MemgradError(`${name}: expected a number to fill with, got ${describe(value)}.`);
-  }
+  check(`${name}: value`, value, number);
   return filled(name, shape, value, like);
 }
 
@@ -200,11 +198,10 @@ export function placement(
 }
 
 function requireBackend(name: string, backend: Backend): void {
-  if (typeof backend?.upload === 'function') return;
-  throw new MemgradError(
-    `${name}: expected a backend, got ${describe(backend)}; pass what await loadBackend('cpu') returns.`,
-  );
+  check(`${name}: backend`, backend, isBackend);
 }
+
+const isBackend = having('upload', "one that await loadBackend('cpu') returns");
 
 /** Throws unless `backend` has `dtype`. */
 export function checkDtype(name: string, dtype: DType, backend: Backend): void {

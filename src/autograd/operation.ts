@@ -5,7 +5,7 @@ import { describe, MemgradError } from '../errors.js';
 import { checkDtype } from './create.js';
 import { allocating, Storage } from './storage.js';
 import { isRecording, record } from './tape.js';
-import { type Shape, show, showShape, Tensor } from './tensor.js';
+import { type Shape, showShape, Tensor } from './tensor.js';
 import { ran } from './watch.js';
 
 /** What a gradient rule may look at. Everything in it is a tensor of the forward pass, so rules can be differentiated again. */
@@ -193,7 +193,9 @@ export function requireTruth(name: string, what: string, x: Tensor): void {
  */
 export function refuseExtra(name: string, extra: readonly unknown[]): void {
   if (extra.every((x) => x === undefined) || Array.isArray(extra[1])) return;
-  throw new MemgradError(`${name}: got one argument too many, ${show(extra[0])}; leave it out.`);
+  throw new MemgradError(
+    `${name}: got one argument too many, ${describe(extra[0])}; leave it out.`,
+  );
 }
 
 /** `f`, refusing arguments that it doesn't take. */
@@ -212,7 +214,7 @@ export function normalizeAxis(name: string, axis: number, rank: number): number 
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
     const allowed = rank === 0 ? 'a scalar has no axes' : `axes run from ${-rank} to ${rank - 1}`;
     throw new MemgradError(
-      `${name}: axis ${show(axis)} does not exist in a tensor of rank ${rank}; ${allowed}.`,
+      `${name}: axis ${describe(axis)} does not exist in a tensor of rank ${rank}; ${allowed}.`,
     );
   }
   return axis < 0 ? axis + rank : axis;

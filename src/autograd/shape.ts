@@ -2,6 +2,7 @@
 
 import { sizeOf, stridesOf } from '../backends/layout.js';
 import { describe, MemgradError } from '../errors.js';
+import { check, number } from '../options.js';
 import { checkShape } from './create.js';
 import { requireWhole } from './nested.js';
 import {
@@ -15,7 +16,7 @@ import {
   run,
   sameValues,
 } from './operation.js';
-import { type Shape, sameShape, show, showShape, type Tensor } from './tensor.js';
+import { type Shape, sameShape, showShape, type Tensor } from './tensor.js';
 
 const reshapeOperation: Operation<Shape> = {
   name: 'reshape',
@@ -69,7 +70,7 @@ export function transpose(x: Tensor, order?: readonly number[]): Tensor {
     : undefined;
   if (axes?.length !== x.rank || new Set(axes).size !== x.rank) {
     throw new MemgradError(
-      `transpose: the order ${axes ? showShape(wanted) : show(order)} must name each of the ${x.rank} axes of ${showShape(x.shape)} once.`,
+      `transpose: the order ${axes ? showShape(wanted) : describe(order)} must name each of the ${x.rank} axes of ${showShape(x.shape)} once.`,
     );
   }
   return run(transposeOperation, [x], axes);
@@ -136,7 +137,7 @@ export function slice(
   const to = end === undefined ? length : end < 0 ? end + length : end;
   if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to > length || from > to) {
     throw new MemgradError(
-      `slice: [${show(start)}, ${end === undefined ? 'end' : show(end)}) does not lie in axis ${axis} of shape ${showShape(x.shape)}, which has length ${length}.`,
+      `slice: [${describe(start)}, ${end === undefined ? 'end' : describe(end)}) does not lie in axis ${axis} of shape ${showShape(x.shape)}, which has length ${length}.`,
     );
   }
   return window(x, {
@@ -182,9 +183,7 @@ export function pad(x: Tensor, padding: Padding, value = 0): Tensor {
       `pad: expected [before, after] with whole numbers >= 0 for each of the ${x.rank} axes of ${showShape(x.shape)}, got ${describe(padding)}.`,
     );
   }
-  if (typeof value !== 'number') {
-    throw new MemgradError(`pad: expected a number to pad with, got ${show(value)}.`);
-  }
+  check('pad: value', value, number);
   if (x.dtype === 'int32') requireWhole('pad', [value]);
   return amounts.every((amount) => amount === 0) ? x : run(padOperation, [x], { padding, value });
 }
@@ -251,7 +250,7 @@ export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
 export function requireList(name: string, tensors: readonly Tensor[]): void {
   if (!Array.isArray(tensors) || tensors.length === 0) {
     throw new MemgradError(
-      `${name}: expected a list of at least one tensor, got ${Array.isArray(tensors) ? 'an empty one' : show(tensors)}.`,
+      `${name}: expected a list of at least one tensor, got ${Array.isArray(tensors) ? 'an empty one' : describe(tensors)}.`,
     );
   }
   requireTensors(name, ...tensors);

@@ -135,6 +135,11 @@ export class Tensor {
     return `${this}${storage ? printed(storage, this.shape) : ', freed'}`;
   }
 
+  /** What messages call it. */
+  get [Symbol.toStringTag](): string {
+    return this.toString();
+  }
+
   /** Text for templates. As a number it throws: `a + b` is written `add(a, b)`. */
   [Symbol.toPrimitive](hint: string): string {
     if (hint === 'string') return this.toString();
@@ -178,14 +183,9 @@ export class Parameter extends Tensor {
 
   /** Takes the values of `value`, which must have the same shape, dtype and backend. */
   assign(value: Tensor): void {
-    if (
-      !(value instanceof Tensor) ||
-      !sameShape(this.shape, value.shape) ||
-      this.dtype !== value.dtype ||
-      this.backend !== value.backend
-    ) {
+    if (!isLike(value, this)) {
       throw new MemgradError(
-        `assign: expected ${this}, got ${show(value)}; convert the value first.`,
+        `assign: expected ${this}, got ${describe(value)}; convert the value first.`,
       );
     }
     this.replace(value);
@@ -197,9 +197,14 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((length, axis) => length === b[axis]);
 }
 
-/** A value that came from outside, for messages: a tensor with its dtype and shape. */
-export function show(value: unknown): string {
-  return value instanceof Tensor ? String(value) : describe(value);
+/** Whether `value` is a tensor with the shape, the dtype and the backend of `like`. */
+export function isLike(value: unknown, like: Tensor): value is Tensor {
+  return (
+    value instanceof Tensor &&
+    sameShape(value.shape, like.shape) &&
+    value.dtype === like.dtype &&
+    value.backend === like.backend
+  );
 }
 
 /** `[2, 3]`, for messages. */

@@ -1,5 +1,5 @@
 /** Derivatives of functions: grad, valueAndGrad, vjp, checkpoint. */
-import { MemgradError } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
 import { callable, check } from '../options.js';
 import { filled } from './create.js';
 import { add } from './elementwise.js';
@@ -17,7 +17,7 @@ import {
   Tape,
   withRecorders,
 } from './tape.js';
-import { sameShape, show, Tensor } from './tensor.js';
+import { isLike, Tensor } from './tensor.js';
 import { allLeaves, treeLeaves, treeMap } from './tree.js';
 import { atGradient } from './watch.js';
 
@@ -64,7 +64,7 @@ export function valueAndGrad<A extends unknown[], R extends Scalar, P = A[0]>(
       const loss: unknown = Array.isArray(value) ? value[0] : value;
       if (!(loss instanceof Tensor) || loss.size !== 1 || loss.dtype === 'int32') {
         throw new MemgradError(
-          `grad: the function must give a float scalar, got ${show(loss)}; end it with sum or mean.`,
+          `grad: the function must give a float scalar, got ${describe(loss)}; end it with sum or mean.`,
         );
       }
       const gradients = backward(tape, [loss], [filled('grad', loss.shape, 1, loss)], leaves);
@@ -123,14 +123,13 @@ export function vjp(
   const value = withRecorders([...currentRecorders(), tape], () => f(...leaves));
   refusePromise('vjp', value);
   if (!(value instanceof Tensor)) {
-    throw new MemgradError(`vjp: the function must give a tensor, got ${show(value)}.`);
+    throw new MemgradError(`vjp: the function must give a tensor, got ${describe(value)}.`);
   }
   return [
     value,
     (cotangent) => {
       requireTensors('vjp', cotangent);
-      const { shape, dtype, backend } = cotangent;
-      if (!sameShape(shape, value.shape) || dtype !== value.dtype || backend !== value.backend) {
+      if (!isLike(cotangent, value)) {
         throw new MemgradError(
           `vjp: the cotangent is ${cotangent}, expected shape, dtype and backend of the value, ${value}.`,
         );

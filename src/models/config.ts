@@ -2,16 +2,17 @@
 import type { Key } from '../autograd/index.js';
 import { isKey } from '../autograd/random.js';
 import type { Backend } from '../backends/backend.js';
-import { describe, MemgradError } from '../errors.js';
 import {
   check,
   checkNames,
+  checkValues,
   flag,
   type Kind,
   needed,
   type OptionNames,
   oneOf,
   positive,
+  requireThat,
   whole,
 } from '../options.js';
 
@@ -162,12 +163,12 @@ export const choices = {
   writeTokens: ['carried', 'own'],
 } as const;
 
+/** What cutoffs must be. */
+export const RISING = 'whole numbers that rise from above 0 to below nToken';
+
 const size = whole();
 const rate = positive(1);
-const choice = (name: keyof typeof choices): Kind => [
-  `one of ${choices[name].join(', ')}`,
-  oneOf(choices[name])[1],
-];
+const choice = (name: keyof typeof choices): Kind => oneOf(choices[name]);
 
 /** The options of all language models. Each model takes those of the others too, since presets are shared. */
 export const configKinds: OptionNames<CachedMemoryConfig> = {
@@ -208,34 +209,45 @@ export function checkConfig(
   needs?: readonly string[],
   kinds: OptionNames<object> = configKinds,
 ): void {
-  const config = (given ?? {}) as Readonly<Record<string, unknown>>;
+  const config = (given ?? {}) as CachedMemoryConfig;
   if (needs) checkNames('model', config, kinds);
-  const refuse = (name: string, expected: string): never => {
-    throw new MemgradError(`${name}: expected ${expected}, got ${describe(config[name])}.`);
-  };
-  for (const [name, kind] of Object.entries(kinds) as [string, 1 | Kind][]) {
-    if (kind === 1) continue;
-    const [expected, fits, isNeeded] = kind;
-    if (config[name] === undefined && !isNeeded && !needs?.includes(name)) continue;
-    if (!fits(config[name] as never)) refuse(name, expected);
+  checkValues('model', config, kinds);
+  for (const name of needs ?? []) {
+    check(`model: ${name}`, config[name as never], kinds[name as never] as Kind);
   }
-  const { positions, cutoffs, nToken } = config;
-  if (config.writeTokens === 'own' && config.memAtEnd === false) {
-    refuse('writeTokens', "'carried' with memAtEnd: false, where nothing stands at the end");
-  }
-  if (positions === 'rotary' && (config.dHead as number) % 2 !== 0) {
-    refuse('dHead', 'an even number, since rotary positions turn pairs of values');
-  }
-  if (positions === 'rotary' && config.clampLen !== undefined) {
-    refuse('clampLen', 'nothing, since rotary positions have no distances to clamp');
-  }
-  if (positions !== 'rotary' && (config.dModel as number) % 2 !== 0) {
-    refuse('dModel', 'an even number, since positions are pairs of a sine and a cosine');
-  }
-  if (cutoffs !== undefined && !isRising(cutoffs, nToken as number)) {
-    refuse('cutoffs', `whole numbers that rise from above 0 to below nToken = ${nToken}`);
+  for (const [name, expected, fits] of rules) {
+    requireThat(fits(config), `model: ${name}`, expected, config[name]);
   }
 }
+
+/** What options ask of others. */
+const rules: readonly [
+  name: keyof CachedMemoryConfig,
+  expected: string,
+  fits: (config: CachedMemoryConfig) => boolean,
+][] = [
+  [
+    'writeTokens',
+    "'carried' with memAtEnd: false, where nothing stands at the end",
+    (config) => config.writeTokens !== 'own' || config.memAtEnd !== false,
+  ],
+  [
+    'dHead',
+    'even, since rotary positions turn pairs of values',
+    (config) => config.positions !== 'rotary' || config.dHead % 2 === 0,
+  ],
+  [
+    'clampLen',
+    'left out, since rotary positions have no distances to clamp',
+    (config) => config.positions !== 'rotary' || config.clampLen === undefined,
+  ],
+  [
+    'dModel',
+    'even, since positions are pairs of a sine and a cosine',
+    (config) => config.positions === 'rotary' || config.dModel % 2 === 0,
+  ],
+  ['cutoffs', RISING, ({ cutoffs, nToken }) => cutoffs === undefined || isRising(cutoffs, nToken)],
+];
 
 /** Whether `values` is a list of one or more whole numbers in order, all different, above 0 and below `end`. */
 export function isRising(values: unknown, end: number): boolean {

@@ -16,7 +16,7 @@ import {
   within,
 } from '../autograd/index.js';
 import { isKey } from '../autograd/random.js';
-import { describe, MemgradError } from '../errors.js';
+import { MemgradError } from '../errors.js';
 import { check, checkOptions, needed, requireThat, requireTokens, whole } from '../options.js';
 import { checkConfig, configKinds, type MemoryConfig } from './config.js';
 import { Stack } from './layers/decoder.js';
@@ -79,11 +79,7 @@ export class EncoderRMT extends Module {
       );
     }
     for (const name of ['cls', 'sep', 'pad'] as const) {
-      const id = config[name];
-      if (Number.isInteger(id) && id >= 0 && id < nToken) continue;
-      throw new MemgradError(
-        `${name}: expected a token from 0 to ${nToken - 1}, got ${describe(id)}.`,
-      );
+      check(`model: ${name}`, config[name], whole(0, nToken - 1));
     }
     const key = Key.of(seed);
     const made = allOrNothing(() => ({

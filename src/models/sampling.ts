@@ -1,14 +1,15 @@
 /** Choosing tokens: greedy, by temperature, among the most likely. */
 import { Key } from '../autograd/index.js';
 import { isKey } from '../autograd/random.js';
-import { MemgradError } from '../errors.js';
+import { isList, MemgradError } from '../errors.js';
 import {
   check,
   checkOptions,
-  type Kind,
   needed,
+  orInfinity,
   positive,
   requireThat,
+  share,
   whole,
 } from '../options.js';
 import { Stream } from './stream.js';
@@ -24,12 +25,9 @@ export interface SamplingOptions {
 }
 
 const samplingKinds = () => ({
-  temperature: ['a number >= 0', positive()[1]] as Kind,
-  topK: [
-    'a whole number >= 1',
-    (k) => k === Infinity || (Number.isSafeInteger(k) && k > 0),
-  ] as Kind,
-  topP: ['a number in (0, 1]', (p) => typeof p === 'number' && p > 0 && p <= 1] as Kind,
+  temperature: positive(),
+  topK: orInfinity(whole()),
+  topP: share,
 });
 
 /**
@@ -44,9 +42,8 @@ export function sampleToken(
   check('sample: key', key, isKey);
   checkOptions('sample', options, samplingKinds());
   const { temperature = 1, topK = Infinity, topP = 1 } = options;
-  const isList = Array.isArray(logits) || ArrayBuffer.isView(logits);
-  const values = isList ? Array.from(logits) : [];
-  const areNumbers = isList && values.every((value) => typeof value === 'number');
+  const values = isList(logits) ? Array.from(logits) : [];
+  const areNumbers = isList(logits) && values.every((value) => typeof value === 'number');
   requireThat(areNumbers, 'sample: logits', 'a list of numbers, as data() reads them', logits);
   const largest = values.reduce((a, b) => Math.max(a, b), -Infinity);
   if (!Number.isFinite(largest)) {

@@ -1,6 +1,6 @@
 /** A curriculum: begin with short samples, grow when they are mastered, then cut them finer. */
-import { describe, MemgradError } from '../errors.js';
-import { check, checkOptions, finite, needed, requireThat, whole } from '../options.js';
+import { MemgradError } from '../errors.js';
+import { check, checkOptions, finite, needed, requireThat, share, whole } from '../options.js';
 import type { Task } from '../tasks/task.js';
 
 /** Options of a curriculum. */
@@ -51,7 +51,7 @@ export class Curriculum {
       start: needed(whole()),
       by: needed(whole()),
       cuts: ['a list', Array.isArray],
-      at: 1,
+      at: share,
       window: whole(),
     });
     const { start, by, cuts = [], at = 0.97, window = 10 } = options;
@@ -60,11 +60,6 @@ export class Curriculum {
       if (i === 0 || cut < cuts[i - 1]) continue;
       throw new MemgradError(
         `curriculum: each of cuts must be shorter than the one before, got ${cut} after ${cuts[i - 1]}.`,
-      );
-    }
-    if (!(typeof at === 'number' && at > 0 && at <= 1)) {
-      throw new MemgradError(
-        `curriculum: the accuracy to grow at must lie in (0, 1], got ${describe(at)}.`,
       );
     }
     this.#options = { start, by, cuts: [...cuts], at, window };

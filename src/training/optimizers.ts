@@ -1,6 +1,15 @@
 /** Optimisers: they alone give parameters new values. */
-import { adamStep, add, mul, Parameter, scope, sub, Tensor, zeros } from '../autograd/index.js';
-import { sameShape, show } from '../autograd/tensor.js';
+import {
+  adamStep,
+  add,
+  mul,
+  Parameter,
+  scope,
+  sub,
+  type Tensor,
+  zeros,
+} from '../autograd/index.js';
+import { isLike } from '../autograd/tensor.js';
 import { describe, MemgradError } from '../errors.js';
 import { check, checkOptions, positive, refuseName, requireThat, whole } from '../options.js';
 
@@ -256,15 +265,9 @@ export class AdamW extends Adam {
 function checkGradients(parameters: Named<Parameter>, gradients: Named<Tensor>): void {
   for (const name in { ...requireNamed(parameters), ...requireNamed(gradients) }) {
     const [parameter, gradient] = [parameters[name], gradients[name]];
-    const fits =
-      parameter instanceof Parameter &&
-      gradient instanceof Tensor &&
-      sameShape(parameter.shape, gradient.shape) &&
-      parameter.dtype === gradient.dtype &&
-      parameter.backend === gradient.backend;
-    if (fits) continue;
+    if (parameter instanceof Parameter && isLike(gradient, parameter)) continue;
     throw new MemgradError(
-      `optimizer: the gradient is ${show(gradient)} for ${describe(name)}, expected the shape and dtype of ${show(parameter)}.`,
+      `optimizer: the gradient is ${describe(gradient)} for ${describe(name)}, expected the shape and dtype of ${describe(parameter)}.`,
     );
   }
 }

@@ -1,6 +1,5 @@
 /** Learning rates over time, as factors of the optimiser's own rate. */
-import { describe, MemgradError } from '../errors.js';
-import { check, checkOptions, finite, requireThat, whole } from '../options.js';
+import { check, checkOptions, finite, type Kind, requireThat, whole } from '../options.js';
 
 /** Gives the factor for each step, counted from 1. */
 export interface Schedule {
@@ -67,11 +66,9 @@ export interface PlateauOptions {
 
 /** Lowers the rate whenever the loss, averaged over the last tenth of `patience`, got no better for `patience` steps. */
 export function onPlateau(options: PlateauOptions = {}): Schedule {
-  checkOptions('onPlateau', options, { factor: 1, patience: whole() });
+  const between: Kind = ['a number between 0 and 1', (x: number) => isShare(x) && x > 0 && x < 1];
+  checkOptions('onPlateau', options, { factor: between, patience: whole() });
   const { factor = 0.5, patience = 1000 } = options;
-  if (!isShare(factor) || factor === 0 || factor === 1) {
-    throw new MemgradError(`onPlateau: factor must lie between 0 and 1, got ${describe(factor)}.`);
-  }
   const decay = 1 / Math.max(1, patience / 10);
   let now: PlateauState = { factor: 1, average: null, best: null, waited: 0 };
   return {

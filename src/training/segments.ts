@@ -16,7 +16,7 @@ import {
 import { isKey } from '../autograd/random.js';
 import type { Backend } from '../backends/backend.js';
 import { detach, type SegmentModel } from '../models/segment-model.js';
-import { callable, check, checkOptions, flag, requireThat, whole } from '../options.js';
+import { callable, check, checkOptions, flag, orInfinity, requireThat, whole } from '../options.js';
 import { type Batch, IGNORED } from '../tasks/task.js';
 import { checkBatch, requireLanguageModel } from './check.js';
 
@@ -94,10 +94,9 @@ export function checkRead(
 ): void {
   requireLanguageModel(where, model);
   check(`${where}: size`, size, whole());
-  const { bpttDepth } = options ?? {};
   checkOptions(where, options, {
     key: isKey,
-    bpttDepth: bpttDepth === Infinity ? 1 : whole(0),
+    bpttDepth: orInfinity(whole(0)),
     checkpointSegments: flag,
     seeStateGradient: callable,
     backend: 1,

@@ -6,8 +6,8 @@
  * @module memgrad/backends/wasm
  */
 
-import { describe, MemgradError } from '../../errors.js';
-import { check, checkOptions, finite, whole } from '../../options.js';
+import { MemgradError } from '../../errors.js';
+import { checkOptions, finite, whole } from '../../options.js';
 import type {
   Backend,
   BinaryKernel,
@@ -362,15 +362,12 @@ export interface WasmOptions {
  * threads beside a `module`.
  */
 export function createWasmBackend(options?: WasmOptions): WasmBackend {
-  checkOptions('wasm', options, { maximumBytes: 1, threads: 1, module: 1 });
+  checkOptions('wasm', options, {
+    maximumBytes: finite,
+    threads: whole(1, MOST_THREADS),
+    module: ['a WebAssembly.Module', (value: unknown) => value instanceof WebAssembly.Module],
+  });
   const { maximumBytes, threads = 1, module } = options ?? {};
-  check('wasm: threads', threads, whole(1, MOST_THREADS));
-  if (maximumBytes !== undefined) check('wasm: maximumBytes', maximumBytes, finite);
-  if (module !== undefined && !(module instanceof WebAssembly.Module)) {
-    throw new MemgradError(
-      `wasm: module must be a WebAssembly.Module, got ${describe(module)}; leave it out, or compile it first.`,
-    );
-  }
   if (module && threads > 1) {
     throw new MemgradError(
       'wasm: a given module computes on one thread, since its memory is not shared; leave out module or threads.',

@@ -17,7 +17,7 @@ import {
 import { requireTensors } from '../../autograd/operation.js';
 import { isKey } from '../../autograd/random.js';
 import { check, requireThat, whole } from '../../options.js';
-import { isRising } from '../config.js';
+import { isRising, RISING } from '../config.js';
 import { Module } from '../module.js';
 import { Linear } from './linear.js';
 import { dense, type Placement } from './parameters.js';
@@ -57,12 +57,7 @@ export class AdaptiveSoftmax extends Module {
     check('AdaptiveSoftmax: key', key, isKey);
     check('AdaptiveSoftmax: nToken', config?.nToken, whole());
     const rising = isRising(cutoffs, config.nToken);
-    requireThat(
-      rising,
-      'AdaptiveSoftmax: cutoffs',
-      'whole numbers that rise below nToken',
-      cutoffs,
-    );
+    requireThat(rising, 'AdaptiveSoftmax: cutoffs', RISING, cutoffs);
     this.clusters = new Linear(config.dModel, cutoffs.length, dense(config, key));
     this.#cutoffs = cutoffs;
     this.#nToken = config.nToken;

@@ -1,8 +1,7 @@
 /** The check of what a model is given to read. */
 import { type Key, Tensor } from '../../autograd/index.js';
 import { isKey } from '../../autograd/random.js';
-import { show } from '../../autograd/tensor.js';
-import { MemgradError } from '../../errors.js';
+import { describe, MemgradError } from '../../errors.js';
 import { check } from '../../options.js';
 import type { ModelConfig } from '../config.js';
 
@@ -44,5 +43,5 @@ export function checkNothing(state: unknown): void {
 }
 
 function refuse(expected: string, value: unknown): never {
-  throw new MemgradError(`forward: expected ${expected}, got ${show(value)}.`);
+  throw new MemgradError(`forward: expected ${expected}, got ${describe(value)}.`);
 }
