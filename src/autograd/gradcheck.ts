@@ -124,8 +124,12 @@ async function centralDifferences(
   const shifted = async (argument: number, element: number, by: number) => {
     const changed = values.map((data) => Float64Array.from(data));
     changed[argument][element] += by;
-    using result = f(changed);
-    return result.item();
+    const result = f(changed);
+    try {
+      return await result.item();
+    } finally {
+      result.dispose();
+    }
   };
   const differences: number[][] = [];
   for (const [argument, data] of values.entries()) {

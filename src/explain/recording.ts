@@ -1,5 +1,5 @@
 /** A program run by the engine, forward and backward, with every number kept. */
-import * as engine from '../autograd/index.js';
+import * as engine from '../autograd/by-name.js';
 import {
   Key,
   type Nested,

@@ -1,5 +1,5 @@
 /** The table of all operations: how each is called, and what can be expected of it. */
-import * as engine from '../autograd/index.js';
+import * as engine from '../autograd/by-name.js';
 import type { OperationCases } from './case.js';
 import { attentionCases } from './cases/attention.js';
 import { comparisonCases } from './cases/comparison.js';
