@@ -72,6 +72,13 @@ for (const file of await filesBelow(dist)) {
   if (file.endsWith('.js') && !written.has(file)) await rm(file);
 }
 
+// esbuild has each file import all chunks below it, for what they do when they run: ours do nothing
+// then, and an app would load the helpers of a backend that it never asks for.
+for (const file of written) {
+  const text = await readFile(file, 'utf8');
+  await writeFile(file, text.replace(/^import "[./]+(chunks\/)?[\w-]+-[A-Z\d]{8}\.js";\n/gm, ''));
+}
+
 const command = join(dist, 'cli', 'main.js');
 const source = await readFile(command, 'utf8');
 if (!source.startsWith('#!')) await writeFile(command, `#!/usr/bin/env node\n${source}`);
