@@ -21,7 +21,7 @@ export interface CrossEntropyOptions {
 }
 
 const optionKinds = {
-  ignoreIndex: whole(-Infinity),
+  ignoreIndex: whole(-(2 ** 31), 2 ** 31 - 1),
   reduction: oneOf(['mean', 'sum', 'none']),
 };
 

@@ -25,7 +25,7 @@ export class Key {
 
   /** The key of a seed, a whole number from 0 to 2^53 - 1. */
   static of(seed: number): Key {
-    check('seed', seed, whole(0));
+    check('seed', seed, whole(0, 2 ** 53 - 1));
     return new Key(Math.floor(seed / 2 ** 32), seed >>> 0);
   }
 

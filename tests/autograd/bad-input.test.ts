@@ -263,17 +263,17 @@ const table: [call: () => unknown, message: string][] = [
           [1, 1],
         ]),
       ),
-    'attention: expected an object of options (heads, mask, bias, dropout), got a Tensor.',
+    'attention: expected an object of options (heads, mask, bias, dropout), got Tensor(int32 [2, 2] on cpu).',
   ],
   [
     () => (m.normal as F)([2, 3]),
-    'normal: expected a key, got a list of 2; make one with Key.of(seed).',
+    'normal: key must be one that Key.of(seed) makes, got a list of 2.',
   ],
   [
     () => (m.uniform as F)(key, [2], 0, 1),
     'uniform: expected an object of options (backend), got 0.',
   ],
-  [() => (m.pad as F)(vector, [[1, 1]], 'edge'), 'pad: expected a number to pad with, got "edge".'],
+  [() => (m.pad as F)(vector, [[1, 1]], 'edge'), 'pad: value must be a number, got "edge".'],
   [
     () => new (m.Key as unknown as new (seed: number) => m.Key)(1),
     'Key: make keys with Key.of(seed).',
@@ -443,17 +443,17 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.crossEntropy(x23, whole, { reduction: as('average') }),
-    'crossEntropy: the reduction "average" is not known; choose mean, sum or none.',
+    'crossEntropy: reduction must be one of mean, sum, none, got "average".',
   ],
   [
     () => m.crossEntropy(x23, whole, { ignoreIndex: NaN }),
-    'crossEntropy: ignoreIndex must be a whole number, got NaN; targets are int32.',
+    'crossEntropy: ignoreIndex must be a whole number from -2147483648 to 2147483647, got NaN.',
   ],
-  [() => m.dropout(x23, 1, key), 'dropout: the rate must lie in [0, 1), got 1.'],
-  [() => m.dropout(x23, NaN, key), 'dropout: the rate must lie in [0, 1), got NaN.'],
+  [() => m.dropout(x23, 1, key), 'dropout: rate must be a number in [0, 1), got 1.'],
+  [() => m.dropout(x23, NaN, key), 'dropout: rate must be a number in [0, 1), got NaN.'],
   [
     () => m.dropout(x23, 0.5, as(undefined)),
-    'dropout: expected a key, got nothing; make one with Key.of(seed).',
+    'dropout: key must be one that Key.of(seed) makes, got nothing.',
   ],
 
   // Backends.
@@ -467,11 +467,11 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => loadBackend('cuda'),
-    'backend: "cuda" is not known; choose one of wasm, cpu, webgl, webgpu.',
+    'loadBackend: there is no backend "cuda"; choose from wasm, cpu, webgl, webgpu.',
   ],
   [
     () => loadBackend('toString'),
-    'backend: "toString" is not known; choose one of wasm, cpu, webgl, webgpu.',
+    'loadBackend: there is no backend "toString"; choose from wasm, cpu, webgl, webgpu.',
   ],
 
   // Making tensors.
@@ -568,7 +568,7 @@ const table: [call: () => unknown, message: string][] = [
   [() => m.zeros([-1]), 'zeros: a shape is a list of whole numbers >= 0, got [-1].'],
   [() => m.ones([NaN]), 'ones: a shape is a list of whole numbers >= 0, got [NaN].'],
   [() => m.full(as(3), 1), 'full: a shape is a list of whole numbers >= 0, got 3.'],
-  [() => m.full([2], as('1')), 'full: expected a number to fill with, got "1".'],
+  [() => m.full([2], as('1')), 'full: value must be a number, got "1".'],
   [
     () => m.full([2], 2 ** 31, { dtype: 'int32' }),
     'full: int32 holds whole numbers from -2^31 to 2^31 - 1, got 2147483648; choose a floating dtype or round it.',
@@ -581,15 +581,15 @@ const table: [call: () => unknown, message: string][] = [
     () => m.arange(2, { dtype: as('int8') }),
     'arange: the backend \'cpu\' has no dtype "int8"; choose one of float32, float64, int32.',
   ],
-  [() => m.uniform(as(7), [2]), 'uniform: expected a key, got 7; make one with Key.of(seed).'],
+  [() => m.uniform(as(7), [2]), 'uniform: key must be one that Key.of(seed) makes, got 7.'],
   [
     () => m.normal(key, [2], { dtype: 'int32' }),
     'normal: expected float32 or float64, got int32; the values are real.',
   ],
-  [() => m.Key.of(-1), 'seed: expected a whole number from 0 to 2^53 - 1, got -1.'],
-  [() => m.Key.of(NaN), 'seed: expected a whole number from 0 to 2^53 - 1, got NaN.'],
-  [() => key.fold(0.5), 'fold: expected a whole number from 0 to 2^32 - 1, got 0.5.'],
-  [() => key.integers(3, 0), 'integers: expected a limit from 1 to 2^31, got 0.'],
+  [() => m.Key.of(-1), 'seed must be a whole number from 0 to 9007199254740991, got -1.'],
+  [() => m.Key.of(NaN), 'seed must be a whole number from 0 to 9007199254740991, got NaN.'],
+  [() => key.fold(0.5), 'fold: index must be a whole number from 0 to 4294967295, got 0.5.'],
+  [() => key.integers(3, 0), 'integers: limit must be a whole number from 1 to 2147483648, got 0.'],
   [
     () => new m.Parameter(as([1])),
     'Parameter: expected a tensor, got a list of 1; make one with tensor(...).',

@@ -151,7 +151,9 @@ test('cutoffs that make no clusters are refused', () => {
   for (const wrong of [[], [0], [11], [5, 5], [6, 4], [2.5]]) {
     assert.throws(
       () => createModel('transformer', { ...sizes(), cutoffs: wrong }),
-      (error: Error) => error instanceof MemgradError && /^cutoffs: expected/.test(error.message),
+      (error: Error) =>
+        error instanceof MemgradError &&
+        /^model: cutoffs must be whole numbers that rise .*, got /.test(error.message),
     );
   }
 });

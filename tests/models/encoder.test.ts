@@ -182,9 +182,18 @@ test('says what is wrong', () => {
     );
   refused(() => model.forward([]), /got no documents/);
   refused(() => model.loss([words(3)], [1, 2], { over: 'last' }), /2 classes for 1 documents/);
-  refused(() => new EncoderRMT({ ...config, pad: 12 }), /^pad: expected a token from 0 to 11/);
-  refused(() => new EncoderRMT({ ...config, classes: 0 }), /^classes: expected/);
-  refused(() => new EncoderRMT({ ...config, segmentLength: 0 }), /^segmentLength: expected/);
+  refused(
+    () => new EncoderRMT({ ...config, pad: 12 }),
+    /^model: pad must be a whole number from 0 to 11, got 12/,
+  );
+  refused(
+    () => new EncoderRMT({ ...config, classes: 0 }),
+    /^model: classes must be a whole number >= 1/,
+  );
+  refused(
+    () => new EncoderRMT({ ...config, segmentLength: 0 }),
+    /^model: segmentLength must be a whole number >= 1/,
+  );
   refused(() => new EncoderRMT({ ...config, positions: 'relative-wrapped' }), /^positions: /);
 });
 

@@ -44,7 +44,7 @@ test('an option of no model is refused, one of another model is not', () => {
 test('a missing option is named at once', () => {
   for (const name of modelNames) {
     for (const missing of ['nToken', 'dModel', 'norm', 'finalNorm', 'dropout', 'scaleEmbeddings']) {
-      const message = new RegExp(`^${missing}: expected .*, got nothing`);
+      const message = new RegExp(`^model: ${missing} must be .*, got nothing`);
       refused(() => createModel(name, { ...config, [missing]: undefined }), message);
     }
     for (const none of [undefined, null, 5, 'x', {}, []]) {
@@ -52,10 +52,16 @@ test('a missing option is named at once', () => {
     }
   }
   const { memLen: _, ...noCache } = config;
-  refused(() => createModel('transformer-xl', noCache as never), /^memLen: expected/);
+  refused(
+    () => createModel('transformer-xl', noCache as never),
+    /^model: memLen must be a whole number >= 1, got nothing/,
+  );
   const { numMemTokens: __, ...noMemory } = config;
   for (const name of ['rmt', 'mem-transformer', 'transformer-xl-rmt'] as const) {
-    refused(() => createModel(name, noMemory as never), /^numMemTokens: expected/);
+    refused(
+      () => createModel(name, noMemory as never),
+      /^model: numMemTokens must be a whole number >= 1, got nothing/,
+    );
   }
 });
 

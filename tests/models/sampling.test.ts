@@ -78,9 +78,9 @@ test('says what is wrong', () => {
       () => sampleToken(given, key, options),
       (error: Error) => error instanceof MemgradError && error.message === message,
     );
-  refused(logits, { temperature: -1 }, 'sample: temperature must be a number >= 0, got -1.');
-  refused(logits, { topK: 0 }, 'sample: topK must be a whole number >= 1, got 0.');
-  refused(logits, { topK: 1.5 }, 'sample: topK must be a whole number >= 1, got 1.5.');
+  refused(logits, { temperature: -1 }, 'sample: temperature must be a finite number >= 0, got -1.');
+  refused(logits, { topK: 0 }, 'sample: topK must be a whole number >= 1, or Infinity, got 0.');
+  refused(logits, { topK: 1.5 }, 'sample: topK must be a whole number >= 1, or Infinity, got 1.5.');
   refused(logits, { topP: 0 }, 'sample: topP must be a number in (0, 1], got 0.');
   for (const [given, largest] of [
     [[], -Infinity],

@@ -74,9 +74,9 @@ for (const name of ['rmt', 'transformer-xl-rmt'] as const) {
   test(`${name}: rows of its own need an end to stand at`, () => {
     assert.throws(
       () => make(name, 'own', false),
-      /writeTokens: expected 'carried' with memAtEnd: false.*, got "own"/,
+      /writeTokens must be 'carried' with memAtEnd: false.*, got "own"/,
     );
-    assert.throws(() => make(name, 'both' as 'own'), /writeTokens: expected one of carried, own/);
+    assert.throws(() => make(name, 'both' as 'own'), /writeTokens must be one of carried, own/);
     make(name, 'carried', false).dispose();
   });
 }

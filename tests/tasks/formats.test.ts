@@ -104,7 +104,7 @@ test('retrieval: training asks for all pairs of a list in turn, and no list is i
   assert.is(new Set(single.map((src) => src.slice(0, 6).join())).size, 300);
   assert.throws(
     () => new Retrieval({ queries: 'some' as 'all' }),
-    /queries must be all or one, got "some"/,
+    /queries must be one of all, one, got "some"/,
   );
 });
 

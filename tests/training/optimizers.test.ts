@@ -84,7 +84,7 @@ test('options out of range are refused', () => {
   );
   refused(
     () => createOptimizer('lion'),
-    'optimizer: "lion" is not known; choose from sgd, adam, adamw.',
+    'createOptimizer: there is no optimiser "lion"; choose from sgd, adam, adamw.',
   );
 });
 

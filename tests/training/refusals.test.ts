@@ -80,7 +80,7 @@ test('options of optimisers: unknown, out of range, of the wrong kind', () => {
     [() => new Adam({ learningRate: '0.1' as never }), /learningRate must be .*got "0.1"/],
     [() => new Adam({ learningRate: Infinity }), /learningRate must be a finite number/],
     [() => new Adam({ epsilon: -1 }), /epsilon must be/],
-    [() => createOptimizer('adamw2'), /"adamw2" is not known; did you mean 'adamw'/],
+    [() => createOptimizer('adamw2'), /no optimiser "adamw2"; did you mean 'adamw'/],
     [() => createOptimizer('sgd', { betas: [0.9, 0.9] }), /no option "betas"/],
     [() => onPlateau({ patiense: 5 } as never), /did you mean 'patience'/],
     [() => new Curriculum(new Copy(), { begin: 5 } as never), /no option "begin"/],
@@ -134,7 +134,7 @@ test('options of train', async () => {
     [{ clip: -1 }, /clip must be a finite number > 0/],
     [{ clip: null }, /clip must be/],
     [{ schedule: 'cosine' }, /schedule must be/],
-    [{ nonFinite: 'ignore' }, /nonFinite must be stop or skip/],
+    [{ nonFinite: 'ignore' }, /nonFinite must be one of stop, skip/],
     [{ checkFinite: 'yes' }, /checkFinite must be true or false/],
     [{ carried: {} }, /carried must be/],
     [

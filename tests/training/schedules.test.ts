@@ -28,7 +28,7 @@ test('on plateau: halves when the loss stops falling, and only then', () => {
 test('schedules refuse what makes no sense', () => {
   assert.throws(() => warmUp(0), /warmUp: steps must be a whole number >= 1, got 0/);
   assert.throws(() => cosine(Number.NaN), /cosine: steps/);
-  assert.throws(() => onPlateau({ factor: 1 }), /factor must lie between 0 and 1, got 1/);
+  assert.throws(() => onPlateau({ factor: 1 }), /factor must be a number between 0 and 1, got 1/);
 });
 
 test('a curriculum grows at its threshold up to the length of the task', () => {
@@ -50,7 +50,7 @@ test('a curriculum grows at its threshold up to the length of the task', () => {
   );
   assert.throws(
     () => new Curriculum(new Copy(), { start: 1, by: 1, at: 2 }),
-    /must lie in \(0, 1\], got 2/,
+    /at must be a number in \(0, 1\], got 2/,
   );
 });
 
