@@ -44,7 +44,7 @@ const names: readonly (readonly [ours: string, reference: string])[] = [
   ['decoder.layers.*.feedForwardNorm.weight', 'layers.*.pos_ff.layer_norm.weight'],
   ['decoder.layers.*.feedForwardNorm.bias', 'layers.*.pos_ff.layer_norm.bias'],
 ];
-const referenceNames = new Map(names);
+const referenceNames = /* @__PURE__ */ new Map(names);
 
 /** The tied weight, which a PyTorch state dict lists twice, and a table of constants. */
 const EMBEDDING = 'word_emb.emb_layers.0.weight';

@@ -18,12 +18,12 @@ type TypedArray =
   | (Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array)
   | (Float32Array | Float64Array);
 
-const BIG_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 0;
-
 /** Copies elements between memory and a file, which is little-endian whatever the machine. */
 export function copyElements(to: Uint8Array, from: Uint8Array, size: number): void {
   to.set(from);
-  if (BIG_ENDIAN) for (let at = 0; at < to.length; at += size) to.subarray(at, at + size).reverse();
+  const isBigEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 0;
+  if (isBigEndian)
+    for (let at = 0; at < to.length; at += size) to.subarray(at, at + size).reverse();
 }
 
 /** The bytes of an array in memory. */
@@ -96,7 +96,9 @@ export const formats: ReadonlyMap<string, Format> = new Map<string, Format>([
 ]);
 
 /** The dtypes that are read, for messages. */
-export const readable = [...formats].flatMap(([code, { decode }]) => (decode ? code : []));
+export function readable(): string {
+  return [...formats].flatMap(([code, { decode }]) => (decode ? code : [])).join(', ');
+}
 
 /** How the elements of each dtype are written: as they are. */
 export const written: ReadonlyMap<string, readonly [code: string, array: string]> = new Map([

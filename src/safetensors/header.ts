@@ -109,7 +109,7 @@ function readDtype(json: JsonScanner, name: string): string {
   const code = json.begins('"') ? json.string() : '';
   if (DTYPE.test(code)) return code;
   throw new MemgradError(
-    `Tensor ${quoted(name)} has dtype ${json.shown(start)}, but one such as ${readable.join(', ')} was expected; convert it to one of them.`,
+    `Tensor ${quoted(name)} has dtype ${json.shown(start)}, but one such as ${readable()} was expected; convert it to one of them.`,
   );
 }
 

@@ -66,7 +66,6 @@ export interface EncodeOptions {
 
 const encodeOptions: OptionNames<EncodeOptions> = { dtype: 1 };
 const ALIGNMENT = 8;
-const UNKNOWN = `only ${readable.join(', ')} are read`;
 
 /** `metadata` as pairs, sorted; throws unless it is a plain object of strings. */
 function checkedMetadata(metadata: Readonly<Record<string, string>>): [string, string][] {
@@ -217,7 +216,8 @@ export function convert(
   { code, shape, begin, end }: Entry,
   data: Uint8Array,
 ): StoredTensor | UnreadableTensor {
-  const made = formats.get(code)?.decode?.(data.subarray(begin, end)) ?? UNKNOWN;
+  const made =
+    formats.get(code)?.decode?.(data.subarray(begin, end)) ?? `only ${readable()} are read`;
   if (typeof made === 'string') return { dtype: code, shape, reason: made };
   return { dtype: dtypeOf(made), shape, data: made };
 }

@@ -56,7 +56,7 @@ export type TaskName = keyof typeof tasks;
 /** The names that `createTask` takes. */
 export const taskNames = Object.keys(tasks) as TaskName[];
 /** What each task asks for, by name. */
-export const taskSummaries = Object.fromEntries(
+export const taskSummaries = /* @__PURE__ */ Object.fromEntries(
   Object.entries(tasks).map(([name, { summary }]) => [name, summary]),
 ) as Readonly<Record<TaskName, string>>;
 

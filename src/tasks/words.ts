@@ -40,14 +40,16 @@ const MOST_WORDS = 2 ** 23;
  * (U+200C, U+200D), soft hyphens, skin tones and the tags of flags.
  */
 const JOINED = '\\p{M}\\u00ad\\u200c\\u200d\\p{Emoji_Modifier}\\u{e0020}-\\u{e007f}';
-const LETTERS = `[\\p{L}\\p{N}][\\p{L}\\p{N}${JOINED}]*`;
-const FLAG = '\\p{Regional_Indicator}{2}';
-const SYMBOL = `\\S(?:\\u200d\\p{Extended_Pictographic}|[${JOINED}])*`;
 
 /** A line's end is found too, as `\n`. */
-const patterns: Readonly<Record<WordOptions['split'], string>> = {
-  spaces: '\\n|\\S+',
-  prose: `\\n|${LETTERS}(?:['’-]${LETTERS})*|${FLAG}|${SYMBOL}`,
+const patterns: Readonly<Record<WordOptions['split'], () => string>> = {
+  spaces: () => '\\n|\\S+',
+  prose() {
+    const letters = `[\\p{L}\\p{N}][\\p{L}\\p{N}${JOINED}]*`;
+    const flag = '\\p{Regional_Indicator}{2}';
+    const symbol = `\\S(?:\\u200d\\p{Extended_Pictographic}|[${JOINED}])*`;
+    return `\\n|${letters}(?:['’-]${letters})*|${flag}|${symbol}`;
+  },
 };
 
 /**
@@ -75,7 +77,7 @@ export class WordTokenizer implements Tokenizer {
       );
     }
     if (most !== Infinity) check('words: most', most, whole(2));
-    this.#pattern = new RegExp(patterns[split], 'gu');
+    this.#pattern = new RegExp(patterns[split](), 'gu');
     this.#words = withUnknown(byFrequency(this.#cut(text)), most);
     const tokens = new Map(this.#words.map((word, token) => [word, token]));
     const end = tokens.get(END);
