@@ -19,6 +19,9 @@ async function listening(backend: WasmBackend): Promise<void> {
 
 test('closed backends leave no thread, whether their workers have begun or not', async () => {
   const before = await threads();
+  const said: unknown[] = [];
+  const { warn } = console;
+  console.warn = (text) => said.push(text);
   for (let load = 0; load < 12; load++) {
     const backend = createWasmBackend({ threads: 4 });
     if (load % 4 === 0) await listening(backend);
@@ -26,7 +29,9 @@ test('closed backends leave no thread, whether their workers have begun or not',
     backend.close();
   }
   for (let i = 0; i < 200 && (await threads()) > before; i++) await wait(50);
+  console.warn = warn;
   assert.ok((await threads()) <= before, `${await threads()} threads, ${before} before`);
+  assert.equal(said, [], 'closing before the threads have loaded is no reason to warn');
 });
 
 test('a closed backend refuses work and its tensors, in a sentence', async () => {

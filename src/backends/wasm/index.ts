@@ -73,6 +73,7 @@ class Wasm implements WasmBackend {
   readonly #mostThreads: number;
   readonly #run: Run;
   #threads: Threads | undefined;
+  #closed = false;
   readonly fused: Partial<FusedKernels>;
 
   constructor(threads: number, maximumBytes?: number, compiled?: WebAssembly.Module) {
@@ -95,6 +96,7 @@ class Wasm implements WasmBackend {
     if (threads > 1) {
       import('./threads.js')
         .then(({ Threads, whyNoThreads }) => {
+          if (this.#closed) return;
           const missing = whyNoThreads();
           if (missing) warn(missing);
           else this.#threads = new Threads(threads - 1, module, kernels, heap, warn);
@@ -104,6 +106,7 @@ class Wasm implements WasmBackend {
   }
 
   close() {
+    this.#closed = true;
     this.#threads?.close();
     this.#heap.close();
   }
