@@ -176,8 +176,10 @@ for (const [name, [f, shapes, g]] of Object.entries(overflowing)) {
     };
     free(result);
     const message = (await describe(free)) ?? 'nothing';
-    const kernel = name === 'dropout' ? 'dropout' : `${name}Gradient`;
-    assert.match(message, new RegExp(`made by ${kernel} in the gradient of ${name}`));
+    // Where attention's kernel meets what is not finite, the definition computes in its place.
+    const makers: Record<string, string> = { attention: 'matmul', dropout: 'dropout' };
+    const maker = makers[name] ?? `${name}Gradient`;
+    assert.match(message, new RegExp(`made by ${maker} in the gradient of ${name}`));
     assert.is(memoryReport().buffers, live);
   });
 }
