@@ -93,7 +93,8 @@ export function allocating<T>(make: () => T): T {
   } catch (error) {
     if (!(error instanceof OutOfMemory || error instanceof RangeError)) throw error;
     const what = error instanceof OutOfMemory ? error.message : 'out of memory on this machine.';
-    throw new OutOfMemory(`${what} Most of what is live was made by ${makers('bytes')}.`);
+    const most = makers('bytes');
+    throw new OutOfMemory(most ? `${what} Most of what is live was made by ${most}.` : what);
   }
 }
 

@@ -32,6 +32,13 @@ import { LONG } from './arrays.js';
 const test = suite('wasm');
 const MIB = 2 ** 20;
 
+test('the end of memory names nothing where nothing is live', () => {
+  const backend = createWasmBackend({ maximumBytes: 8 * MIB });
+  assert.is(memoryReport().buffers, 0);
+  const message = ending(() => zeros([4 * MIB], { backend }));
+  assert.match(message, /^wasm: out of memory: .* or use smaller batches or segments\.$/);
+});
+
 test('every operation, values and gradients, is within its tolerance', async () => {
   const rows = await runConformance(createWasmBackend());
   const failed = rows.filter(({ passed }) => !passed);
