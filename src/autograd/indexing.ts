@@ -14,6 +14,7 @@ const gatherOperation: Operation = {
     requireInt('gather', 'the indices', indices);
     if (table.rank === 0)
       throw new MemgradError('gather: the table is a scalar, expected rank 1 or more.');
+    requireRows('gather', indices, table.shape[0]);
     return { shape: [...indices.shape, ...table.shape.slice(1)], dtype: table.dtype };
   },
   forward: (backend, [table, indices]) =>
@@ -37,6 +38,7 @@ const scatterAddOperation: Operation<number> = {
   infer([values, indices], rows) {
     requireInt('scatterAdd', 'the indices', indices);
     checkShape('scatterAdd', [rows]);
+    requireRows('scatterAdd', indices, rows);
     if (!sameShape(values.shape.slice(0, indices.rank), indices.shape)) {
       throw new MemgradError(
         `scatterAdd: values ${showShape(values.shape)} must start with the shape of the indices ${showShape(indices.shape)}.`,
@@ -48,6 +50,12 @@ const scatterAddOperation: Operation<number> = {
     backend.scatterAdd(values.buffer, indices.buffer, rows, sizeOf(shape.slice(1))),
   gradients: [(g, { inputs: [, indices] }) => gather(g, indices), null],
 };
+
+/** Throws where no index can be right: a GPU doesn't see the indices, but their number. */
+function requireRows(name: string, indices: Tensor, rows: number): void {
+  if (rows > 0 || indices.size === 0) return;
+  throw new MemgradError(`${name}: the table has no rows, expected one at least for an index.`);
+}
 
 /** The adjoint of `gather`: zeros [rows, ...rest] to which each value [...indices, ...rest] is added at its row. */
 export function scatterAdd(values: Tensor, indices: Tensor, rows: number): Tensor {

@@ -3,9 +3,7 @@ import { MemgradError } from '../errors.js';
 
 /** The error of `gather`, `scatterAdd` and `crossEntropy` for an index outside a table of `rows` rows. */
 export function outsideTable(name: string, index: number, position: number, rows: number) {
-  const where =
-    rows === 0
-      ? 'a table without rows'
-      : `the table of ${rows} rows; indices run from 0 to ${rows - 1}`;
-  return new MemgradError(`${name}: index ${index} at position ${position} is outside ${where}.`);
+  return new MemgradError(
+    `${name}: index ${index} at position ${position} is outside the table of ${rows} rows; indices run from 0 to ${rows - 1}.`,
+  );
 }

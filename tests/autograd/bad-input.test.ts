@@ -431,7 +431,11 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.gather(m.zeros([0, 2]), i32([0])),
-    'gather: index 0 at position 0 is outside a table without rows.',
+    'gather: the table has no rows, expected one at least for an index.',
+  ],
+  [
+    () => m.scatterAdd(m.zeros([1, 2]), i32([0]), 0),
+    'scatterAdd: the table has no rows, expected one at least for an index.',
   ],
   [
     () => m.crossEntropy(x23, i32([0, 3])),
