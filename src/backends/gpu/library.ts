@@ -28,11 +28,21 @@ export const library: Record<string, string> = {
 }`,
   is_nan: `fn is_nan(x: f32) -> bool { return (bits_of(x) & 0x7fffffff) > 0x7f800000; }`,
   not_a_number: `fn not_a_number() -> f32 { return float_of(0x7fc00000); }`,
+  is_finite: `fn is_finite(x: f32) -> bool { return (bits_of(x) & 0x7f800000) != 0x7f800000; }`,
+  // Denormal numbers are zeros too, so that GPUs that flush them and GPUs that don't agree.
+  is_zero: `fn is_zero(x: f32) -> bool { return (bits_of(x) & 0x7f800000) == 0; }`,
+  // A product with a weight. Beside a weight of 0, x isn't read.
+  weighted: `fn weighted(weight: f32, x: f32) -> f32 { return select(weight * x, 0.0, is_zero(weight)); }`,
+  // A whole number that is larger for a larger float; -0 comes before 0.
+  rank_of: `fn rank_of(x: f32) -> i32 {
+  let bits: i32 = bits_of(x);
+  return bits ^ ((bits >> 31u) & 0x7fffffff);
+}`,
   larger: `fn larger(x: f32, y: f32) -> f32 {
-  return select(select(y, x, x > y), not_a_number(), is_nan(x) || is_nan(y));
+  return select(select(y, x, rank_of(x) > rank_of(y)), not_a_number(), is_nan(x) || is_nan(y));
 }`,
   smaller: `fn smaller(x: f32, y: f32) -> f32 {
-  return select(select(y, x, x < y), not_a_number(), is_nan(x) || is_nan(y));
+  return select(select(y, x, rank_of(x) < rank_of(y)), not_a_number(), is_nan(x) || is_nan(y));
 }`,
   rectified: `fn rectified(x: f32) -> f32 { return select(select(0.0, x, x > 0.0), x, is_nan(x)); }`,
   // As WebAssembly's trunc_sat: the nearest int32, and 0 for NaN. Beyond 32 bits i32() is undefined.
@@ -218,7 +228,7 @@ fn negated(a: vec2u) -> vec2u { return plus(vec2u(~a.x, ~a.y), vec2u(0u, 1u)); }
   }
   let flips: bool = odd && bits_of(x) < 0;
   let down: bool = bits_of(y) < 0;
-  let none: f32 = select(0.0, -0.0, flips);
+  let none: f32 = float_of(select(0, -2147483647 - 1, flips));
   let infinite: f32 = select(float_of(0x7f800000), float_of(-0x7fffff - 1), flips);
   if (a == 0) { return select(none, infinite, down); }
   if (b == 0x7f800000) {

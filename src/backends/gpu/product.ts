@@ -21,11 +21,12 @@ export function product(
   finish?: Finish,
 ): DeviceBuffer {
   const { m, n } = spec;
+  const { skipZeros = false, ...sizes } = spec;
   const matrices = sizeOf(spec.batch);
   const size = matrices * m * n;
   const rows = tileRows(spec);
   const tiles = runner.device.run(
-    `matmul ${JSON.stringify(spec)}`,
+    `matmul ${skipZeros} ${JSON.stringify(sizes)}`,
     () => ({ text: tilesText(spec, rows), inputs: 2, numbers: 0, outputs: rows }),
     [blockOf(a), blockOf(b)],
     tilesOf(spec, rows),

@@ -119,42 +119,69 @@ ${withRow(
 )}`;
 }
 
-/** For each row the sum of a * b. */
+/** For each row the sum of a * b; where a is 0, b isn't read. */
 export function dotRowsText(width: number): string {
   return `fn compute(t: i32) -> vec4f {
 ${start(width)}  var total: f32 = 0.0;
-${eachOfRow(width, ['a', 'b'], ([y, g]) => `total += ${y} * ${g};`)}  return vec4f(total, 0.0, 0.0, 0.0);
+${eachOfRow(width, ['a', 'b'], ([y, g]) => `total += weighted(${y}, ${g});`)}  return vec4f(total, 0.0, 0.0, 0.0);
 }`;
 }
 
-/** scale * a * (b - the row's sum in `c`). */
+/** scale * a * (b - the row's sum in `c`); where a is 0, b isn't read. */
 export function softmaxGradientText(width: number, scale: number): string {
-  return withRow(width, ['a', 'b'], 'c', ([y, g], s) => `${float(scale)} * ${y} * (${g} - ${s}.x)`);
+  const element = ([y, g]: string[], s: string) =>
+    `${float(scale)} * weighted(${y}, ${g} - ${s}.x)`;
+  return withRow(width, ['a', 'b'], 'c', element);
 }
 
-const moments = (width: number, epsilon: number) => `  var sum: f32 = 0.0;
-${eachOfRow(width, ['a'], ([x]) => `sum += ${x};`)}  let mean: f32 = sum / ${float(width)};
+/**
+ * `moments(start)` of the row of `a` from `start` on: an eighth of its mean, and 8 / sqrt(variance + epsilon).
+ * By eighths, differences of the largest floats are finite, and the factor is never denormal.
+ */
+const momentsText = (
+  width: number,
+  epsilon: number,
+) => `fn squares_of(start: i32, inverse: f32) -> vec4f {
+  var sum: f32 = 0.0;
+${eachOfRow(width, ['a'], ([x]) => `sum += ${x} * inverse;`)}  let mean: f32 = sum / ${float(width)};
   var squares: f32 = 0.0;
-${eachOfRow(width, ['a'], ([x]) => `squares += (${x} - mean) * (${x} - mean);`)}  let scale: f32 = 1.0 / sqrt(squares / ${float(width)} + ${float(epsilon)});
+${eachOfRow(width, ['a'], ([x]) => `squares += (${x} * inverse - mean) * (${x} * inverse - mean);`)}  return vec4f(mean, squares / ${float(width)}, 0.0, 0.0);
+}
+fn moments(start: i32) -> vec4f {
+  let v: vec4f = squares_of(start, 1.0);
+  if (is_finite(v.y)) { return vec4f(v.x * 0.125, 8.0 / sqrt(v.y + ${float(epsilon)}), 0.0, 0.0); }
+  var most: f32 = 0.0;
+${eachOfRow(width, ['a'], ([x]) => `most = larger(most, abs(${x}));`)}  if (!is_finite(most)) { return vec4f(not_a_number(), not_a_number(), 0.0, 0.0); }
+  // The squares overflow: the row is divided by half the power of two below its largest value.
+  let exponent: i32 = bits_of(most) >> 23u;
+  let inverse: f32 = float_of((255 - exponent) << 23u);
+  let u: vec4f = squares_of(start, inverse);
+  let unit: f32 = float_of((exponent - 4) << 23u); // an eighth of it
+  return vec4f(u.x * unit, 8.0 * inverse / sqrt(u.y + ${float(epsilon)} * inverse * inverse), 0.0, 0.0);
+}
 `;
 
-/** For each row of `a` its mean and 1 / sqrt(variance + epsilon). */
+/** The normalised value of x in a row with the moments `s`. */
+const normalized = (x: string, s: string) => `((${x} * 0.125 - ${s}.x) * ${s}.y)`;
+
+/** For each row of `a` its moments. */
 export function momentRowsText(width: number, epsilon: number): string {
-  return `fn compute(t: i32) -> vec4f {
-${start(width)}${moments(width, epsilon)}  return vec4f(mean, scale, 0.0, 0.0);
-}`;
+  return `${momentsText(width, epsilon)}fn compute(t: i32) -> vec4f { return moments(t * ${width}); }`;
 }
 
 export function normalizeText(width: number): string {
-  return withRow(width, ['a'], 'b', ([x], s) => `(${x} - ${s}.x) * ${s}.y`);
+  return withRow(width, ['a'], 'b', ([x], s) => normalized(x, s));
 }
 
 /** The same as `momentRowsText`, and the means of the gradient `b` and of b * y, y being the normalised row. */
 export function gradientRowsText(width: number, epsilon: number): string {
-  return `fn compute(t: i32) -> vec4f {
-${start(width)}${moments(width, epsilon)}  var sumG: f32 = 0.0;
+  return `${momentsText(width, epsilon)}fn compute(t: i32) -> vec4f {
+${start(width)}  let s: vec4f = moments(start);
+  var sumG: f32 = 0.0;
   var sumGY: f32 = 0.0;
-${eachOfRow(width, ['a', 'b'], ([x, g]) => `sumG += ${g}; sumGY += ${g} * (${x} - mean) * scale;`)}  return vec4f(mean, scale, sumG / ${float(width)}, sumGY / ${float(width)});
+${eachOfRow(width, ['a', 'b'], ([x, g]) => `sumG += ${g}; sumGY += ${g} * ${normalized(x, 's')};`)}  // All gradients of a row depend on each value: one that isn't finite makes all of them NaN.
+  if (!is_finite(sumG) || !is_finite(sumGY)) { sumG = not_a_number(); }
+  return vec4f(s.x, s.y, sumG / ${float(width)}, sumGY / ${float(width)});
 }`;
 }
 
@@ -163,7 +190,7 @@ export function normalizeGradientText(width: number): string {
     width,
     ['a', 'b'],
     'c',
-    ([x, g], s) => `(${g} - ${s}.z - (${x} - ${s}.x) * ${s}.y * ${s}.w) * ${s}.y`,
+    ([x, g], s) => `(${g} - ${s}.z - ${normalized(x, s)} * ${s}.w) * ${s}.y * 0.125`,
   );
 }
 
@@ -206,7 +233,7 @@ const gradientOf = (decays: boolean) =>
 /** The new moment from the old one, `a`: number0 * a + number1 * g', or g'^2 in place of g'. */
 export function momentText(second: boolean, decays: boolean): string {
   return `fn compute(t: i32) -> vec4f {
-${gradientOf(decays)}  return number0 * a_at(t) + number1 * ${second ? 'g * g' : 'g'};
+${gradientOf(decays)}  return number0 * a_at(t) + number1 * ${second ? '(g * g)' : 'g'};
 }`;
 }
 

@@ -21,7 +21,7 @@ export function tilesOf({ m, n, batch }: MatmulSpec, rows: number): number {
 }
 
 export function tilesText(spec: MatmulSpec, rows: number): string {
-  const { m, n, k, transposeA, transposeB, batch, batchStridesA, batchStridesB } = spec;
+  const { m, n, k, transposeA, transposeB, skipZeros, batch, batchStridesA, batchStridesB } = spec;
   const across = Math.ceil(n / 4);
   const down = Math.ceil(m / rows);
   const a = operand('a', transposeA, m, k, batchStridesA, !transposeA || rows === 4);
@@ -49,7 +49,10 @@ export function tilesText(spec: MatmulSpec, rows: number): string {
   const even = k - (k % 4);
   const tail = k % 4 === 0 ? '' : `  {\n    let p: i32 = ${even};\n${step(k % 4)}\n  }\n`;
   const tile = [...Array(rows).keys()];
-  return `${indexFunction('batchA', batch, batchStridesA)}${indexFunction('batchB', batch, batchStridesB)}
+  const anew = tile.map((row) => `c${row} = sparse(at_a + ${row * (transposeA ? 1 : k)}, at_b);`);
+  const overflow = tile.map((row) => `are_finite(c${row})`).join(' && ');
+  const skip = skipZeros ? `  if (!(${overflow})) { ${anew.join(' ')} }\n` : '';
+  return `${skipZeros ? sparseText(spec) : ''}${indexFunction('batchA', batch, batchStridesA)}${indexFunction('batchB', batch, batchStridesB)}
 fn compute(t: i32) -> vec4f {
   let line: i32 = t / ${across};
   let j: i32 = (t - line * ${across}) * 4;
@@ -61,11 +64,26 @@ ${a.start}${b.start}${tile.map((row) => `  var c${row}: vec4f = vec4f(0.0, 0.0, 
   for (var p: i32 = 0; p < ${even}; p += 4) {
 ${step(4)}
 ${a.next}${b.next}  }
-${tail}${tile
+${tail}${skip}${tile
   .slice(1)
   .map((row) => `  more${row} = c${row};\n`)
   .join('')}  return c0;
 }`;
+}
+
+/** `sparse`: four values of the product, one by one and without what stands beside a zero of a. Only values that aren't finite are computed so. */
+function sparseText({ m, n, k, transposeA, transposeB }: MatmulSpec): string {
+  const columns = [0, 1, 2, 3].map((column) => `b_value(at_b + p + ${column * k})`);
+  return `fn are_finite(v: vec4f) -> bool { return is_finite(v.x) && is_finite(v.y) && is_finite(v.z) && is_finite(v.w); }
+fn sparse(at_a: i32, at_b: i32) -> vec4f {
+  var c: vec4f = vec4f(0.0, 0.0, 0.0, 0.0);
+  for (var p: i32 = 0; p < ${k}; p++) {
+    let x: f32 = a_value(at_a + p${transposeA ? ` * ${m}` : ''});
+    if (!is_zero(x)) { c += x * ${transposeB ? `vec4f(${columns})` : `b_four(at_b + p * ${n})`}; }
+  }
+  return c;
+}
+`;
 }
 
 /**
