@@ -2,9 +2,10 @@
 import { scope, type Tensor, vjp } from '../autograd/index.js';
 import type { Backend, TypedArray } from '../backends/backend.js';
 import { createCpuBackend } from '../backends/cpu/index.js';
+import { requireFlag } from '../errors.js';
 import { checkOptions } from '../options.js';
 import { type FloatDType, type HostArray, upload, withFloats } from './case.js';
-import { createNarrowBackend } from './narrow.js';
+import { createFlushingBackend, createNarrowBackend } from './narrow.js';
 import { type Program, Programs } from './programs.js';
 
 /** Options of `checkPrograms`. */
@@ -13,6 +14,8 @@ export interface ProgramOptions {
   count?: number;
   /** Which ones. Default 1. */
   seed?: number;
+  /** Whether denormal numbers may count as 0, in inputs and results: GPUs flush them. Default false. */
+  flushesDenormals?: boolean;
 }
 
 /** A value or gradient that differs, or a program that one backend refuses. */
@@ -27,7 +30,7 @@ export interface ProgramDifference {
 export interface ProgramReport {
   /** Values and gradients that were compared. */
   readonly compared: number;
-  /** Of those: in so many, rounding decides between two classes or moves the value too far to compare. */
+  /** Of those: in so many, rounding, or flushing where it is allowed, decides between two classes or moves the value too far to compare. */
   readonly sensitive: number;
   readonly differences: readonly ProgramDifference[];
 }
@@ -37,16 +40,21 @@ export interface ProgramReport {
  * numbers on `backend` and on cpu in float32, forward and backward. A difference is a NaN or an
  * infinity on one side only, or a finite value that is further off than rounding explains: the same
  * program in float64, with its inputs moved by a unit of the last place, and with products added in
- * float32, tells how far that is.
+ * float32, tells how far that is; with `flushesDenormals`, the program without denormal numbers too.
  */
 export async function checkPrograms(
   backend: Backend,
   options: ProgramOptions = {},
 ): Promise<ProgramReport> {
-  checkOptions('checkPrograms', options, { count: 1, seed: 1 });
-  const { count = 1000, seed = 1 } = options;
+  checkOptions('checkPrograms', options, { count: 1, seed: 1, flushesDenormals: 1 });
+  const { count = 1000, seed = 1, flushesDenormals } = options;
+  requireFlag('checkPrograms', 'flushesDenormals', flushesDenormals);
   const cpu = createCpuBackend();
-  const narrow = createNarrowBackend();
+  const others = [
+    cpu,
+    createNarrowBackend(),
+    ...(flushesDenormals ? [createFlushingBackend()] : []),
+  ];
   const programs = new Programs(seed);
   const differences: ProgramDifference[] = [];
   let [compared, sensitive] = [0, 0];
@@ -67,7 +75,7 @@ export async function checkPrograms(
         compared++;
         const other = came[part][at];
         if (isNear(other, value, 2e-6 * Math.abs(value) + (part === 0 ? 1e-6 : 5e-5))) continue;
-        variants ??= await variantsOf(program, cpu, narrow);
+        variants ??= await variantsOf(program, cpu, others);
         if (dependsOnRounding(other, part, at, expected, variants)) {
           sensitive++;
           continue;
@@ -142,7 +150,7 @@ async function outcome(
 async function variantsOf(
   program: Program,
   cpu: Backend,
-  narrow: Backend,
+  others: readonly Backend[],
 ): Promise<TypedArray[][]> {
   const moved = (round: number): HostArray[] =>
     program.leaves.map(({ dtype, shape, values }, i) => ({
@@ -154,8 +162,7 @@ async function variantsOf(
     }));
   const runs = [program.leaves, ...[1, 2, 3, 4, 5, 6].map(moved)].flatMap((leaves) => [
     outcome(program, leaves, cpu, 'float64'),
-    outcome(program, leaves, cpu, 'float32'),
-    outcome(program, leaves, narrow, 'float32'),
+    ...others.map((backend) => outcome(program, leaves, backend, 'float32')),
   ]);
   return (await Promise.all(runs)).filter((made) => typeof made !== 'string');
 }

@@ -7,7 +7,7 @@
 
 export type { FloatDType, HostArray, OperationCases, Pattern, Tolerance } from './case.js';
 export { cases, type OperationName, operationNames, operations } from './cases.js';
-export { checkEdges, type EdgeRow } from './check-edges.js';
+export { checkEdges, type EdgeOptions, type EdgeRow } from './check-edges.js';
 export { type ConformanceOptions, type ConformanceRow, runConformance } from './conformance.js';
 export {
   checkPrograms,

@@ -11,8 +11,8 @@ import type {
 import { createCpuBackend } from '../backends/cpu/index.js';
 import { sizeOf } from '../backends/layout.js';
 
-/** cpu with sums in float32, from the last term to the first, and exp and sigmoid in float32, without denormal powers. */
-export function createNarrowBackend(): Backend {
+/** cpu with sums in float32, from the last term to the first, and exp and sigmoid in float32, without denormal powers. Sums start from `start`. */
+export function createNarrowBackend(start = 0): Backend {
   const cpu = createCpuBackend();
   return Object.assign(createCpuBackend(), {
     unary(kernel: UnaryKernel, x: DeviceBuffer) {
@@ -25,7 +25,7 @@ export function createNarrowBackend(): Backend {
       if (kernel !== 'sum' || x.buffer.dtype === 'int32') return cpu.reduce(kernel, x, kept);
       const { shape, strides, offset, buffer } = x;
       const terms = placesOf(shape.slice(kept), strides.slice(kept)).reverse();
-      return floats(placesOf(shape.slice(0, kept), strides.slice(0, kept)), (place, add) => {
+      return floats(placesOf(shape.slice(0, kept), strides.slice(0, kept)), start, (place, add) => {
         for (const term of terms) add(dataOf(buffer)[offset + place + term]);
       });
     },
@@ -34,7 +34,7 @@ export function createNarrowBackend(): Backend {
       const [x, y] = [a, b].map(dataOf);
       const [startsA, startsB] = [batchStridesA, batchStridesB].map((by) => placesOf(batch, by));
       const size = sizeOf(batch) * m * n;
-      return floats([...Array(size).keys()], (at, add) => {
+      return floats([...Array(size).keys()], start, (at, add) => {
         const [index, i, j] = [Math.floor(at / (m * n)), Math.floor((at % (m * n)) / n), at % n];
         for (let p = 0; p < k; p++) {
           const left = x[startsA[index] + (transposeA ? p * m + i : i * k + p)];
@@ -45,7 +45,7 @@ export function createNarrowBackend(): Backend {
     },
     scatterAdd(values: DeviceBuffer, indices: DeviceBuffer, rows: number, width: number) {
       const [x, at] = [values, indices].map(dataOf);
-      return floats([...Array(rows * width).keys()], (place, add) => {
+      return floats([...Array(rows * width).keys()], start, (place, add) => {
         x.forEach((value, i) => {
           if (at[Math.floor(i / width)] * width + (i % width) === place) add(value);
         });
@@ -54,12 +54,35 @@ export function createNarrowBackend(): Backend {
   });
 }
 
+/** As a GPU may compute: `createNarrowBackend` with 0 in place of every denormal number, and -0 for a sum of -0. */
+export function createFlushingBackend(): Backend {
+  const narrow = createNarrowBackend(-0);
+  const flushed = (buffer: DeviceBuffer) => {
+    const data = dataOf(buffer);
+    data.forEach((value, i) => {
+      if (Math.abs(value) < 2 ** -126) data[i] = value * 0;
+    });
+    return buffer;
+  };
+  return Object.assign(createNarrowBackend(), {
+    upload: (data: TypedArray) => flushed(narrow.upload(data)),
+    fill: (...args: Parameters<Backend['fill']>) => flushed(narrow.fill(...args)),
+    unary: (...args: Parameters<Backend['unary']>) => flushed(narrow.unary(...args)),
+    binary: (...args: Parameters<Backend['binary']>) => flushed(narrow.binary(...args)),
+    reduce: (...args: Parameters<Backend['reduce']>) => flushed(narrow.reduce(...args)),
+    matmul: (...args: Parameters<Backend['matmul']>) => flushed(narrow.matmul(...args)),
+    assemble: (...args: Parameters<Backend['assemble']>) => flushed(narrow.assemble(...args)),
+    scatterAdd: (...args: Parameters<Backend['scatterAdd']>) => flushed(narrow.scatterAdd(...args)),
+  } satisfies Partial<Backend>);
+}
+
 /** One float32 for each of `places`: what `visit` adds up there. */
 function floats(
   places: readonly number[],
+  start: number,
   visit: (place: number, add: (term: number) => void) => void,
 ): DeviceBuffer {
-  const data = new Float32Array(places.length);
+  const data = new Float32Array(places.length).fill(start);
   places.forEach((place, i) => {
     visit(place, (term) => {
       data[i] += Math.fround(term);

@@ -6,6 +6,7 @@ import type { Backend, TypedArray } from '../../src/backends/backend.js';
 import { createCpuBackend } from '../../src/backends/cpu/index.js';
 import { createWasmBackend } from '../../src/backends/wasm/index.js';
 import { checkEdges, checkPrograms, checkSizes } from '../../src/testing/index.js';
+import { createFlushingBackend } from '../../src/testing/narrow.js';
 import { LONG, random } from './arrays.js';
 
 const test = suite('numbers');
@@ -56,6 +57,34 @@ test('random programs find a backend that differs', async () => {
   const { differences } = await checkPrograms(wrapping, { count: 300 });
   assert.ok(differences.length > 0);
   assert.ok(differences.every(({ operations }) => operations.join().includes('int32')));
+});
+
+test('what a GPU may do is found, unless an option allows it', async () => {
+  const flushing = createFlushingBackend();
+  const failed = (await checkEdges(flushing)).filter(({ passed }) => !passed);
+  assert.equal(
+    [...new Set(failed.map(({ rule }) => rule))],
+    ['pow is that of JavaScript', 'denormals add up', 'small results of exp and sigmoid'],
+  );
+  const allowed = await checkEdges(flushing, { flushesDenormals: true });
+  assert.ok(allowed.every(({ passed }) => passed));
+  const options = { count: 300, seed: 4 };
+  assert.ok((await checkPrograms(flushing, options)).differences.length > 0);
+  const report = await checkPrograms(flushing, { ...options, flushesDenormals: true });
+  assert.equal(report.differences, []);
+
+  const blind = broken((cpu) => ({
+    gather: (table, indices, width) => {
+      const { data } = indices as unknown as { data: Int32Array };
+      const last = table.size / width - 1;
+      return cpu.gather(table, cpu.upload(data.map((i) => Math.min(Math.max(i, 0), last))), width);
+    },
+  }));
+  const operations = ['gather'];
+  assert.ok((await checkSizes(blind, { operations })).differences.length > 0);
+  const { unseen, differences } = await checkSizes(blind, { operations, seesIndices: false });
+  assert.equal(differences, []);
+  assert.ok(unseen > 0);
 });
 
 const ofRows = ['softmax', 'logSoftmax', 'crossEntropy', 'linear', 'attention'];
