@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const { status } = spawnSync(process.execPath, [join(here, 'test.mjs'), 'browser/gpu'], {
+const { status } = spawnSync(process.execPath, [join(here, 'test.mjs'), 'gpu-conformance'], {
   stdio: 'inherit',
   env: { ...process.env, MEMGRAD_WRITE_ERRORS: '1' },
 });

@@ -81,7 +81,8 @@ export async function onWebGPU(
     return (argument) => dawn.run(chunks, argument);
   } catch (error) {
     console.log(`no webgpu in Node, these tests of it run in the browser (${error})`);
-    return async (argument) => (await visit(chunks, WITH_EVAL, argument, { gpu: true })).result;
+    return async (argument) =>
+      (await visit(chunks, WITH_EVAL, argument, { gpu: true, minutes: 9 })).result;
   }
 }
 

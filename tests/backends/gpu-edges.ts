@@ -1,7 +1,41 @@
-/** The edges of operations that a GPU computes by functions of our own, held against float64. */
+/** What both GPU backends are held to at the edges: the rules of docs/numbers.md, and functions of our own against float64. */
 import * as assert from 'uvu/assert';
 import type { TypedArray } from '../../src/index.js';
+import type { EdgeRow, ProgramReport, SizeReport } from '../../src/testing/index.js';
 import type { Edge } from '../browser/gpu.js';
+import { LONG } from './arrays.js';
+
+/** Calls a function of ../browser/gpu.ts where the backend is. */
+type Call = <T>(what: string, argument: unknown) => Promise<T>;
+
+/** Every rule, some random programs, and operations on rows with axes of length 0 and 1. */
+export const numbers: Record<string, (name: string, call: Call) => Promise<void>> = {
+  async 'every rule of numbers'(name, call) {
+    const rows = await call<EdgeRow[]>('rules', name);
+    assert.equal(
+      rows.filter(({ passed }) => !passed),
+      [],
+    );
+    assert.ok(rows.length > 70);
+  },
+  async 'random programs over the edges of floats agree with cpu'(name, call) {
+    // SwiftShader compiles some three kernels for each program, a tenth of a second each.
+    const [count, seed] = LONG ? [1500, 5] : [40, 6];
+    const report = await call<ProgramReport>('programs', { name, count, seed });
+    assert.equal(report.differences, []);
+    assert.ok(report.compared > 15 * count, `${report.compared} were compared`);
+    assert.ok(report.sensitive < report.compared / 100, `${report.sensitive} depend on rounding`);
+  },
+  async 'axes of length 0 and 1: the same results, gradients and sentences as cpu'(name, call) {
+    const operations = LONG ? ofRows : ofRows.slice(0, 2);
+    const report = await call<SizeReport>('sizes', { name, operations });
+    const { compared, refused, unseen, differences } = report;
+    assert.equal(differences, []);
+    assert.ok(refused < compared / 2 && unseen < compared / 5, JSON.stringify(report));
+    assert.ok(compared > 200, `${compared} were compared`);
+  },
+};
+const ofRows = ['crossEntropy', 'gather', 'softmax', 'logSoftmax', 'linear', 'attention'];
 
 type Run = (operation: Edge, ...inputs: (Float32Array | Int32Array)[]) => Promise<TypedArray>;
 

@@ -1,10 +1,10 @@
-/** The backend `webgpu` in Node, over Dawn; in a browser where Dawn does not run. Its conformance is in ../browser/gpu.test.ts. */
+/** The backend `webgpu` in Node, over Dawn; in a browser where Dawn does not run. Its conformance is in ../browser/gpu-conformance.test.ts. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { SmallPool, smallPool } from '../browser/gpu.js';
 import { bundle } from '../bundle.js';
 import { onWebGPU } from './gpu-dawn.js';
-import { checkIntegers, checkPowers, checkWaves } from './gpu-edges.js';
+import { checkIntegers, checkPowers, checkWaves, numbers } from './gpu-edges.js';
 
 const test = suite('webgpu in Node');
 
@@ -44,6 +44,10 @@ for (const [what, check] of Object.entries(edges)) {
     check(async (operation, ...inputs) => {
       return (await run(['values', { name: 'webgpu', operation, inputs }])) as Float32Array;
     }));
+}
+
+for (const [what, check] of Object.entries(numbers)) {
+  test(what, () => check('webgpu', async (...args) => (await run(args)) as never));
 }
 
 test('closing with work and a read pending ends in a sentence', async () => {

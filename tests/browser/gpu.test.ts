@@ -1,22 +1,16 @@
-/** The backends `webgl` and `webgpu` in a browser without a GPU: SwiftShader computes both. The conformance suite runs `webgpu` in Node. */
-import { readFileSync, writeFileSync } from 'node:fs';
+/** The backends `webgl` and `webgpu` in a browser without a GPU: SwiftShader computes both. ../backends/gpu-node.test.ts has more of `webgpu`, and ./gpu-conformance.test.ts of both. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { TypedArray } from '../../src/index.js';
-import type { ConformanceRow } from '../../src/testing/index.js';
-import { operationNames } from '../../src/testing/index.js';
-import { onWebGPU } from '../backends/gpu-dawn.js';
-import { checkIntegers, checkPowers, checkWaves } from '../backends/gpu-edges.js';
+import { checkIntegers, checkPowers, checkWaves, numbers } from '../backends/gpu-edges.js';
 import { bundle, type Chunk } from '../bundle.js';
 import { STRICT, visit, WITH_EVAL } from './browser.js';
-import { errorTable } from './errors.js';
 import type { Edge, smallPool } from './gpu.js';
 
 type Trained = Awaited<ReturnType<typeof smallPool>>;
 const test = suite('gpu');
 const names = ['webgl', 'webgpu'] as const;
 const steps = process.env.MEMGRAD_LONG ? 500 : 120;
-const page = 'docs/backends.md';
 
 let chunks: readonly Chunk[];
 test.before(async () => {
@@ -37,48 +31,16 @@ async function onPage<T>(what: string, argument?: unknown, minutes = 4): Promise
   return result as T;
 }
 
-const measured: Record<string, ConformanceRow[]> = {};
-for (const name of names) {
-  test(`${name}: every operation and every gradient is within its tolerance`, async () => {
-    const rows = (
-      name === 'webgpu'
-        ? await (await onWebGPU(chunks))(['conformance', name])
-        : await onPage('conformance', name, 9)
-    ) as ConformanceRow[];
-    assert.equal(
-      rows.filter(({ passed }) => !passed),
-      [],
-    );
-    for (const what of ['forward', 'gradient']) assert.ok(rows.some((row) => row.what === what));
-    for (const operation of operationNames) {
-      assert.ok(
-        rows.some((row) => row.operation === operation),
-        operation,
-      );
-    }
-    measured[name] = rows;
-  });
-}
-
-test(`${page} has the errors of every operation`, () => {
-  const text = readFileSync(page, 'utf8');
-  const [before, table, after] = text.split(/(?<=<!-- errors -->\n)|(?=<!-- end of errors -->)/);
-  if (process.env.MEMGRAD_WRITE_ERRORS) {
-    assert.equal(Object.keys(measured), names, 'both were measured');
-    writeFileSync(page, before + errorTable(measured) + after);
-    return;
-  }
-  for (const operation of operationNames) assert.match(table, `| ${operation} |`);
+test('webgl: sin, cos, pow and int32 at the edges', async () => {
+  const run = async (operation: Edge, ...inputs: (Float32Array | Int32Array)[]) =>
+    onPage<TypedArray>('values', { name: 'webgl', operation, inputs });
+  await checkWaves(run);
+  await checkPowers(run);
+  await checkIntegers(run);
 });
 
-for (const name of names) {
-  test(`${name}: sin, cos, pow and int32 at the edges`, async () => {
-    const run = async (operation: Edge, ...inputs: (Float32Array | Int32Array)[]) =>
-      onPage<TypedArray>('values', { name, operation, inputs });
-    await checkWaves(run);
-    await checkPowers(run);
-    await checkIntegers(run);
-  });
+for (const [what, check] of Object.entries(numbers)) {
+  test(`webgl: ${what}`, () => check('webgl', onPage));
 }
 
 test('webgl: textures are as many after 50 steps as after 5 when a pool keeps 4 kB', async () => {

@@ -26,7 +26,19 @@ import {
 } from '../../src/index.js';
 import { createModel, presets } from '../../src/models/index.js';
 import { Copy } from '../../src/tasks/index.js';
-import { type ConformanceRow, runConformance } from '../../src/testing/index.js';
+import {
+  type ConformanceOptions,
+  type ConformanceRow,
+  checkEdges,
+  checkPrograms,
+  checkSizes,
+  type EdgeRow,
+  type ProgramOptions,
+  type ProgramReport,
+  runConformance,
+  type SizeOptions,
+  type SizeReport,
+} from '../../src/testing/index.js';
 import { AdamW, train } from '../../src/training/index.js';
 
 /** The backend called `name`. `webgl` gets the gpu.js of this bundle, as in any bundled app. */
@@ -34,9 +46,27 @@ async function load(name: string): Promise<Backend> {
   return loadBackend(name, name === 'webgl' ? { gpu: await import('gpu.js') } : {});
 }
 
-export function conformance(name: string): Promise<ConformanceRow[]> {
-  return load(name).then((backend) => runConformance(backend));
+export async function conformance({
+  name,
+  ...options
+}: On<ConformanceOptions>): Promise<ConformanceRow[]> {
+  return runConformance(await load(name), options);
 }
+
+/** The rules of docs/numbers.md, as they hold on a GPU. */
+export async function rules(name: string): Promise<EdgeRow[]> {
+  return checkEdges(await load(name), { flushesDenormals: true });
+}
+
+export async function programs({ name, ...options }: On<ProgramOptions>): Promise<ProgramReport> {
+  return checkPrograms(await load(name), { ...options, flushesDenormals: true });
+}
+
+export async function sizes({ name, ...options }: On<SizeOptions>): Promise<SizeReport> {
+  return checkSizes(await load(name), { ...options, seesIndices: false });
+}
+
+type On<T> = T & { name: string };
 
 /** Operations that are compared at the edges of their domains. */
 const compared = {
