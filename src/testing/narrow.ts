@@ -82,11 +82,13 @@ function floats(
   start: number,
   visit: (place: number, add: (term: number) => void) => void,
 ): DeviceBuffer {
-  const data = new Float32Array(places.length).fill(start);
+  const data = new Float32Array(places.length);
   places.forEach((place, i) => {
+    let total: number | undefined; // a sum of nothing is 0
     visit(place, (term) => {
-      data[i] += Math.fround(term);
+      total = Math.fround((total ?? start) + Math.fround(term));
     });
+    data[i] = total ?? 0;
   });
   return Object.assign({ dtype: 'float32' as const, size: data.length }, { data });
 }
