@@ -1,4 +1,4 @@
-// Writes the table of errors in docs/backends.md: the browser tests measure it.
+// Writes the table of errors in docs/backends.md: the conformance suite on the GPU backends measures it.
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
