@@ -6,8 +6,9 @@ import { type Load, lanesOf, load, loadAll, mapText, walkOf } from './views.js';
 const unaryBodies: Record<UnaryKernel, string> = {
   neg: 'return -x;',
   abs: 'return abs(x);',
-  sign: `if (is_nan(x)) { return x; }
-  return select(select(x, -1.0, x < 0.0), 1.0, x > 0.0);`,
+  // By bits: a comparison may take a denormal number for 0.
+  sign: `if (is_nan(x) || (bits_of(x) & 0x7fffffff) == 0) { return x; }
+  return select(1.0, -1.0, bits_of(x) < 0);`,
   exp: 'return exponential(x);',
   log: 'return logarithm(x);',
   sqrt: 'return sqrt(x);',

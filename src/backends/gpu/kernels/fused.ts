@@ -264,8 +264,11 @@ export function crossEntropyGradientText(width: number, ignored: number): string
   let target_index: i32 = b_int(row);
   if (target_index == ${ignored}) { return 0.0; }
   let s: vec4f = d_at(row);
-  let hot: f32 = select(0.0, 1.0, e - row * ${width} == target_index);
-  return (exponential(x - s.x) / s.y - hot) * c_value(row);
+  let g: f32 = c_value(row);
+  let share: f32 = exponential(x - s.x) / s.y;
+  if (e - row * ${width} != target_index) { return share * g; }
+  // share g - g, as in the definition: NaN where g is infinite.
+  return select(not_a_number(), (share - 1.0) * g, is_finite(g));
 }
 fn compute(t: i32) -> vec4f {
   let x: vec4f = a_at(t);
