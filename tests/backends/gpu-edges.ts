@@ -1,7 +1,13 @@
 /** What both GPU backends are held to at the edges: the rules of docs/numbers.md, and functions of our own against float64. */
 import * as assert from 'uvu/assert';
 import type { TypedArray } from '../../src/index.js';
-import type { EdgeRow, ProgramReport, SizeReport } from '../../src/testing/index.js';
+import {
+  type ConformanceRow,
+  type EdgeRow,
+  operationNames,
+  type ProgramReport,
+  type SizeReport,
+} from '../../src/testing/index.js';
 import type { Edge } from '../browser/gpu.js';
 import { LONG } from './arrays.js';
 
@@ -36,6 +42,24 @@ export const numbers: Record<string, (name: string, call: Call) => Promise<void>
   },
 };
 const ofRows = ['crossEntropy', 'gather', 'softmax', 'logSoftmax', 'linear', 'attention'];
+
+/** Every row passed, and each of `operations` has some. */
+export function checkConformance(
+  rows: readonly ConformanceRow[],
+  operations: readonly string[] = operationNames,
+): void {
+  assert.equal(
+    rows.filter(({ passed }) => !passed),
+    [],
+  );
+  for (const what of ['forward', 'gradient']) assert.ok(rows.some((row) => row.what === what));
+  for (const name of operations) {
+    assert.ok(
+      rows.some(({ operation }) => operation === name),
+      name,
+    );
+  }
+}
 
 type Run = (operation: Edge, ...inputs: (Float32Array | Int32Array)[]) => Promise<TypedArray>;
 

@@ -1,10 +1,11 @@
-/** The backend `webgpu` in Node, over Dawn; in a browser where Dawn does not run. Its conformance is in ../browser/gpu-conformance.test.ts. */
+/** The backend `webgpu` in Node, over Dawn; in a browser where Dawn does not run. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { ConformanceRow } from '../../src/testing/index.js';
 import type { SmallPool, smallPool } from '../browser/gpu.js';
 import { bundle } from '../bundle.js';
 import { onWebGPU } from './gpu-dawn.js';
-import { checkIntegers, checkPowers, checkWaves, numbers } from './gpu-edges.js';
+import { checkConformance, checkIntegers, checkPowers, checkWaves, numbers } from './gpu-edges.js';
 
 const test = suite('webgpu in Node');
 
@@ -45,6 +46,10 @@ for (const [what, check] of Object.entries(edges)) {
       return (await run(['values', { name: 'webgpu', operation, inputs }])) as Float32Array;
     }));
 }
+
+test('every operation and every gradient is within its tolerance', async () => {
+  checkConformance((await run(['conformance', { name: 'webgpu' }])) as ConformanceRow[]);
+});
 
 for (const [what, check] of Object.entries(numbers)) {
   test(what, () => check('webgpu', async (...args) => (await run(args)) as never));
