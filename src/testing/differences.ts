@@ -2,8 +2,7 @@
 import { scope, type Tensor, vjp } from '../autograd/index.js';
 import type { Backend, TypedArray } from '../backends/backend.js';
 import { createCpuBackend } from '../backends/cpu/index.js';
-import { requireFlag } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { checkOptions, flag } from '../options.js';
 import { type FloatDType, type HostArray, upload, withFloats } from './case.js';
 import { createFlushingBackend, createNarrowBackend } from './narrow.js';
 import { type Program, Programs } from './programs.js';
@@ -46,9 +45,8 @@ export async function checkPrograms(
   backend: Backend,
   options: ProgramOptions = {},
 ): Promise<ProgramReport> {
-  checkOptions('checkPrograms', options, { count: 1, seed: 1, flushesDenormals: 1 });
+  checkOptions('checkPrograms', options, { count: 1, seed: 1, flushesDenormals: flag });
   const { count = 1000, seed = 1, flushesDenormals } = options;
-  requireFlag('checkPrograms', 'flushesDenormals', flushesDenormals);
   const cpu = createCpuBackend();
   const others = [
     cpu,

@@ -3,8 +3,8 @@ import { scope, type Tensor, vjp } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { createCpuBackend } from '../backends/cpu/index.js';
 import { sizeOf } from '../backends/layout.js';
-import { MemgradError, requireFlag } from '../errors.js';
-import { checkOptions } from '../options.js';
+import { MemgradError } from '../errors.js';
+import { checkOptions, flag } from '../options.js';
 import { type HostArray, type Pattern, upload, withFloats } from './case.js';
 import { cases, operationNames } from './cases.js';
 import { selectOperations } from './select.js';
@@ -42,8 +42,7 @@ export interface SizeReport {
  * same sentence. Throws for an operation that is not known.
  */
 export async function checkSizes(backend: Backend, options: SizeOptions = {}): Promise<SizeReport> {
-  checkOptions('checkSizes', options, { operations: 1, seesIndices: 1 });
-  requireFlag('checkSizes', 'seesIndices', options.seesIndices);
+  checkOptions('checkSizes', options, { operations: 1, seesIndices: flag });
   const outside = options.seesIndices === false ? isOutside : () => false;
   const cpu = createCpuBackend();
   const differences: SizeDifference[] = [];
