@@ -21,6 +21,7 @@ export function describe(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (typeof value === 'string') return cut(JSON.stringify(value), '"');
   if (typeof value === 'function') return 'a function';
+  if (typeof value === 'bigint') return cut(`${value}n`, 'n');
   if (typeof value !== 'object' || value === null) return cut(String(value));
   if (Array.isArray(value)) return `a list of ${value.length}`;
   const kind = Object.prototype.toString.call(value).slice(8, -1);

@@ -60,12 +60,13 @@ export function requireTokens(
 /** Throws `MemgradError` unless `options` is undefined or an object whose names are all in `known`. */
 export function checkNames(where: string, options: unknown, known: object): void {
   if (options === undefined) return;
-  const isObject = typeof options === 'object' && options !== null && !Array.isArray(options);
+  // A Map or a promise would be an object without options.
+  const isObject = Object.prototype.toString.call(options) === '[object Object]';
   let unknown: string | undefined;
   for (const name in options as object) if (!Object.hasOwn(known, name)) unknown ??= name;
   if (isObject && unknown === undefined) return;
   const names = Object.keys(known);
-  if (isObject && isPlain(options)) refuseName(where, 'option', unknown, names);
+  if (isObject && isPlain(options as object)) refuseName(where, 'option', unknown, names);
   // Such as a tensor where options are expected.
   throw new MemgradError(
     `${where}: expected an object of options (${names.join(', ')}), got ${describe(options)}.`,

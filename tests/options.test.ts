@@ -91,12 +91,30 @@ test('describe is short whatever the value', () => {
     [{ toString: {}, constructor: 1 }, 'an object'],
     [new (class Layer {})(), 'a Layer'],
     [Object.create(null), 'an object'],
-    [10n, '10'],
+    [10n, '10n'],
     [Symbol('s'), 'Symbol(s)'],
   ] as const) {
     assert.is(describe(value), shown);
   }
   assert.ok(describe('y'.repeat(1e6)).length <= 61);
+});
+
+test('a Map, a date or a promise has no options, and is refused', () => {
+  const settings: unknown[] = [
+    new Map([['lr', 1]]),
+    new Date(0),
+    Promise.resolve({}),
+    new Set(),
+    [],
+  ];
+  for (const value of settings) {
+    assert.match(message(value), /^f: expected an object of options \(learningRate, .*\), got /);
+  }
+  class Settings {
+    learningRate = 1;
+  }
+  assert.is(message(new Settings()), '');
+  assert.is(describe(5n), '5n');
 });
 
 test.run();

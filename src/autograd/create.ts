@@ -163,10 +163,9 @@ export function place(
 
 /** Throws unless every length is a whole number >= 0, and where no backend could hold so many values. */
 export function checkShape(name: string, shape: Shape): void {
-  if (
-    !Array.isArray(shape) ||
-    shape.some((length) => !Number.isSafeInteger(length) || length < 0)
-  ) {
+  const isWhole = (length: unknown) => Number.isSafeInteger(length) && (length as number) >= 0;
+  // With find, since some and every pass over the holes of new Array(2).
+  if (!Array.isArray(shape) || shape.findIndex((length) => !isWhole(length)) >= 0) {
     const came = Array.isArray(shape) && shape.length <= MOST_AXES ? list(shape) : describe(shape);
     throw new MemgradError(`${name}: a shape is a list of whole numbers >= 0, got ${came}.`);
   }

@@ -1,6 +1,6 @@
 /** Softmax and layer normalisation. */
 import { MemgradError } from '../errors.js';
-import { check, finite } from '../options.js';
+import { check, positive } from '../options.js';
 import { equal, greater, less, notEqual, where } from './comparison.js';
 import { abs, add, div, exp, log, mul, sqrt, square, sub } from './elementwise.js';
 import { definitionGradient, definitionGradients } from './fused.js';
@@ -108,7 +108,7 @@ export function belowLargest(x: Tensor, axis: number): Tensor {
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-5): Tensor {
   requireFloat('layerNorm', x);
   requireTensors('layerNorm', weight, bias);
-  check('layerNorm: epsilon', epsilon, finite);
+  check('layerNorm: epsilon', epsilon, positive());
   const features = x.shape.slice(-1);
   if (x.rank === 0 || ![weight, bias].every(({ shape }) => sameShape(shape, features))) {
     throw new MemgradError(

@@ -212,7 +212,12 @@ export function exactly<A extends unknown[]>(
 /** `axis` counted from the front; negative ones count from the back. Throws when there is no such axis. */
 export function normalizeAxis(name: string, axis: number, rank: number): number {
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
-    const allowed = rank === 0 ? 'a scalar has no axes' : `axes run from ${-rank} to ${rank - 1}`;
+    const allowed =
+      typeof axis !== 'number'
+        ? 'an axis is a whole number'
+        : rank === 0
+          ? 'a scalar has no axes'
+          : `axes run from ${-rank} to ${rank - 1}`;
     throw new MemgradError(
       `${name}: axis ${describe(axis)} does not exist in a tensor of rank ${rank}; ${allowed}.`,
     );

@@ -95,7 +95,7 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
       `broadcastTo: ${showShape(x.shape)} does not broadcast to ${showShape(shape)}.`,
     );
   }
-  return sameShape(x.shape, shape) ? x : run(broadcastOperation, [x], shape);
+  return sameShape(x.shape, shape) ? x : run(broadcastOperation, [x], [...shape]);
 }
 
 /** Where the part starts along each axis, and how long it is. */

@@ -14,7 +14,9 @@ export interface HostArray {
 export async function readArrays(
   tensors: Readonly<Record<string, Tensor>>,
 ): Promise<Record<string, HostArray>> {
-  const areTensors = Object.values(tensors ?? { tensors }).every((x) => x instanceof Tensor);
+  const areTensors =
+    !(tensors instanceof Map) &&
+    Object.values(tensors ?? { tensors }).every((x) => x instanceof Tensor);
   requireThat(areTensors, 'readArrays: tensors', 'a record of tensors', tensors);
   const arrays = Object.entries(tensors).map(async ([name, tensor]) => {
     const { dtype, shape } = tensor;

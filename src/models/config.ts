@@ -199,6 +199,16 @@ export const configKinds: OptionNames<CachedMemoryConfig> = {
   readMemFromCache: flag,
 };
 
+/** `checkConfig`, and a copy: what the caller changes later, for the next model, doesn't reach this one. */
+export function ownConfig<Config extends object>(
+  given: Config,
+  needs: readonly string[],
+  kinds?: OptionNames<object>,
+): Config {
+  checkConfig(given, needs, kinds);
+  return { ...given };
+}
+
 /**
  * Throws `MemgradError` for the first option of `given` that a model cannot be made with: one that
  * isn't in `kinds`, is out of range, or is missing. `needs` are the options that a model needs

@@ -18,7 +18,7 @@ import {
 import { isKey } from '../autograd/random.js';
 import { MemgradError } from '../errors.js';
 import { check, checkOptions, needed, requireThat, requireTokens, whole } from '../options.js';
-import { checkConfig, configKinds, type MemoryConfig } from './config.js';
+import { configKinds, type MemoryConfig, ownConfig } from './config.js';
 import { Stack } from './layers/decoder.js';
 import { Linear } from './layers/linear.js';
 import { memoryRows, perSequence } from './layers/memory.js';
@@ -71,7 +71,10 @@ export class EncoderRMT extends Module {
     super();
     const size = needed(whole());
     const own = { classes: size, segmentLength: size, maxSegments: size, cls: 1, sep: 1, pad: 1 };
-    checkConfig(config, ['numMemTokens', 'memInit'], { ...configKinds, ...own });
+    config = this.config = ownConfig(config, ['numMemTokens', 'memInit'], {
+      ...configKinds,
+      ...own,
+    });
     const { positions, nToken, dModel, classes } = config;
     if (positions === 'relative-wrapped') {
       throw new MemgradError(

@@ -1,6 +1,6 @@
 /** MemTransformer: memory tokens in front of every segment, carried nowhere. */
 import { Key, type Parameter, type Tensor } from '../autograd/index.js';
-import { checkConfig, type MemoryConfig } from './config.js';
+import { type MemoryConfig, ownConfig } from './config.js';
 import { Decoder } from './layers/decoder.js';
 import { checkInput, checkNothing } from './layers/inputs.js';
 import { segmentMask } from './layers/mask.js';
@@ -24,7 +24,7 @@ export class MemTransformer extends SegmentModel<null> {
     seed = 0,
   ) {
     super();
-    checkConfig(config, ['numMemTokens', 'memInit']);
+    config = this.config = ownConfig(config, ['numMemTokens', 'memInit']);
     const key = Key.of(seed);
     const made = allOrNothing(() => ({
       decoder: new Decoder(config, key),

@@ -55,6 +55,14 @@ export abstract class Module {
     return [...all].reduce((count, { size }) => count + size, 0);
   }
 
+  /** What `console.log` shows in Node, Deno and Bun: the parameters, without their values. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    const all = Object.entries(this.parameters()).map(([name, one]) => `\n  ${name}: ${one}`);
+    const more = all.length > 12 ? `\n  … and ${all.length - 12} more` : '';
+    const head = `${this.constructor.name}(${this.parameterCount()} parameters)`;
+    return head + all.slice(0, 12).join('') + more;
+  }
+
   /** Frees the parameters. */
   dispose(): void {
     for (const parameter of Object.values(this.parameters())) parameter.dispose();

@@ -1,7 +1,7 @@
 /** The Recurrent Memory Transformer: memory vectors carry what a segment has to tell the next. */
 import { Key, type Parameter, type Tensor } from '../autograd/index.js';
 import { check, whole } from '../options.js';
-import { checkConfig, type RecurrentMemoryConfig } from './config.js';
+import { ownConfig, type RecurrentMemoryConfig } from './config.js';
 import { Decoder } from './layers/decoder.js';
 import { checkInput } from './layers/inputs.js';
 import { segmentMask } from './layers/mask.js';
@@ -35,7 +35,7 @@ export class RMT extends SegmentModel<Tensor> {
     seed = 0,
   ) {
     super();
-    checkConfig(config, ['numMemTokens', 'memInit']);
+    config = this.config = ownConfig(config, ['numMemTokens', 'memInit']);
     const key = Key.of(seed);
     const made = allOrNothing(() => ({
       decoder: new Decoder(config, key),

@@ -1,7 +1,7 @@
 /** Transformer-XL + RMT: a cache of the last rows for what is near, memory for what is far. */
 import { Key, type Parameter, type Tensor } from '../autograd/index.js';
 import { check, whole } from '../options.js';
-import { type CachedMemoryConfig, checkConfig } from './config.js';
+import { type CachedMemoryConfig, ownConfig } from './config.js';
 import { type Cache, emptyCache, extendCache } from './layers/cache.js';
 import { Decoder } from './layers/decoder.js';
 import { cacheParts, checkInput } from './layers/inputs.js';
@@ -32,7 +32,7 @@ export class TransformerXLRMT extends SegmentModel<MemoryAndCache> {
     seed = 0,
   ) {
     super();
-    checkConfig(config, ['memLen', 'numMemTokens', 'memInit']);
+    config = this.config = ownConfig(config, ['memLen', 'numMemTokens', 'memInit']);
     const key = Key.of(seed);
     const made = allOrNothing(() => ({
       decoder: new Decoder(config, key),

@@ -1,7 +1,7 @@
 /** Transformer-XL: every layer also sees the rows that it saw in earlier segments. */
 import { Key, type Tensor } from '../autograd/index.js';
 import { check, whole } from '../options.js';
-import { type CacheConfig, checkConfig } from './config.js';
+import { type CacheConfig, ownConfig } from './config.js';
 import { type Cache, emptyCache, extendCache } from './layers/cache.js';
 import { Decoder } from './layers/decoder.js';
 import { cacheParts, checkInput } from './layers/inputs.js';
@@ -19,7 +19,7 @@ export class TransformerXL extends SegmentModel<Cache> {
     seed = 0,
   ) {
     super();
-    checkConfig(config, ['memLen']);
+    config = this.config = ownConfig(config, ['memLen']);
     this.decoder = allOrNothing(() => new Decoder(config, Key.of(seed)));
   }
 

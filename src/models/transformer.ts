@@ -1,6 +1,6 @@
 /** The baseline: a Transformer that knows nothing of earlier segments. */
 import { Key, type Tensor } from '../autograd/index.js';
-import { checkConfig, type ModelConfig } from './config.js';
+import { type ModelConfig, ownConfig } from './config.js';
 import { Decoder } from './layers/decoder.js';
 import { checkInput, checkNothing } from './layers/inputs.js';
 import { segmentMask } from './layers/mask.js';
@@ -17,7 +17,7 @@ export class Transformer extends SegmentModel<null> {
     seed = 0,
   ) {
     super();
-    checkConfig(config, []);
+    config = this.config = ownConfig(config, []);
     this.decoder = allOrNothing(() => new Decoder(config, Key.of(seed)));
   }
 

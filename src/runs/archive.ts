@@ -2,7 +2,7 @@
 import { describe, MemgradError } from '../errors.js';
 import { requireBytes } from '../safetensors/bytes.js';
 import { CONFIG_FILE, METRICS_FILE, stepOf } from './files.js';
-import type { RunStorage } from './storage.js';
+import { type RunStorage, requireStorage } from './storage.js';
 import { BLOCK, padded, refuseArchive, tarEntries, tarHeader } from './tar.js';
 
 /** Whether a run has files of this name; no other gets in or out. */
@@ -13,13 +13,6 @@ function belongs(name: string): boolean {
 
 /** Bytes in a buffer of their own. `Uint8Array` has a type parameter for this from TypeScript 5.7 on alone. */
 export type OwnBytes = ReturnType<Uint8Array['slice']>;
-
-function requireStorage(where: string, storage: unknown): void {
-  if (typeof (storage as RunStorage | null | undefined)?.list === 'function') return;
-  throw new MemgradError(
-    `${where}: expected a storage, such as new MemoryStorage(), got ${describe(storage)}.`,
-  );
-}
 
 /** All files of a run as a tar archive. Throws `MemgradError` for what is not a storage, and what the storage throws. */
 export async function packRun(storage: RunStorage): Promise<OwnBytes> {

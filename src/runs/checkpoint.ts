@@ -18,7 +18,7 @@ import {
   wholeCheckpoints,
   writeJson,
 } from './files.js';
-import type { RunStorage } from './storage.js';
+import { type RunStorage, requireStorage } from './storage.js';
 
 /** What is told of a training besides what it holds itself. */
 export interface Progress extends Partial<Pick<TrainerState, 'seconds' | 'best'>> {
@@ -47,6 +47,7 @@ export async function saveCheckpoint(
   training: TrainOptions,
   { step, seconds = 0, best = null }: Progress,
 ): Promise<void> {
+  requireStorage('saveCheckpoint', storage);
   requireCarried(training);
   const { model, optimizer, carried, schedule, curriculum } = training;
   const names = await storage.list();
@@ -128,6 +129,7 @@ export async function resumeTraining(
   storage: RunStorage,
   training: TrainOptions,
 ): Promise<Required<Pick<Progress, 'step' | 'seconds'>>> {
+  requireStorage('resumeTraining', storage);
   requireCarried(training);
   const step = lastCheckpoint(await storage.list()) ?? 0;
   let seconds = 0;

@@ -2,7 +2,7 @@
 import { describe, MemgradError } from '../errors.js';
 import { type Check, list, object, orDefault, orNull, real, whole } from './check.js';
 import { checkRunConfig, limits, RUN_VERSION, type RunConfig } from './config.js';
-import type { RunStorage } from './storage.js';
+import { type RunStorage, requireStorage } from './storage.js';
 
 /** What made the run. Written once, before the first step. */
 export const CONFIG_FILE = 'config.json';
@@ -82,6 +82,7 @@ export type TrainerState = ReturnType<typeof trainerState>;
 
 /** Reads config.json. Throws `MemgradError` for anything that no run has. */
 export async function readConfig(storage: RunStorage): Promise<RunConfig> {
+  requireStorage('readConfig', storage);
   return checkRunConfig(await readJson(storage, CONFIG_FILE), CONFIG_FILE);
 }
 
@@ -100,6 +101,7 @@ export const parseState: Check<TrainerState> = (value, origin) => trainerState(v
 
 /** Writes `value` as JSON for people and programs. */
 export async function writeJson(storage: RunStorage, name: string, value: unknown): Promise<void> {
+  requireStorage('writeJson', storage);
   await storage.write(name, new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`));
 }
 

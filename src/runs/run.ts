@@ -16,7 +16,7 @@ import {
   STATE_FILE,
   wholeCheckpoints,
 } from './files.js';
-import type { RunStorage } from './storage.js';
+import { type RunStorage, requireStorage } from './storage.js';
 
 /** A run: its configuration, its model and how far that was trained. */
 export interface Run {
@@ -43,6 +43,7 @@ const loadOptions: OptionNames<LoadOptions> = { backend: 1, best: 1 };
  * Throws `MemgradError` otherwise, and then nothing is left behind.
  */
 export async function loadRun(storage: RunStorage, options: LoadOptions = {}): Promise<Run> {
+  requireStorage('loadRun', storage);
   checkOptions('loadRun', options, loadOptions);
   const { backend } = options;
   const config = await readConfig(storage);

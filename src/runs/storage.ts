@@ -1,4 +1,5 @@
 /** Where the files of a run are kept. */
+import { describe, MemgradError } from '../errors.js';
 
 /**
  * A place for files: a folder, or what a browser offers. Names have at most one folder in them, as
@@ -31,4 +32,12 @@ export interface RunLock {
   check(): Promise<void>;
   /** Lets others have the place. Never throws: what it leaves behind is stale, and is taken over. */
   release(): void;
+}
+
+/** Throws `MemgradError` unless `storage`, which `where` was given, is one. */
+export function requireStorage(where: string, storage: unknown): void {
+  if (typeof (storage as RunStorage | null | undefined)?.list === 'function') return;
+  throw new MemgradError(
+    `${where}: expected a storage, such as new MemoryStorage(), got ${describe(storage)}.`,
+  );
 }

@@ -33,7 +33,7 @@ import {
 import { requireMemory } from './memory.js';
 import { metricsLine, readLog } from './metrics.js';
 import { changed } from './resume-config.js';
-import type { RunLock, RunStorage } from './storage.js';
+import { type RunLock, type RunStorage, requireStorage } from './storage.js';
 
 /** How many answer tokens `stopAt` and the best checkpoint are judged by, and in how many steps at least and at most. */
 const JUDGED = { tokens: 5000, fewestSteps: 10, mostSteps: 50 };
@@ -126,6 +126,7 @@ export class TrainingRun {
     { storage, backend }: { storage?: RunStorage; backend?: Backend } = {},
   ): Promise<TrainingRun> {
     checkRunConfig(config, 'the configuration'); // what is written can be read
+    if (storage) requireStorage('TrainingRun.start', storage);
     return locked(storage, async (lock) => {
       const names = (await storage?.list()) ?? [];
       if (names.includes(CONFIG_FILE)) {
@@ -153,6 +154,7 @@ export class TrainingRun {
    * that don't belong together; they and memory are then as before.
    */
   static async resume(storage: RunStorage, options: ResumeOptions = {}): Promise<TrainingRun> {
+    requireStorage('TrainingRun.resume', storage);
     checkOptions('TrainingRun.resume', options, resumeOptions);
     return locked(storage, async (lock) => {
       const saved = await readConfig(storage);

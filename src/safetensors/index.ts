@@ -109,8 +109,12 @@ function checkTensor(name: unknown, tensor: StoredTensor): void {
     );
   }
   if (!isA(known[1], data)) {
+    const advice =
+      typeof data === 'function'
+        ? 'pass what readArrays of memgrad/models returns'
+        : 'convert the data';
     throw new MemgradError(
-      `${who} of dtype ${dtype} has its data in ${describe(data)}, but ${known[1]} was expected; convert the data.`,
+      `${who} of dtype ${dtype} has its data in ${describe(data)}, but ${known[1]} was expected; ${advice}.`,
     );
   }
   if (!Array.isArray(shape) || shape.some((length) => typeof length !== 'number')) {

@@ -39,6 +39,8 @@ export function requireFit(
   const found = ['documents', 'segment', 'batch'].find((name) => methods[name]);
   const wanted = kind ? `a task with ${kind}()` : 'a task, as createTask makes';
   requireThat(found && found === (kind ?? found), `${where}: task`, wanted, task);
+  const shows = kind !== 'batch' || typeof methods.show === 'function';
+  requireThat(shows, `${where}: show() of the task`, 'a function', methods.show);
   const classifies = found === 'documents';
   // By its methods, so that who trains no encoder doesn't load one.
   if (!Object(model)[classifies ? 'loss' : 'initialState']) {

@@ -2,7 +2,7 @@
 import { scope } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import type { SegmentModel } from '../models/segment-model.js';
-import { callable, checkOptions, needed, oneOf, whole } from '../options.js';
+import { callable, check, checkOptions, needed, oneOf, whole } from '../options.js';
 import type { Part, StreamTask } from '../tasks/stream.js';
 import { Carried } from './carried.js';
 import { checkBatch, requireFit } from './check.js';
@@ -52,6 +52,7 @@ export async function evaluateStream(options: EvaluateStreamOptions): Promise<St
   const { model, task, segmentLength, part = 'test', batchSize = 16, backend } = options ?? {};
   requireFit('evaluateStream', model, task, 'segment');
   const there = task.segments(part, batchSize, segmentLength);
+  check(`evaluateStream: the task '${task.name}': segments()`, there, whole());
   const segments = Math.min(there, options.segments ?? there);
   const carried = new Carried();
   let total = 0;

@@ -224,7 +224,7 @@ const table: [call: () => unknown, message: string][] = [
   [() => (m.sum as F)(x23, 0, true), 'sum: expected an object of options (keepDims), got true.'],
   [
     () => (m.softmax as F)(x23, { axis: 0 }),
-    'softmax: axis an object does not exist in a tensor of rank 2; axes run from -2 to 1.',
+    'softmax: axis an object does not exist in a tensor of rank 2; an axis is a whole number.',
   ],
   [() => (m.softmax as F)(x23, -1, 0.5), 'softmax: got one argument too many, 0.5; leave it out.'],
   [
@@ -233,7 +233,7 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => (m.max as F)(x23, x23),
-    'max: axis Tensor(float32 [2, 3] on cpu) does not exist in a tensor of rank 2; axes run from -2 to 1.',
+    'max: axis Tensor(float32 [2, 3] on cpu) does not exist in a tensor of rank 2; an axis is a whole number.',
   ],
   [
     () => (m.add as F)(x23, x23, x23),

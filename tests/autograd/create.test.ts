@@ -5,6 +5,7 @@ import * as m from '../../src/autograd/index.js';
 import { createCpuBackend } from '../../src/backends/cpu/index.js';
 import { type Backend, loadBackend } from '../../src/backends/index.js';
 import { OutOfMemory } from '../../src/errors.js';
+import { refusal } from './helpers.js';
 
 const test = suite('create');
 const wasm = await loadBackend('wasm');
@@ -162,6 +163,39 @@ test('cast advice is right: nothing is lost by following it', async () => {
 test('functions of one and two tensors work in map and reduce', async () => {
   const list = [m.tensor(1), m.tensor(2), m.tensor(3)];
   assert.is(await list.map(m.neg).reduce(m.add).item(), -6);
+});
+
+test('a shape with holes is refused, and takes no part in what is counted', async () => {
+  const before = m.memoryReport();
+  const holes = new Array<number>(2);
+  for (const make of [m.zeros, m.ones, (shape: number[]) => m.normal(m.Key.of(1), shape)]) {
+    assert.match(await refusal(() => make(holes)), /a shape is a list of whole numbers >= 0/);
+  }
+  assert.equal(m.memoryReport(), before);
+});
+
+test('what becomes of a list later does not reach tensors that were made with it', () => {
+  const shape = [2, 2];
+  const made = [
+    m.zeros(shape),
+    m.broadcastTo(m.tensor([1, 2]), shape),
+    m.reshape(m.ones([4]), shape),
+  ];
+  made.push(m.uniform(m.Key.of(1), shape), m.normal(m.Key.of(1), shape));
+  shape[0] = 7;
+  for (const one of made) assert.equal(one.shape, [2, 2]);
+});
+
+test('an axis that is not a number is told so, and an epsilon below 0 is refused', async () => {
+  const x = m.ones([2, 3]);
+  const dim = { dim: 0 } as unknown as number;
+  assert.match(await refusal(() => m.sum(x, dim)), /an axis is a whole number/);
+  assert.match(await refusal(() => m.max(x, x as unknown as number)), /an axis is a whole number/);
+  const [weight, bias] = [m.ones([3]), m.ones([3])];
+  assert.match(
+    await refusal(() => m.layerNorm(x, weight, bias, -1)),
+    /epsilon must be .* >= 0, got -1/,
+  );
 });
 
 test.run();

@@ -79,7 +79,7 @@ const values: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.layerNorm(x, m.ones([2]), m.ones([2]), as('small')),
-    'layerNorm: epsilon must be a finite number, got "small".',
+    'layerNorm: epsilon must be a finite number >= 0, got "small".',
   ],
   [
     () => m.checkGradients(m.neg, [f64([1])], as({ order: 3 })),

@@ -1,4 +1,5 @@
 /** What models refuse, and that nothing is changed or kept when they do. */
+import { inspect } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Key, memoryReport, Parameter, tensor } from '../../src/autograd/index.js';
@@ -13,6 +14,7 @@ import {
   Module,
   modelNames,
   presets,
+  readArrays,
   saveReference,
 } from '../../src/models/index.js';
 import { decodeSafetensors, encodeSafetensors } from '../../src/runs/index.js';
@@ -314,6 +316,47 @@ test('loadReference takes a record, a Map, a file, decoded or not, and the prefi
   refused(() => loadReference(make(2), some), /has no '/);
   const big = { ...state, mem_tokens: { shape: [2, 16], data: new BigInt64Array(32) } };
   refused(() => loadReference(make(2), big as never), /"mem_tokens" must be { shape, data }/);
+});
+
+test('a configuration that is changed for the next model does not reach the last one', async () => {
+  for (const name of modelNames) {
+    const own = { ...config };
+    const model = createModel(name, own, 1);
+    const same = createModel(name, config, 1);
+    Object.assign(own, { numMemTokens: 5, memLen: 9, nToken: 3, dHead: 4, scaleEmbeddings: true });
+    const [seen, expected] = [model, same].map((one) => {
+      const tokens = tensor([[3, 11]], { dtype: 'int32' });
+      return (one as typeof model).forward(tokens, one.initialState(1) as never).logits.data();
+    });
+    assert.equal(await seen, await expected);
+  }
+  const own = { ...config, classes: 2, segmentLength: 8, maxSegments: 2, cls: 0, sep: 1, pad: 2 };
+  const encoder = new EncoderRMT(own);
+  own.numMemTokens = 5;
+  own.segmentLength = 1;
+  assert.is(encoder.forward([[3, 4, 5]]).length, 1);
+});
+
+test('console.log of a model is short, and says how large it is', () => {
+  const shown = inspect(createModel('rmt', { ...config, nLayer: 12 }));
+  assert.match(
+    shown,
+    /^RMT\(\d+ parameters\)\n {2}decoder.embedding: Parameter\(float32 \[12, 16\]/,
+  );
+  assert.ok(shown.split('\n').length < 16 && shown.length < 1000, shown);
+  assert.match(shown, /… and \d+ more$/);
+  const two = inspect({ layer: new Linear(2, 3) });
+  assert.match(two, /Linear\(9 parameters\)\n +weight: Parameter\(float32 \[3, 2\] on/);
+});
+
+test('readArrays refuses a Map, which has no records, and encodeSafetensors names it', async () => {
+  const weight = new Parameter(tensor([1]));
+  const map = new Map([['weight', weight]]);
+  await readArrays(map as never).then(
+    () => assert.unreachable(),
+    (error) => assert.match(error.message, /must be a record of tensors, got Map/),
+  );
+  refused(() => encodeSafetensors(map as never), /pass what readArrays of memgrad\/models returns/);
 });
 
 test.run();

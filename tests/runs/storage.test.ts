@@ -4,7 +4,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { MemgradError } from '../../src/errors.js';
+import * as runs from '../../src/runs/index.js';
 import { MemoryStorage, OriginStorage, type RunStorage } from '../../src/runs/index.js';
+import { FolderStorage } from '../../src/runs/node/index.js';
 
 const test = suite('storages');
 
@@ -44,7 +46,8 @@ test('whatever the arguments are, the error is a sentence, and nothing is writte
   const memory = new MemoryStorage([['config.json', Uint8Array.of(1, 2)]]);
   const bytes = new Uint8Array(1);
   // In Node there is no place for an OriginStorage; names and bytes are looked at first.
-  for (const storage of [memory, new OriginStorage('run')] as RunStorage[]) {
+  const folder = new FolderStorage('build/none');
+  for (const storage of [memory, new OriginStorage('run'), folder] as RunStorage[]) {
     for (const [i, value] of odd.entries()) {
       const what = `${storage.constructor.name}, argument ${i}`;
       await expectSentence(() => storage.read(value as string), what);
@@ -73,6 +76,22 @@ test('whatever the arguments are, the error is a sentence, and nothing is writte
     new Float32Array(1),
   ]) {
     await expectSentence(() => new MemoryStorage(files as never), String(files));
+  }
+});
+
+test('a path where a storage is wanted is refused in a sentence', async () => {
+  for (const [i, value] of ['runs/first', ...odd].entries()) {
+    const what = `argument ${i}`;
+    const given = value as never;
+    await expectSentence(() => runs.loadRun(given), what);
+    await expectSentence(() => runs.readConfig(given), what);
+    await expectSentence(() => runs.resumeTraining(given, {} as never), what);
+    await expectSentence(() => runs.saveCheckpoint(given, {} as never, { step: 1 }), what);
+    await expectSentence(() => runs.TrainingRun.resume(given), what);
+    await expectSentence(() => runs.writeJson(given, 'config.json', {}), what);
+    if (typeof value !== 'string' || value === '') {
+      await expectSentence(() => new FolderStorage(given), what);
+    }
   }
 });
 

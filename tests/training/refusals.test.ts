@@ -12,6 +12,7 @@ import {
   Curriculum,
   createOptimizer,
   evaluate,
+  evaluateStream,
   onPlateau,
   SGD,
   type TrainOptions,
@@ -26,6 +27,30 @@ function refused(make: () => unknown, message: RegExp): void {
     assert.match(error.message, message);
     return true;
   });
+}
+
+test('a task without show(), and a stream that cannot count its segments, are named', async () => {
+  const sizes = { nToken: 12, nLayer: 1, nHead: 1, dModel: 8, dHead: 8, dInner: 8 };
+  const model = createModel('transformer', { ...presets.fast, ...sizes });
+  const batch = (key: Key, size: number, split: 'test') => new Copy().batch(key, size, split);
+  const mute = { name: 'mute', vocabulary: 12, metric: 'tokens', chance: 0.1, batch };
+  const judged = evaluate({ model, task: mute as never, segmentLength: 8, samples: 2 });
+  await rejected(judged, /evaluate: show\(\) of the task must be a function, got nothing/);
+  const text = { name: 'text', vocabulary: 12, unit: 'perplexity', segment: () => 1, show: String };
+  for (const count of [NaN, 0, '3', undefined]) {
+    const task = { ...text, segments: () => count } as never;
+    const read = evaluateStream({ model, task, segmentLength: 8 });
+    await rejected(read, /the task 'text': segments\(\) must be a whole number >= 1/);
+  }
+});
+
+async function rejected(promise: Promise<unknown>, message: RegExp): Promise<void> {
+  const error = await promise.then(
+    () => undefined,
+    (error) => error,
+  );
+  assert.instance(error, MemgradError);
+  assert.match(error.message, message);
 }
 
 test('an optimiser takes its own rate where a step names none', async () => {

@@ -15,6 +15,8 @@ import {
 } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { MemgradError } from '../../errors.js';
+import { requireThat } from '../../options.js';
+import { requireFile, requireName } from '../bytes.js';
 import { CONFIG_FILE, requireEmpty } from '../files.js';
 import type { RunLock, RunStorage } from '../storage.js';
 import { explained } from './explained.js';
@@ -26,7 +28,10 @@ const BEGIN = O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK;
 
 /** Keeps the files of a run in `folder`. */
 export class FolderStorage implements RunStorage {
-  constructor(readonly folder: string) {}
+  /** Throws `MemgradError` unless `folder` is a path. */
+  constructor(readonly folder: string) {
+    requireThat(typeof folder === 'string' && folder, 'FolderStorage: folder', 'a path', folder);
+  }
 
   /** Makes the folder, where there is none. Throws `MemgradError` when it cannot be made or written to. */
   async make(): Promise<void> {
@@ -71,12 +76,13 @@ export class FolderStorage implements RunStorage {
   }
 
   async read(name: string, most = Infinity): Promise<Uint8Array> {
-    return readWhole(join(this.folder, name), 'name the folder of a run', most);
+    return readWhole(this.#path(name), 'name the folder of a run', most);
   }
 
   /** Written beside, flushed and renamed: a reader sees the old file or the new one, never half of one. */
   async write(name: string, bytes: Uint8Array): Promise<void> {
-    const path = join(this.folder, name);
+    requireFile('FolderStorage.write', name, bytes, 0);
+    const path = this.#path(name);
     const beside = `${path}.tmp`; // the same after a crash, so that none is left over for ever
     await explained(`write '${path}'`, async () => {
       try {
@@ -92,7 +98,8 @@ export class FolderStorage implements RunStorage {
   }
 
   async append(name: string, bytes: Uint8Array, start: number): Promise<void> {
-    const path = join(this.folder, name);
+    requireFile('FolderStorage.append', name, bytes, start);
+    const path = this.#path(name);
     await explained(`write '${path}'`, async () => {
       const found = await stat(path).catch(() => undefined);
       if (found && !found.isFile()) {
@@ -114,12 +121,12 @@ export class FolderStorage implements RunStorage {
   }
 
   async size(name: string): Promise<number> {
-    const path = join(this.folder, name);
+    const path = this.#path(name);
     return explained(`read '${path}'`, async () => (await statFile(path)).size);
   }
 
   async readPart(name: string, start: number, end: number): Promise<Uint8Array> {
-    const path = join(this.folder, name);
+    const path = this.#path(name);
     return explained(`read '${path}'`, async () => {
       const file = await open(path);
       try {
@@ -140,9 +147,14 @@ export class FolderStorage implements RunStorage {
     });
   }
 
+  #path(name: string): string {
+    requireName('FolderStorage', name);
+    return join(this.folder, name);
+  }
+
   /** Behind a linked folder everything stays: the link alone goes. */
   async remove(name: string): Promise<void> {
-    const path = join(this.folder, name);
+    const path = this.#path(name);
     const outer = name.includes('/') ? dirname(path) : undefined;
     await explained(`remove '${path}'`, async () => {
       if (outer && (await lstat(outer).catch(() => undefined))?.isSymbolicLink()) {
