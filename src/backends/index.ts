@@ -30,12 +30,12 @@ export type BackendName = keyof typeof loaders;
 export const backendNames = Object.keys(loaders) as BackendName[];
 
 /** Makes the backend called `name` ready for use. Throws `MemgradError` for a name that is not known. */
-export async function loadBackend(name: string, options?: BackendOptions): Promise<Backend> {
+export async function loadBackend(name: BackendName, options?: BackendOptions): Promise<Backend> {
   checkOptions('loadBackend', options, { threads: 1, gpu: 1 });
   if (!backendNames.includes(name as BackendName)) {
     refuseName('loadBackend', 'backend', name, backendNames);
   }
-  return loaders[name as BackendName](options ?? {});
+  return loaders[name](options ?? {});
 }
 
 /** What `backends` says of one. */

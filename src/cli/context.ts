@@ -9,7 +9,7 @@ import { whole } from './parsers.js';
 /** The options of every command. */
 export interface CommonOptions {
   seed?: number;
-  backend: string;
+  backend: BackendName;
   threads?: number;
   json?: boolean;
 }

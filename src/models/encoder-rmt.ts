@@ -65,7 +65,7 @@ export class EncoderRMT extends Module {
 
   /** Throws `MemgradError` for a configuration that cannot be. */
   constructor(
-    readonly config: EncoderConfig,
+    readonly config: Readonly<EncoderConfig>,
     seed = 0,
   ) {
     super();

@@ -20,7 +20,7 @@ export class MemTransformer extends SegmentModel<null> {
 
   /** Throws `MemgradError` for a configuration that cannot be. */
   constructor(
-    override readonly config: MemoryConfig,
+    override readonly config: Readonly<MemoryConfig>,
     seed = 0,
   ) {
     super();
@@ -35,7 +35,7 @@ export class MemTransformer extends SegmentModel<null> {
   }
 
   /** Nothing is carried from segment to segment. */
-  initialState(): null {
+  initialState(_batch?: number): null {
     return null;
   }
 

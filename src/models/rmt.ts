@@ -31,7 +31,7 @@ export class RMT extends SegmentModel<Tensor> {
 
   /** Throws `MemgradError` for a configuration that cannot be. */
   constructor(
-    override readonly config: RecurrentMemoryConfig,
+    override readonly config: Readonly<RecurrentMemoryConfig>,
     seed = 0,
   ) {
     super();

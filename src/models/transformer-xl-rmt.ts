@@ -28,7 +28,7 @@ export class TransformerXLRMT extends SegmentModel<MemoryAndCache> {
 
   /** Throws `MemgradError` for a configuration that cannot be. */
   constructor(
-    override readonly config: CachedMemoryConfig,
+    override readonly config: Readonly<CachedMemoryConfig>,
     seed = 0,
   ) {
     super();

@@ -15,7 +15,7 @@ export class TransformerXL extends SegmentModel<Cache> {
 
   /** Throws `MemgradError` for a configuration that cannot be. */
   constructor(
-    override readonly config: CacheConfig,
+    override readonly config: Readonly<CacheConfig>,
     seed = 0,
   ) {
     super();

@@ -13,7 +13,7 @@ export class Transformer extends SegmentModel<null> {
 
   /** Throws `MemgradError` for a configuration that cannot be. */
   constructor(
-    override readonly config: ModelConfig,
+    override readonly config: Readonly<ModelConfig>,
     seed = 0,
   ) {
     super();
@@ -22,7 +22,7 @@ export class Transformer extends SegmentModel<null> {
   }
 
   /** Nothing is carried from segment to segment. */
-  initialState(): null {
+  initialState(_batch?: number): null {
     return null;
   }
 

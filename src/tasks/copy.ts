@@ -1,8 +1,8 @@
 /** The copy task: read symbols, then write them again. */
 import type { Key } from '../autograd/index.js';
-import { checkOptions, whole } from '../options.js';
+import { check, checkOptions, whole } from '../options.js';
 import { drawSymbols, FIRST_SYMBOL, START, showSymbols } from './symbols.js';
-import { answerBatch, type Batch, checkDraw, type Split, type Task } from './task.js';
+import { answerBatch, type Batch, checkDraw, LONGEST, type Split, type Task } from './task.js';
 
 /** Options of the copy task. */
 export interface CopyOptions {
@@ -29,8 +29,9 @@ export class Copy implements Task {
 
   /** Throws `MemgradError` unless the options are whole numbers: length and copies >= 1, symbols >= 2. */
   constructor(options: CopyOptions = {}) {
-    checkOptions('copy', options, { length: whole(), symbols: whole(2), copies: whole() });
+    checkOptions('copy', options, { length: whole(1, LONGEST), symbols: whole(2), copies: 1 });
     const { length = 24, symbols = 10, copies = 2 } = options;
+    check('copy: copies', copies, whole(1, Math.floor(LONGEST / length)));
     this.length = length;
     this.#symbols = symbols;
     this.#copies = copies;

@@ -2,7 +2,7 @@
 import type { Key } from '../autograd/index.js';
 import { check, checkOptions, whole } from '../options.js';
 import { drawSymbols, FIRST_SYMBOL, START, showSymbols } from './symbols.js';
-import { answerBatch, type Batch, checkDraw, type Split, type Task } from './task.js';
+import { answerBatch, type Batch, checkDraw, LONGEST, type Split, type Task } from './task.js';
 
 /** Options of the memorize task. */
 export interface MemorizeOptions {
@@ -33,7 +33,7 @@ export class Memorize implements Task {
   constructor(options: MemorizeOptions = {}) {
     checkOptions('memorize', options, { length: 1, kept: whole(), symbols: whole(2) });
     const { length = 64, kept = 8, symbols = 10 } = options;
-    check('memorize: length', length, whole(kept));
+    check('memorize: length', length, whole(kept, LONGEST));
     this.length = length;
     this.#kept = kept;
     this.#symbols = symbols;

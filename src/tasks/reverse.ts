@@ -2,7 +2,7 @@
 import type { Key } from '../autograd/index.js';
 import { checkOptions, whole } from '../options.js';
 import { drawSymbols, FIRST_SYMBOL, START, showSymbols } from './symbols.js';
-import { answerBatch, type Batch, checkDraw, type Split, type Task } from './task.js';
+import { answerBatch, type Batch, checkDraw, LONGEST, type Split, type Task } from './task.js';
 
 /** Options of the reverse task. */
 export interface ReverseOptions {
@@ -23,7 +23,7 @@ export class Reverse implements Task {
 
   /** Throws `MemgradError` unless the options are whole numbers: length >= 1, symbols >= 2. */
   constructor(options: ReverseOptions = {}) {
-    checkOptions('reverse', options, { length: whole(), symbols: whole(2) });
+    checkOptions('reverse', options, { length: whole(1, LONGEST), symbols: whole(2) });
     const { length = 24, symbols = 10 } = options;
     this.length = length;
     this.#symbols = symbols;

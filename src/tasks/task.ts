@@ -6,6 +6,11 @@ import { check, requireThat, requireTokens, whole } from '../options.js';
 /** Targets with this value don't count, in the loss or in the accuracy. */
 export const IGNORED = -100;
 
+/** More tokens to a batch are a mistake, and lists of them abort the process. */
+const MOST = 2 ** 28;
+/** The most tokens in a prompt or an answer. */
+export const LONGEST = 2 ** 20;
+
 /** Sequences to read and what to say at each position; row-major [size, time]. */
 export interface Batch {
   readonly size: number;
@@ -78,6 +83,7 @@ export function answerBatch(size: number, sample: (row: number) => Sample, judge
   const [promptLength, answerLength] = [first.prompt.length, first.answer.length];
   if (judged !== undefined) check('batch: judged', judged, whole(1, answerLength));
   const time = promptLength + answerLength - 1;
+  requireThat(size * time <= MOST, 'batch: size × time', `at most ${MOST} tokens`, size * time);
   const inputs = new Int32Array(size * time);
   const targets = new Int32Array(size * time).fill(IGNORED);
   // One sample at a time: lists of numbers take twice the memory of the arrays.

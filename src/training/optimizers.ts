@@ -280,12 +280,17 @@ function requireNamed<T extends Tensor>(named: Named<T>): Named<T> {
 
 const optimizers = { sgd: SGD, adam: Adam, adamw: AdamW };
 
+/** The name of an optimiser. */
+export type OptimizerName = keyof typeof optimizers;
 /** The names that `createOptimizer` takes. */
-export const optimizerNames = Object.keys(optimizers);
+export const optimizerNames = Object.keys(optimizers) as OptimizerName[];
 
 /** The optimiser called `name`. Throws `MemgradError` for an unknown name, and for an option that this optimiser doesn't have or that is out of range. */
-export function createOptimizer(name: string, options: AdamOptions & SGDOptions = {}): Optimizer {
+export function createOptimizer(
+  name: OptimizerName,
+  options: AdamOptions & SGDOptions = {},
+): Optimizer {
   if (!optimizerNames.includes(name))
     refuseName('createOptimizer', 'optimiser', name, optimizerNames);
-  return new optimizers[name as keyof typeof optimizers](options);
+  return new optimizers[name](options);
 }

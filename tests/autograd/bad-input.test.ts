@@ -470,11 +470,11 @@ const table: [call: () => unknown, message: string][] = [
     "zeros: the backend 'narrow' has no dtype \"float64\"; choose one of float32, int32, or the backend 'cpu'.",
   ],
   [
-    () => loadBackend('cuda'),
+    () => loadBackend('cuda' as 'cpu'),
     'loadBackend: there is no backend "cuda"; choose from wasm, cpu, webgl, webgpu.',
   ],
   [
-    () => loadBackend('toString'),
+    () => loadBackend('toString' as 'cpu'),
     'loadBackend: there is no backend "toString"; choose from wasm, cpu, webgl, webgpu.',
   ],
 

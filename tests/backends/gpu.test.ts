@@ -9,7 +9,7 @@ import { MemgradError } from '../../src/errors.js';
 
 const test = suite('gpu in Node');
 
-for (const name of ['webgl', 'webgpu']) {
+for (const name of ['webgl', 'webgpu'] as const) {
   test(`asking for ${name} says what is missing and what to do`, async () => {
     try {
       await loadBackend(name);

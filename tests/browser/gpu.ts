@@ -5,6 +5,7 @@ import { WebGPUDevice } from '../../src/backends/gpu/webgpu.js';
 import {
   add,
   type Backend,
+  type BackendName,
   backends,
   cast,
   cos,
@@ -43,7 +44,7 @@ import { AdamW, train } from '../../src/training/index.js';
 
 /** The backend called `name`. `webgl` gets the gpu.js of this bundle, as in any bundled app. */
 async function load(name: string): Promise<Backend> {
-  return loadBackend(name, name === 'webgl' ? { gpu: await import('gpu.js') } : {});
+  return loadBackend(name as BackendName, name === 'webgl' ? { gpu: await import('gpu.js') } : {});
 }
 
 export async function conformance({

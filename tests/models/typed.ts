@@ -2,6 +2,7 @@
  * What `createModel` lets compile: the type checker is the test, as every line under a
  * `@ts-expect-error` must be an error.
  */
+import { loadBackend } from '../../src/backends/index.js';
 import {
   createModel,
   type ModelName,
@@ -12,6 +13,7 @@ import {
   type TransformerXL,
   type TransformerXLRMT,
 } from '../../src/models/index.js';
+import { createOptimizer } from '../../src/training/index.js';
 
 const sizes = { nToken: 12, nLayer: 1, nHead: 2, dModel: 8, dHead: 4, dInner: 8 };
 const fast = { ...presets.fast, ...sizes };
@@ -30,6 +32,13 @@ export function compiles(anyName: ModelName): void {
   const any: SegmentModel = createModel(anyName, { ...fast, numMemTokens: 2, memLen: 4 });
   for (const model of [transformer, rmt, xl, both, any]) model.dispose();
 
+  transformer.initialState(1); // as the other models
+  // @ts-expect-error: a model is made anew for another configuration
+  rmt.config.numMemTokens = 3;
+  // @ts-expect-error: no such backend
+  loadBackend('gpu');
+  // @ts-expect-error: no such optimiser
+  createOptimizer('rmsprop');
   // @ts-expect-error: no such model
   createModel('rmtt', fast);
   // @ts-expect-error: numMemTokens is missing

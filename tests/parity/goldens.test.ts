@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { memoryReport, setDefaultBackend } from '../../src/autograd/index.js';
-import { loadBackend } from '../../src/backends/index.js';
+import { type BackendName, loadBackend } from '../../src/backends/index.js';
 import { MemgradError } from '../../src/errors.js';
 import { type ParityRow, parseFixture, runFixture } from '../../src/parity/index.js';
 
@@ -14,7 +14,11 @@ const goldens = readdirSync('tests/goldens')
   .filter((file) => /^[a-h]\d?_.*\.json$/.test(file))
   .map((file) => file.replace('.json', ''));
 
-async function rowsOf(bytes: Uint8Array, name = 'cpu', tolerance = 1e-7): Promise<ParityRow[]> {
+async function rowsOf(
+  bytes: Uint8Array,
+  name: BackendName = 'cpu',
+  tolerance = 1e-7,
+): Promise<ParityRow[]> {
   const backend = await loadBackend(name);
   setDefaultBackend(backend);
   const rows: ParityRow[] = [];

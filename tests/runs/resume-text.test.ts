@@ -118,7 +118,7 @@ async function whole(make: Fresh): Promise<Record<string, string>> {
   return bits(storage);
 }
 
-for (const backendName of ['cpu', 'wasm']) {
+for (const backendName of ['cpu', 'wasm'] as const) {
   for (const name of modelNames) {
     for (const depth of [0, 2]) {
       test(`${name} along a stream on ${backendName}, depth ${depth}: stopped twice, the same bits`, async () => {

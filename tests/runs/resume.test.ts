@@ -43,7 +43,7 @@ function eventful(name: RunConfig['model']['name'], backend = 'wasm'): RunConfig
   return { ...config, backend: backend as RunConfig['backend'], model };
 }
 
-for (const backendName of ['cpu', 'wasm']) {
+for (const backendName of ['cpu', 'wasm'] as const) {
   for (const name of modelNames) {
     test(`${name} on ${backendName}: N steps, a stop, and M steps have the bits of N + M`, async () => {
       const backend = await loadBackend(backendName);

@@ -237,7 +237,10 @@ test('no test prompt is ever a training prompt, and batches follow from the key'
 
 test('options that cannot be', () => {
   const bad: [() => unknown, RegExp][] = [
-    [() => new Reverse({ length: 0 }), /reverse: length must be a whole number >= 1, got 0/],
+    [
+      () => new Reverse({ length: 0 }),
+      /reverse: length must be a whole number from 1 to 1048576, got 0/,
+    ],
     [() => new Reverse({ symbols: 1 }), /reverse: symbols must be a whole number >= 2, got 1/],
     [() => new Reverse().batch(Key.of(0), 0, 'test'), /batch: size must be .* >= 1, got 0/],
     [() => new Retrieval({ pairs: 27 }), /pairs must be a whole number from 1 to 26, got 27/],

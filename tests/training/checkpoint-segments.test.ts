@@ -75,7 +75,7 @@ async function compute(model: SegmentModel, count: number, options: ReadOptions)
   return { values, peak, seen };
 }
 
-for (const backendName of ['cpu', 'wasm']) {
+for (const backendName of ['cpu', 'wasm'] as const) {
   for (const name of modelNames) {
     test(`${name} on ${backendName}: loss and gradients have the bits of full BPTT, dropout included`, async () => {
       const backend = await loadBackend(backendName);

@@ -27,7 +27,7 @@ import {
   within,
   zeros,
 } from '../../src/autograd/index.js';
-import { type Backend, loadBackend } from '../../src/backends/index.js';
+import { type Backend, type BackendName, loadBackend } from '../../src/backends/index.js';
 import { MemgradError } from '../../src/errors.js';
 import { createModel, presets, SegmentModel, type SegmentOutput } from '../../src/models/index.js';
 import { Copy } from '../../src/tasks/index.js';
@@ -82,7 +82,7 @@ class Faulty extends SegmentModel<Tensor> {
 async function stepWith(
   fault: (memory: Tensor) => Tensor,
   options: Partial<TrainOptions> = {},
-  backendName = 'wasm',
+  backendName: BackendName = 'wasm',
 ): Promise<{ steps: TrainStep[]; message: string }> {
   const backend = await loadBackend(backendName);
   const model = new Faulty(backend, fault);
@@ -109,7 +109,7 @@ async function stepWith(
 
 const logOfZero = (memory: Tensor) => add(memory, log(sub(memory, memory)));
 
-for (const backend of ['cpu', 'wasm']) {
+for (const backend of ['cpu', 'wasm'] as const) {
   test(`a step on ${backend} that is not finite says which operation, of what, in which segment and layer`, async () => {
     for (const checkpointSegments of [false, true]) {
       const { steps, message } = await stepWith(logOfZero, { checkpointSegments }, backend);

@@ -83,7 +83,7 @@ test('options out of range are refused', () => {
     'optimizer: momentum must be a number in [0, 1), got 1.',
   );
   refused(
-    () => createOptimizer('lion'),
+    () => createOptimizer('lion' as 'adam'),
     'createOptimizer: there is no optimiser "lion"; choose from sgd, adam, adamw.',
   );
 });

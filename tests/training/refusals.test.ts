@@ -53,6 +53,21 @@ async function rejected(promise: Promise<unknown>, message: RegExp): Promise<voi
   assert.match(error.message, message);
 }
 
+test('samples and batches that no memory holds are refused at once', () => {
+  for (const name of ['copy', 'reverse', 'memorize'] as const) {
+    refused(
+      () => createTask(name, { length: 1e9 }),
+      /: length must be a whole number .* to 1048576/,
+    );
+  }
+  refused(() => createTask('copy', { length: 1e5, copies: 1e5 }), /copies must be .* from 1 to 10/);
+  const task = createTask('copy', { length: 1e4 });
+  refused(
+    () => task.batch(Key.of(1), 1e9, 'train'),
+    /size × time must be at most 268435456 tokens/,
+  );
+});
+
 test('an optimiser takes its own rate where a step names none', async () => {
   for (const make of [
     () => new Adam({ learningRate: 0.1 }),
@@ -105,7 +120,7 @@ test('options of optimisers: unknown, out of range, of the wrong kind', () => {
     [() => new Adam({ learningRate: '0.1' as never }), /learningRate must be .*got "0.1"/],
     [() => new Adam({ learningRate: Infinity }), /learningRate must be a finite number/],
     [() => new Adam({ epsilon: -1 }), /epsilon must be/],
-    [() => createOptimizer('adamw2'), /no optimiser "adamw2"; did you mean 'adamw'/],
+    [() => createOptimizer('adamw2' as 'adam'), /no optimiser "adamw2"; did you mean 'adamw'/],
     [() => createOptimizer('sgd', { betas: [0.9, 0.9] }), /no option "betas"/],
     [() => onPlateau({ patiense: 5 } as never), /did you mean 'patience'/],
     [() => new Curriculum(new Copy(), { begin: 5 } as never), /no option "begin"/],
