@@ -38,6 +38,10 @@ for (const [value, text] of shown) {
   test(text.replaceAll('\n', ' '), () => assert.is(inspect(value), text));
 }
 
+test('a backend shows its name and dtypes', () => {
+  assert.is(inspect(wasm), 'Backend(wasm, float32,int32)');
+});
+
 test('of a large tensor some values are shown, whatever its shape', () => {
   for (const shape of [[1e6], [1000, 1000], [100, 100, 100], [2, 500_000], Array(16).fill(2)]) {
     const text = inspect(full(shape, -1.23456789e-30));

@@ -105,6 +105,11 @@ class Wasm implements WasmBackend {
     }
   }
 
+  /** What `console.log` shows, instead of a list of kernels. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `Backend(${this.name}, ${this.dtypes})`;
+  }
+
   close() {
     this.#closed = true;
     this.#threads?.close();
