@@ -3,8 +3,7 @@ import { constants } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { explain } from '../runs/node/explained.js';
 
-const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-type Signal = (typeof signals)[number];
+type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 
 /** Thrown where a command leaves off because of a signal. */
 export class Interrupted extends Error {
@@ -23,30 +22,37 @@ export class Unread extends Error {}
 /** The same signal within so many ms is an echo: npm and npx pass on a Ctrl-C that the terminal has sent already. */
 const ECHO = 100;
 
+/** Signals within `ECHO` that the Worker outlives. */
+const DEPTH = 8;
+
 /**
- * Receives signals beside the main thread, which sees nothing while a step computes. After the first
- * one SIGINT and SIGTERM have their default action again, so a second one ends the process at once,
- * also within a step. SIGHUP stays caught: a terminal that closes may send it twice. A Worker can
- * listen only by what `process.on` is made of; where Node has no such thing (it is deprecated), the
- * main thread listens.
+ * Receives SIGINT beside the main thread, which sees nothing while a step computes. A Worker cannot
+ * use `process.on`, but a signal may break a script of `node:vm` in it. The scripts are nested, and
+ * a signal breaks the innermost: the next one out is there already for an echo. Once all have ended,
+ * SIGINT has its default action again, so a second one ends the process at once, within a step too.
  */
 const program = `
-process.noDeprecation = true;
-const { parentPort, workerData } = require('node:worker_threads');
-const { Signal } = process.binding('signal_wrap');
-let first = true;
-const handles = workerData.signals.map(([name, number]) => {
-  const handle = new Signal();
-  handle.onsignal = () => {
-    if (!first) return;
-    first = false;
-    parentPort.postMessage(name);
-    setTimeout(() => handles.forEach((one, i) => i < 2 && one.close()), workerData.echo);
-  };
-  handle.start(number);
-  return handle;
-});
-parentPort.postMessage('ready');
+const { runInThisContext } = require('node:vm');
+const { parentPort, workerData: { echo, depth } } = require('node:worker_threads');
+const sleeper = new Int32Array(new SharedArrayBuffer(4));
+let end = Infinity;
+globalThis.listen = (level) => {
+  if (level === 0) {
+    parentPort.postMessage('ready');
+    Atomics.wait(sleeper, 0, 0);
+  }
+  try {
+    runInThisContext('listen(' + (level - 1) + ')', { breakOnSigint: true });
+  } catch (error) {
+    if (error.code !== 'ERR_SCRIPT_EXECUTION_INTERRUPTED') throw error;
+    if (end === Infinity) {
+      end = performance.now() + echo;
+      parentPort.postMessage('SIGINT');
+    }
+  }
+  Atomics.wait(sleeper, 0, 0, Math.max(0, end - performance.now()));
+};
+globalThis.listen(depth);
 `;
 
 /** Listens for one process. */
@@ -56,36 +62,29 @@ export class Interrupt {
 
   /** Listens to signals from now on; resolves when they are heard. */
   listen(): Promise<void> {
+    this.#listenHere('SIGTERM');
+    this.#listenHere('SIGHUP');
     return new Promise((resolve) => {
-      const workerData = {
-        signals: signals.map((name) => [name, constants.signals[name]]),
-        echo: ECHO,
-      };
-      const worker = new Worker(program, { eval: true, workerData });
-      worker.on('message', (name: 'ready' | Signal) => {
-        if (name === 'ready') {
+      const worker = new Worker(program, { eval: true, workerData: { echo: ECHO, depth: DEPTH } });
+      worker.on('message', (message: 'ready' | 'SIGINT') => {
+        if (message === 'ready') {
           worker.unref(); // earlier it has no effect
           resolve();
-        } else this.stop(new Interrupted(name));
+        } else this.stop(new Interrupted(message));
       });
       worker.on('error', () => {
-        this.#listenHere();
+        this.#listenHere('SIGINT');
         resolve();
       });
     });
   }
 
-  #listenHere(): void {
-    for (const name of signals) {
-      process.on(name, () => {
-        if (this.#reason) return;
-        this.stop(new Interrupted(name));
-        setTimeout(() => {
-          process.removeAllListeners('SIGINT');
-          process.removeAllListeners('SIGTERM');
-        }, ECHO);
-      });
-    }
+  /** Listens on the main thread. SIGHUP stays caught: a terminal that closes may send it twice. */
+  #listenHere(name: Signal): void {
+    process.on(name, () => {
+      this.stop(new Interrupted(name));
+      if (name !== 'SIGHUP') setTimeout(() => process.removeAllListeners(name), ECHO);
+    });
   }
 
   /** Ends what checks, and what has `signal`; the first reason counts. */
