@@ -20,6 +20,10 @@ export const positive: Range = {
   accepts: (value) => value > 0 && value <= 1000,
   says: 'a number above 0, at most 1000',
 };
+export const learningRate: Range = {
+  accepts: (value) => value > 0 && value < 1000,
+  says: 'a number above 0 and below 1000',
+};
 export const notNegative: Range = {
   accepts: (value) => value >= 0 && value < 1000,
   says: 'a number from 0 to less than 1000',

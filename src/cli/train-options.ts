@@ -155,7 +155,7 @@ export function addTrainOptions(command: Command): void {
       read.real(read.shareAboveZero),
     )
     .addOption(new Option('--optimizer <name>', '* how weights change').choices(optimizerNames))
-    .option('--learning-rate <x>', '* size of a step', read.real(read.positive))
+    .option('--learning-rate <x>', '* size of a step', read.real(read.learningRate))
     .option('--betas <b1,b2>', '* decay of the moments of adam and adamw', read.betas)
     .option('--weight-decay <x>', 'pull towards 0', read.real(read.notNegative), 0)
     .addOption(

@@ -96,11 +96,13 @@ async function trainAndEvaluate(
 
 /** How a run goes on that came to a step which is not finite. */
 async function wayOut(run: TrainingRun, folder: string): Promise<string> {
-  const { steps, best } = await run.checkpoints();
-  const from = best ?? steps.at(-2) ?? 0;
-  const kept = steps.length === 0 ? 'no checkpoint' : `the checkpoints ${steps.join(', ')}`;
+  const { steps, from } = await run.checkpoints();
+  const kept =
+    steps.length === 0
+      ? 'no checkpoint'
+      : `the checkpoint${steps.length > 1 ? 's' : ''} ${steps.join(', ')}`;
   const lower = run.config.training.optimizer.learningRate / 10;
-  return `${folder} has ${kept}: memgrad train --resume ${shellWord(folder)} --from ${from === best ? 'best' : from} --learning-rate ${Number(lower.toPrecision(2))}`;
+  return `${folder} has ${kept}: memgrad train --resume ${shellWord(folder)} --from ${from} --learning-rate ${Number(lower.toPrecision(2))}`;
 }
 
 /** Why a run had no step to take, and what would give it some. */

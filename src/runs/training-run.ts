@@ -210,10 +210,22 @@ export class TrainingRun {
     this.#metricsBytes = bytes;
   }
 
-  /** The steps after which a checkpoint is kept, in order, and the best of them, where one is judged. */
-  async checkpoints(): Promise<{ steps: readonly number[]; best: number | undefined }> {
-    const names = (await this.storage?.list()) ?? [];
-    return { steps: wholeCheckpoints(names), best: this.#best?.step };
+  /**
+   * The steps after which a checkpoint is kept, in order, and the one to go on `from` after a step
+   * that is not finite. It is the best or the last one before the parameters that this step met:
+   * with those the step stays as it is, whatever the learning rate.
+   */
+  async checkpoints(): Promise<{ steps: readonly number[]; from: 'best' | number }> {
+    const steps = wholeCheckpoints((await this.storage?.list()) ?? []);
+    const earlier = steps.filter((step) => step < this.#changed);
+    const isBest = this.#best !== null && earlier.includes(this.#best.step);
+    return { steps, from: isBest ? 'best' : (earlier.at(-1) ?? 0) };
+  }
+
+  /** The last step that changed the parameters: those after it were skipped. */
+  get #changed(): number {
+    const skipped = [...this.#recent].reverse().findIndex((step) => step.skipped === undefined);
+    return this.step - (skipped < 0 ? this.#recent.length : skipped);
   }
 
   /** Whether there is nothing left to train: all steps are taken, or `stopAt` is reached. */
@@ -227,9 +239,9 @@ export class TrainingRun {
   }
 
   /**
-   * Trains, step by step, and saves every `saveEvery` steps and at the end, however it comes: with
-   * the last step, by the signal, because the caller leaves, or by a step that throws, which has
-   * changed nothing. Throws `NotFinite` for a step that is not finite; where those are skipped, when
+   * Trains, step by step, and saves every `saveEvery` steps, or when the next one is not skipped, and
+   * at the end, however it comes: with the last step, by the signal, because the caller leaves, or by
+   * a step that throws, which has changed nothing. Throws `NotFinite` for a step that is not finite; where those are skipped, when
    * all steps that are judged together were. The state before is saved then, but never as the best.
    */
   async *train(options: TrainingRunOptions = {}): AsyncGenerator<TrainStep, void, void> {
@@ -240,6 +252,7 @@ export class TrainingRun {
     let failed: unknown;
     try {
       for await (const step of train({ ...this.#training, ...options, stepsTaken: this.step })) {
+        const changed = this.#changed;
         this.step = step.step;
         this.seconds += (performance.now() - started) / 1000;
         this.#note(step);
@@ -248,7 +261,9 @@ export class TrainingRun {
           if (this.#unsaved.length > MOST_UNSAVED) await this.#writeLog(this.storage);
         }
         if (this.#recent.length === this.#window) this.#requireLife();
-        if (step.step % saveEvery === 0) await this.save();
+        // Not after a skipped step: the same parameters would replace an earlier checkpoint.
+        const due = Math.floor(step.step / saveEvery) > Math.floor(changed / saveEvery);
+        if (due && step.skipped === undefined) await this.save();
         yield step;
         if (this.finished) break;
         started = performance.now(); // saving and the caller take time that is not the step's
@@ -287,13 +302,14 @@ export class TrainingRun {
     return this.#save(true);
   }
 
-  /** Without `judge`, what is saved is never the best. */
+  /** Without `judge`, for a run that diverged: what is saved is never the best, nor saved again. */
   async #save(judge: boolean): Promise<void> {
     const { storage, step, seconds } = this;
     if (!storage || step === this.#saved) return;
     await this.#lock?.check();
     const best = judge ? this.#judged() : this.#best;
     await this.#writeLog(storage);
+    if (!judge && this.#saved > 0 && this.#saved >= this.#changed) return;
     await saveCheckpoint(storage, this.#training, { step, seconds, best });
     this.#best = best;
     this.#saved = step;

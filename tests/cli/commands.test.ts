@@ -252,6 +252,7 @@ const badCalls: [args: string, message: RegExp][] = [
   ['train --d-head 3', /dHead.*even/],
   ['train --learning-rate NaN', /--learning-rate.*'NaN'.*above 0/],
   ['train --learning-rate 0', /--learning-rate.*'0'/],
+  ['train --learning-rate 1000', /--learning-rate.*'1000'.*below 1000/],
   ['train --dropout 1', /--dropout.*'1'.*less than 1/],
   ['train --betas 0.9', /--betas.*'0.9'.*two numbers/],
   ['train --betas 0.9,1', /--betas.*'0.9,1'/],

@@ -178,6 +178,31 @@ test('where every step is skipped, a run ends with an error', async () => {
   poisoned.dispose();
 });
 
+test('what it goes on from lies before the parameters that fail, so a lower learning rate helps', async () => {
+  for (const nonFinite of ['stop', 'skip'] as const) {
+    for (const saveEvery of [1, 5, 60]) {
+      const storage = new MemoryStorage();
+      const run = await TrainingRun.start(wild({ steps: 200, nonFinite, saveEvery }), { storage });
+      assert.match(await failure(train(run)), /not finite|expected finite/);
+      const what = `${nonFinite}, saved every ${saveEvery} steps`;
+      const { from, steps } = await run.checkpoints();
+      run.dispose();
+      if (saveEvery === 1) assert.not.equal(from, 0, `${what}: ${steps}`);
+      const log = new TextDecoder().decode(storage.files.get(METRICS_FILE)).trim().split('\n');
+      assert.is(log.length, run.step, `${what}: the log has the steps that were skipped`);
+
+      const again = await TrainingRun.resume(storage, { from, learningRate: 1e-4 });
+      let taken = 0;
+      for await (const { skipped } of again.train()) {
+        assert.is(skipped, undefined, `${what}: from ${from} of ${steps}`);
+        if (++taken === 3) break;
+      }
+      assert.is(taken, 3);
+      again.dispose();
+    }
+  }
+});
+
 test('a learning rate that is not finite is refused before the step', async () => {
   const { task, model, dispose } = await TrainingRun.start(configOf());
   const before = await Promise.all(Object.values(model.parameters()).map((one) => one.data()));
