@@ -10,7 +10,11 @@ export function whole(least: number, most: number): Check<number> {
   return (value, path) =>
     Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most
       ? (value as number)
-      : refuse(path, value, `a whole number from ${least} to ${most}`);
+      : refuse(
+          path,
+          value,
+          least === most ? `${least}` : `a whole number from ${least} to ${most}`,
+        );
 }
 
 /** A number in [least, most); with `open`, in (least, most]. */

@@ -221,6 +221,16 @@ export interface StoredTensors {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
 
+/** A run has several such files, so a message names the one. */
+function decodeFile(file: string, bytes: Uint8Array): ReturnType<typeof decodeSafetensors> {
+  try {
+    return decodeSafetensors(bytes);
+  } catch (error) {
+    if (error instanceof MemgradError) error.message = `${file}: ${error.message}`;
+    throw error;
+  }
+}
+
 /** Reads a file of the checkpoint after `step`. Throws `MemgradError` unless it is marked as one. */
 export async function readTensors(
   storage: RunStorage,
@@ -228,7 +238,7 @@ export async function readTensors(
   name: string,
 ): Promise<StoredTensors> {
   const file = checkpointFile(step, name);
-  const { tensors, metadata } = decodeSafetensors(await storage.read(file));
+  const { tensors, metadata } = decodeFile(file, await storage.read(file));
   if (metadata.format !== 'memgrad' || metadata.version !== String(RUN_VERSION)) {
     throw new MemgradError(
       `${file} is not marked as written by this memgrad (format memgrad, version ${RUN_VERSION}); save the run again with this version.`,

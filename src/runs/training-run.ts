@@ -15,6 +15,7 @@ import {
   removeLater,
   removeOthers,
   restoreCheckpoint,
+  type StoredTensors,
   saveCheckpoint,
 } from './checkpoint.js';
 import { type Changeable, checkRunConfig, type RunConfig } from './config.js';
@@ -161,13 +162,11 @@ export class TrainingRun {
       const names = await storage.list();
       const step = await chosen(storage, names, options.from);
       const config = checkRunConfig(changed(saved, step, options), 'the configuration');
-      const model = step > 0 ? await readTensors(storage, step, MODEL_FILE) : undefined;
-      if (model) checkSize(config, model);
+      const model = step > 0 ? await readModel(storage, step, config, names) : undefined;
       const run = new TrainingRun(config, storage, options.backend, lock);
       try {
         if (model) {
-          assignAll(run.model.parameters(), model);
-          await run.#restore(step, names);
+          await run.#restore(step, names, model).catch((error) => advise(error, names, step));
         } else if (options.from === undefined) {
           await requireNothingLost(storage, config);
         }
@@ -188,8 +187,9 @@ export class TrainingRun {
     });
   }
 
-  async #restore(step: number, names: readonly string[]): Promise<void> {
+  async #restore(step: number, names: readonly string[], model: StoredTensors): Promise<void> {
     const storage = this.storage as RunStorage;
+    assignAll(this.model.parameters(), model);
     const newSchedule = this.config.history !== undefined;
     const state = await restoreCheckpoint(storage, this.#training, step, { newSchedule });
     const { last, bytes, lost } = await readLog(storage, step, this.#window);
@@ -367,6 +367,31 @@ async function locked<T>(
     lock?.release();
     throw error;
   }
+}
+
+/** The parameters of a checkpoint, as many as `config` has. */
+async function readModel(
+  storage: RunStorage,
+  step: number,
+  config: RunConfig,
+  names: readonly string[],
+): Promise<StoredTensors> {
+  try {
+    const model = await readTensors(storage, step, MODEL_FILE);
+    checkSize(config, model);
+    return model;
+  } catch (error) {
+    return advise(error, names, step);
+  }
+}
+
+/** Throws `error` about the checkpoint after `step` with the name of an earlier one. */
+function advise(error: unknown, names: readonly string[], step: number): never {
+  const earlier = wholeCheckpoints(names).findLast((other) => other < step);
+  if (error instanceof MemgradError && earlier !== undefined) {
+    error.message += ` The run can go on from step ${earlier} instead ('from', --from ${earlier}).`;
+  }
+  throw error;
 }
 
 /** The step of the checkpoint that `from` names; 0 to begin again. */

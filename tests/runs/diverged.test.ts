@@ -8,6 +8,7 @@ import {
   loadRun,
   METRICS_FILE,
   MODEL_FILE,
+  OPTIMIZER_FILE,
   type RunConfig,
   readConfig,
   STATE_FILE,
@@ -133,8 +134,11 @@ test('a damaged last checkpoint blocks nothing: the one before is there', async 
   const config = configOf('rmt', { steps: 9, saveEvery: 3, curriculum: null });
   const storage = await savedRun(config);
   const whole = contents(storage, 9);
-  storage.files.set(checkpointFile(9, MODEL_FILE), new Uint8Array(20));
-  assert.match(await failure(TrainingRun.resume(storage)), /step-9.model.safetensors|safetensors/);
+  for (const file of [OPTIMIZER_FILE, MODEL_FILE]) {
+    storage.files.set(checkpointFile(9, file), new Uint8Array(20));
+    const message = await failure(TrainingRun.resume(storage));
+    assert.match(message, new RegExp(`^step-9/${file}: .*go on from step 6 instead .*--from 6`));
+  }
   const run = await TrainingRun.resume(storage, { from: 6 });
   await train(run);
   run.dispose();
