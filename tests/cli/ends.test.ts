@@ -96,7 +96,8 @@ test('a full disk under the output ends the training in a sentence, and it is sa
     }
     const { code, stderr } = await shell('memgrad tasks > /dev/full');
     assert.is(code, 2);
-    assert.match(stderr, /^error: Cannot write to standard output: the disk is full/);
+    assert.match(stderr, /^error: Cannot write to standard output: the disk is full; make room/);
+    assert.match(stderr, /then start again \(a saved run by --resume\)\.\n$/, 'no run to resume');
   }));
 
 /** Whether this user may mount disks. */
