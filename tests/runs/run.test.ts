@@ -252,7 +252,10 @@ test('a full disk is one sentence, and what was saved before stays', () =>
 
 test('each refusal of the system has its own sentence', async () => {
   const refusals: [code: string, message: RegExp][] = [
-    ['ENOSPC', /^Cannot save: the disk is full; make room on it, then go on with --resume\.$/],
+    [
+      'ENOSPC',
+      /^Cannot save: the disk is full; make room on it, then start again \(a saved run by --resume\)\.$/,
+    ],
     ['EROFS', /^Cannot save: the disk is read-only; choose a folder on another one\.$/],
     ['EACCES', /^Cannot save: permission was denied; choose a folder that you may write to/],
     ['EDQUOT', /quota is used up/],
