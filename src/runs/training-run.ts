@@ -1,10 +1,9 @@
 /** A run being trained: begun or resumed, saved on the way. */
-import { Key } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { describe, MemgradError, NotFinite } from '../errors.js';
 import type { SegmentModel } from '../models/index.js';
 import { checkOptions, type OptionNames } from '../options.js';
-import { IGNORED, type Task } from '../tasks/index.js';
+import type { Task } from '../tasks/index.js';
 import { type TrainOptions, type TrainStep, train } from '../training/index.js';
 import { buildModel, buildTask, buildTraining } from './build.js';
 import {
@@ -33,17 +32,12 @@ import {
 } from './files.js';
 import { requireMemory } from './memory.js';
 import { metricsLine, readLog } from './metrics.js';
+import { RecentSteps } from './recent-steps.js';
 import { changed } from './resume-config.js';
 import { type RunLock, type RunStorage, requireStorage } from './storage.js';
 
-/** How many answer tokens `stopAt` and the best checkpoint are judged by, and in how many steps at least and at most. */
-const JUDGED = { tokens: 5000, fewestSteps: 10, mostSteps: 50 };
-
 /** Characters of the log that are kept in memory at most. */
 const MOST_UNSAVED = 2 ** 20;
-
-/** What is remembered of a step. */
-type Recent = Pick<TrainStep, 'loss' | 'accuracy' | 'length' | 'segmentLength' | 'skipped'>;
 
 /** How a run is trained; none of it changes what comes of it. */
 export interface TrainingRunOptions extends Pick<TrainOptions, 'signal' | 'checkFinite'> {}
@@ -89,9 +83,7 @@ export class TrainingRun {
   readonly notes: string[] = [];
   readonly #lock: RunLock | undefined;
   readonly #training: TrainOptions;
-  /** How many steps are judged together. */
-  readonly #window: number;
-  #recent: Recent[] = [];
+  readonly #recent: RecentSteps;
   #best: TrainerState['best'] = null;
   /** The last step that is saved, and the bytes of metrics up to it. */
   #saved = 0;
@@ -106,7 +98,7 @@ export class TrainingRun {
   ) {
     this.task = buildTask(config);
     requireMemory(config, this.task, backend?.name ?? config.backend);
-    this.#window = judgedSteps(this.task, config.training.batchSize);
+    this.#recent = new RecentSteps(this.task, config.training.batchSize);
     this.#lock = lock;
     if (lock?.note) this.notes.push(lock.note);
     this.model = buildModel(config, backend);
@@ -192,14 +184,14 @@ export class TrainingRun {
     assignAll(this.model.parameters(), model);
     const newSchedule = this.config.history !== undefined;
     const state = await restoreCheckpoint(storage, this.#training, step, { newSchedule });
-    const { last, bytes, lost } = await readLog(storage, step, this.#window);
+    const { last, bytes, lost } = await readLog(storage, step, this.#recent.window);
     const own = this.config.training.segmentLength;
     for (const { loss, accuracy, segmentLength = own, ...line } of last) {
-      this.#note({ ...line, loss: loss ?? NaN, accuracy: accuracy ?? NaN, segmentLength });
+      this.#recent.add({ ...line, loss: loss ?? NaN, accuracy: accuracy ?? NaN, segmentLength });
     }
     if (lost > 0) {
       this.notes.push(
-        `${METRICS_FILE} lacks ${lost} of the last ${Math.min(step, this.#window)} steps, or cannot be read there; their losses are lost, and nothing else.`,
+        `${METRICS_FILE} lacks ${lost} of the last ${Math.min(step, this.#recent.window)} steps, or cannot be read there; their losses are lost, and nothing else.`,
       );
     }
     this.step = step;
@@ -224,25 +216,21 @@ export class TrainingRun {
 
   /** The last step that changed the parameters: those after it were skipped. */
   get #changed(): number {
-    const skipped = [...this.#recent].reverse().findIndex((step) => step.skipped === undefined);
-    return this.step - (skipped < 0 ? this.#recent.length : skipped);
+    return this.step - this.#recent.skipped;
   }
 
   /** Whether there is nothing left to train: all steps are taken, or `stopAt` is reached. */
   get finished(): boolean {
     const { steps, stopAt, segmentLength } = this.config.training;
     if (this.step >= steps) return true;
-    const last = this.#recent.filter(
-      (step) => step.length === this.task.length && step.segmentLength === segmentLength,
-    );
-    return stopAt !== null && last.length === this.#window && mean(last, 'accuracy') >= stopAt;
+    return stopAt !== null && this.#recent.accuracyAt(this.task.length, segmentLength) >= stopAt;
   }
 
   /**
    * Trains, step by step, and saves every `saveEvery` steps, or when the next one is not skipped, and
    * at the end, however it comes: with the last step, by the signal, because the caller leaves, or by
-   * a step that throws, which has changed nothing. Throws `NotFinite` for a step that is not finite; where those are skipped, when
-   * all steps that are judged together were. The state before is saved then, but never as the best.
+   * a step that throws, which has changed nothing. Throws `NotFinite` for a step that is not finite;
+   * where those are skipped, when all steps that are judged together were. The state before is saved then, but never as the best.
    */
   async *train(options: TrainingRunOptions = {}): AsyncGenerator<TrainStep, void, void> {
     checkOptions('TrainingRun.train', options, trainingRunOptions);
@@ -255,12 +243,12 @@ export class TrainingRun {
         const changed = this.#changed;
         this.step = step.step;
         this.seconds += (performance.now() - started) / 1000;
-        this.#note(step);
+        this.#recent.add(step);
         if (this.storage) {
           this.#unsaved += metricsLine(step);
           if (this.#unsaved.length > MOST_UNSAVED) await this.#writeLog(this.storage);
         }
-        if (this.#recent.length === this.#window) this.#requireLife();
+        if (this.#recent.isFull) this.#recent.requireLife();
         // Not after a skipped step: the same parameters would replace an earlier checkpoint.
         const due = Math.floor(step.step / saveEvery) > Math.floor(changed / saveEvery);
         if (due && step.skipped === undefined) await this.save();
@@ -268,21 +256,13 @@ export class TrainingRun {
         if (this.finished) break;
         started = performance.now(); // saving and the caller take time that is not the step's
       }
-      if (this.step === this.config.training.steps) this.#requireLife();
+      if (this.step === this.config.training.steps) this.#recent.requireLife();
     } catch (error) {
       failed = error;
       throw error;
     } finally {
       await this.#saveAtEnd(failed);
     }
-  }
-
-  /** Throws `NotFinite` when every step of those that are remembered was skipped. */
-  #requireLife(): void {
-    if (this.#recent.some(({ skipped }) => skipped === undefined)) return;
-    throw new NotFinite(
-      `All of the last ${this.#recent.length} steps were skipped, since their losses or gradients were not finite, so the model learns no more. Lower the learning rate or clip gradients.`,
-    );
   }
 
   /** What ended the training is the failure to tell; that the steps before could not be saved is told with it. */
@@ -307,7 +287,7 @@ export class TrainingRun {
     const { storage, step, seconds } = this;
     if (!storage || step === this.#saved) return;
     await this.#lock?.check();
-    const best = judge ? this.#judged() : this.#best;
+    const best = judge ? this.#recent.judged(step, this.#best) : this.#best;
     await this.#writeLog(storage);
     if (!judge && this.#saved > 0 && this.#saved >= this.#changed) return;
     await saveCheckpoint(storage, this.#training, { step, seconds, best });
@@ -334,24 +314,6 @@ export class TrainingRun {
     this.model.dispose();
     this.#training.optimizer.dispose();
     this.#lock?.release();
-  }
-
-  #note({ loss, accuracy, length, segmentLength, skipped }: Recent): void {
-    this.#recent.push({ loss, accuracy, length, segmentLength, skipped });
-    if (this.#recent.length > this.#window) this.#recent.shift();
-  }
-
-  /** The best checkpoint when one is made now. The loss of harder samples is not held against them. */
-  #judged(): TrainerState['best'] {
-    const now = this.#recent[this.#recent.length - 1];
-    const { length, segmentLength } = now;
-    const same = this.#recent.filter((step) => !isHarder(now, step) && !isHarder(step, now));
-    const loss = mean(same, 'loss');
-    const best = this.#best;
-    const better = !best || isHarder(now, best) || (!isHarder(best, now) && loss < best.loss);
-    return Number.isFinite(loss) && better
-      ? { step: this.step, length, segmentLength, loss }
-      : best;
   }
 }
 
@@ -419,24 +381,4 @@ async function requireNothingLost(storage: RunStorage, config: RunConfig): Promi
   throw new MemgradError(
     `${METRICS_FILE} tells of ${last[0].step} steps, but the run has no checkpoint any more; put it back, or begin again from step 0 ('from', --from 0).`,
   );
-}
-
-/** Ten batches say much where answers are long, and little where each is one token. */
-function judgedSteps(task: Task, batchSize: number): number {
-  const { tokens, fewestSteps, mostSteps } = JUDGED;
-  const { targets } = task.batch(Key.of(0), 1, 'train');
-  const answers = batchSize * targets.filter((target) => target !== IGNORED).length;
-  return Math.min(Math.max(Math.ceil(tokens / answers), fewestSteps), mostSteps);
-}
-
-type Difficulty = Pick<NonNullable<TrainerState['best']>, 'length' | 'segmentLength'>;
-
-/** Whether a curriculum gets to `a` after `b`: longer samples, or the same in shorter segments. */
-function isHarder(a: Difficulty, b: Difficulty): boolean {
-  if (a.length !== b.length) return a.length > b.length;
-  return (a.segmentLength ?? Infinity) < (b.segmentLength ?? Infinity);
-}
-
-function mean(steps: readonly Recent[], field: 'loss' | 'accuracy'): number {
-  return steps.reduce((sum, step) => sum + step[field], 0) / steps.length;
 }
