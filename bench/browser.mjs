@@ -22,12 +22,16 @@ export async function browser({ rounds, swiftshader }) {
   const { webgl, webgpu: onWebGPU } = adapters;
   const second = onWebGPU ? `WebGPU on ${onWebGPU}` : 'no WebGPU, which is left out';
   console.log(`In the browser: WebGL on ${webgl}; ${second}`);
-  return {
-    adapters,
-    products: await products(onPage, rounds, onWebGPU !== null),
-    step: await step(onPage, Math.min(rounds, 5)),
-    start: await start(),
-  };
+  try {
+    return {
+      adapters,
+      products: await products(onPage, rounds, onWebGPU !== null),
+      step: await step(onPage, Math.min(rounds, 5)),
+      start: await start(),
+    };
+  } finally {
+    for (const browser of globalThis.browsers.values()) await browser.close();
+  }
 }
 
 /** Whether there is a driver of a GPU. On Linux a browser told to use one where there is none starts it again and again. */
@@ -40,7 +44,7 @@ function mayHaveGpu() {
 
 /**
  * The adapters of a browser's WebGL and WebGPU, and a function that calls the `main` of
- * engines/page.mjs in a browser of its own: on the machine's `own` GPU, or on `swiftshader` where
+ * engines/page.mjs on a page of its own: on the machine's `own` GPU, or on `swiftshader` where
  * the browser cannot use that.
  */
 async function pageOn(gpu) {

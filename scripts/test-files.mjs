@@ -34,6 +34,7 @@ function* watched() {
   }
 }
 await uvu.run(watched());
+for (const browser of globalThis.browsers?.values() ?? []) await browser.close();
 finished = true;
 if (empty.length > 0) {
   console.error(`no test in ${empty.join(', ')}: is a call of test.run() missing?`);

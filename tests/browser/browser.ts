@@ -1,7 +1,7 @@
 /** A page in a headless browser, served from this machine. */
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { chromium, type Page } from 'playwright-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
 import type { Chunk } from '../bundle.js';
 import { findBrowser } from './find.js';
 
@@ -88,8 +88,8 @@ export function visit(
 }
 
 /**
- * Opens the page '/' of a server that answers by `answer`, and does with it what `use` says. The
- * browser is closed again, whatever happens.
+ * Opens the page '/' of a server that answers by `answer`, with a storage of its own, and does with
+ * it what `use` says. The page is closed again, whatever happens.
  */
 export async function open<T>(
   answer: RequestListener,
@@ -98,27 +98,14 @@ export async function open<T>(
   minutes = 4,
 ): Promise<Visit<T>> {
   const adapter = gpu === true ? 'swiftshader' : gpu || 'none';
-  const executablePath = findBrowser();
   const server = createServer(answer);
   const problems: string[] = [];
   try {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const browser = await chromium.launch({
-      executablePath,
-      headless: true,
-      timeout: MINUTE,
-      args: [
-        ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
-        ...flags[adapter],
-        '--disable-quic',
-        '--no-first-run',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--disable-sync',
-      ],
-    });
+    const browser = await sharedBrowser(adapter);
+    const context = await browser.newContext();
     try {
-      const page = await browser.newPage();
+      const page = await context.newPage();
       page.setDefaultTimeout(2 * MINUTE); // a machine may be slow and busy
       page.on('console', (message) => {
         if (message.type() === 'error') problems.push(message.text());
@@ -129,7 +116,7 @@ export async function open<T>(
       const result = await within(minutes * MINUTE, use(page));
       return { result, problems, version: browser.version() };
     } finally {
-      await browser.close();
+      await context.close();
     }
   } catch (error) {
     throw new Error([String(error), ...problems].join('\n'));
@@ -137,6 +124,32 @@ export async function open<T>(
     server.close();
     server.closeAllConnections();
   }
+}
+
+/** The browsers of this process; scripts/test-files.mjs closes them. Test files are bundles of their own, which share no module. */
+const shared = globalThis as { browsers?: Map<string, Browser> };
+
+/** The browser of this process with that adapter, started when it is first asked for, or when it has crashed. */
+async function sharedBrowser(adapter: Adapter | 'none'): Promise<Browser> {
+  shared.browsers ??= new Map();
+  const running = shared.browsers.get(adapter);
+  if (running?.isConnected()) return running;
+  const browser = await chromium.launch({
+    executablePath: findBrowser(),
+    headless: true,
+    timeout: MINUTE,
+    args: [
+      ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+      ...flags[adapter],
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+  shared.browsers.set(adapter, browser);
+  return browser;
 }
 
 async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
