@@ -105,14 +105,13 @@ export interface EvaluationTarget {
 
 /** Evaluates with a line that shows how far it is. Throws `Interrupted` when a signal comes. */
 export async function runEvaluation(
-  { config, samples, ...target }: EvaluationTarget,
+  { model, task, config, samples, seed, backend, likeReference }: EvaluationTarget,
   { output, interrupt }: Context,
   label = '',
 ): Promise<Evaluation> {
   output.live(() => `${label}answering ${samples} held-out sequences`);
   const evaluation = await evaluate({
-    ...target,
-    samples,
+    ...{ model, task, samples, seed, backend, likeReference },
     segmentLength: config.training.segmentLength,
     batchSize: EVALUATION_BATCH,
     onProgress: async (share) => {
