@@ -16,7 +16,7 @@ const webgpu = { engine: 'memgrad', backend: 'webgpu', title: 'memgrad webgpu' }
 /** Losses are compared at the start and after so many steps, with those of bench/reference.json. */
 const checked = [0, 3];
 
-/** Runs all of it; gives the raw numbers. `swiftshader` computes on the processor even where there is a GPU. */
+/** Runs all of it and returns the raw numbers. `swiftshader` computes on the processor even where there is a GPU. */
 export async function browser({ rounds, swiftshader }) {
   const { onPage, adapters } = await pageOn(swiftshader || !mayHaveGpu() ? 'swiftshader' : 'own');
   const { webgl, webgpu: onWebGPU } = adapters;

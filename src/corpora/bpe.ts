@@ -2,16 +2,7 @@
 import { describe, MemgradError } from '../errors.js';
 import { checkOptions, type OptionNames } from '../options.js';
 import type { Text, TokenDecoder, Tokenizer } from '../tasks/index.js';
-import {
-  bytesOf,
-  checkToken,
-  checkTokens,
-  isSpace,
-  owned,
-  pieces,
-  TokenList,
-  within,
-} from '../tasks/text.js';
+import { bytesOf, checkToken, decoded, isSpace, owned, pieces, TokenList } from '../tasks/text.js';
 import { ByteDecoder } from '../tasks/tokenizers.js';
 import { Merges, type MergeTable } from './merges.js';
 
@@ -84,13 +75,7 @@ class BytePairTokenizer implements Tokenizer {
   }
 
   decode(tokens: ArrayLike<number>): string {
-    checkTokens('bpe', tokens);
-    const decoder = this.decoder();
-    return within('bpe', 'decode fewer tokens at a time, with decoder()', () => {
-      let text = '';
-      for (let at = 0; at < tokens.length; at++) text += decoder.push(tokens[at]);
-      return text + decoder.end();
-    });
+    return decoded('bpe', tokens, this.decoder());
   }
 
   decoder(): TokenDecoder {

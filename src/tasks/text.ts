@@ -1,5 +1,6 @@
 /** Shared by all tokenizers: text as bytes, long texts in pieces, tokens of unknown number, bytes to characters. */
 import { describe, MemgradError } from '../errors.js';
+import type { TokenDecoder } from './tokenizers.js';
 
 /**
  * A text: a string, or bytes of UTF-8 (a `Uint8Array` such as Node's `Buffer`, an `ArrayBuffer`, or
@@ -36,6 +37,16 @@ export function within<T>(where: string, advice: string, compute: () => T): T {
     const reason = cause instanceof Error ? cause.message : describe(cause);
     throw new MemgradError(`${where}: the engine refused (${reason}); ${advice}.`, { cause });
   }
+}
+
+/** The whole text of `tokens`, by a fresh decoder of theirs. Throws `MemgradError` for what is not a list of tokens. */
+export function decoded(where: string, tokens: ArrayLike<number>, decoder: TokenDecoder): string {
+  checkTokens(where, tokens);
+  return within(where, 'decode fewer tokens at a time, with decoder()', () => {
+    let text = '';
+    for (let at = 0; at < tokens.length; at++) text += decoder.push(tokens[at]);
+    return text + decoder.end();
+  });
 }
 
 /** Zeros for `count` tokens. Throws `MemgradError` where there is no room for them. */

@@ -4,13 +4,12 @@ import { check, checkOptions, type OptionNames, whole } from '../options.js';
 import {
   bytesOf,
   checkToken,
-  checkTokens,
+  decoded,
   isSpace,
   owned,
   pieces,
   type Text,
   TokenList,
-  within,
 } from './text.js';
 import type { TokenDecoder, Tokenizer } from './tokenizers.js';
 
@@ -99,13 +98,7 @@ export class WordTokenizer implements Tokenizer {
 
   /** Words with spaces between them; a line ends at each `<eos>`. */
   decode(tokens: ArrayLike<number>): string {
-    checkTokens('words', tokens);
-    const decoder = this.decoder();
-    return within('words', 'decode fewer tokens at a time, with decoder()', () => {
-      let text = '';
-      for (let at = 0; at < tokens.length; at++) text += decoder.push(tokens[at]);
-      return text;
-    });
+    return decoded('words', tokens, this.decoder());
   }
 
   /** Returns each word as it comes, with the space in front of it. */
