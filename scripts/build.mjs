@@ -72,11 +72,19 @@ for (const file of await filesBelow(dist)) {
   if (file.endsWith('.js') && !written.has(file)) await rm(file);
 }
 
-// esbuild has each file import all chunks below it, for what they do when they run: ours do nothing
-// then, and an app would load the helpers of a backend that it never asks for.
+// esbuild has each file import all chunks below it, for what they do when they run. Only one of ours
+// does anything then, and with the others an app would load helpers of a backend that it never asks for.
+const [[registers]] = Object.entries(metafile.outputs).filter(
+  ([, { inputs }]) => 'src/default-backend.ts' in inputs,
+);
 for (const file of written) {
   const text = await readFile(file, 'utf8');
-  await writeFile(file, text.replace(/^import "[./]+(chunks\/)?[\w-]+-[A-Z\d]{8}\.js";\n/gm, ''));
+  const bare = /^import "([./]+(?:chunks\/)?[\w-]+-[A-Z\d]{8}\.js)";\n/gm;
+  const isKept = (name) => resolve(dirname(file), name) === resolve(root, registers);
+  await writeFile(
+    file,
+    text.replace(bare, (line, name) => (isKept(name) ? line : '')),
+  );
 }
 
 const command = join(dist, 'cli', 'main.js');

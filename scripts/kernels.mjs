@@ -5,13 +5,14 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const sources = join(root, 'src', 'backends', 'wasm', 'assembly');
+const tableFile = join(root, 'src', 'backends', 'wasm', 'exports.ts');
 const options = [
   '-O3s',
   '--noAssert',
@@ -24,10 +25,22 @@ const options = [
   '--use=abort=',
 ];
 
-/** Compiles the kernels, unless these very sources were compiled before; returns the file. */
+/** The files whose exports are exports of the module; those in `lib` only serve them. */
+const isEntry = (name) => !name.startsWith('lib/');
+
+/**
+ * Compiles the kernels, unless these very sources were compiled before, and brings
+ * src/backends/wasm/exports.ts up to date; returns the compiled file.
+ */
 export async function compileKernels() {
-  const names = (await readdir(sources)).sort();
+  const names = (await readdir(sources, { recursive: true }))
+    .map((name) => name.split(sep).join('/'))
+    .filter((name) => name.endsWith('.ts'))
+    .sort();
   const texts = await Promise.all(names.map((name) => readFile(join(sources, name))));
+  const table = tableOf(names, texts.map(String));
+  const known = await readFile(tableFile, 'utf8').catch(() => '');
+  if (known !== table) await writeFile(tableFile, table);
   const hash = createHash('sha256').update(options.join());
   for (const text of texts) hash.update(text);
   const output = join(root, 'build', `kernels-${hash.digest('hex').slice(0, 16)}.wasm`);
@@ -41,11 +54,59 @@ export async function compileKernels() {
   );
   const { status } = spawnSync(
     process.execPath,
-    [asc, join(sources, 'index.ts'), `--outFile=${output}`, ...options],
+    [
+      asc,
+      ...names.filter(isEntry).map((name) => join(sources, name)),
+      `--outFile=${output}`,
+      ...options,
+    ],
     { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] },
   );
   if (status !== 0) throw new Error('the kernels did not compile');
   return { output, names };
+}
+
+/** The text of src/backends/wasm/exports.ts: what the AssemblyScript files export. */
+function tableOf(names, texts) {
+  const found = names.flatMap((name, i) =>
+    isEntry(name)
+      ? [...texts[i].matchAll(/^export function (\w+)\((.*)\)/gm)].map(
+          ([, kernel, parameters]) => ({
+            kernel,
+            isFused: name.startsWith('kernels/') && !/(Scratch|Work)$/.test(kernel),
+            isSplit: /part: i32, parts: i32$/.test(parameters),
+          }),
+        )
+      : [],
+  );
+  /** A list as the formatter writes it. */
+  const list = (entries) => {
+    const quoted = entries.map(({ kernel }) => `'${kernel}'`).sort();
+    const line = `[${quoted.join(', ')}]`;
+    return line.length < 70 ? line : `[\n${quoted.map((kernel) => `  ${kernel},\n`).join('')}]`;
+  };
+  const enums = texts.flatMap((text) => [...text.matchAll(/^enum (\w+) \{([^}]*)\}/gm)]);
+  const numbers = enums.map(([, name, members]) => {
+    const lines = members.match(/\w+/g).map((member, number) => `  ${member}: ${number},\n`);
+    return `/** Functions of \`${name.toLowerCase()}\` by the number that the compiled code knows them by. */
+export const ${name.toLowerCase()}Numbers = {\n${lines.join('')}} as const;\n`;
+  });
+  return `// Written by scripts/kernels.mjs from the AssemblyScript files in ./assembly. Don't edit it.
+
+/** All functions that the compiled module exports. */
+export type ExportName =
+${found
+  .map(({ kernel }) => `  | '${kernel}'`)
+  .sort()
+  .join('\n')};
+
+/** The kernels of fused operations that take addresses of inputs, numbers, and addresses of results: assembly/kernels. */
+export const fusedNames = ${list(found.filter(({ isFused }) => isFused))} as const;
+
+/** The kernels whose last two arguments are the part to compute and the number of parts. */
+export const splitNames = ${list(found.filter(({ isSplit }) => isSplit))} as const;
+
+${numbers.join('\n')}`;
 }
 
 // Of the printable characters, those from % on stand for 90 bytes each: without a mark before them

@@ -91,6 +91,7 @@ async function bundle(tests) {
       target: 'es2022',
       packages: 'external',
       plugins: [wasmKernels],
+      inject: ['src/default-backend.ts'], // tests import the engine itself, which has no backend
       sourcemap: 'inline',
       logLevel: 'warning',
     })

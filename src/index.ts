@@ -3,6 +3,8 @@
  *
  * @module memgrad
  */
+import './default-backend.js';
+
 export * from './autograd/index.js';
 export * from './backends/index.js';
 export { MemgradError, NotFinite, OutOfMemory } from './errors.js';

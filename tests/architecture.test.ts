@@ -9,6 +9,7 @@ const allowed: Record<string, readonly string[]> = {
   options: [],
   backends: [],
   autograd: ['backends'],
+  'default-backend': ['autograd', 'backends'],
   safetensors: [],
   models: ['safetensors', 'autograd', 'backends'],
   tasks: ['autograd'],
@@ -17,7 +18,7 @@ const allowed: Record<string, readonly string[]> = {
   runs: ['safetensors', 'training', 'tasks', 'models', 'autograd', 'backends'],
   parity: ['runs', 'safetensors', 'training', 'tasks', 'models', 'autograd', 'backends'],
   testing: ['autograd', 'backends'],
-  explain: ['testing', 'autograd', 'backends'],
+  explain: ['autograd', 'backends'],
   index: ['autograd', 'backends'],
   cli: [
     'corpora',
@@ -34,32 +35,84 @@ const allowed: Record<string, readonly string[]> = {
   ],
 };
 
+/**
+ * Within a folder: what each of its rooms may import of the folder. The engine stands in
+ * src/autograd itself, and `index.ts` is the door.
+ */
+const rooms: Record<string, readonly string[]> = {
+  'autograd/engine': [],
+  'autograd/operations': ['autograd/engine', 'autograd/transforms'],
+  'autograd/transforms': ['autograd/engine', 'autograd/operations'],
+};
+
+/** The part of `backends` that everything above may import: the contract, and no concrete backend. */
+const contract = ['backend', 'layout', 'threefry'];
+
 /** The one package that a folder may have besides, bundled. */
 const bundled: Record<string, string> = { backends: 'ndarray', explain: 'acorn' };
+
+/** What a file asks the host for when it is needed, and goes without where there is none. */
+const askedFor: Record<string, readonly string[]> = {
+  'backends/index.ts': ['gpu.js'],
+  'backends/gpu/index.ts': ['gpu.js'],
+  'backends/wasm/threads.ts': ['node:worker_threads'],
+  'runs/memory.ts': ['node:os', 'node:v8'],
+};
 
 const files = readdirSync('src', { recursive: true, encoding: 'utf8' })
   .map((file) => file.replaceAll('\\', '/'))
   .filter((file) => file.endsWith('.ts'));
 
+/** `autograd/operations` for a file in that room, `autograd/engine` for one in none. */
+function roomOf(file: string): string | undefined {
+  const [folder, room, ...rest] = file.split('/');
+  if (folder !== 'autograd' || ['index', 'by-name'].some((door) => room.startsWith(door))) {
+    return undefined;
+  }
+  return rest.length > 0 ? `${folder}/${room}` : `${folder}/engine`;
+}
+
 for (const file of files) {
   const folder = file.split('/')[0].replace('.ts', '');
   const source = readFileSync(`src/${file}`, 'utf8').replace(/^ +\*.*$/gm, ''); // without examples
-  const imports = [...source.matchAll(/from '([^']+)'/g)].map(([, name]) => name);
+  // Static and dynamic imports, and what getBuiltinModule is asked for, under whatever name.
+  const imports = source.matchAll(/(?:\bfrom|\bimport|\bimport\()\s*'([^'\n]+)'|'(node:[^'\n]+)'/g);
+  const names = [...new Set([...imports].map(([, imported, builtin]) => imported ?? builtin))];
+  const targets = names
+    .filter((name) => name.startsWith('.'))
+    .map((name) => new URL(name, `file:///src/${file}`).pathname.slice('/src/'.length));
 
   test(`${file} imports what its folder may`, () => {
-    for (const name of imports.filter((name) => name.startsWith('.'))) {
-      const target = new URL(name, `file:///src/${file}`).pathname.split('/')[2].replace('.js', '');
-      const everywhere = [folder, 'errors', 'options'];
-      const fine = everywhere.includes(target) || allowed[folder]?.includes(target);
-      assert.ok(fine, `src/${folder} must not import ${name}`);
+    for (const target of targets) {
+      const other = target.split('/')[0].replace('.js', '');
+      const everywhere = [folder, 'errors', 'options', 'default-backend'];
+      const fine = everywhere.includes(other) || allowed[folder]?.includes(other);
+      assert.ok(fine, `src/${folder} must not import ${target}`);
     }
   });
 
+  const room = roomOf(file);
+  if (room) {
+    test(`${file} imports what its room may`, () => {
+      for (const target of targets) {
+        const other = roomOf(target);
+        if (target.startsWith('backends/')) {
+          const fine = contract.some((part) => target === `backends/${part}.js`);
+          assert.ok(fine, `${room} must not import the backend ${target}`);
+        } else if (target.startsWith('autograd/')) {
+          assert.ok(other !== undefined, `${room} must not import ${target}, the door`);
+          assert.ok(other === room || rooms[room].includes(other), `${room} imports ${target}`);
+        }
+      }
+    });
+  }
+
   test(`${file} leaves the machine to the edges`, () => {
-    const outside = imports.filter((name) => !name.startsWith('.'));
+    const outside = names.filter((name) => !name.startsWith('.'));
     const edge = ['cli', 'corpora'].includes(folder) || file.startsWith('runs/node/');
+    const own = [bundled[folder], ...(askedFor[file] ?? [])];
     assert.equal(
-      outside.filter((name) => !edge && bundled[folder] !== name),
+      outside.filter((name) => !edge && !own.includes(name)),
       [],
     );
   });

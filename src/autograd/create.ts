@@ -1,12 +1,13 @@
 /** Making tensors from values. */
 
-import type { Backend, DType, TypedArray } from '../backends/backend.js';
+import type { Backend, DType, Result, TypedArray } from '../backends/backend.js';
 import { sizeOf } from '../backends/layout.js';
-import { createWasmBackend } from '../backends/wasm/index.js';
 import { describe, MemgradError, OutOfMemory } from '../errors.js';
 import { check, checkOptions, having, number, type OptionNames } from '../options.js';
+import { checkDtype } from './arguments.js';
 import { arrays, dtypeOf, flatten, MOST_AXES, requireWhole, shapeOf } from './nested.js';
-import { allocating, Storage } from './storage.js';
+import { type Operation, run } from './run.js';
+import { allocating } from './storage.js';
 import { type Shape, showShape, Tensor } from './tensor.js';
 
 /** Values of a tensor: a number, a typed array, or nested lists of these. */
@@ -26,11 +27,23 @@ const MOST_VALUES = 2 ** 30;
 const optionNames: OptionNames<TensorOptions> = { dtype: 1, backend: 1 };
 
 let current: Backend | undefined;
+let create: (() => Backend) | undefined;
+
+/**
+ * For entry points: registers the function that creates the default backend when it is first
+ * needed. So the engine imports no backend.
+ */
+export function registerBackend(createDefault: () => Backend): void {
+  create = createDefault;
+}
 
 /** The backend on which new tensors are made when none is named: `wasm`, unless set otherwise. */
 export function defaultBackend(): Backend {
-  current ??= createWasmBackend();
-  return current;
+  current ??= create?.();
+  if (current) return current;
+  throw new MemgradError(
+    "No backend is set; call setDefaultBackend(await loadBackend('wasm')) first.",
+  );
 }
 
 /** Makes `backend` (of `await loadBackend(name)`) the default for new tensors. */
@@ -76,7 +89,7 @@ export function tensor(values: TensorValues, options?: TensorOptions & { shape?:
     );
   }
   if (dtype === 'int32') requireWhole('tensor', flat);
-  return place('tensor', toTyped(flat, dtype), shape, backend);
+  return upload('tensor', toTyped(flat, dtype), shape, backend);
 }
 
 /**
@@ -113,9 +126,15 @@ export function filled(
   { dtype, backend }: Required<TensorOptions>,
 ): Tensor {
   if (dtype === 'int32') requireWhole(name, [value]);
-  const buffer = allocating(() => backend.fill(value, sizeOf(shape), dtype));
-  return new Tensor(new Storage(backend, buffer, 'full'), [...shape]);
+  return run(fullOperation, [], { shape: [...shape], dtype, value }, backend)[0];
 }
+
+const fullOperation: Operation<Result & { value: number }> = {
+  name: 'full',
+  infer: (_, result) => [result],
+  forward: (backend, _, { shape, dtype, value }) => [backend.fill(value, sizeOf(shape), dtype)],
+  gradients: { none: 'it has no inputs' },
+};
 
 /**
  * `start`, `start + step`, ... below `end` (above it, for a negative step), int32 unless told
@@ -141,7 +160,7 @@ export function arange(...args: (number | TensorOptions | undefined)[]): Tensor 
   requireRoom(size, dtype, backend);
   const values = allocating(() => new arrays[dtype](size));
   for (let i = 0; i < size; i++) values[i] = start + i * step;
-  return place('arange', values, [size], backend);
+  return upload('arange', values, [size], backend);
 }
 
 /** Throws `OutOfMemory` where `backend` has no room for many values, before they are drawn or written on the host. */
@@ -149,17 +168,21 @@ export function requireRoom(size: number, dtype: DType, backend: Backend): void 
   if (size >= 2 ** 24) allocating(() => backend.free(backend.fill(0, size, dtype)));
 }
 
-/** Uploads `data` under `shape`; `origin` names the maker in the memory report. */
-export function place(
+/** Copies `data` to `backend` as a tensor of `shape`; `origin` names the maker in the memory report. */
+export function upload(
   origin: string,
   data: TypedArray,
   shape: Shape,
   backend = defaultBackend(),
 ): Tensor {
-  checkDtype(origin, dtypeOf(data), backend);
-  const buffer = allocating(() => backend.upload(data));
-  return new Tensor(new Storage(backend, buffer, origin), [...shape]);
+  return run({ ...uploadOperation, name: origin }, [], { data, shape: [...shape] }, backend)[0];
 }
+
+const uploadOperation: Omit<Operation<{ data: TypedArray; shape: Shape }>, 'name'> = {
+  infer: (_, { data, shape }) => [{ shape, dtype: dtypeOf(data) }],
+  forward: (backend, _, { data }) => [backend.upload(data)],
+  gradients: { none: 'it has no inputs' },
+};
 
 /** Throws unless every length is a whole number >= 0, and where no backend could hold so many values. */
 export function checkShape(name: string, shape: Shape): void {
@@ -201,15 +224,6 @@ function requireBackend(name: string, backend: Backend): void {
 }
 
 const isBackend = having('upload', "one that await loadBackend('cpu') returns");
-
-/** Throws unless `backend` has `dtype`. */
-export function checkDtype(name: string, dtype: DType, backend: Backend): void {
-  if (!backend.dtypes.includes(dtype)) {
-    throw new MemgradError(
-      `${name}: the backend '${backend.name}' has no dtype ${describe(dtype)}; choose one of ${backend.dtypes.join(', ')}${dtype === 'float64' ? ", or the backend 'cpu'" : ''}.`,
-    );
-  }
-}
 
 function toTyped(values: TypedArray, dtype: DType): TypedArray {
   return dtypeOf(values) === dtype ? values : allocating(() => new arrays[dtype](values));

@@ -1,7 +1,5 @@
 /** The engine: tensors, operations and derivatives. */
-export { type AdamTensors, adamStep, globalNorm } from './adam.js';
-export * from './attention.js';
-export * from './comparison.js';
+export type { Ran } from './context.js';
 export {
   arange,
   defaultBackend,
@@ -13,64 +11,21 @@ export {
   tensor,
   zeros,
 } from './create.js';
-export { type DropoutOptions, dropout } from './dropout.js';
-export {
-  abs,
-  add,
-  cos,
-  div,
-  erf,
-  exp,
-  gelu,
-  log,
-  maximum,
-  minimum,
-  mul,
-  neg,
-  pow,
-  relu,
-  sigmoid,
-  sign,
-  sin,
-  sqrt,
-  square,
-  sub,
-  tanh,
-} from './elementwise.js';
-export * from './gradcheck.js';
-export * from './identity.js';
-export * from './indexing.js';
-export * from './loss.js';
-export { type LinearOptions, linear, type MatmulOptions, matmul } from './matmul.js';
-export { layerNorm, logSoftmax, softmax } from './normalization.js';
-export { isObserved, isWanted, type Observation, observe, report } from './observe.js';
-export type { Operand } from './operand.js';
-export { within } from './place.js';
+export * from './operations/index.js';
 export { Key, normal, uniform } from './random.js';
-export {
-  type Axes,
-  argmax,
-  logsumexp,
-  max,
-  mean,
-  min,
-  type ReduceOptions,
-  sum,
-} from './reduction.js';
-export { rotate } from './rotate.js';
 export { scope } from './scope.js';
-export {
-  broadcastTo,
-  concat,
-  type Padding,
-  pad,
-  reshape,
-  slice,
-  stack,
-  transpose,
-} from './shape.js';
 export { type MemoryUse, memoryReport, peakMemory, resetPeakMemory } from './storage.js';
 export { type Nested, Parameter, type Shape, Tensor } from './tensor.js';
-export { checkpoint, grad, type Scalar, valueAndGrad, vjp } from './transforms.js';
+export { checkpoint } from './transforms/checkpoint.js';
+export { grad, type Scalar, valueAndGrad, vjp } from './transforms/grad.js';
+export * from './transforms/gradcheck.js';
+export {
+  isObserved,
+  isWanted,
+  type Observation,
+  observe,
+  report,
+  within,
+} from './transforms/observe.js';
+export { type Watched, watch } from './transforms/watch.js';
 export { type Tree, treeLeaves, treeMap } from './tree.js';
-export { type Ran, watch } from './watch.js';

@@ -4,10 +4,11 @@ import { sizeOf } from '../backends/layout.js';
 import { randomWords, threefry } from '../backends/threefry.js';
 import { MemgradError } from '../errors.js';
 import { check, checkOptions, type Kind, whole } from '../options.js';
-import { checkShape, place, placement, requireRoom, type TensorOptions } from './create.js';
+import { checkShape, placement, requireRoom, type TensorOptions, upload } from './create.js';
 import { arrays } from './nested.js';
-import { allocating, Storage } from './storage.js';
-import { type Shape, Tensor } from './tensor.js';
+import { type Operation, run } from './run.js';
+import { allocating } from './storage.js';
+import type { Shape, Tensor } from './tensor.js';
 
 const indices = whole(0, 2 ** 32 - 1);
 
@@ -60,9 +61,15 @@ export function uniform(key: Key, shape: Shape, options?: { backend?: Backend })
   checkShape('uniform', shape);
   checkOptions('uniform', options, { backend: 1 });
   const { backend } = placement('uniform', options, 'float32');
-  const buffer = allocating(() => backend.uniform(key, sizeOf(shape)));
-  return new Tensor(new Storage(backend, buffer, 'uniform'), [...shape]);
+  return run(uniformOperation, [], { key, shape: [...shape] }, backend)[0];
 }
+
+const uniformOperation: Operation<{ key: Key; shape: Shape }> = {
+  name: 'uniform',
+  infer: (_, { shape }) => [{ shape, dtype: 'float32' }],
+  forward: (backend, _, { key, shape }) => [backend.uniform(key, sizeOf(shape))],
+  gradients: { none: 'it has no inputs' },
+};
 
 /** Values of the standard normal distribution (Box and Muller, 1958), drawn on the host. */
 export function normal(key: Key, shape: Shape, options?: TensorOptions): Tensor {
@@ -81,7 +88,7 @@ export function normal(key: Key, shape: Shape, options?: TensorOptions): Tensor 
     const radius = Math.sqrt(-2 * Math.log((first + 1) / 2 ** 32)); // in (0, 1]: log is finite
     values[i] = radius * Math.cos((2 * Math.PI * second) / 2 ** 32);
   }
-  return place('normal', values, shape, backend);
+  return upload('normal', values, shape, backend);
 }
 
 /** A `Key`. */

@@ -1,7 +1,8 @@
-/** Scopes: they free what was made inside and isn't returned. */
+/** Scopes: they free the tensors that were made inside and are not returned. */
 import { MemgradError } from '../errors.js';
 import { callable, check } from '../options.js';
-import { scopes, type Tensor } from './tensor.js';
+import { context, inside } from './context.js';
+import type { Tensor } from './tensor.js';
 import { allLeaves } from './tree.js';
 
 /**
@@ -22,16 +23,14 @@ import { allLeaves } from './tree.js';
 export function scope<T>(f: () => T): T {
   check('scope: f', f, callable);
   const made = new Set<Tensor>();
-  scopes.push(made);
   let kept: Tensor[] = [];
   try {
-    const result = f();
+    const result = inside({ scope: made }, f);
     refusePromise('scope', result);
     kept = allLeaves('scope', result, (tensor) => made.has(tensor));
     return result;
   } finally {
-    scopes.pop();
-    const outer = scopes.at(-1);
+    const outer = context().scope;
     for (const tensor of kept) {
       if (made.delete(tensor)) tensor.own(outer);
     }
@@ -39,7 +38,7 @@ export function scope<T>(f: () => T): T {
   }
 }
 
-/** Throws when a function that must be synchronous has given a promise. */
+/** Throws when a function that must be synchronous has returned a promise. */
 export function refusePromise(name: string, result: unknown): void {
   if (result instanceof Promise) {
     result.catch(() => {}); // its own failure would only hide this one

@@ -86,15 +86,20 @@ export function memoryReport(): MemoryUse & { byOperation: Record<string, Memory
   return { ...total, byOperation };
 }
 
-/** Runs `make`, which asks a backend for memory: where there is none left, the error says what is live. */
+/** `error` of a backend without memory as one that says what is live; any other error as it is. */
+export function explained(error: unknown): unknown {
+  if (!(error instanceof OutOfMemory || error instanceof RangeError)) return error;
+  const what = error instanceof OutOfMemory ? error.message : 'out of memory on this machine.';
+  const most = makers('bytes');
+  return new OutOfMemory(most ? `${what} Most of what is live was made by ${most}.` : what);
+}
+
+/** Runs `make`, which takes memory; where there is none left, the error says what is live. */
 export function allocating<T>(make: () => T): T {
   try {
     return make();
   } catch (error) {
-    if (!(error instanceof OutOfMemory || error instanceof RangeError)) throw error;
-    const what = error instanceof OutOfMemory ? error.message : 'out of memory on this machine.';
-    const most = makers('bytes');
-    throw new OutOfMemory(most ? `${what} Most of what is live was made by ${most}.` : what);
+    throw explained(error);
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Backend, DeviceBuffer, DType, TypedArray } from '../backends/backend.js';
 import { sizeOf } from '../backends/layout.js';
 import { describe, MemgradError } from '../errors.js';
+import { context } from './context.js';
 import { type Held, loosen, turnForFinalizers, unmake } from './loose.js';
 import { printed } from './print.js';
 import { Storage } from './storage.js';
@@ -19,9 +20,6 @@ export type Shape = readonly number[];
 /** A value as nested arrays, one level to an axis. */
 export type Nested = number | Nested[];
 
-/** The tensors that each open `scope` has to free; the innermost scope is the last. Tensors of no scope are freed when nothing refers to them any more (loose.ts). */
-export const scopes: Set<Tensor>[] = [];
-
 /**
  * An array of numbers with a shape and a dtype. A tensor is a value: operations make new ones.
  * It is freed by the `scope` in which it was made (or by `dispose`, or `using`); outside of every
@@ -38,7 +36,7 @@ export class Tensor {
   constructor(
     storage: Storage,
     readonly shape: Shape,
-    owner: Set<Tensor> | null | undefined = scopes.at(-1),
+    owner: Set<Tensor> | null | undefined = context().scope,
   ) {
     if (!(storage instanceof Storage)) {
       throw new MemgradError('Tensor: make tensors with tensor(...), zeros(...) and so on.');

@@ -92,142 +92,32 @@ export interface RandomWords {
   readonly lo: number;
 }
 
-/** What a step of Adam takes besides the tensors (training/optimizers.ts). */
-export interface AdamSpec {
-  readonly beta1: number;
-  readonly beta2: number;
-  /** The learning rate over 1 - beta1^t. */
-  readonly rate: number;
-  /** The square root of 1 - beta2^t. */
-  readonly root: number;
-  readonly epsilon: number;
-  /** What the gradient is multiplied with first: less than 1 where it is clipped. */
-  readonly gradientScale: number;
-  /** How much of the parameter is added to the gradient then: weight decay as a penalty. */
-  readonly decay: number;
-  /** What the parameter is multiplied with: less than 1 for decoupled weight decay. */
-  readonly shrink: number;
-}
-
-/** The sizes of an attention: q is [batch, queries, heads width], k [batch, keys, heads width], v [batch, keys, heads valueWidth]. */
-export interface AttentionSpec {
-  readonly batch: number;
-  readonly heads: number;
-  readonly queries: number;
-  readonly keys: number;
-  readonly width: number;
-  readonly valueWidth: number;
-  /** What the scores are multiplied with. */
-  readonly scale: number;
-}
-
-/** What an attention reads, contiguous. */
-export interface AttentionInputs {
-  readonly q: DeviceBuffer;
-  readonly k: DeviceBuffer;
-  readonly v: DeviceBuffer;
-  /** int32 [queries, keys], or one such for each of the batch. */
-  readonly mask?: DeviceBuffer;
-  /** [batch, heads, queries, keys]. */
-  readonly bias?: DeviceBuffer;
+/** Shape and dtype of a result. */
+export interface Result {
+  readonly shape: readonly number[];
+  readonly dtype: DType;
 }
 
 /**
- * Kernels that do the work of several, each for contiguous float32 rows of `width`. A backend has
- * those that pay; where one is missing the engine runs the definition in simpler operations, which
- * is also what tests hold the kernel against.
+ * A kernel of a fused operation: from buffers and numbers it computes a new buffer for each of
+ * `results`. Buffers are contiguous and floats are float32, unless its type says otherwise. It
+ * returns undefined where it declines: then the definition of the operation runs.
  */
-export interface FusedKernels {
-  /** x W^T + bias for rows of `width`, with W [outputs, width] and bias [outputs]; no less than 0 if `relu`. */
-  linear(
-    x: DeviceBuffer,
-    weight: DeviceBuffer,
-    bias: DeviceBuffer,
-    relu: boolean,
-    width: number,
-  ): DeviceBuffer;
-  /** g where y is greater than 0, elsewhere 0. */
-  reluGradient(y: DeviceBuffer, g: DeviceBuffer): DeviceBuffer;
-  /** softmax(scale * x) where `mask` (int32 [maskRows, width], repeating over the rows) is not 0, elsewhere 0. */
-  softmax(
-    x: DeviceBuffer,
-    mask: DeviceBuffer | undefined,
-    scale: number,
-    width: number,
-  ): DeviceBuffer;
-  /** scale * y * (g - sum(g * y)); where y is 0, g isn't read and the result is 0. */
-  softmaxGradient(y: DeviceBuffer, g: DeviceBuffer, scale: number, width: number): DeviceBuffer;
-  /** (x - mean) / sqrt(variance + epsilon) * weight + bias over rows as long as weight and bias. The squares must not overflow. */
-  layerNorm(
-    x: DeviceBuffer,
-    weight: DeviceBuffer,
-    bias: DeviceBuffer,
-    epsilon: number,
-  ): DeviceBuffer;
-  /** The gradients by x, weight and bias. */
-  layerNormGradient(
-    x: DeviceBuffer,
-    weight: DeviceBuffer,
-    g: DeviceBuffer,
-    epsilon: number,
-  ): [DeviceBuffer, DeviceBuffer, DeviceBuffer];
-  /** (x - mean) / sqrt(variance + epsilon). */
-  normalize(x: DeviceBuffer, epsilon: number, width: number): DeviceBuffer;
-  /** The gradient of `normalize` with respect to `x`, where `g` is that of its result. */
-  normalizeGradient(x: DeviceBuffer, g: DeviceBuffer, epsilon: number, width: number): DeviceBuffer;
-  /** Turns the pairs (x_i, x_{i + d/2}) of each of the `heads` in a row, d = width / heads, by angles with these cosines and sines ([time, d / 2], repeating over the rows); `sign` -1 turns back. */
-  rotate(
-    x: DeviceBuffer,
-    cos: DeviceBuffer,
-    sin: DeviceBuffer,
-    sign: 1 | -1,
-    heads: number,
-    width: number,
-  ): DeviceBuffer;
-  /**
-   * softmax(scale * (q k^T + bias)) v for each head, where the mask is not 0: [batch, queries, heads valueWidth].
-   * Undefined where a result isn't finite and the kernel reads what is masked: the definition doesn't.
-   */
-  attention(inputs: AttentionInputs, spec: AttentionSpec): DeviceBuffer | undefined;
-  /** The gradients by q, k, v and, where there is one, bias; undefined as `attention`. */
-  attentionGradient(
-    inputs: AttentionInputs,
-    gradient: DeviceBuffer,
-    spec: AttentionSpec,
-  ): DeviceBuffer[] | undefined;
-  /** -log softmax(x)[target] for each row of `width`, 0 where the target (int32) is `ignored`. Throws as `gather`. */
-  crossEntropy(
-    x: DeviceBuffer,
-    targets: DeviceBuffer,
-    ignored: number,
-    width: number,
-  ): DeviceBuffer;
-  /** (softmax(x) - oneHot(target)) * g for each row, 0 where the target is `ignored`; g has one value a row. */
-  crossEntropyGradient(
-    x: DeviceBuffer,
-    targets: DeviceBuffer,
-    g: DeviceBuffer,
-    ignored: number,
-    width: number,
-  ): DeviceBuffer;
-  /** x / (1 - rate) where `uniform(key)` is at least `rate`, elsewhere 0; added to `residual` where there is one. */
-  dropout(
-    x: DeviceBuffer,
-    residual: DeviceBuffer | undefined,
-    rate: number,
-    key: RandomWords,
-  ): DeviceBuffer;
-  /** The square root of the sum of the squares of all values: one. The squares must not overflow. */
-  norm(buffers: readonly DeviceBuffer[]): DeviceBuffer;
-  /** The new parameters, first and second moments, for lists of as many buffers each. */
-  adam(
-    parameters: readonly DeviceBuffer[],
-    gradients: readonly DeviceBuffer[],
-    first: readonly DeviceBuffer[],
-    second: readonly DeviceBuffer[],
-    spec: AdamSpec,
-  ): [DeviceBuffer[], DeviceBuffer[], DeviceBuffer[]];
-}
+export type Kernel<
+  Inputs extends readonly (DeviceBuffer | undefined)[],
+  Numbers extends readonly number[],
+> = (
+  inputs: Inputs,
+  numbers: Numbers,
+  results: readonly Result[],
+) => readonly DeviceBuffer[] | undefined;
+
+/**
+ * The kernels of fused operations, by name. Each operation declares the type of its kernel beside
+ * itself (src/autograd/operations), by declaration merging; a backend has those that pay.
+ */
+// biome-ignore lint/suspicious/noEmptyInterface: operations add to it.
+export interface Kernels {}
 
 /** What an engine needs of the code that computes. `tests/` runs the conformance suite on each. */
 export interface Backend {
@@ -235,8 +125,8 @@ export interface Backend {
   readonly name: string;
   /** The dtypes that it computes in; `tensor` refuses others. */
   readonly dtypes: readonly DType[];
-  /** Kernels that do the work of several, where it has them; operations without one run by their definition. */
-  readonly fused?: Partial<FusedKernels>;
+  /** Kernels of fused operations. An operation without one runs by its definition. */
+  readonly kernels?: Partial<Kernels>;
 
   /** A new buffer with a copy of `data`; its dtype is that of the array. */
   upload(data: TypedArray): DeviceBuffer;

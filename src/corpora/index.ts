@@ -3,6 +3,8 @@
  *
  * @module memgrad/corpora
  */
+import '../default-backend.js';
+
 export { type BytePairOptions, bytePairs } from './bpe.js';
 export { hyperpartisan, type LabelledDocuments, speeches } from './documents.js';
 export type { PackageFiles } from './files.js';

@@ -46,8 +46,8 @@ export async function explain(expression: string, options?: ExplainOptions): Pro
   scope(() => {
     watch(
       () => recording.run(),
-      ({ operation, place, gradientOf }) => {
-        if (gradientOf === undefined) recording.ran(operation, place);
+      ({ operation, path, gradientOf }) => {
+        if (gradientOf === undefined) recording.ran(operation, path);
       },
     );
   });

@@ -1,6 +1,7 @@
 /** What an explanation says. */
+
+import type { OperationName } from '../autograd/operations/table.js';
 import type { DType } from '../backends/backend.js';
-import type { OperationName } from '../testing/index.js';
 
 /** A variable, a number that was written down, or an operation that ran. */
 export interface ExplainedNode {

@@ -4,6 +4,7 @@
  *
  * @module memgrad/explain
  */
+import '../default-backend.js';
 
 export * from './examples.js';
 export * from './explain.js';

@@ -1,6 +1,7 @@
 /** The operations of an expression: what each takes, and its gradient rule as a line to read. */
+
+import type { OperationName } from '../autograd/operations/table.js';
 import { sizeOf } from '../backends/layout.js';
-import type { OperationName } from '../testing/index.js';
 
 /** A value with its shape. */
 export interface Value {

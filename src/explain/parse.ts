@@ -1,9 +1,9 @@
 /** An expression, read as JavaScript and turned into a list of what is to be computed, in order. */
 import type { AnyNode, CallExpression, Expression, Node } from 'acorn';
 import type { Nested } from '../autograd/index.js';
+import type { OperationName } from '../autograd/operations/table.js';
 import { MemgradError } from '../errors.js';
 import { suggest } from '../options.js';
-import type { OperationName } from '../testing/index.js';
 import { fits, type Kind, kindOf, says } from './kinds.js';
 import { MOST_OPERATIONS } from './limits.js';
 import { describe, explainable, isOperation } from './operations.js';

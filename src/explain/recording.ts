@@ -1,5 +1,4 @@
 /** A program run by the engine, forward and backward, with every number kept. */
-import * as engine from '../autograd/by-name.js';
 import {
   Key,
   type Nested,
@@ -10,17 +9,14 @@ import {
   vjp,
   within,
 } from '../autograd/index.js';
+import { operations } from '../autograd/operations/table.js';
 import type { Backend, DType, TypedArray } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
-import type { OperationName } from '../testing/index.js';
 import type { BackwardStep, Contribution, ExplainedNode, Explanation } from './explanation.js';
 import { MOST_AXES, MOST_VALUES } from './limits.js';
 import { describe } from './operations.js';
 import type { Argument, Instruction, Program } from './parse.js';
 import { position, shorten } from './source.js';
-
-/** What runs. */
-const operations: Pick<typeof engine, OperationName> = engine;
 
 /** What variables without a value are, in the order in which they are first read: not 0 or 1, and log and sqrt take them. */
 const defaultValues = [0.5, 1.5, 0.25, 2, 0.75, 1.25, 1.75, 0.6];
@@ -76,10 +72,9 @@ export class Recording {
     });
   }
 
-  /** An operation of the engine ran at a place that `#compute` opened. */
-  ran(operation: string, place: string): void {
-    if (place === '' || operation === 'tapGradient') return;
-    this.#ranAs[Number(place)].push(operation);
+  /** An operation of the engine ran at a path that `#compute` opened. */
+  ran(operation: string, path: string): void {
+    if (path !== '') this.#ranAs[Number(path)].push(operation);
   }
 
   #leaf({ does, whole = false, ...where }: Instruction): Tensor | undefined {

@@ -1,8 +1,8 @@
 /** What was explained, in words: numbers, calls, rules, and the steps one after another. */
 import type { Nested } from '../autograd/index.js';
+import type { OperationName } from '../autograd/operations/table.js';
 import { sizeOf } from '../backends/layout.js';
 import { MemgradError } from '../errors.js';
-import type { OperationName } from '../testing/index.js';
 import type { BackwardStep, Contribution, ExplainedNode, Explanation } from './explanation.js';
 import { describe, type Rule } from './operations.js';
 import { writeValue } from './values.js';

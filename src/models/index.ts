@@ -3,6 +3,7 @@
  *
  * @module memgrad/models
  */
+import '../default-backend.js';
 import { refuseName } from '../options.js';
 import type { CachedMemoryConfig } from './config.js';
 import { MemTransformer } from './mem-transformer.js';

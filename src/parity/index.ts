@@ -3,6 +3,7 @@
  *
  * @module memgrad/parity
  */
+import '../default-backend.js';
 import { describe, MemgradError } from '../errors.js';
 import { checkOptions, type OptionNames } from '../options.js';
 import { runStream, runSynthetic } from './case.js';

@@ -3,6 +3,7 @@
  *
  * @module memgrad/runs
  */
+import '../default-backend.js';
 
 export {
   decodeSafetensors,

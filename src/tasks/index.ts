@@ -3,6 +3,7 @@
  *
  * @module memgrad/tasks
  */
+import '../default-backend.js';
 import { refuseName } from '../options.js';
 import { Copy, type CopyOptions } from './copy.js';
 import type { DocumentTask } from './documents.js';

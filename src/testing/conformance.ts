@@ -1,5 +1,6 @@
 /** Holds a backend against the cpu backend in float64: kernels, results and gradients of every operation. */
 import { scope, type Tensor, vjp } from '../autograd/index.js';
+import { type OperationName, operationNames } from '../autograd/operations/table.js';
 import type { Backend, DType, TypedArray } from '../backends/backend.js';
 import { createCpuBackend } from '../backends/cpu/index.js';
 import {
@@ -11,7 +12,7 @@ import {
   upload,
   withFloats,
 } from './case.js';
-import { cases, type OperationName, operationNames } from './cases.js';
+import { cases } from './cases.js';
 import { kernelChecks } from './kernels.js';
 import { selectOperations } from './select.js';
 

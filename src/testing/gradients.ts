@@ -1,9 +1,10 @@
 /** Every operation's gradient against central differences, first and second order. */
 import { checkGradients, type GradientCheckOptions } from '../autograd/index.js';
+import { type OperationName, operationNames } from '../autograd/operations/table.js';
 import type { Backend } from '../backends/backend.js';
 import { createCpuBackend } from '../backends/cpu/index.js';
 import { upload, withFloats } from './case.js';
-import { cases, type OperationName, operationNames } from './cases.js';
+import { cases } from './cases.js';
 import { selectOperations } from './select.js';
 
 /** Options of `checkAllGradients`. */

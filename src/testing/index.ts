@@ -4,9 +4,17 @@
  *
  * @module memgrad/testing
  */
+import '../default-backend.js';
 
+export {
+  type Category,
+  categories,
+  type OperationName,
+  operationNames,
+  operations,
+} from '../autograd/operations/table.js';
 export type { FloatDType, HostArray, OperationCases, Pattern, Tolerance } from './case.js';
-export { cases, type OperationName, operationNames, operations } from './cases.js';
+export { cases } from './cases.js';
 export { checkEdges, type EdgeOptions, type EdgeRow } from './check-edges.js';
 export { type ConformanceOptions, type ConformanceRow, runConformance } from './conformance.js';
 export {

@@ -1,9 +1,9 @@
 /** Random programs: chains of operations over values at the edges of floats. */
 import * as engine from '../autograd/index.js';
 import { Key, type Shape, type Tensor } from '../autograd/index.js';
+import { operations } from '../autograd/operations/table.js';
 import { sizeOf } from '../backends/layout.js';
 import { type FloatDType, given, type HostArray, ints } from './case.js';
-import { operations } from './cases.js';
 
 /** A chain of operations, and the arrays that it starts from. */
 export interface Program {

@@ -1,12 +1,13 @@
 /** Holds a backend against cpu where axes have length 0 or 1. */
 import { scope, type Tensor, vjp } from '../autograd/index.js';
+import { operationNames } from '../autograd/operations/table.js';
 import type { Backend } from '../backends/backend.js';
 import { createCpuBackend } from '../backends/cpu/index.js';
 import { sizeOf } from '../backends/layout.js';
 import { MemgradError } from '../errors.js';
 import { checkOptions, flag } from '../options.js';
 import { type HostArray, type Pattern, upload, withFloats } from './case.js';
-import { cases, operationNames } from './cases.js';
+import { cases } from './cases.js';
 import { selectOperations } from './select.js';
 
 /** Options of `checkSizes`. */

@@ -3,6 +3,8 @@
  *
  * @module memgrad/training
  */
+import '../default-backend.js';
+
 export * from './carried.js';
 export { Curriculum, type CurriculumOptions, type CurriculumState } from './curriculum.js';
 export * from './evaluate.js';

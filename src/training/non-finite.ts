@@ -4,15 +4,15 @@ import {
   mul,
   notEqual,
   Parameter,
-  type Ran,
   scope,
   sum,
   type Tensor,
+  type Watched,
   watch,
 } from '../autograd/index.js';
 import type { Named } from './optimizers.js';
 
-/** What is known of an operation's result before it is read back. */
+/** What is known of a result before it is read back. */
 interface Mark {
   /** NaN when any value is not finite, else 0. */
   readonly wild: Tensor;
@@ -23,9 +23,9 @@ interface Mark {
 }
 
 /**
- * Runs `f` and gives what it gives, and a function that describes the first operation inside, the
- * backward pass included, that made a value which is not finite: undefined when none did. It is to
- * be called once, and runs `f` again where it finds one. `names` are parameters to call by name.
+ * Runs `f` and returns its result, and a function that describes the first operation inside, the
+ * backward pass included, that made a value which is not finite: undefined when none did. Call it
+ * once: it runs `f` again where it finds one. `names` are parameters to call by name.
  *
  * NaN always counts. Infinity counts when it was made of finite values: a softmax hides what is
  * masked by a constant of -Infinity, which does no harm.
@@ -52,10 +52,9 @@ export function watchFinite<T>(
       nan.dispose();
     }
   };
-  const see = ({ inputs, output }: Ran) => {
+  const see = ({ inputs, outputs }: Watched) => {
     const before = floating(inputs).map((x) => byStorage.get(x.storage) ?? mark(x, []));
-    // What looks at the same values as its input (a reshape) has been judged with it.
-    marks.push(byStorage.get(output.storage) ?? mark(output, before));
+    for (const output of outputs) marks.push(mark(output, before));
   };
   try {
     const result = watch(f, see);
@@ -87,7 +86,7 @@ async function firstFault(marks: readonly Mark[]): Promise<number> {
   return -1;
 }
 
-/** Runs `f` again up to its end and tells of its operation number `index`. */
+/** Runs `f` again up to its end and describes its result number `index`. */
 async function describeFault<T>(
   f: () => T,
   free: (result: T) => void,
@@ -95,12 +94,14 @@ async function describeFault<T>(
   names: Named<Tensor>,
 ): Promise<string> {
   let next = 0;
-  let fault: Omit<Ran, 'inputs' | 'output'> | undefined;
+  let fault: Omit<Watched, 'inputs' | 'outputs'> | undefined;
   const kept: { tensor: Parameter; name: string }[] = [];
-  const result = watch(f, ({ inputs, output, ...ran }) => {
-    if (next++ !== index) return;
+  const result = watch(f, ({ inputs, outputs, ...ran }) => {
+    const at = index - next;
+    next += outputs.length;
+    if (at < 0 || at >= outputs.length) return;
     fault = ran;
-    for (const tensor of [output, ...inputs]) {
+    for (const tensor of [outputs[at], ...inputs]) {
       const parameter = Object.entries(names).find(([, { storage }]) => storage === tensor.storage);
       const name = parameter ? `'${parameter[0]}'` : `the result of ${tensor.storage.origin}`;
       kept.push({ tensor: new Parameter(tensor), name });
@@ -114,10 +115,10 @@ async function describeFault<T>(
       return { text, name };
     }),
   );
-  const { operation, place, gradientOf } = fault as Ran;
+  const { operation, path, gradientOf } = fault as Watched;
   const where = [
     gradientOf === undefined ? '' : ` in the gradient of ${gradientOf}`,
-    place === '' ? '' : ` in ${place}`,
+    path === '' ? '' : ` in ${path}`,
   ].join('');
   const of = inputs
     .slice(0, 5)

@@ -28,7 +28,7 @@ import {
   transpose,
   vjp,
 } from '../../src/autograd/index.js';
-import { sumTo } from '../../src/autograd/reduction.js';
+import { sumTo } from '../../src/autograd/operations/reduction.js';
 import { close, RUNS, SEED } from './helpers.js';
 
 const test = suite('properties');

@@ -2,6 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
+  type AdamSpec,
   adamStep,
   attention,
   crossEntropy,
@@ -18,8 +19,8 @@ import {
   tensor,
   vjp,
 } from '../../src/autograd/index.js';
-import { maskedSoftmax } from '../../src/autograd/normalization.js';
-import type { AdamSpec, Backend } from '../../src/backends/backend.js';
+import { maskedSoftmax } from '../../src/autograd/operations/softmax.js';
+import type { Backend } from '../../src/backends/backend.js';
 import { createWasmBackend } from '../../src/backends/wasm/index.js';
 import { runConformance } from '../../src/testing/index.js';
 import { type Content, edges, floatsOf, intsOf, near, soil } from './arrays.js';
@@ -30,7 +31,7 @@ const fused = createWasmBackend();
 /** The same backend as the engine sees it without fused kernels. */
 const simple = new Proxy(createWasmBackend(), {
   get(backend, name: keyof Backend) {
-    if (name === 'fused') return undefined;
+    if (name === 'kernels') return undefined;
     const value = backend[name];
     return typeof value === 'function' ? value.bind(backend) : value;
   },
@@ -38,12 +39,12 @@ const simple = new Proxy(createWasmBackend(), {
 
 /** Which fused kernels the tests below have made run. */
 const used = new Set<string>();
-for (const [name, kernel] of Object.entries(fused.fused ?? {})) {
+for (const [name, kernel] of Object.entries(fused.kernels ?? {})) {
   const watched = (...args: unknown[]) => {
     used.add(name);
     return (kernel as (...args: unknown[]) => unknown)(...args);
   };
-  Object.assign(fused.fused as object, { [name]: watched });
+  Object.assign(fused.kernels as object, { [name]: watched });
 }
 
 const tight: [number, number] = [1e-5, 2e-6];
@@ -339,7 +340,7 @@ test('the suite passes on the definitions too', async () => {
 });
 
 test('every fused kernel was run', () => {
-  assert.equal([...used].sort(), Object.keys(fused.fused ?? {}).sort());
+  assert.equal([...used].sort(), Object.keys(fused.kernels ?? {}).sort());
 });
 
 test.run();

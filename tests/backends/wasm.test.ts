@@ -190,18 +190,9 @@ test('a kernel that makes several results and finds no room for the last keeps n
   };
   const before = room();
   assert.ok(before > 160, 'two more results would fit');
-  const spec = {
-    beta1: 0.9,
-    beta2: 0.99,
-    rate: 0.01,
-    root: 0.7,
-    epsilon: 1e-8,
-    shrink: 1,
-    gradientScale: 1,
-    decay: 0,
-  };
-  const [p, g, m, v] = inputs;
-  ending(() => backend.fused?.adam?.([p], [g], [m], [v], spec));
+  const results = [0, 1, 2].map(() => ({ dtype: 'float32', shape: [inputs[0].size] }) as const);
+  const numbers = [0.9, 0.99, 0.01, 0.7, 1e-8, 1, 0, 1] as const;
+  ending(() => backend.kernels?.adam?.(inputs, [...numbers], results));
   assert.is(room(), before);
 });
 

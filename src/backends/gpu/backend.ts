@@ -9,7 +9,7 @@ import type {
   BinaryKernel,
   DeviceBuffer,
   DType,
-  FusedKernels,
+  Kernels,
   MatmulSpec,
   Piece,
   RandomWords,
@@ -33,14 +33,14 @@ import { inputNames } from './text.js';
 export class GpuBackend implements Backend {
   readonly name: string;
   readonly dtypes: readonly DType[] = ['float32', 'int32'];
-  readonly fused: Partial<FusedKernels>;
+  readonly kernels: Partial<Kernels>;
   readonly #runner: Runner;
 
   /** @internal */
   constructor(device: Device) {
     this.name = device.name;
     this.#runner = new Runner(device);
-    this.fused = fusedKernels(this.#runner);
+    this.kernels = fusedKernels(this.#runner);
   }
 
   /** Textures or buffers that exist on the GPU, and compiled kernels: they stay as many from step to step. */

@@ -1,12 +1,12 @@
 /** The fused kernels of the GPU backends; what is not here the engine defines by other kernels. */
-import type { DeviceBuffer, FusedKernels } from '../backend.js';
+import type { DeviceBuffer, Kernels } from '../backend.js';
 import { reluGradientText } from './kernels/elementwise.js';
 import * as text from './kernels/fused.js';
 import { keyNumbers } from './kernels/rows.js';
 import { product } from './product.js';
 import type { Runner } from './runner.js';
 
-export function fusedKernels(runner: Runner): Partial<FusedKernels> {
+export function fusedKernels(runner: Runner): Partial<Kernels> {
   const floats = (
     key: string,
     make: () => string,
@@ -22,11 +22,11 @@ export function fusedKernels(runner: Runner): Partial<FusedKernels> {
     inputs: readonly DeviceBuffer[],
     width: number,
     use: (rows: DeviceBuffer) => DeviceBuffer,
-  ) => {
+  ): [DeviceBuffer] => {
     const [{ size }] = inputs;
-    if (size === 0) return runner.fill(0, 0, 'float32');
+    if (size === 0) return [runner.fill(0, 0, 'float32')];
     const rows = floats(`${key} ${width}`, make, inputs, (size / width) * 4);
-    return runner.using([rows], () => use(rows));
+    return [runner.using([rows], () => use(rows))];
   };
   /** The largest value and the sum of powers of each row. */
   const softmaxRows = (
@@ -41,24 +41,23 @@ export function fusedKernels(runner: Runner): Partial<FusedKernels> {
   };
 
   return {
-    linear(x, weight, bias, relu, width) {
-      const n = bias.size;
-      const m = weight.size === 0 ? 0 : x.size / width;
+    linear([x, weight, bias], [m, n, k, relu]) {
       const none = { batch: [], batchStridesA: [], batchStridesB: [] };
-      const spec = { m, n, k: width, transposeA: false, transposeB: true, ...none };
-      if (m * n === 0) return runner.fill(0, m * n, 'float32');
-      return product(runner, x, weight, spec, { bias, relu });
+      const spec = { m, n, k, transposeA: false, transposeB: true, ...none };
+      if (m * n === 0) return [runner.fill(0, m * n, 'float32')];
+      return [product(runner, x, weight, spec, { bias, relu: relu === 1 })];
     },
-    reluGradient: (y, g) => floats('reluGradient', () => reluGradientText, [y, g], y.size),
-    softmax(x, mask, scale, width) {
+    reluGradient: ([y, g], [size]) => [
+      floats('reluGradient', () => reluGradientText, [y, g], size),
+    ],
+    softmax([x, mask], [maskRows, scale, , width]) {
       const masks = mask ? [mask] : [];
-      const maskRows = mask ? mask.size / width : 0;
       const key = `softmax ${scale} ${maskRows} ${width}`;
       const make = () => text.softmaxText(width, scale, maskRows);
       const use = (rows: DeviceBuffer) => floats(key, make, [x, rows, ...masks], x.size);
       return softmaxRows(x, width, use, { scale, masks });
     },
-    softmaxGradient: (y, g, scale, width) =>
+    softmaxGradient: ([y, g], [scale, , width]) =>
       byRow(
         'dotRows',
         () => text.dotRowsText(width),
@@ -72,7 +71,7 @@ export function fusedKernels(runner: Runner): Partial<FusedKernels> {
             y.size,
           ),
       ),
-    normalize: (x, epsilon, width) =>
+    normalize: ([x], [epsilon, , width]) =>
       byRow(
         `momentRows ${epsilon}`,
         () => text.momentRowsText(width, epsilon),
@@ -80,7 +79,7 @@ export function fusedKernels(runner: Runner): Partial<FusedKernels> {
         width,
         (rows) => floats(`normalize ${width}`, () => text.normalizeText(width), [x, rows], x.size),
       ),
-    normalizeGradient: (x, g, epsilon, width) =>
+    normalizeGradient: ([x, g], [epsilon, , width]) =>
       byRow(
         `gradientRows ${epsilon}`,
         () => text.gradientRowsText(width, epsilon),
@@ -94,13 +93,12 @@ export function fusedKernels(runner: Runner): Partial<FusedKernels> {
             x.size,
           ),
       ),
-    rotate(x, cos, sin, sign, heads, width) {
-      const head = width / heads;
-      const time = (cos.size * 2) / head;
-      const make = () => text.rotateText(head, heads, time, sign);
-      return floats(`rotate ${head} ${heads} ${time} ${sign}`, make, [x, cos, sin], x.size);
+    rotate([x, cos, sin], [sign, , time, heads, half]) {
+      const head = 2 * half;
+      const make = () => text.rotateText(head, heads, time, sign === 1 ? 1 : -1);
+      return [floats(`rotate ${head} ${heads} ${time} ${sign}`, make, [x, cos, sin], x.size)];
     },
-    crossEntropy: (x, targets, ignored, width) =>
+    crossEntropy: ([x, targets], [ignored, , width]) =>
       softmaxRows(x, width, (rows) =>
         floats(
           `crossEntropy ${ignored} ${width}`,
@@ -109,7 +107,7 @@ export function fusedKernels(runner: Runner): Partial<FusedKernels> {
           targets.size,
         ),
       ),
-    crossEntropyGradient: (x, targets, g, ignored, width) =>
+    crossEntropyGradient: ([x, targets, g], [ignored, , width]) =>
       softmaxRows(x, width, (rows) =>
         floats(
           `crossEntropyGradient ${ignored} ${width}`,
@@ -118,14 +116,17 @@ export function fusedKernels(runner: Runner): Partial<FusedKernels> {
           x.size,
         ),
       ),
-    dropout(x, residual, rate, key) {
+    dropout([x, residual], [rate, hi, lo, size]) {
       const make = () => text.dropoutText(rate, residual !== undefined);
       const inputs = residual ? [x, residual] : [x];
       const name = `dropout ${rate} ${inputs.length}`;
-      return floats(name, make, inputs, x.size, keyNumbers(key));
+      return [floats(name, make, inputs, size, keyNumbers({ hi, lo }))];
     },
-    adam(parameters, gradients, first, second, spec) {
-      const { beta1, beta2, rate, root, epsilon, gradientScale, decay, shrink } = spec;
+    adam(inputs, [beta1, beta2, rate, root, epsilon, gradientScale, decay, shrink]) {
+      const count = inputs.length / 4;
+      const [parameters, gradients, first, second] = [0, 1, 2, 3].map((part) =>
+        inputs.slice(part * count, (part + 1) * count),
+      );
       const decays = decay !== 0;
       const made: DeviceBuffer[] = [];
       const step = (key: string, make: () => string, inputs: DeviceBuffer[], numbers: number[]) => {
@@ -145,7 +146,7 @@ export function fusedKernels(runner: Runner): Partial<FusedKernels> {
         const p = parameters.map((parameter, i) =>
           step('adam', () => text.adamText, [parameter, m[i], v[i]], [shrink, rate, root, epsilon]),
         );
-        return [p, m, v];
+        return [...p, ...m, ...v];
       } catch (error) {
         for (const buffer of made) runner.free(buffer);
         throw error;

@@ -1,6 +1,7 @@
 /** The one linear memory of the wasm backend, and its allocator. */
 import { MemgradError, OutOfMemory } from '../../errors.js';
-import type { DType, TypedArray } from '../backend.js';
+import type { DType, Result, TypedArray } from '../backend.js';
+import { sizeOf } from '../layout.js';
 import type { WasmBuffer } from './kernels.js';
 
 const PAGE = 65536;
@@ -62,6 +63,18 @@ export class Heap {
   /** A new buffer of `size` values. Throws as `allocate`. */
   buffer(dtype: DType, size: number): WasmBuffer {
     return { dtype, size, address: this.allocate(size * 4) };
+  }
+
+  /** A new buffer for each of `results`: all or none, when memory ends in between. Throws as `allocate`. */
+  buffers(results: readonly Result[]): WasmBuffer[] {
+    const made: WasmBuffer[] = [];
+    try {
+      for (const { dtype, shape } of results) made.push(this.buffer(dtype, sizeOf(shape)));
+    } catch (error) {
+      for (const buffer of made) this.free(buffer);
+      throw error;
+    }
+    return made;
   }
 
   /** Takes back the block of a buffer. */

@@ -13,7 +13,7 @@ import type {
   BinaryKernel,
   DeviceBuffer,
   DType,
-  FusedKernels,
+  Kernels,
   MatmulSpec,
   Piece,
   RandomWords,
@@ -25,73 +25,44 @@ import type {
 import { sizeOf, stridesOf } from '../layout.js';
 import { outsideTable } from '../outside-table.js';
 import { skipZeros } from '../skip-zeros.js';
+import { binaryNumbers, splitNames, unaryNumbers } from './exports.js';
 import { fusedKernels } from './fused.js';
 import { Heap } from './heap.js';
-import type { Kernels, WasmBuffer } from './kernels.js';
+import type { Exports, WasmBuffer } from './kernels.js';
 import { compile } from './module.js';
 import { Plan } from './plan.js';
 import type { Run, Threads } from './threads.js';
 
-/** Kernels by the number that the compiled code knows them by. */
-const unaryNumbers: Record<UnaryKernel, number> = {
-  neg: 0,
-  abs: 1,
-  sign: 2,
-  exp: 3,
-  log: 4,
-  sqrt: 5,
-  sin: 6,
-  cos: 7,
-  tanh: 8,
-  sigmoid: 9,
-  relu: 10,
-  erf: 11,
-};
-const binaryNumbers: Record<BinaryKernel, number> = {
-  add: 0,
-  sub: 1,
-  mul: 2,
-  div: 3,
-  pow: 4,
-  maximum: 5,
-  minimum: 6,
-  equal: 7,
-  notEqual: 8,
-  less: 9,
-  lessEqual: 10,
-  greater: 11,
-  greaterEqual: 12,
-};
 const FIRST_COMPARISON = binaryNumbers.equal;
 
 class Wasm implements WasmBackend {
   readonly name = 'wasm';
   readonly dtypes: readonly DType[] = ['float32', 'int32'];
   readonly #heap: Heap;
-  readonly #kernels: Kernels;
+  readonly #exports: Exports;
   readonly #plan: Plan;
   readonly #mostThreads: number;
   readonly #run: Run;
   #threads: Threads | undefined;
   #closed = false;
-  readonly fused: Partial<FusedKernels>;
+  readonly kernels: Partial<Kernels>;
 
   constructor(threads: number, maximumBytes?: number, compiled?: WebAssembly.Module) {
     const shared = threads > 1 && typeof SharedArrayBuffer !== 'undefined';
     const module = compiled ?? compile(shared);
     const heap = new Heap(maximumBytes, shared);
-    const { exports } = new WebAssembly.Instance(module, { env: { memory: heap.memory } });
-    const kernels = exports as Kernels;
-    heap.start(kernels.heapBase());
+    const instance = new WebAssembly.Instance(module, { env: { memory: heap.memory } });
+    const exports = instance.exports as Exports;
+    heap.start(exports.heapBase());
     this.#heap = heap;
-    this.#kernels = kernels;
+    this.#exports = exports;
     this.#plan = new Plan(heap);
     this.#mostThreads = shared ? threads : 1;
     this.#run = (kernel, work, numbers) => {
       if (this.#threads) this.#threads.run(kernel, work, numbers);
-      else kernels[kernel](...numbers, 0, 1);
+      else exports[kernel](...numbers, 0, 1);
     };
-    this.fused = fusedKernels(kernels, heap, this.#run, this.#mostThreads);
+    this.kernels = fusedKernels(exports, heap, this.#run, this.#mostThreads);
     // Loaded only when asked for: most apps compute on one thread.
     if (threads > 1) {
       import('./threads.js')
@@ -99,7 +70,7 @@ class Wasm implements WasmBackend {
           if (this.#closed) return;
           const missing = whyNoThreads();
           if (missing) warn(missing);
-          else this.#threads = new Threads(threads - 1, module, kernels, heap, warn);
+          else this.#threads = new Threads(threads - 1, module, exports, splitNames, heap, warn);
         })
         .catch(warn);
     }
@@ -142,7 +113,7 @@ class Wasm implements WasmBackend {
   fill(value: number, size: number, dtype: DType) {
     const out = this.#heap.buffer(dtype, size);
     const bits = dtype === 'int32' ? value : bitsOf(value);
-    this.#kernels.fill(out.address, bits, size);
+    this.#exports.fill(out.address, bits, size);
     return out;
   }
 
@@ -150,14 +121,14 @@ class Wasm implements WasmBackend {
     const out = this.#heap.buffer(dtype, x.size);
     const from = (x as WasmBuffer).address;
     if (x.dtype === dtype) this.#copy(out.address, from, x.size);
-    else if (dtype === 'int32') this.#kernels.toInt(from, out.address, x.size);
-    else this.#kernels.toFloat(from, out.address, x.size);
+    else if (dtype === 'int32') this.#exports.toInt(from, out.address, x.size);
+    else this.#exports.toFloat(from, out.address, x.size);
     return out;
   }
 
   unary(kernel: UnaryKernel, x: DeviceBuffer) {
     const out = this.#heap.buffer(x.dtype, x.size);
-    this.#kernels.unary(unaryNumbers[kernel], (x as WasmBuffer).address, out.address, x.size);
+    this.#exports.unary(unaryNumbers[kernel], (x as WasmBuffer).address, out.address, x.size);
     return out;
   }
 
@@ -168,7 +139,7 @@ class Wasm implements WasmBackend {
     const plan = this.#plan.set(a.shape, [stridesOf(a.shape), a.strides, b.strides]);
     const [, sa, sb] = plan.steps;
     if (plan.length > 0) {
-      const run = dtype === 'int32' ? this.#kernels.binaryInt : this.#kernels.binary;
+      const run = dtype === 'int32' ? this.#exports.binaryInt : this.#exports.binary;
       run(number, out.address, start(a), sa, start(b), sb, plan.length, plan.address, plan.axes);
     }
     return out;
@@ -180,7 +151,7 @@ class Wasm implements WasmBackend {
     const plan = this.#plan.set(a.shape, strides);
     const [, sc, sa, sb] = plan.steps;
     if (plan.length > 0) {
-      this.#kernels.where(
+      this.#exports.where(
         out.address,
         start(condition),
         sc,
@@ -200,14 +171,14 @@ class Wasm implements WasmBackend {
     const shape = x.shape.slice(0, kept);
     const size = sizeOf(shape);
     const isInt = Number(x.buffer.dtype === 'int32');
-    const kernels = this.#kernels;
+    const exports = this.#exports;
     if (kernel === 'argmax') {
       const out = this.#heap.buffer('int32', size);
       const plan = this.#plan.set(shape, [x.strides.slice(0, kept), stridesOf(shape)]);
       const [sx, so] = plan.steps;
       const [length, step] = [x.shape[kept], x.strides[kept] * 4];
       if (plan.length > 0) {
-        kernels.argmax(
+        exports.argmax(
           isInt,
           start(x),
           sx,
@@ -224,7 +195,7 @@ class Wasm implements WasmBackend {
     }
     const totals = this.#heap.scratch(size * 8);
     const out = this.#heap.buffer(x.buffer.dtype, size);
-    kernels.clear(totals, kernel === 'sum' ? 0 : -Infinity, size);
+    exports.clear(totals, kernel === 'sum' ? 0 : -Infinity, size);
     // Axes in the order in which the input lies in memory: rows as long and as contiguous as can be.
     const own = [...stridesOf(shape), ...x.shape.slice(kept).fill(0)];
     const order = own.map((_, axis) => axis).sort((p, q) => x.strides[q] - x.strides[p]);
@@ -233,9 +204,9 @@ class Wasm implements WasmBackend {
     const [sx, st] = plan.steps;
     if (plan.length > 0) {
       const number = kernel === 'sum' ? 0 : 1;
-      kernels.reduce(number, isInt, start(x), sx, totals, st, plan.length, plan.address, plan.axes);
+      exports.reduce(number, isInt, start(x), sx, totals, st, plan.length, plan.address, plan.axes);
     }
-    kernels.finish(totals, isInt, out.address, size);
+    exports.finish(totals, isInt, out.address, size);
     return out;
   }
 
@@ -244,7 +215,7 @@ class Wasm implements WasmBackend {
     const matrices = sizeOf(batch);
     const size = matrices * m * n;
     if (size === 0) return this.#heap.buffer(a.dtype, 0);
-    const scratch = this.#heap.scratch(this.#mostThreads * this.#kernels.matmulScratch(n, k));
+    const scratch = this.#heap.scratch(this.#mostThreads * this.#exports.matmulScratch(n, k));
     const out = this.#heap.buffer(a.dtype, size);
     const [ar, ac] = transposeA ? [4, 4 * m] : [4 * k, 4];
     const [br, bc] = transposeB ? [4, 4 * k] : [4 * n, 4];
@@ -262,7 +233,7 @@ class Wasm implements WasmBackend {
         ...[(b as WasmBuffer).address + 4 * offsetB, br, bc],
         ...[out.address + 4 * index * m * n, 4 * n, m, n, k, scratch, 0, -Infinity],
       ]);
-      if (spec.skipZeros && !this.#kernels.finite(out.address + 4 * index * m * n, m * n)) {
+      if (spec.skipZeros && !this.#exports.finite(out.address + 4 * index * m * n, m * n)) {
         const matrix = (buffer: DeviceBuffer, offset: number, row: number, column: number) => ({
           data: this.#heap.floats,
           start: (buffer as WasmBuffer).address / 4 + offset,
@@ -280,7 +251,7 @@ class Wasm implements WasmBackend {
     const out = this.#heap.buffer(dtype, sizeOf(shape));
     const covered = pieces.reduce((sum, { view }) => sum + sizeOf(view.shape), 0);
     if (covered < out.size) {
-      this.#kernels.fill(out.address, dtype === 'int32' ? fill : bitsOf(fill), out.size);
+      this.#exports.fill(out.address, dtype === 'int32' ? fill : bitsOf(fill), out.size);
     }
     const strides = stridesOf(shape);
     for (const { view, at } of pieces) {
@@ -289,7 +260,7 @@ class Wasm implements WasmBackend {
         out.address + 4 * at.reduce((sum, index, axis) => sum + index * strides[axis], 0);
       const [so, sx] = plan.steps;
       if (plan.length > 0) {
-        this.#kernels.copy(first, so, start(view), sx, plan.length, plan.address, plan.axes);
+        this.#exports.copy(first, so, start(view), sx, plan.length, plan.address, plan.axes);
       }
     }
     return out;
@@ -300,7 +271,7 @@ class Wasm implements WasmBackend {
     if (width === 0) return out;
     const rows = table.size / width;
     const [from, at] = [(table as WasmBuffer).address, (indices as WasmBuffer).address];
-    const bad = this.#kernels.gather(from, rows, width, at, indices.size, out.address);
+    const bad = this.#exports.gather(from, rows, width, at, indices.size, out.address);
     if (bad >= 0) this.#refuse('gather', out, at, bad, rows);
     return out;
   }
@@ -309,19 +280,19 @@ class Wasm implements WasmBackend {
     const out = this.fill(0, rows * width, values.dtype);
     const isInt = Number(values.dtype === 'int32');
     const [from, at] = [(values as WasmBuffer).address, (indices as WasmBuffer).address];
-    const bad = this.#kernels.scatterAdd(from, isInt, at, indices.size, out.address, rows, width);
+    const bad = this.#exports.scatterAdd(from, isInt, at, indices.size, out.address, rows, width);
     if (bad >= 0) this.#refuse('scatterAdd', out, at, bad, rows);
     return out;
   }
 
   uniform({ hi, lo }: RandomWords, size: number) {
     const out = this.#heap.buffer('float32', size);
-    this.#kernels.uniform(hi, lo, out.address, size); // in pairs: an odd one ends in the padding
+    this.#exports.uniform(hi, lo, out.address, size); // in pairs: an odd one ends in the padding
     return out;
   }
 
   #copy(to: number, from: number, size: number): void {
-    this.#kernels.copy(to, 4, from, 4, size, 0, 0);
+    this.#exports.copy(to, 4, from, 4, size, 0, 0);
   }
 
   #refuse(name: string, out: WasmBuffer, indices: number, position: number, rows: number): never {

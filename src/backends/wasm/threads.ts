@@ -3,12 +3,13 @@
  * take part changes nothing about the results, since each value is computed by one of them in the
  * way in which one alone would.
  */
-import type { Heap } from './heap.js';
-import type { Kernels } from './kernels.js';
 
-/** The kernels whose last two arguments are which part to do, and of how many. */
-const splitKernels = ['matmul', 'attention', 'attentionGradient'] as const;
-export type SplitKernel = (typeof splitKernels)[number];
+import type { splitNames } from './exports.js';
+import type { Heap } from './heap.js';
+import type { Exports } from './kernels.js';
+
+/** A kernel that can be split. */
+export type SplitKernel = (typeof splitNames)[number];
 
 /** Runs a kernel; `work` is about how many multiplications it does. */
 export type Run = (kernel: SplitKernel, work: number, numbers: readonly number[]) => void;
@@ -60,7 +61,9 @@ export function whyNoThreads(): string | undefined {
 
 /** Workers beside the caller; they join in as soon as they listen. */
 export class Threads {
-  readonly #kernels: Kernels;
+  readonly #exports: Exports;
+  /** The kernels, which workers know by their place in this list. */
+  readonly #names: readonly SplitKernel[];
   readonly #words: Int32Array;
   readonly #values: Float64Array;
   readonly #end: (() => void)[] = [];
@@ -68,11 +71,13 @@ export class Threads {
   constructor(
     workers: number,
     module: WebAssembly.Module,
-    kernels: Kernels,
+    exports: Exports,
+    names: readonly SplitKernel[],
     heap: Heap,
     onFailure: (reason: unknown) => void,
   ) {
-    this.#kernels = kernels;
+    this.#exports = exports;
+    this.#names = names;
     const { memory } = heap;
     const size = WORKERS + WORDS * workers;
     const control = heap.allocate(4 * size);
@@ -80,7 +85,7 @@ export class Threads {
     this.#words = new Int32Array(memory.buffer, control, size).fill(0);
     this.#values = new Float64Array(memory.buffer, numbers, MOST_NUMBERS);
     for (let own = WORKERS; own < size; own += WORDS) {
-      const setting = { module, memory, names: splitKernels, control, numbers, own };
+      const setting = { module, memory, names, control, numbers, own };
       this.#end.push(startWorker(setting, onFailure));
     }
   }
@@ -105,7 +110,7 @@ export class Threads {
     const words = this.#words;
     if (parts > 1) {
       this.#values.set(numbers);
-      words[KERNEL] = splitKernels.indexOf(kernel);
+      words[KERNEL] = this.#names.indexOf(kernel);
       words[PARTS] = parts;
       words[COUNT] = numbers.length;
       Atomics.store(words, PENDING, workers.length);
@@ -115,7 +120,7 @@ export class Threads {
         Atomics.notify(words, own + SIGNAL);
       });
     }
-    this.#kernels[kernel](...numbers, 0, parts);
+    this.#exports[kernel](...numbers, 0, parts);
     if (parts > 1) waitForNone(words);
   };
 }

@@ -1,4 +1,6 @@
 /** A softmax over a large vocabulary in which rare tokens cost little. */
+
+import { requireTensors } from '../../autograd/arguments.js';
 import {
   add,
   concat,
@@ -14,7 +16,6 @@ import {
   type Tensor,
   tensor,
 } from '../../autograd/index.js';
-import { requireTensors } from '../../autograd/operation.js';
 import { isKey } from '../../autograd/random.js';
 import { check, requireThat, whole } from '../../options.js';
 import { isRising, RISING } from '../config.js';

@@ -1,4 +1,6 @@
 /** The attention sub-layer: heads, positions, cache. */
+
+import { requireTensors } from '../../autograd/arguments.js';
 import {
   add,
   attention,
@@ -13,7 +15,6 @@ import {
   type Tensor,
   transpose,
 } from '../../autograd/index.js';
-import { requireTensors } from '../../autograd/operation.js';
 import { checkLayer, type ModelConfig } from '../config.js';
 import { Module } from '../module.js';
 import { Linear } from './linear.js';

@@ -1,4 +1,6 @@
 /** The stacks that models share: embedding and layers, and logits for language models. */
+
+import { requireTensors } from '../../autograd/arguments.js';
 import {
   add,
   dropout,
@@ -13,7 +15,6 @@ import {
   Tensor,
   within,
 } from '../../autograd/index.js';
-import { requireTensors } from '../../autograd/operation.js';
 import { isKey } from '../../autograd/random.js';
 import { check, checkOptions, whole } from '../../options.js';
 import { checkLayer, type ModelConfig } from '../config.js';

@@ -1,4 +1,6 @@
 /** Positions: sinusoids, the shift that makes them relative, and rotations. */
+
+import { requireTensors } from '../../autograd/arguments.js';
 import {
   concat,
   cos,
@@ -9,7 +11,6 @@ import {
   type Tensor,
   tensor,
 } from '../../autograd/index.js';
-import { requireTensors } from '../../autograd/operation.js';
 import { check, requireThat, whole } from '../../options.js';
 import type { Placement } from './parameters.js';
 

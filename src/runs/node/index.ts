@@ -4,4 +4,6 @@
  *
  * @module memgrad/runs/node
  */
+import '../../default-backend.js';
+
 export { FolderStorage } from './folder-storage.js';

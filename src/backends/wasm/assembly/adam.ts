@@ -1,5 +1,5 @@
 /** What an optimiser does: the norm of gradients, and one step of Adam for one parameter. */
-import { firstLanes } from './lanes';
+import { firstLanes } from './lib/lanes';
 
 /** The sum of the squares of `n` values, added to `total` in double precision. */
 export function sumSquares(x: usize, n: i32, total: f64): f64 {

@@ -1,20 +1,51 @@
-/** Elementwise kernels. Which function is meant is a number: its place in the lists of ../kernels.ts. */
-import { firstLanes } from './lanes';
-import { erf, exp4, pow, wholeExp4, wholePow } from './math';
-import { advance, at0, at1, at2, at3, begin } from './walk';
+/** Elementwise kernels. Which function is meant is a number: its place in these lists, which ../exports.ts repeats. */
+import { firstLanes } from './lib/lanes';
+import { erf, exp4, pow, wholeExp4, wholePow } from './lib/math';
+import { advance, at0, at1, at2, at3, begin } from './lib/walk';
+
+enum Unary {
+  neg,
+  abs,
+  sign,
+  exp,
+  log,
+  sqrt,
+  sin,
+  cos,
+  tanh,
+  sigmoid,
+  relu,
+  erf,
+}
+
+enum Binary {
+  add,
+  sub,
+  mul,
+  div,
+  pow,
+  maximum,
+  minimum,
+  equal,
+  notEqual,
+  less,
+  lessEqual,
+  greater,
+  greaterEqual,
+}
 
 @inline
 function unary4(kernel: i32, x: v128): v128 {
   switch (kernel) {
-    case 0:
+    case Unary.neg:
       return f32x4.neg(x);
-    case 1:
+    case Unary.abs:
       return f32x4.abs(x);
-    case 3:
+    case Unary.exp:
       return wholeExp4(x);
-    case 5:
+    case Unary.sqrt:
       return f32x4.sqrt(x);
-    case 9: {
+    case Unary.sigmoid: {
       const y = f32x4.div(f32x4.splat(1), f32x4.add(f32x4.splat(1), exp4(f32x4.neg(x))));
       const small = f32x4.lt(x, f32x4.splat(-88)); // e^-x may be infinite, and y is e^x
       return v128.any_true(small) ? v128.bitselect(wholeExp4(x), y, small) : y;
@@ -33,43 +64,36 @@ function unaryRow(kernel: i32, x: usize, out: usize, n: i32): void {
 
 function scalar(kernel: i32, x: f32): f32 {
   switch (kernel) {
-    case 2:
+    case Unary.sign:
       return x > 0 ? 1 : x < 0 ? -1 : x;
-    case 4:
+    case Unary.log:
       return Mathf.log(x);
-    case 6:
+    case Unary.sin:
       return <f32>Math.sin(<f64>x);
-    case 7:
+    case Unary.cos:
       return <f32>Math.cos(<f64>x);
-    case 8:
+    case Unary.tanh:
       return <f32>Math.tanh(<f64>x);
     default:
       return <f32>erf(<f64>x);
   }
 }
 
-/** g where y is greater than 0, elsewhere 0, for `n` floats. */
-export function reluGradient(y: usize, g: usize, out: usize, n: i32): void {
-  for (let at: usize = 0; at < <usize>n << 2; at += 16) {
-    v128.store(out + at, v128.and(v128.load(g + at), f32x4.gt(v128.load(y + at), f32x4.splat(0))));
-  }
-}
-
 /** out[i] = kernel(x[i]) for `n` floats. */
 export function unary(kernel: i32, x: usize, out: usize, n: i32): void {
   switch (kernel) {
-    case 0:
-      return unaryRow(0, x, out, n);
-    case 1:
-      return unaryRow(1, x, out, n);
-    case 3:
-      return unaryRow(3, x, out, n);
-    case 5:
-      return unaryRow(5, x, out, n);
-    case 9:
-      return unaryRow(9, x, out, n);
-    case 10:
-      return unaryRow(10, x, out, n);
+    case Unary.neg:
+      return unaryRow(Unary.neg, x, out, n);
+    case Unary.abs:
+      return unaryRow(Unary.abs, x, out, n);
+    case Unary.exp:
+      return unaryRow(Unary.exp, x, out, n);
+    case Unary.sqrt:
+      return unaryRow(Unary.sqrt, x, out, n);
+    case Unary.sigmoid:
+      return unaryRow(Unary.sigmoid, x, out, n);
+    case Unary.relu:
+      return unaryRow(Unary.relu, x, out, n);
     default: {
       const end = x + (<usize>n << 2);
       for (; x < end; x += 4, out += 4) store<f32>(out, scalar(kernel, load<f32>(x)));
@@ -80,17 +104,17 @@ export function unary(kernel: i32, x: usize, out: usize, n: i32): void {
 @inline
 function float4(kernel: i32, a: v128, b: v128): v128 {
   switch (kernel) {
-    case 0:
+    case Binary.add:
       return f32x4.add(a, b);
-    case 1:
+    case Binary.sub:
       return f32x4.sub(a, b);
-    case 2:
+    case Binary.mul:
       return f32x4.mul(a, b);
-    case 3:
+    case Binary.div:
       return f32x4.div(a, b);
-    case 5:
+    case Binary.maximum:
       return f32x4.max(a, b);
-    case 6:
+    case Binary.minimum:
       return f32x4.min(a, b);
     default:
       return v128.and(compare4(kernel, a, b), i32x4.splat(1));
@@ -100,15 +124,15 @@ function float4(kernel: i32, a: v128, b: v128): v128 {
 @inline
 function compare4(kernel: i32, a: v128, b: v128): v128 {
   switch (kernel) {
-    case 7:
+    case Binary.equal:
       return f32x4.eq(a, b);
-    case 8:
+    case Binary.notEqual:
       return f32x4.ne(a, b);
-    case 9:
+    case Binary.less:
       return f32x4.lt(a, b);
-    case 10:
+    case Binary.lessEqual:
       return f32x4.le(a, b);
-    case 11:
+    case Binary.greater:
       return f32x4.gt(a, b);
     default:
       return f32x4.ge(a, b);
@@ -147,73 +171,73 @@ export function binary(kernel: i32, out: usize, a: usize, sa: usize, b: usize, s
   begin(out, a, b, 0);
   do {
     switch (kernel) {
-      case 0:
-        floatRow(0, at1, sa, at2, sb, at0, n);
+      case Binary.add:
+        floatRow(Binary.add, at1, sa, at2, sb, at0, n);
         break;
-      case 1:
-        floatRow(1, at1, sa, at2, sb, at0, n);
+      case Binary.sub:
+        floatRow(Binary.sub, at1, sa, at2, sb, at0, n);
         break;
-      case 2:
-        floatRow(2, at1, sa, at2, sb, at0, n);
+      case Binary.mul:
+        floatRow(Binary.mul, at1, sa, at2, sb, at0, n);
         break;
-      case 3:
-        floatRow(3, at1, sa, at2, sb, at0, n);
+      case Binary.div:
+        floatRow(Binary.div, at1, sa, at2, sb, at0, n);
         break;
-      case 4:
+      case Binary.pow:
         powRow(at1, sa, at2, sb, at0, n);
         break;
-      case 5:
-        floatRow(5, at1, sa, at2, sb, at0, n);
+      case Binary.maximum:
+        floatRow(Binary.maximum, at1, sa, at2, sb, at0, n);
         break;
-      case 6:
-        floatRow(6, at1, sa, at2, sb, at0, n);
+      case Binary.minimum:
+        floatRow(Binary.minimum, at1, sa, at2, sb, at0, n);
         break;
-      case 7:
-        floatRow(7, at1, sa, at2, sb, at0, n);
+      case Binary.equal:
+        floatRow(Binary.equal, at1, sa, at2, sb, at0, n);
         break;
-      case 8:
-        floatRow(8, at1, sa, at2, sb, at0, n);
+      case Binary.notEqual:
+        floatRow(Binary.notEqual, at1, sa, at2, sb, at0, n);
         break;
-      case 9:
-        floatRow(9, at1, sa, at2, sb, at0, n);
+      case Binary.less:
+        floatRow(Binary.less, at1, sa, at2, sb, at0, n);
         break;
-      case 10:
-        floatRow(10, at1, sa, at2, sb, at0, n);
+      case Binary.lessEqual:
+        floatRow(Binary.lessEqual, at1, sa, at2, sb, at0, n);
         break;
-      case 11:
-        floatRow(11, at1, sa, at2, sb, at0, n);
+      case Binary.greater:
+        floatRow(Binary.greater, at1, sa, at2, sb, at0, n);
         break;
       default:
-        floatRow(12, at1, sa, at2, sb, at0, n);
+        floatRow(Binary.greaterEqual, at1, sa, at2, sb, at0, n);
     }
   } while (advance(plan, axes));
 }
 
 function whole(kernel: i32, a: i32, b: i32): i32 {
   switch (kernel) {
-    case 0:
+    case Binary.add:
       return a + b;
-    case 1:
+    case Binary.sub:
       return a - b;
-    case 2:
+    case Binary.mul:
       return a * b;
-    case 3:
+    case Binary.div:
       return b == 0 ? 0 : b == -1 ? 0 - a : a / b; // the one quotient that overflows would trap
-    case 4:
+    case Binary.pow:
       return wholePow(a, b);
-    case 5:
+    case Binary.maximum:
       return max(a, b);
-    case 6:
+    case Binary.minimum:
       return min(a, b);
-    case 7:
+    case Binary.equal:
       return a == b ? 1 : 0;
-    case 8:
+    case Binary.notEqual:
       return a != b ? 1 : 0;
-    case 9:
+    case Binary.less:
       return a < b ? 1 : 0;
-    case 10:
+    case Binary.lessEqual:
       return a <= b ? 1 : 0;
-    case 11:
+    case Binary.greater:
       return a > b ? 1 : 0;
     default:
       return a >= b ? 1 : 0;

@@ -1,5 +1,5 @@
 /** Reductions. Everything is accumulated in float64 and rounded once at the end. */
-import { advance, at0, at1, begin } from './walk';
+import { advance, at0, at1, begin } from './lib/walk';
 
 /** totals += row, elementwise. */
 function addAcross(x: usize, sx: usize, totals: usize, n: i32): void {

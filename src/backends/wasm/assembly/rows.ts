@@ -1,5 +1,5 @@
 /** Copies between strided views, rows by index. */
-import { advance, at0, at1, begin } from './walk';
+import { advance, at0, at1, begin } from './lib/walk';
 
 /** Copies 32-bit values, rows of `n`; the plan walks `out` and `x`, whose steps within a row are `so` and `sx`. */
 export function copy(out: usize, so: usize, x: usize, sx: usize, n: i32, plan: usize, axes: i32): void {

@@ -1,0 +1,146 @@
+/** Checks of arguments that operations share, and the shapes that follow from them. */
+import type { Backend, DType, View } from '../backends/backend.js';
+import { sizeOf, stridesOf } from '../backends/layout.js';
+import { describe, MemgradError } from '../errors.js';
+import { type Shape, showShape, Tensor } from './tensor.js';
+
+/** Throws unless all `inputs` are tensors: callers without types pass arrays and undefined. */
+export function requireTensors(name: string, ...inputs: readonly unknown[]): void {
+  for (const input of inputs) {
+    if (input instanceof Tensor) continue;
+    throw new MemgradError(
+      `${name}: expected tensors, got ${describe(input)}; wrap values in tensor(...).`,
+    );
+  }
+}
+
+/** The one backend of `inputs`. Throws for anything but tensors of one backend. */
+export function commonBackend(name: string, inputs: readonly Tensor[]): Backend {
+  requireTensors(name, ...inputs);
+  const { backend } = inputs[0];
+  for (const input of inputs) {
+    if (input.backend !== backend) {
+      throw new MemgradError(
+        `${name}: inputs live on '${backend.name}' and '${input.backend.name}', expected one backend; make both on the same.`,
+      );
+    }
+  }
+  return backend;
+}
+
+/** A dtype holds the values of those behind it, or nearly: advice must not lose any. */
+const wideFirst: readonly DType[] = ['float64', 'float32', 'int32'];
+
+/** The one dtype of `inputs`. Throws when they differ. */
+export function commonDtype(name: string, inputs: readonly Tensor[]): DType {
+  const { dtype } = inputs[0];
+  const other = inputs.find((input) => input.dtype !== dtype);
+  if (other) {
+    const two = [dtype, other.dtype];
+    const [to, from] = wideFirst.filter((known) => two.includes(known));
+    throw new MemgradError(
+      `${name}: inputs are ${dtype} and ${other.dtype}, expected one dtype; convert the ${from} one with cast(x, '${to}').`,
+    );
+  }
+  return dtype;
+}
+
+/** Throws unless `x` is of a floating dtype. */
+export function requireFloat(name: string, x: Tensor): void {
+  requireTensors(name, x);
+  if (x.dtype === 'int32') {
+    throw new MemgradError(
+      `${name}: expected float32 or float64, got int32; convert with cast(x, 'float32').`,
+    );
+  }
+}
+
+/** Throws unless `x` is int32. */
+export function requireInt(name: string, what: string, x: Tensor, how = "cast(x, 'int32')"): void {
+  requireTensors(name, x);
+  if (x.dtype !== 'int32') {
+    throw new MemgradError(`${name}: ${what} must be int32, got ${x.dtype}; convert with ${how}.`);
+  }
+}
+
+/** Throws unless `x` holds truth values. A cast would make 0.5 a 0. */
+export function requireTruth(name: string, what: string, x: Tensor): void {
+  requireInt(name, what, x, 'notEqual(x, 0)');
+}
+
+/**
+ * Throws for arguments that `name` doesn't take: `add(a, b, c)` is no sum of three. What `map` and
+ * `reduce` pass besides, an index and their list, is no mistake.
+ */
+export function refuseExtra(name: string, extra: readonly unknown[]): void {
+  if (extra.every((x) => x === undefined) || Array.isArray(extra[1])) return;
+  throw new MemgradError(
+    `${name}: got one argument too many, ${describe(extra[0])}; leave it out.`,
+  );
+}
+
+/** `f`, refusing arguments that it doesn't take. */
+export function exactly<A extends unknown[]>(
+  name: string,
+  f: (...args: A) => Tensor,
+): (...args: A) => Tensor {
+  return (...args) => {
+    if (args.length > f.length) refuseExtra(name, args.slice(f.length));
+    return f(...args);
+  };
+}
+
+/** `axis` counted from the front; negative ones count from the back. Throws when there is no such axis. */
+export function normalizeAxis(name: string, axis: number, rank: number): number {
+  if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
+    const allowed =
+      typeof axis !== 'number'
+        ? 'an axis is a whole number'
+        : rank === 0
+          ? 'a scalar has no axes'
+          : `axes run from ${-rank} to ${rank - 1}`;
+    throw new MemgradError(
+      `${name}: axis ${describe(axis)} does not exist in a tensor of rank ${rank}; ${allowed}.`,
+    );
+  }
+  return axis < 0 ? axis + rank : axis;
+}
+
+/** The shape that `shapes` broadcast to (NumPy's rules: aligned at the right, lengths equal or 1). */
+export function broadcastShapes(name: string, ...shapes: Shape[]): Shape {
+  const rank = Math.max(...shapes.map((shape) => shape.length));
+  return Array.from({ length: rank }, (_, axis) => {
+    const lengths = shapes.map((shape) => shape[axis - rank + shape.length] ?? 1);
+    const length = lengths.find((candidate) => candidate !== 1) ?? 1;
+    if (lengths.some((candidate) => candidate !== 1 && candidate !== length)) {
+      throw new MemgradError(
+        `${name}: shapes ${shapes.map(showShape).join(' and ')} do not broadcast; from the right, lengths must be equal or 1.`,
+      );
+    }
+    return length;
+  });
+}
+
+/** `x` seen with `shape`, to which it broadcasts: stride 0 along the axes that repeat. */
+export function broadcastView(x: Tensor, shape: Shape): View {
+  const missing = shape.length - x.rank;
+  const own = stridesOf(x.shape);
+  const strides = shape.map((_, axis) =>
+    axis < missing || x.shape[axis - missing] === 1 ? 0 : own[axis - missing],
+  );
+  return { buffer: x.buffer, shape, strides, offset: 0 };
+}
+
+/** Throws unless `backend` has `dtype`. */
+export function checkDtype(name: string, dtype: DType, backend: Backend): void {
+  if (!backend.dtypes.includes(dtype)) {
+    throw new MemgradError(
+      `${name}: the backend '${backend.name}' has no dtype ${describe(dtype)}; choose one of ${backend.dtypes.join(', ')}${dtype === 'float64' ? ", or the backend 'cpu'" : ''}.`,
+    );
+  }
+}
+
+/** How many rows the last axis of `x` makes, and how long they are. */
+export function rowsOf({ shape }: Tensor): [rows: number, width: number] {
+  return [sizeOf(shape.slice(0, -1)), shape[shape.length - 1]];
+}

@@ -1,0 +1,139 @@
+/** Losses. */
+import { MemgradError } from '../../errors.js';
+import { checkOptions, oneOf, whole } from '../../options.js';
+import { requireFloat, requireInt, rowsOf } from '../arguments.js';
+import { arange } from '../create.js';
+import { type Operation, run } from '../run.js';
+import { sameShape, showShape, type Tensor } from '../tensor.js';
+import { cast, greaterEqual, less, notEqual, where } from './comparison.js';
+import { add, div, exp, maximum, mul, sub } from './elementwise.js';
+import { gather, oneHot } from './indexing.js';
+import { sum } from './reduction.js';
+import { reshape } from './shape.js';
+import { belowLargest, logSoftmax } from './softmax.js';
+
+/** Options of `crossEntropy`. */
+export interface CrossEntropyOptions {
+  /** Target positions with this value count nothing. Default -100, as in PyTorch. */
+  ignoreIndex?: number;
+  /** `mean` over the positions that count (0 when none does), their `sum`, or `none`: one loss a position. */
+  reduction?: 'mean' | 'sum' | 'none';
+}
+
+const optionKinds = {
+  ignoreIndex: whole(-(2 ** 31), 2 ** 31 - 1),
+  reduction: oneOf(['mean', 'sum', 'none']),
+};
+
+/**
+ * Cross-entropy in nats of `logits` [..., classes] against `targets` (int32 [...]). Throws when
+ * the shapes don't match, and for a target outside the classes on backends that can see it.
+ */
+export function crossEntropy(
+  logits: Tensor,
+  targets: Tensor,
+  options?: CrossEntropyOptions,
+): Tensor {
+  checkOptions('crossEntropy', options, optionKinds);
+  const { ignoreIndex = -100, reduction = 'mean' } = options ?? {};
+  requireFloat('crossEntropy', logits);
+  requireInt('crossEntropy', 'the targets', targets);
+  if (!sameShape(logits.shape.slice(0, -1), targets.shape) || logits.rank === 0) {
+    throw new MemgradError(
+      `crossEntropy: logits ${showShape(logits.shape)} need targets of shape ${showShape(logits.shape.slice(0, -1))}, got ${showShape(targets.shape)}.`,
+    );
+  }
+  if (logits.shape[logits.rank - 1] === 0) {
+    throw new MemgradError(
+      `crossEntropy: logits ${showShape(logits.shape)} have no classes, expected one at least.`,
+    );
+  }
+  const losses = perPosition(logits, targets, ignoreIndex);
+  if (reduction === 'none') return losses;
+  if (reduction === 'sum') return sum(losses);
+  const counted = sum(notEqual(targets, ignoreIndex));
+  return div(sum(losses), maximum(cast(counted, logits.dtype), 1));
+}
+
+function perPosition(logits: Tensor, targets: Tensor, ignored: number): Tensor {
+  try {
+    return run(crossEntropyOperation, [logits, targets], { ignored })[0];
+  } catch (error) {
+    if (!(error instanceof MemgradError && error.message.includes(': index '))) throw error;
+    const classes = logits.shape[logits.rank - 1];
+    throw new MemgradError(
+      `crossEntropy: a target is outside the ${classes} classes, expected 0 to ${classes - 1} or ignoreIndex.`,
+    );
+  }
+}
+
+interface Attributes {
+  ignored: number;
+}
+
+declare module '../../backends/backend.js' {
+  interface Kernels {
+    /** -log softmax(x)[target] for each row, 0 where the target (int32) is `ignored`. Throws as `gather`. */
+    crossEntropy: Kernel<
+      [x: DeviceBuffer, targets: DeviceBuffer],
+      [ignored: number, rows: number, width: number]
+    >;
+    /** (softmax(x) - oneHot(target)) * g for each row, 0 where the target is `ignored`; g has one value a row. */
+    crossEntropyGradient: Kernel<
+      [x: DeviceBuffer, targets: DeviceBuffer, g: DeviceBuffer],
+      [ignored: number, rows: number, width: number]
+    >;
+  }
+}
+
+const crossEntropyOperation: Operation<Attributes> = {
+  name: 'crossEntropy',
+  infer: ([{ dtype }, { shape }]) => [{ shape, dtype }],
+  forward: ({ kernels }, [logits, targets], { ignored }, results) =>
+    kernels?.crossEntropy?.([logits.buffer, targets.buffer], [ignored, ...rowsOf(logits)], results),
+  definition([logits, targets], { ignored }) {
+    const classes = logits.shape[logits.rank - 1];
+    const target = reshape(targets, [-1]); // [positions]
+    const counts = notEqual(target, ignored);
+    // The log-probability of each target is one value of the flattened table; -1 marks a bad target.
+    const known = mul(greaterEqual(target, 0), less(target, classes));
+    const first = mul(arange(target.size, { backend: target.backend }), classes);
+    const at = mul(where(known, add(first, target), -1), counts);
+    const table = reshape(logSoftmax(counted(logits, targets, ignored)), [-1]);
+    return [reshape(where(counts, sub(0, gather(table, at)), 0), targets.shape)];
+  },
+  gradients: [
+    ([g], { inputs: [logits, targets], attributes }) =>
+      run(crossEntropyGradientOperation, [logits, targets, g], attributes)[0],
+    null,
+  ],
+};
+
+const crossEntropyGradientOperation: Operation<Attributes> = {
+  name: 'crossEntropyGradient',
+  infer: ([logits]) => [logits],
+  forward: ({ kernels }, [logits, targets, g], { ignored }, results) =>
+    kernels?.crossEntropyGradient?.(
+      [logits.buffer, targets.buffer, g.buffer],
+      [ignored, ...rowsOf(logits)],
+      results,
+    ),
+  /** (softmax - one-hot target) times the gradient of the loss, 0 at ignored positions. */
+  definition([logits, targets, g], { ignored }) {
+    const classes = logits.shape[logits.rank - 1];
+    const powers = exp(belowLargest(counted(logits, targets, ignored), -1));
+    const shares = div(powers, sum(powers, -1, { keepDims: true }));
+    const difference = sub(shares, oneHot(targets, classes, logits.dtype));
+    return [mul(difference, column(where(notEqual(targets, ignored), g, 0)))];
+  },
+  gradients: 'definition',
+};
+
+/** `logits` with zeros in the rows that are ignored, which aren't read: not even a NaN comes through. */
+function counted(logits: Tensor, targets: Tensor, ignored: number): Tensor {
+  return where(column(notEqual(targets, ignored)), logits, 0);
+}
+
+function column(x: Tensor): Tensor {
+  return reshape(x, [...x.shape, 1]);
+}

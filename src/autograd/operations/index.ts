@@ -1,0 +1,56 @@
+/** The operations, one family to a file. */
+export { type AdamSpec, type AdamTensors, adamStep, globalNorm } from './adam.js';
+export * from './attention.js';
+export * from './comparison.js';
+export * from './cross-entropy.js';
+export { type DropoutOptions, dropout } from './dropout.js';
+export {
+  abs,
+  add,
+  cos,
+  div,
+  erf,
+  exp,
+  gelu,
+  log,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  pow,
+  relu,
+  sigmoid,
+  sign,
+  sin,
+  sqrt,
+  square,
+  sub,
+  tanh,
+} from './elementwise.js';
+export * from './indexing.js';
+export { layerNorm } from './layer-norm.js';
+export { type LinearOptions, linear, type MatmulOptions, matmul } from './matmul.js';
+export type { Operand } from './operand.js';
+export {
+  type Axes,
+  argmax,
+  logsumexp,
+  max,
+  mean,
+  min,
+  type ReduceOptions,
+  sum,
+} from './reduction.js';
+export { rotate } from './rotate.js';
+export {
+  broadcastTo,
+  concat,
+  type Padding,
+  pad,
+  reshape,
+  slice,
+  stack,
+  transpose,
+} from './shape.js';
+export { logSoftmax, softmax } from './softmax.js';
+export * from './view.js';

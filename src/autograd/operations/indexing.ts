@@ -1,0 +1,75 @@
+/** Rows by index: gather, scatter-add, one-hot. */
+import type { DType } from '../../backends/backend.js';
+import { sizeOf } from '../../backends/layout.js';
+import { MemgradError } from '../../errors.js';
+import { refuseExtra, requireInt, requireTensors } from '../arguments.js';
+import { arange, checkShape } from '../create.js';
+import { type Operation, run } from '../run.js';
+import { sameShape, showShape, type Tensor } from '../tensor.js';
+import { cast, equal } from './comparison.js';
+import { reshape } from './shape.js';
+
+const gatherOperation: Operation = {
+  name: 'gather',
+  infer([table, indices]) {
+    requireInt('gather', 'the indices', indices);
+    if (table.rank === 0)
+      throw new MemgradError('gather: the table is a scalar, expected rank 1 or more.');
+    requireRows('gather', indices, table.shape[0]);
+    return [{ shape: [...indices.shape, ...table.shape.slice(1)], dtype: table.dtype }];
+  },
+  forward: (backend, [table, indices]) => [
+    backend.gather(table.buffer, indices.buffer, sizeOf(table.shape.slice(1))),
+  ],
+  gradients: [([g], { inputs: [table, indices] }) => scatterAdd(g, indices, table.shape[0]), null],
+};
+
+/**
+ * Rows of `table` [rows, ...rest] by `indices` (int32, any shape): [...indices, ...rest]. An index
+ * outside the table is an error on the backends that can see it (cpu, wasm).
+ */
+export function gather(table: Tensor, indices: Tensor): Tensor;
+export function gather(table: Tensor, indices: Tensor, ...extra: unknown[]): Tensor {
+  requireTensors('gather', table, indices);
+  refuseExtra('gather', extra);
+  return run(gatherOperation, [table, indices], undefined)[0];
+}
+
+const scatterAddOperation: Operation<number> = {
+  name: 'scatterAdd',
+  infer([values, indices], rows) {
+    requireInt('scatterAdd', 'the indices', indices);
+    checkShape('scatterAdd', [rows]);
+    requireRows('scatterAdd', indices, rows);
+    if (!sameShape(values.shape.slice(0, indices.rank), indices.shape)) {
+      throw new MemgradError(
+        `scatterAdd: values ${showShape(values.shape)} must start with the shape of the indices ${showShape(indices.shape)}.`,
+      );
+    }
+    return [{ shape: [rows, ...values.shape.slice(indices.rank)], dtype: values.dtype }];
+  },
+  forward: (backend, [values, indices], rows, [{ shape }]) => [
+    backend.scatterAdd(values.buffer, indices.buffer, rows, sizeOf(shape.slice(1))),
+  ],
+  gradients: [([g], { inputs: [, indices] }) => gather(g, indices), null],
+};
+
+/** Throws where no index can be right: a GPU doesn't see the indices, but their number. */
+function requireRows(name: string, indices: Tensor, rows: number): void {
+  if (rows > 0 || indices.size === 0) return;
+  throw new MemgradError(`${name}: the table has no rows, expected one at least for an index.`);
+}
+
+/** The adjoint of `gather`: zeros [rows, ...rest] to which each value [...indices, ...rest] is added at its row. */
+export function scatterAdd(values: Tensor, indices: Tensor, rows: number): Tensor {
+  requireTensors('scatterAdd', values, indices);
+  return run(scatterAddOperation, [values, indices], rows)[0];
+}
+
+/** [...indices, depth] with 1 at each index and 0 elsewhere; an index outside gives a row of zeros. */
+export function oneHot(indices: Tensor, depth: number, dtype: DType = 'float32'): Tensor {
+  requireInt('oneHot', 'the indices', indices);
+  checkShape('oneHot', [depth]);
+  const positions = arange(depth, { backend: indices.backend });
+  return cast(equal(reshape(indices, [...indices.shape, 1]), positions), dtype);
+}

@@ -1,0 +1,116 @@
+/** Layer normalisation. */
+import { MemgradError } from '../../errors.js';
+import { check, positive } from '../../options.js';
+import { commonDtype, requireFloat, requireTensors, rowsOf } from '../arguments.js';
+import { type Operation, run } from '../run.js';
+import { sameShape, showShape, type Tensor } from '../tensor.js';
+import { gradientsOf } from '../transforms/backward.js';
+import { greater, less, where } from './comparison.js';
+import { abs, add, div, mul, sqrt, square, sub } from './elementwise.js';
+import { max, mean } from './reduction.js';
+import { stopGradient } from './view.js';
+
+/**
+ * (x - mean) / sqrt(variance + epsilon) * weight + bias over the last axis, with the biased
+ * variance (Ba, Kiros, Hinton 2016, arXiv 1607.06450). `weight` and `bias`: [features].
+ */
+export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-5): Tensor {
+  requireFloat('layerNorm', x);
+  requireTensors('layerNorm', weight, bias);
+  check('layerNorm: epsilon', epsilon, positive());
+  const features = x.shape.slice(-1);
+  if (x.rank === 0 || ![weight, bias].every(({ shape }) => sameShape(shape, features))) {
+    throw new MemgradError(
+      `layerNorm: x ${showShape(x.shape)}, weight ${showShape(weight.shape)} and bias ${showShape(bias.shape)} do not fit, expected [..., features] and twice [features].`,
+    );
+  }
+  return run(layerNormOperation, [x, weight, bias], epsilon)[0];
+}
+
+declare module '../../backends/backend.js' {
+  interface Kernels {
+    /** (x - mean) / sqrt(variance + epsilon) * weight + bias of each row. The squares must not overflow. */
+    layerNorm: Kernel<
+      [x: DeviceBuffer, weight: DeviceBuffer, bias: DeviceBuffer],
+      [epsilon: number, rows: number, width: number]
+    >;
+    /** The gradients by x, weight and bias. */
+    layerNormGradient: Kernel<
+      [x: DeviceBuffer, weight: DeviceBuffer, g: DeviceBuffer],
+      [epsilon: number, rows: number, width: number]
+    >;
+    /** (x - mean) / sqrt(variance + epsilon) of each row. */
+    normalize: Kernel<[x: DeviceBuffer], [epsilon: number, rows: number, width: number]>;
+    /** The gradient of `normalize` by x, where g is the gradient of its result. */
+    normalizeGradient: Kernel<
+      [x: DeviceBuffer, g: DeviceBuffer],
+      [epsilon: number, rows: number, width: number]
+    >;
+  }
+}
+
+const layerNormOperation: Operation<number> = {
+  name: 'layerNorm',
+  infer: (inputs) => [{ shape: inputs[0].shape, dtype: commonDtype('layerNorm', inputs) }],
+  forward: ({ kernels }, [x, weight, bias], epsilon, results) =>
+    kernels?.layerNorm?.([x.buffer, weight.buffer, bias.buffer], [epsilon, ...rowsOf(x)], results),
+  definition: ([x, weight, bias], epsilon) => [
+    add(mul(run(normalizeOperation, [x], epsilon)[0], weight), bias),
+  ],
+  gradients: {
+    together: ([g], { inputs, attributes }) =>
+      run(layerNormGradientOperation, [...inputs, g], attributes),
+  },
+};
+
+const layerNormGradientOperation: Operation<number> = {
+  name: 'layerNormGradient',
+  infer: (inputs) => inputs.slice(0, 3),
+  forward: ({ kernels }, [x, weight, , g], epsilon, results) =>
+    kernels?.layerNormGradient?.(
+      [x.buffer, weight.buffer, g.buffer],
+      [epsilon, ...rowsOf(x)],
+      results,
+    ),
+  definition: (inputs, epsilon) => gradientsOf(layerNormOperation, inputs, epsilon),
+  gradients: 'definition',
+};
+
+const normalizeOperation: Operation<number> = {
+  name: 'normalize',
+  infer: ([x]) => [x],
+  forward: ({ kernels }, [x], epsilon, results) =>
+    kernels?.normalize?.([x.buffer], [epsilon, ...rowsOf(x)], results),
+  definition([x], epsilon) {
+    const { centred, deviation } = measure(x, epsilon);
+    return [div(centred, deviation)];
+  },
+  gradients: ([g], { inputs: [x], attributes }) =>
+    run(normalizeGradientOperation, [x, g], attributes)[0],
+};
+
+const normalizeGradientOperation: Operation<number> = {
+  name: 'normalizeGradient',
+  infer: ([x]) => [x],
+  forward: ({ kernels }, [x, g], epsilon, results) =>
+    kernels?.normalizeGradient?.([x.buffer, g.buffer], [epsilon, ...rowsOf(x)], results),
+  /** (g - mean(g) - y mean(g y)) / deviation, with y the normalised row. */
+  definition([x, g], epsilon) {
+    const { centred, deviation, unit } = measure(x, epsilon);
+    const y = div(centred, deviation);
+    return [div(sub(sub(g, row(g)), mul(y, row(mul(g, y)))), mul(deviation, unit))];
+  },
+  gradients: 'definition',
+};
+
+const row = (x: Tensor) => mean(x, -1, { keepDims: true });
+
+/** The deviations from the mean, and sqrt(variance + epsilon), both divided by a `unit`: 1, or the largest value of a row whose squares might overflow. */
+function measure(x: Tensor, epsilon: number) {
+  const largest = x.size === 0 ? row(x) : stopGradient(max(abs(x), -1, { keepDims: true }));
+  const unit = where(mul(greater(largest, 2 ** 40), less(largest, Infinity)), largest, 1);
+  const scaled = div(x, unit);
+  const centred = sub(scaled, row(scaled));
+  const variance = row(square(centred));
+  return { centred, deviation: sqrt(add(variance, div(div(epsilon, unit), unit))), unit };
+}

@@ -1,0 +1,77 @@
+/** Rotary positions. */
+import { sizeOf } from '../../backends/layout.js';
+import { MemgradError } from '../../errors.js';
+import { check, whole } from '../../options.js';
+import { commonDtype, requireFloat } from '../arguments.js';
+import { type Operation, run } from '../run.js';
+import { sameShape, showShape, type Tensor } from '../tensor.js';
+import { add, mul, neg, sub } from './elementwise.js';
+import { concat, reshape, slice } from './shape.js';
+
+declare module '../../backends/backend.js' {
+  interface Kernels {
+    /**
+     * Turns the pairs (x_i, x_{i + half}) of each of the `heads` in a row by angles with these
+     * cosines and sines ([time, half], repeating over the rows); `sign` -1 turns back.
+     */
+    rotate: Kernel<
+      [x: DeviceBuffer, cos: DeviceBuffer, sin: DeviceBuffer],
+      [sign: number, rows: number, time: number, heads: number, half: number]
+    >;
+  }
+}
+
+interface Attributes {
+  /** -1 turns back. */
+  sign: 1 | -1;
+  heads: number;
+}
+
+const rotateOperation: Operation<Attributes> = {
+  name: 'rotate',
+  infer([x, cos, sin], { heads }) {
+    const dtype = commonDtype('rotate', [x, cos, sin]);
+    requireFloat('rotate', x);
+    const [time, width] = x.shape.slice(-2);
+    const fits = x.rank >= 2 && sameShape(cos.shape, [time, width / heads / 2]);
+    if (!fits || !sameShape(cos.shape, sin.shape)) {
+      const expected = heads === 1 ? '[..., time, d]' : `[..., time, ${heads} d]`;
+      throw new MemgradError(
+        `rotate: x ${showShape(x.shape)}, cos ${showShape(cos.shape)} and sin ${showShape(sin.shape)} do not fit, expected ${expected} and twice [time, d / 2].`,
+      );
+    }
+    return [{ shape: x.shape, dtype }];
+  },
+  forward({ kernels }, [x, cos, sin], { sign, heads }, results) {
+    const [time, half] = cos.shape;
+    return kernels?.rotate?.(
+      [x.buffer, cos.buffer, sin.buffer],
+      [sign, sizeOf(x.shape.slice(0, -1)), time, heads, half],
+      results,
+    );
+  },
+  definition([x, cos, sin], { sign, heads }) {
+    const [time, half] = cos.shape;
+    const byHead = reshape(x, [...x.shape.slice(0, -1), heads, 2 * half]);
+    const [first, second] = [slice(byHead, -1, 0, half), slice(byHead, -1, half)];
+    const [c, s] = [cos, sign === 1 ? sin : neg(sin)].map((y) => reshape(y, [time, 1, half]));
+    const turned = [sub(mul(first, c), mul(second, s)), add(mul(second, c), mul(first, s))];
+    return [reshape(concat(turned, -1), x.shape)];
+  },
+  gradients: [
+    ([g], { inputs: [, cos, sin], attributes: { sign, heads } }) =>
+      run(rotateOperation, [g, cos, sin], { sign: sign === 1 ? -1 : 1, heads })[0],
+    'definition',
+    'definition',
+  ],
+};
+
+/**
+ * Turns each pair (x_i, x_{i + d/2}) of each of the `heads` of `x` [..., time, heads d] by an angle
+ * of its position and of i, given by its cosine and sine [time, d / 2] (Su et al. 2021, arXiv
+ * 2104.09864, eq. 34).
+ */
+export function rotate(x: Tensor, cos: Tensor, sin: Tensor, heads = 1): Tensor {
+  check('rotate: heads', heads, whole());
+  return run(rotateOperation, [x, cos, sin], { sign: 1, heads })[0];
+}

@@ -1,0 +1,93 @@
+/** The list of operations: the one place that tests, the microscope and random programs read. */
+import * as functions from './by-name.js';
+
+/** The kind of an operation. A `hook` sees gradients, and an `optimiser` has none: neither is differentiated as the others are. */
+export type Category =
+  | 'elementwise'
+  | 'comparison'
+  | 'reduction'
+  | 'product'
+  | 'shape'
+  | 'indexing'
+  | 'network'
+  | 'view'
+  | 'hook'
+  | 'optimiser';
+
+/** Every exported operation. A new one that is missing here is a compile error. */
+export const categories = {
+  abs: 'elementwise',
+  add: 'elementwise',
+  cos: 'elementwise',
+  div: 'elementwise',
+  erf: 'elementwise',
+  exp: 'elementwise',
+  gelu: 'elementwise',
+  log: 'elementwise',
+  maximum: 'elementwise',
+  minimum: 'elementwise',
+  mul: 'elementwise',
+  neg: 'elementwise',
+  pow: 'elementwise',
+  relu: 'elementwise',
+  sigmoid: 'elementwise',
+  sign: 'elementwise',
+  sin: 'elementwise',
+  sqrt: 'elementwise',
+  square: 'elementwise',
+  sub: 'elementwise',
+  tanh: 'elementwise',
+  cast: 'comparison',
+  equal: 'comparison',
+  greater: 'comparison',
+  greaterEqual: 'comparison',
+  less: 'comparison',
+  lessEqual: 'comparison',
+  notEqual: 'comparison',
+  where: 'comparison',
+  argmax: 'reduction',
+  logsumexp: 'reduction',
+  max: 'reduction',
+  mean: 'reduction',
+  min: 'reduction',
+  sum: 'reduction',
+  linear: 'product',
+  matmul: 'product',
+  broadcastTo: 'shape',
+  concat: 'shape',
+  pad: 'shape',
+  reshape: 'shape',
+  slice: 'shape',
+  stack: 'shape',
+  transpose: 'shape',
+  gather: 'indexing',
+  oneHot: 'indexing',
+  scatterAdd: 'indexing',
+  attention: 'network',
+  crossEntropy: 'network',
+  dropout: 'network',
+  layerNorm: 'network',
+  logSoftmax: 'network',
+  rotate: 'network',
+  softmax: 'network',
+  identity: 'view',
+  stopGradient: 'view',
+  tapGradient: 'hook',
+  adamStep: 'optimiser',
+  globalNorm: 'optimiser',
+} as const satisfies Record<keyof typeof functions, Category>;
+
+/** The name of an operation that maps tensors to a tensor, as expressions and cases call it. */
+export type OperationName = {
+  [Name in keyof typeof categories]: (typeof categories)[Name] extends 'hook' | 'optimiser'
+    ? never
+    : Name;
+}[keyof typeof categories];
+
+/** These operations by name. */
+export const operations: Pick<typeof functions, OperationName> = functions;
+
+/** Their names. */
+export const operationNames = /* @__PURE__ */ Object.keys(categories).filter(
+  (name) => !['hook', 'optimiser'].includes(categories[name as keyof typeof categories]),
+) as OperationName[];

@@ -1,0 +1,71 @@
+/** Checkpoints: functions whose results are kept and whose insides are computed again. */
+import { callable, check } from '../../options.js';
+import { refuseExtra } from '../arguments.js';
+import { context, inside } from '../context.js';
+import { alias } from '../run.js';
+import { scope } from '../scope.js';
+import { type Entry, type Recorder, record } from '../tape.js';
+import type { Tensor } from '../tensor.js';
+import { treeLeaves, treeMap } from '../tree.js';
+
+/**
+ * A function with the values and gradients of `f` that keeps nothing of what happens inside: the
+ * backward pass runs `f` once more (Chen et al. 2016, arXiv 1604.06174). Tensors that `f` reads by
+ * itself, such as parameters, get their gradients too. `f` must give the same again: pass random
+ * keys, don't draw new ones inside.
+ */
+export function checkpoint<A extends unknown[], R>(f: (...args: A) => R): (...args: A) => R;
+export function checkpoint<A extends unknown[], R>(
+  f: (...args: A) => R,
+  ...extra: unknown[]
+): (...args: A) => R {
+  check('checkpoint: f', f, callable);
+  refuseExtra('checkpoint', extra);
+  return (...args) => {
+    const { recorders: outer, path } = context();
+    if (outer.length === 0) return f(...args);
+    const probe = new Probe(outer);
+    const outputs = scope(() =>
+      inside({ recorders: [probe] }, () => treeMap(f(...args), (x) => alias(x))),
+    );
+    // What was detached inside stays so: no gradient is to flow into it outside.
+    const reached = (_: Tensor, index: number) => depends[index];
+    const leaves = treeLeaves(outputs);
+    const depends = leaves.map((output) => probe.tracks(output));
+    record({
+      path,
+      inputs: [...probe.used],
+      outputs: leaves.filter(reached),
+      replay: () => treeLeaves(f(...args)).filter(reached),
+    });
+    return outputs;
+  };
+}
+
+/** Notes which tensors known to the `outer` recorders a function uses, without keeping a tape. */
+class Probe implements Recorder {
+  readonly used = new Set<Tensor>();
+  readonly #inside = new Set<Tensor>();
+
+  constructor(readonly outer: readonly Recorder[]) {}
+
+  tracks(tensor: Tensor): boolean {
+    return this.#inside.has(tensor) || this.outer.some((recorder) => recorder.tracks(tensor));
+  }
+
+  record({ inputs, outputs }: Entry): void {
+    for (const input of inputs) {
+      if (this.tracks(input)) this.#use(input);
+    }
+    for (const output of outputs) this.#inside.add(output);
+  }
+
+  alias(x: Tensor, alias: Tensor): void {
+    this.#use(x);
+    this.#inside.add(alias);
+  }
+
+  #use(tensor: Tensor): void {
+    if (!this.#inside.has(tensor)) this.used.add(tensor);
+  }
+}

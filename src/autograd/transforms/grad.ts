@@ -1,0 +1,133 @@
+/** Derivatives of functions: grad, valueAndGrad, vjp. */
+import { describe, MemgradError } from '../../errors.js';
+import { callable, check } from '../../options.js';
+import { requireTensors } from '../arguments.js';
+import { filled } from '../create.js';
+import { alias } from '../run.js';
+import { refusePromise, scope } from '../scope.js';
+import { isRecording } from '../tape.js';
+import { isLike, Tensor } from '../tensor.js';
+import { allLeaves, treeMap } from '../tree.js';
+import { onTape } from './backward.js';
+
+/** What `valueAndGrad` takes: a function to a scalar, or to a scalar and whatever else is to be kept. */
+export type Scalar = Tensor | readonly [loss: Tensor, ...rest: unknown[]];
+
+/**
+ * A function that gives the value of `f` and the gradient of that scalar.
+ *
+ * The gradient is that of the first argument, a tensor or a tree of them (its integer tensors get
+ * zeros), and has its structure. With `parameters`, tensors or a tree of tensors that `f` reads by
+ * itself, it is theirs instead. `f` may return `[loss, ...rest]`; the rest comes back untouched.
+ * Works on itself for higher orders. Throws when `f` gives no float scalar or is asynchronous.
+ *
+ * All that `f` made and didn't return is freed, unless an outer derivative still needs it.
+ *
+ * @example
+ * ```js
+ * import { mul, sum, tensor, valueAndGrad } from 'memgrad';
+ *
+ * const [value, gradient] = valueAndGrad((w) => sum(mul(w, w)))(tensor([1, 2]));
+ * console.log(await value.item(), await gradient.array()); // => 5 [ 2, 4 ]
+ * ```
+ */
+export function valueAndGrad<A extends unknown[], R extends Scalar, P = A[0]>(
+  f: (...args: A) => R,
+  parameters?: P,
+): (...args: A) => [value: R, gradient: P] {
+  check('grad: f', f, callable);
+  return (...args) => {
+    const compute = (): [R, P] => {
+      // An argument is replaced by a tensor of its own, so that `f` may use the original as a constant.
+      const traced = parameters ?? (treeMap(args[0], (x) => alias(x)) as unknown as P);
+      const leaves = allLeaves('grad', traced);
+      if (leaves.length === 0) {
+        throw new MemgradError(
+          'grad: found no tensor to differentiate by; pass it as the first argument or as parameters.',
+        );
+      }
+      const inputs = parameters ? args : ([traced, ...args.slice(1)] as A);
+      const [value, backward] = onTape(leaves, () => f(...inputs));
+      refusePromise('grad', value);
+      const loss: unknown = Array.isArray(value) ? value[0] : value;
+      if (!(loss instanceof Tensor) || loss.size !== 1 || loss.dtype === 'int32') {
+        throw new MemgradError(
+          `grad: the function must give a float scalar, got ${describe(loss)}; end it with sum or mean.`,
+        );
+      }
+      const gradients = backward([loss], [filled('grad', loss.shape, 1, loss)]);
+      return [value, replaceLeaves(traced, gradients)];
+    };
+    return isRecording() ? compute() : scope(compute);
+  };
+}
+
+/**
+ * A function that gives the gradient of `f`; see `valueAndGrad`.
+ *
+ * @example
+ * ```js
+ * import { grad, pow, tensor } from 'memgrad';
+ *
+ * const cube = (x) => pow(x, 3);
+ * console.log(await grad(cube)(tensor(2)).item()); // => 12
+ * console.log(await grad(grad(cube))(tensor(2)).item()); // => 12
+ * console.log(await grad(grad(grad(cube)))(tensor(2)).item()); // => 6
+ * ```
+ */
+export function grad<A extends unknown[], R extends Scalar, P = A[0]>(
+  f: (...args: A) => R,
+  parameters?: P,
+): (...args: A) => P {
+  check('grad: f', f, callable);
+  return (...args) => {
+    const compute = () => valueAndGrad(f, parameters)(...args)[1];
+    return isRecording() ? compute() : scope(compute); // the value is nobody's
+  };
+}
+
+/**
+ * The value of `f` at the tensors `args`, and its vector-Jacobian product: a function from a
+ * cotangent (of the shape of the value) to the gradient of each argument. It may be called often.
+ *
+ * @example
+ * ```js
+ * import { mul, tensor, vjp } from 'memgrad';
+ *
+ * const [product, pullback] = vjp(mul, tensor([1, 2]), tensor([3, 4]));
+ * const [forA, forB] = pullback(tensor([1, 10]));
+ * console.log(await product.array()); // => [ 3, 8 ]
+ * console.log(await forA.array(), await forB.array()); // => [ 3, 40 ] [ 1, 20 ]
+ * ```
+ */
+export function vjp(
+  f: (...args: Tensor[]) => Tensor,
+  ...args: Tensor[]
+): [value: Tensor, pullback: (cotangent: Tensor) => Tensor[]] {
+  check('vjp: f', f, callable);
+  requireTensors('vjp', ...args);
+  const leaves = args.map((x) => alias(x));
+  const [value, backward] = onTape(leaves, () => f(...leaves));
+  refusePromise('vjp', value);
+  if (!(value instanceof Tensor)) {
+    throw new MemgradError(`vjp: the function must give a tensor, got ${describe(value)}.`);
+  }
+  return [
+    value,
+    (cotangent) => {
+      requireTensors('vjp', cotangent);
+      if (!isLike(cotangent, value)) {
+        throw new MemgradError(
+          `vjp: the cotangent is ${cotangent}, expected shape, dtype and backend of the value, ${value}.`,
+        );
+      }
+      return [...backward([value], [cotangent])];
+    },
+  ];
+}
+
+/** `tree` with its tensors replaced by `tensors`, in order. */
+function replaceLeaves<T>(tree: T, tensors: readonly Tensor[]): T {
+  let next = 0;
+  return treeMap(tree, () => tensors[next++]);
+}

@@ -1,0 +1,19 @@
+/** Dropout. */
+import { floatOf, threefry, word0, word1 } from '../lib/threefry';
+
+/** out = x / (1 - rate) where a uniform float of the stream (hi, lo) is at least `rate`, elsewhere 0; plus `residual`, if it is not 0. */
+export function dropout(x: usize, residual: usize, rate: f64, hi: u32, lo: u32, n: i32, out: usize): void {
+  const factor = <f32>(1 / (1 - rate)), least = <f32>rate;
+  for (let i = 0; i < n; i += 2) {
+    threefry(hi, lo, <u32>(i >> 1));
+    const at = <usize>i << 2;
+    let first: f32 = floatOf(word0) >= least ? load<f32>(x + at) * factor : 0;
+    let second: f32 = floatOf(word1) >= least ? load<f32>(x + at, 4) * factor : 0;
+    if (residual) {
+      first += load<f32>(residual + at);
+      second += load<f32>(residual + at, 4);
+    }
+    store<f32>(out + at, first);
+    store<f32>(out + at, second, 4);
+  }
+}

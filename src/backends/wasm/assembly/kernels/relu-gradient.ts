@@ -1,0 +1,8 @@
+/** The gradient of relu. */
+
+/** g where y is greater than 0, elsewhere 0, for `n` floats. */
+export function reluGradient(y: usize, g: usize, n: i32, out: usize): void {
+  for (let at: usize = 0; at < <usize>n << 2; at += 16) {
+    v128.store(out + at, v128.and(v128.load(g + at), f32x4.gt(v128.load(y + at), f32x4.splat(0))));
+  }
+}

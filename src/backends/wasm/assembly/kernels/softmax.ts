@@ -1,0 +1,21 @@
+/** Softmax of rows, masked and scaled, and its gradient. */
+import { softmaxGradientRow, softmaxRow } from '../lib/softmax-row';
+
+/**
+ * out = softmax(scale * x) over rows of `width`, where a mask row is not 0, and 0 elsewhere. The
+ * mask, int32, has `maskRows` rows that repeat over the rows of x; without one `maskRows` is 0.
+ */
+export function softmax(x: usize, mask: usize, maskRows: i32, scale: f32, rows: i32, width: i32, out: usize): void {
+  const bytes = <usize>width << 2;
+  for (let row = 0; row < rows; row++, x += bytes, out += bytes) {
+    softmaxRow(x, 0, maskRows == 0 ? 0 : mask + <usize>(row % maskRows) * bytes, scale, width, out);
+  }
+}
+
+/** out = scale * y * (g - sum(g * y)) over rows of `width`: the gradient of softmax(scale * x) = y. */
+export function softmaxGradient(y: usize, g: usize, scale: f32, rows: i32, width: i32, out: usize): void {
+  const bytes = <usize>width << 2;
+  for (let row = 0; row < rows; row++, y += bytes, g += bytes, out += bytes) {
+    softmaxGradientRow(y, g, scale, width, out);
+  }
+}

@@ -1,0 +1,92 @@
+// Written by scripts/kernels.mjs from the AssemblyScript files in ./assembly. Don't edit it.
+
+/** All functions that the compiled module exports. */
+export type ExportName =
+  | 'adam'
+  | 'argmax'
+  | 'attention'
+  | 'attentionGradient'
+  | 'attentionGradientScratch'
+  | 'attentionGradientWork'
+  | 'attentionScratch'
+  | 'attentionWork'
+  | 'binary'
+  | 'binaryInt'
+  | 'clear'
+  | 'copy'
+  | 'crossEntropy'
+  | 'crossEntropyGradient'
+  | 'dropout'
+  | 'fill'
+  | 'finish'
+  | 'finite'
+  | 'gather'
+  | 'heapBase'
+  | 'layerNorm'
+  | 'layerNormGradient'
+  | 'layerNormGradientScratch'
+  | 'matmul'
+  | 'matmulScratch'
+  | 'reduce'
+  | 'reluGradient'
+  | 'rotate'
+  | 'scatterAdd'
+  | 'softmax'
+  | 'softmaxGradient'
+  | 'sumSquares'
+  | 'toFloat'
+  | 'toInt'
+  | 'unary'
+  | 'uniform'
+  | 'where';
+
+/** The kernels of fused operations that take addresses of inputs, numbers, and addresses of results: assembly/kernels. */
+export const fusedNames = [
+  'attention',
+  'attentionGradient',
+  'crossEntropy',
+  'crossEntropyGradient',
+  'dropout',
+  'layerNorm',
+  'layerNormGradient',
+  'reluGradient',
+  'rotate',
+  'softmax',
+  'softmaxGradient',
+] as const;
+
+/** The kernels whose last two arguments are the part to compute and the number of parts. */
+export const splitNames = ['attention', 'attentionGradient', 'matmul'] as const;
+
+/** Functions of `unary` by the number that the compiled code knows them by. */
+export const unaryNumbers = {
+  neg: 0,
+  abs: 1,
+  sign: 2,
+  exp: 3,
+  log: 4,
+  sqrt: 5,
+  sin: 6,
+  cos: 7,
+  tanh: 8,
+  sigmoid: 9,
+  relu: 10,
+  erf: 11,
+} as const;
+
+/** Functions of `binary` by the number that the compiled code knows them by. */
+export const binaryNumbers = {
+  add: 0,
+  sub: 1,
+  mul: 2,
+  div: 3,
+  pow: 4,
+  maximum: 5,
+  minimum: 6,
+  equal: 7,
+  notEqual: 8,
+  less: 9,
+  lessEqual: 10,
+  greater: 11,
+  greaterEqual: 12,
+} as const;
