@@ -88,7 +88,7 @@ declare module '../../backends/backend.js' {
      */
     attention: Kernel<AttentionBuffers, AttentionNumbers>;
     /** The gradients by q, k, v and, where there is one, bias. Declines as `attention`. */
-    attentionGradient: Kernel<[...AttentionBuffers, g: DeviceBuffer], AttentionNumbers>;
+    attentionGradient: Kernel<[...buffers: AttentionBuffers, g: DeviceBuffer], AttentionNumbers>;
   }
 }
 
