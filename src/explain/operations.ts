@@ -249,6 +249,13 @@ export const described = {
     takes: ['x', 'axis?'],
     rules: ({ plain }) => ({ x: `dy - exp(y) * ${along('sum', 'dy', plain.axis)}` }),
   },
+  swiglu: {
+    takes: ['a', 'b'],
+    rules: {
+      a: 'dy * b * sigmoid(a) * (1 + a * (1 - sigmoid(a)))',
+      b: 'dy * a * sigmoid(a)',
+    },
+  },
   layerNorm: {
     takes: ['x', 'weight', 'bias', 'epsilon?'],
     repeats: ['weight', 'bias'],

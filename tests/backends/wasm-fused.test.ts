@@ -15,6 +15,7 @@ import {
   rotate,
   scope,
   softmax,
+  swiglu,
   type Tensor,
   tensor,
   vjp,
@@ -111,6 +112,12 @@ test('softmax of large, equal and infinite values', async () => {
   const results = [fused, simple].map((backend) => softmax(tensor(rows, { backend })));
   const [came, expected] = await Promise.all(results.map((x) => x.data()));
   near(came, expected, tight, 'softmax');
+});
+
+test('swiglu, and its gradients', async () => {
+  for (const size of [...edges, 1001]) {
+    await agree(`${size} values`, [[size], [size]], (_, a, b) => swiglu(a, b));
+  }
 });
 
 test('layer normalisation, and its gradients', async () => {

@@ -78,6 +78,7 @@ const plain = [
   'identity',
   'stopGradient',
   'gather',
+  'swiglu',
 ] as const;
 type Plain = (typeof plain)[number];
 

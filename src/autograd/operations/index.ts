@@ -53,4 +53,5 @@ export {
   transpose,
 } from './shape.js';
 export { logSoftmax, softmax } from './softmax.js';
+export { swiglu } from './swiglu.js';
 export * from './view.js';

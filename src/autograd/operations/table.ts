@@ -70,6 +70,7 @@ export const categories = {
   logSoftmax: 'network',
   rotate: 'network',
   softmax: 'network',
+  swiglu: 'network',
   identity: 'view',
   stopGradient: 'view',
   tapGradient: 'hook',

@@ -3,6 +3,7 @@ import type { DeviceBuffer, Kernels } from '../backend.js';
 import { reluGradientText } from './kernels/elementwise.js';
 import * as text from './kernels/fused.js';
 import { keyNumbers } from './kernels/rows.js';
+import { swigluKernels } from './kernels/swiglu.js';
 import { product } from './product.js';
 import type { Runner } from './runner.js';
 
@@ -41,6 +42,7 @@ export function fusedKernels(runner: Runner): Partial<Kernels> {
   };
 
   return {
+    ...swigluKernels(runner),
     linear([x, weight, bias], [m, n, k, relu]) {
       const none = { batch: [], batchStridesA: [], batchStridesB: [] };
       const spec = { m, n, k, transposeA: false, transposeB: true, ...none };

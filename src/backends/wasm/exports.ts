@@ -34,6 +34,8 @@ export type ExportName =
   | 'softmax'
   | 'softmaxGradient'
   | 'sumSquares'
+  | 'swiglu'
+  | 'swigluGradient'
   | 'toFloat'
   | 'toInt'
   | 'unary'
@@ -53,6 +55,8 @@ export const fusedNames = [
   'rotate',
   'softmax',
   'softmaxGradient',
+  'swiglu',
+  'swigluGradient',
 ] as const;
 
 /** The kernels whose last two arguments are the part to compute and the number of parts. */

@@ -11,10 +11,12 @@ import {
   type Shape,
   scatterAdd,
   softmax,
+  swiglu,
   type Tensor,
 } from '../../autograd/index.js';
 import {
   accumulated,
+  approximated,
   exact,
   floats,
   given,
@@ -132,6 +134,14 @@ function normalized(what: string, shape: Shape, epsilon?: number): Pattern {
   };
 }
 
+function gated(what: string, shape: Shape): Pattern {
+  return {
+    pattern: `${what}: ${show(shape)}`,
+    inputs: [floats(shape, 735), floats(shape, 736)],
+    call: ([a, b]) => swiglu(a, b),
+  };
+}
+
 function loss(
   what: string,
   shape: Shape,
@@ -243,6 +253,23 @@ export const networkCases = {
         pattern: 'a feature of one, and a constant row',
         inputs: [given([3, 3, 3, 0, 0, 0], [2, 3]), floats([3], 733), floats([3], 734)],
         call: ([x, weight, bias]) => layerNorm(x, weight, bias),
+        only: 'forward',
+      },
+    ],
+  },
+  swiglu: {
+    differentiable: true,
+    tolerance: approximated,
+    patterns: [
+      gated('scalars', []),
+      gated('a vector', [5]),
+      gated('rows', [2, 3]),
+      gated('rank 3', [2, 1, 4]),
+      gated('nothing', [0, 3]),
+      {
+        pattern: 'large arguments of both signs, zero, and NaN',
+        inputs: [given([100, -100, 0, -90, NaN]), given([2, 3, 4, -5, 1])],
+        call: ([a, b]) => swiglu(a, b),
         only: 'forward',
       },
     ],

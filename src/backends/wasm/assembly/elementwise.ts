@@ -1,6 +1,6 @@
 /** Elementwise kernels. Which function is meant is a number: its place in these lists, which ../exports.ts repeats. */
 import { firstLanes } from './lib/lanes';
-import { erf, exp4, pow, wholeExp4, wholePow } from './lib/math';
+import { erf, pow, sigmoid4, wholeExp4, wholePow } from './lib/math';
 import { advance, at0, at1, at2, at3, begin } from './lib/walk';
 
 enum Unary {
@@ -45,11 +45,8 @@ function unary4(kernel: i32, x: v128): v128 {
       return wholeExp4(x);
     case Unary.sqrt:
       return f32x4.sqrt(x);
-    case Unary.sigmoid: {
-      const y = f32x4.div(f32x4.splat(1), f32x4.add(f32x4.splat(1), exp4(f32x4.neg(x))));
-      const small = f32x4.lt(x, f32x4.splat(-88)); // e^-x may be infinite, and y is e^x
-      return v128.any_true(small) ? v128.bitselect(wholeExp4(x), y, small) : y;
-    }
+    case Unary.sigmoid:
+      return sigmoid4(x);
     default:
       return f32x4.max(x, f32x4.splat(0)); // relu
   }

@@ -67,6 +67,14 @@ function expFrom(least: usize, x: v128): v128 {
   return v128.bitselect(exp_(13), p, f32x4.gt(x, exp_(0)));
 }
 
+/** 1 / (1 + e^-x) for four floats. */
+@inline
+export function sigmoid4(x: v128): v128 {
+  const y = f32x4.div(f32x4.splat(1), f32x4.add(f32x4.splat(1), exp4(f32x4.neg(x))));
+  const small = f32x4.lt(x, f32x4.splat(-88)); // e^-x may be infinite, and y is e^x
+  return v128.any_true(small) ? v128.bitselect(wholeExp4(x), y, small) : y;
+}
+
 /** e^x for one float: the bits of `exp4`. */
 @inline
 export function exp1(x: f32): f32 {
