@@ -249,6 +249,20 @@ export const described = {
     takes: ['x', 'axis?'],
     rules: ({ plain }) => ({ x: `dy - exp(y) * ${along('sum', 'dy', plain.axis)}` }),
   },
+  rmsNorm: {
+    takes: ['x', 'weight', 'epsilon?'],
+    repeats: ['weight'],
+    rules({ plain }) {
+      const normal = [
+        `s = sqrt(${along('mean', 'x ** 2')} + ${plain.epsilon ?? 1e-5})`,
+        'n = x / s',
+      ];
+      return {
+        x: [...normal, 'g = weight * dy', `(g - n * ${along('mean', 'g * n')}) / s`].join('; '),
+        weight: [...normal, 'n * dy'].join('; '),
+      };
+    },
+  },
   swiglu: {
     takes: ['a', 'b'],
     rules: {

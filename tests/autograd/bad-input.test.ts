@@ -73,6 +73,11 @@ const table: [call: () => unknown, message: string][] = [
     'linear: the bias has shape [2, 4], expected [4], one for each output.',
   ],
   [
+    () => m.rmsNorm(x23, m.ones([2])),
+    'rmsNorm: x [2, 3] and weight [2] do not fit, expected [..., features] and [features].',
+  ],
+  [() => m.swiglu(x23, vector), 'swiglu: shapes [2, 3] and [3] differ, expected one shape.'],
+  [
     () => m.layerNorm(x23, m.ones([2]), m.zeros([3])),
     'layerNorm: x [2, 3], weight [2] and bias [3] do not fit, expected [..., features] and twice [features].',
   ],

@@ -12,6 +12,7 @@ import {
   layerNorm,
   linear,
   relu,
+  rmsNorm,
   rotate,
   scope,
   softmax,
@@ -112,6 +113,17 @@ test('softmax of large, equal and infinite values', async () => {
   const results = [fused, simple].map((backend) => softmax(tensor(rows, { backend })));
   const [came, expected] = await Promise.all(results.map((x) => x.data()));
   near(came, expected, tight, 'softmax');
+});
+
+test('root mean square normalisation, and its gradients', async () => {
+  for (const rows of edges) {
+    for (const width of edges) {
+      if (width === 0) continue; // the mean of nothing
+      await agree(`rmsNorm [${rows}, ${width}]`, [[rows, width], [width]], (_, x, weight) =>
+        rmsNorm(x, weight),
+      );
+    }
+  }
 });
 
 test('swiglu, and its gradients', async () => {

@@ -128,6 +128,7 @@ const written: Record<Exclude<OperationName, Plain>, readonly Call[]> = {
   softmax: calls('softmax', { x }, '', '0', '-1'),
   logSoftmax: calls('logSoftmax', { x }, '', '0', '-1'),
   layerNorm: calls('layerNorm', { x, weight: floats([3], 14), bias: floats([3], 15) }, '', '0.1'),
+  rmsNorm: calls('rmsNorm', { x, weight: floats([3], 14) }, '', '0.1'),
   crossEntropy: [
     ...calls(
       'crossEntropy',

@@ -41,6 +41,7 @@ export {
   type ReduceOptions,
   sum,
 } from './reduction.js';
+export { rmsNorm } from './rms-norm.js';
 export { rotate } from './rotate.js';
 export {
   broadcastTo,

@@ -105,12 +105,17 @@ const normalizeGradientOperation: Operation<number> = {
 
 const row = (x: Tensor) => mean(x, -1, { keepDims: true });
 
-/** The deviations from the mean, and sqrt(variance + epsilon), both divided by a `unit`: 1, or the largest value of a row whose squares might overflow. */
+/** The deviations from the mean, and sqrt(variance + epsilon), both divided by `unitOf(x)`. */
 function measure(x: Tensor, epsilon: number) {
-  const largest = x.size === 0 ? row(x) : stopGradient(max(abs(x), -1, { keepDims: true }));
-  const unit = where(mul(greater(largest, 2 ** 40), less(largest, Infinity)), largest, 1);
+  const unit = unitOf(x);
   const scaled = div(x, unit);
   const centred = sub(scaled, row(scaled));
   const variance = row(square(centred));
   return { centred, deviation: sqrt(add(variance, div(div(epsilon, unit), unit))), unit };
+}
+
+/** The constant by which each row is divided before its values are squared: 1, or the largest value of a row whose squares might overflow. */
+export function unitOf(x: Tensor): Tensor {
+  const largest = x.size === 0 ? row(x) : stopGradient(max(abs(x), -1, { keepDims: true }));
+  return where(mul(greater(largest, 2 ** 40), less(largest, Infinity)), largest, 1);
 }

@@ -68,6 +68,7 @@ export const categories = {
   dropout: 'network',
   layerNorm: 'network',
   logSoftmax: 'network',
+  rmsNorm: 'network',
   rotate: 'network',
   softmax: 'network',
   swiglu: 'network',

@@ -2,6 +2,7 @@
 import type { DeviceBuffer, Kernels } from '../backend.js';
 import { reluGradientText } from './kernels/elementwise.js';
 import * as text from './kernels/fused.js';
+import { rmsNormKernels } from './kernels/rms-norm.js';
 import { keyNumbers } from './kernels/rows.js';
 import { swigluKernels } from './kernels/swiglu.js';
 import { product } from './product.js';
@@ -42,6 +43,7 @@ export function fusedKernels(runner: Runner): Partial<Kernels> {
   };
 
   return {
+    ...rmsNormKernels(runner),
     ...swigluKernels(runner),
     linear([x, weight, bias], [m, n, k, relu]) {
       const none = { batch: [], batchStridesA: [], batchStridesB: [] };

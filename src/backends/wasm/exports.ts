@@ -29,6 +29,9 @@ export type ExportName =
   | 'matmulScratch'
   | 'reduce'
   | 'reluGradient'
+  | 'rmsNorm'
+  | 'rmsNormGradient'
+  | 'rmsNormGradientScratch'
   | 'rotate'
   | 'scatterAdd'
   | 'softmax'
@@ -52,6 +55,8 @@ export const fusedNames = [
   'layerNorm',
   'layerNormGradient',
   'reluGradient',
+  'rmsNorm',
+  'rmsNormGradient',
   'rotate',
   'softmax',
   'softmaxGradient',

@@ -8,6 +8,7 @@ import {
   layerNorm,
   logSoftmax,
   oneHot,
+  rmsNorm,
   type Shape,
   scatterAdd,
   softmax,
@@ -134,6 +135,14 @@ function normalized(what: string, shape: Shape, epsilon?: number): Pattern {
   };
 }
 
+function scaledRows(what: string, shape: Shape, epsilon?: number): Pattern {
+  return {
+    pattern: `${what}: ${show(shape)}`,
+    inputs: [floats(shape, 737), floats(shape.slice(-1), 738)],
+    call: ([x, weight]) => rmsNorm(x, weight, epsilon),
+  };
+}
+
 function gated(what: string, shape: Shape): Pattern {
   return {
     pattern: `${what}: ${show(shape)}`,
@@ -253,6 +262,24 @@ export const networkCases = {
         pattern: 'a feature of one, and a constant row',
         inputs: [given([3, 3, 3, 0, 0, 0], [2, 3]), floats([3], 733), floats([3], 734)],
         call: ([x, weight, bias]) => layerNorm(x, weight, bias),
+        only: 'forward',
+      },
+    ],
+  },
+  rmsNorm: {
+    differentiable: true,
+    tolerance: accumulated,
+    patterns: [
+      scaledRows('a vector', [4]),
+      scaledRows('rows', [2, 3]),
+      scaledRows('rank 3', [2, 2, 3]),
+      scaledRows('large epsilon', [2, 3], 0.1),
+      scaledRows('no rows', [0, 3]),
+      { ...scaledRows('longer than a block', [3, 130]), only: 'gradient' },
+      {
+        pattern: 'NaN in a row, and rows of zeros and of large numbers',
+        inputs: [given([1, NaN, 3, 0, 0, 0, 1e30, -2e30, 5e29], [3, 3]), floats([3], 738)],
+        call: ([x, weight]) => rmsNorm(x, weight),
         only: 'forward',
       },
     ],
