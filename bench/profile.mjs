@@ -2,6 +2,7 @@
  * Where a training step of memgrad spends its time: inside the kernels of the backend, by kernel,
  * and outside them, in the engine's own JavaScript.
  */
+import { watch } from '../dist/index.js';
 import { median, printTable } from './lib/table.mjs';
 import { prepare, useBackend, workloads } from './lib/workload.mjs';
 
@@ -75,13 +76,31 @@ function labelOf(name, args, detail) {
   return name;
 }
 
-/** Profiles a workload on one backend and prints the table; gives the raw numbers. */
+/** How many operations a step runs, by name: all that `watch` sees in the gradients and in the optimiser. */
+async function countOperations(loop, optimizer) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  const see = ({ operation }) => counts.set(operation, (counts.get(operation) ?? 0) + 1);
+  const step = optimizer.step.bind(optimizer);
+  optimizer.step = (...args) => watch(() => step(...args), see);
+  // `watch` takes synchronous functions: the gradients are computed before the first wait.
+  let stepped;
+  watch(() => {
+    stepped = loop.next();
+  }, see);
+  await stepped;
+  optimizer.step = step;
+  return counts;
+}
+
+/** Profiles a workload on one backend and prints the tables; returns the raw numbers. */
 export async function profile({ backend: name, workload = 'step', steps = 5, detail = false }) {
   /** @type {Map<string, Entry>} */
   const entries = new Map();
   const backend = await useBackend(name, (real) => timed(real, entries, detail));
-  const { loop } = prepare(workloads[workload], backend);
-  for (let i = 0; i < 2; i++) await loop.next(); // code is compiled, moments are made
+  const { loop, optimizer } = prepare(workloads[workload], backend);
+  await loop.next(); // code is compiled, moments are made
+  const operations = await countOperations(loop, optimizer);
   entries.clear();
   const walls = [];
   for (let i = 0; i < steps; i++) {
@@ -110,10 +129,16 @@ export async function profile({ backend: name, workload = 'step', steps = 5, det
       row('outside kernels', 0, total - inside),
     ],
   );
+  const operationCount = [...operations.values()].reduce((sum, count) => sum + count, 0);
+  const most = [...operations].sort((a, b) => b[1] - a[1]);
+  console.log(
+    `${operationCount} operations a step: ${most.map(([operation, count]) => `${count} ${operation}`).join(', ')}`,
+  );
   return {
     backend: name,
     workload,
     steps,
+    operations: Object.fromEntries(operations),
     msPerStep: walls,
     outsideShare: 1 - inside / total,
     kernels: Object.fromEntries(entries),

@@ -2,6 +2,7 @@
  * Tensors that no scope frees: made outside of all, or returned by the outermost one. The garbage
  * collector notices which of them nobody refers to any more, and their buffers are freed then.
  */
+import { nextTask } from '../next-task.js';
 import type { Storage } from './storage.js';
 
 /** What a loose tensor looks at. It must not refer to the tensor, which would then never be collected. */
@@ -54,8 +55,5 @@ export function unmake(tensor: object): void {
 export function turnForFinalizers(): Promise<void> | undefined {
   if (sinceTurn < TURN) return undefined;
   sinceTurn = 0;
-  return new Promise((resolve) => {
-    if (typeof setImmediate === 'function') setImmediate(resolve);
-    else setTimeout(resolve);
-  });
+  return nextTask();
 }

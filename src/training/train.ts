@@ -4,6 +4,7 @@ import type { Backend } from '../backends/backend.js';
 import { NotFinite } from '../errors.js';
 import type { EncoderRMT } from '../models/encoder-rmt.js';
 import type { SegmentModel } from '../models/segment-model.js';
+import { nextTask } from '../next-task.js';
 import { check, checkOptions, finite, flag, having, needed, oneOf, whole } from '../options.js';
 import type { AnyTask } from '../tasks/index.js';
 import { Carried } from './carried.js';
@@ -160,7 +161,7 @@ async function* takeSteps(
       schedule.observe?.(loss);
       curriculum?.observe(accuracy);
     }
-    await breathe();
+    await nextTask(); // timers, signals and a page's events have their turn between steps
     const seconds = (performance.now() - started) / 1000;
     yield {
       step,
@@ -203,11 +204,6 @@ export function clipScale(norm: number, clip: number): number {
   check('clipScale: norm', norm, finite);
   check('clipScale: clip', clip, finite);
   return Math.min(1, clip / (norm + 1e-6));
-}
-
-/** Lets timers, signals and a page's events have their turn between steps. */
-function breathe(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
 }
 
 function checkTrain(options: TrainOptions): void {
