@@ -2,6 +2,7 @@
 import type { Key } from '../autograd/index.js';
 import { isKey } from '../autograd/random.js';
 import type { Backend } from '../backends/backend.js';
+import { OutOfMemory } from '../errors.js';
 import {
   check,
   checkNames,
@@ -173,7 +174,7 @@ const choice = (name: keyof typeof choices): Kind => oneOf(choices[name]);
 /** The options of all language models. Each model takes those of the others too, since presets are shared. */
 export const configKinds: OptionNames<CachedMemoryConfig> = {
   nToken: needed(size),
-  nLayer: needed(size),
+  nLayer: needed(whole(1, 10_000)),
   nHead: needed(size),
   dModel: needed(size),
   dHead: needed(size),
@@ -228,6 +229,25 @@ export function checkConfig(
   for (const [name, expected, fits] of rules) {
     requireThat(fits(config), `model: ${name}`, expected, config[name]);
   }
+  // Before the first number is drawn: filling gigabytes takes seconds, of which an app sees nothing.
+  const least = leastParameters(config, needs?.includes('numMemTokens'));
+  if (least > MOST_PARAMETERS) {
+    throw new OutOfMemory(
+      `model: this configuration has ${least} parameters or more, but at most ${MOST_PARAMETERS} fit into memory; make it narrower or give it fewer layers.`,
+    );
+  }
+}
+
+/** How many parameters a model may have: those of 4 GiB in float32, which is all that WebAssembly addresses. */
+const MOST_PARAMETERS = 2 ** 30;
+
+/** A lower bound of how many numbers a model holds, from its largest matrices alone. */
+export function leastParameters(
+  { nToken, nLayer, nHead, dModel, dHead, dInner, numMemTokens }: CachedMemoryConfig,
+  hasMemory = false,
+): number {
+  const layer = 4 * dModel * nHead * dHead + 2 * dModel * dInner;
+  return nToken * dModel + nLayer * layer + (hasMemory ? numMemTokens * dModel : 0);
 }
 
 /** What options ask of others. */
@@ -262,10 +282,9 @@ const rules: readonly [
 /** Whether `values` is a list of one or more whole numbers in order, all different, above 0 and below `end`. */
 export function isRising(values: unknown, end: number): boolean {
   if (!Array.isArray(values) || values.length === 0) return false;
+  if (!values.every(Number.isSafeInteger)) return false;
   const ends = [...values.slice(1), end];
-  return (
-    values[0] > 0 && values.every((value, i) => Number.isSafeInteger(value) && value < ends[i])
-  );
+  return values[0] > 0 && values.every((value, i) => value < ends[i]);
 }
 
 /** Throws `MemgradError` unless a layer can be made of `config` with `key`. */

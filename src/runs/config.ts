@@ -1,7 +1,7 @@
 /** The configuration of a run: everything that made it, as config.json holds it. */
 import { backendNames } from '../backends/index.js';
-import { MemgradError } from '../errors.js';
-import { checkConfig } from '../models/config.js';
+import { MemgradError, shownPath } from '../errors.js';
+import { checkConfig, leastParameters as leastOf } from '../models/config.js';
 import { type AnyConfig, choices, modelNames } from '../models/index.js';
 import { queryChoices, type TaskName, taskNames } from '../tasks/index.js';
 import { nonFiniteChoices, optimizerNames } from '../training/index.js';
@@ -15,6 +15,7 @@ import {
   orNull,
   pair,
   real,
+  requireOrigin,
   text,
   whole,
 } from './check.js';
@@ -99,11 +100,12 @@ export type TaskConfig = {
 }[TaskName];
 
 /** Checks a task from outside, as `checkRunConfig` does a whole run. */
-export const checkTaskConfig: Check<TaskConfig> = (value, path) => {
+export function checkTaskConfig(value: unknown, path = 'task'): TaskConfig {
+  requireOrigin('checkTaskConfig', path);
   const anything: Check<unknown> = (options) => options;
   const { name, options } = object({ name: oneOf(taskNames), options: anything })(value, path);
   return { name, options: taskOptions[name](options, `${path}.options`) } as TaskConfig;
-};
+}
 
 const learningRate = real(0, 1000);
 /** `warmUp` steps of rising learning rate, none when 0, come before the schedule itself. */
@@ -182,16 +184,17 @@ export type RunConfig = ReturnType<typeof run>;
  * Checks a configuration from outside: every field there, of its type and in its range, none that
  * is not known, and a model of a size that can be. `origin` stands at the start of each message.
  */
-export function checkRunConfig(value: unknown, origin: string): RunConfig {
+export function checkRunConfig(value: unknown, origin = 'the configuration'): RunConfig {
+  requireOrigin('checkRunConfig', origin);
   checkVersion(value, origin); // first: another version may have other fields
   const config = run(value, `${origin}:`);
-  checkConfig({ ...config.model.config });
   const least = leastParameters(config);
   if (least > limits.parameters) {
     throw new MemgradError(
-      `${origin}: the model would have ${least} parameters or more, but at most ${limits.parameters} are allowed; make it narrower or give it fewer layers.`,
+      `${shownPath(origin)}: the model would have ${least} parameters or more, but at most ${limits.parameters} are allowed; make it narrower or give it fewer layers.`,
     );
   }
+  checkConfig(config.model.config);
   return config;
 }
 
@@ -199,17 +202,11 @@ function checkVersion(value: unknown, origin: string): void {
   const version = (value as { version?: unknown } | null)?.version;
   if (typeof version !== 'number' || version === RUN_VERSION) return;
   throw new MemgradError(
-    `${origin}: version is ${version}, but this memgrad reads version ${RUN_VERSION} only; use the memgrad that wrote it.`,
+    `${shownPath(origin)}: version is ${version}, but this memgrad reads version ${RUN_VERSION} only; use the memgrad that wrote it.`,
   );
 }
 
-/** A lower bound of how many numbers the model holds, from its largest matrices alone. */
+/** A lower bound of how many numbers the model holds. */
 export function leastParameters({ model: { name, config } }: RunConfig): number {
-  const { nToken, nLayer, nHead, dModel, dHead, dInner, numMemTokens } = config;
-  const layer = 4 * dModel * nHead * dHead + 2 * dModel * dInner;
-  return nToken * dModel + nLayer * layer + (hasMemory(name) ? numMemTokens * dModel : 0);
-}
-
-function hasMemory(name: string): boolean {
-  return name !== 'transformer' && name !== 'transformer-xl';
+  return leastOf(config, name !== 'transformer' && name !== 'transformer-xl');
 }

@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import { Key, memoryReport, Parameter, tensor } from '../../src/autograd/index.js';
 import { createWasmBackend } from '../../src/backends/wasm/index.js';
 import { MemgradError, OutOfMemory } from '../../src/errors.js';
+import * as layers from '../../src/models/index.js';
 import {
   createModel,
   EncoderRMT,
@@ -130,6 +131,29 @@ test('generate says what is missing', async () => {
     assert.instance(error, MemgradError);
     assert.match(error.message, message);
   }
+});
+
+test('a model that no memory holds is refused before anything is drawn', () => {
+  const backend = createWasmBackend({ maximumBytes: 4 * 2 ** 20 });
+  backend.uniform = () => {
+    throw new Error('numbers were drawn');
+  };
+  for (const huge of [
+    { nToken: 1e6, dModel: 1e6 },
+    { dModel: 1e6, dInner: 1e6 },
+    { dModel: 1e6, nHead: 1e6 },
+    { numMemTokens: 2 ** 40 },
+  ]) {
+    for (const name of ['rmt', 'mem-transformer', 'transformer-xl-rmt'] as const) {
+      refused(() => createModel(name, { ...config, ...huge, backend }), /parameters or more/);
+    }
+    if (huge.numMemTokens) continue;
+    const { DecoderLayer, Stack } = layers;
+    for (const Layer of [DecoderLayer, Stack]) {
+      refused(() => new Layer({ ...config, ...huge, backend }, Key.of(0)), /parameters or more/);
+    }
+  }
+  refused(() => createModel('rmt', { ...config, nLayer: 2 ** 31, backend }), /nLayer must be/);
 });
 
 test('a model without room frees what it had made, and one that fits still fits', () => {

@@ -1,7 +1,10 @@
 /** Who may look at whom. */
 import { type Tensor, tensor } from '../../autograd/index.js';
 import type { Backend } from '../../backends/backend.js';
-import { checkOptions, flag, needed, whole } from '../../options.js';
+import { checkOptions, flag, needed, requireThat, whole } from '../../options.js';
+
+/** Entries of a mask, 1 GiB: attention of more would not fit either. */
+const MOST = 2 ** 28;
 
 /** What a segment consists of: keys are [cache | memory | tokens | memory], queries the same without the cache. */
 export interface SegmentLayout {
@@ -51,8 +54,16 @@ export function segmentMask(layout: SegmentLayout, backend?: Backend): Tensor {
     if (key < 0) return !(reads || writes) || readMemFromCache; // in the cache
     return key <= query || (reads && key < numMemTokens) || (writes && key >= firstWrite);
   };
-  const rows = Array.from({ length: queries }, (_, query) =>
-    Array.from({ length: cached + queries }, (_, column) => (sees(query, column - cached) ? 1 : 0)),
+  const keys = cached + queries;
+  requireThat(
+    queries * keys <= MOST,
+    'segmentMask: queries × keys',
+    `at most ${MOST}`,
+    queries * keys,
   );
-  return tensor(rows, { dtype: 'int32', backend });
+  const mask = new Int32Array(queries * keys);
+  for (let query = 0, at = 0; query < queries; query++) {
+    for (let key = -cached; key < queries; key++) mask[at++] = sees(query, key) ? 1 : 0;
+  }
+  return tensor(mask, { shape: [queries, keys], backend });
 }

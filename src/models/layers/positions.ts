@@ -23,13 +23,23 @@ export function sinusoids(
   d: number,
   placement: Placement = {},
 ): Tensor {
-  requireThat(Array.isArray(positions), 'sinusoids: positions', 'a list of numbers', positions);
-  check('sinusoids: d', d, whole(2));
+  const areNumbers = Array.isArray(positions) && positions.every(Number.isFinite);
+  requireThat(areNumbers, 'sinusoids: positions', 'a list of finite numbers', positions);
+  requireSize('sinusoids: d', d, positions.length);
   const angles = anglesOf(positions, d, placement);
   return concat([sin(angles), cos(angles)], 1);
 }
 
 const PUBLISHED_BASE = 10000;
+/** Angles at a time, which are made of JavaScript's numbers. */
+const MOST_ANGLES = 2 ** 26;
+
+/** Throws `MemgradError` for a width `d` that is odd, or more angles than there is room for. */
+function requireSize(what: string, d: number, positions: number): void {
+  const most = MOST_ANGLES / Math.max(positions, 1);
+  const fits = Number.isSafeInteger(d) && d >= 2 && d % 2 === 0 && d <= most;
+  requireThat(fits, what, `even, at least 2 and, for ${positions} positions, at most ${most}`, d);
+}
 
 /** [positions, d / 2]: each position times each frequency base^(-2i / d). */
 function anglesOf(
@@ -76,8 +86,8 @@ export function rotations(
   config: Placement & { dHead: number; rotaryBase?: number },
 ): Rotations {
   const { dHead, rotaryBase, ...placement } = config ?? {};
-  check('rotations: count', count, whole());
-  check('rotations: dHead', dHead, whole(2));
+  check('rotations: count', count, whole(1, MOST_ANGLES / 2));
+  requireSize('rotations: dHead', dHead, count);
   const positions = Array.from({ length: count }, (_, position) => position);
   const angles = anglesOf(positions, dHead, placement, rotaryBase);
   return { cos: cos(angles), sin: sin(angles) };
