@@ -72,19 +72,23 @@ for (const file of await filesBelow(dist)) {
   if (file.endsWith('.js') && !written.has(file)) await rm(file);
 }
 
+// Where a class mentions itself, esbuild writes `var Key = class _Key`, and errors and consoles would
+// show that name. The class sees itself by either.
+const renamed = /^((?:var|let|const) (\w+) = class )_\2\b/gm;
+
 // esbuild has each file import all chunks below it, for what they do when they run. Only one of ours
 // does anything then, and with the others an app would load helpers of a backend that it never asks for.
 const [[registers]] = Object.entries(metafile.outputs).filter(
   ([, { inputs }]) => 'src/default-backend.ts' in inputs,
 );
 for (const file of written) {
-  const text = await readFile(file, 'utf8');
+  let text = await readFile(file, 'utf8');
   const bare = /^import "([./]+(?:chunks\/)?[\w-]+-[A-Z\d]{8}\.js)";\n/gm;
   const isKept = (name) => resolve(dirname(file), name) === resolve(root, registers);
-  await writeFile(
-    file,
-    text.replace(bare, (line, name) => (isKept(name) ? line : '')),
-  );
+  text = text.replace(bare, (line, name) => (isKept(name) ? line : ''));
+  const names = [...text.matchAll(renamed)].map(([, , name]) => name);
+  for (const name of names) text = text.replace(new RegExp(`\\b_${name}\\b`, 'g'), name);
+  await writeFile(file, text);
 }
 
 const command = join(dist, 'cli', 'main.js');

@@ -73,6 +73,28 @@ test('a strict TypeScript project compiles with each sub-path, and checks their 
   }
 });
 
+test('classes have the names that they are exported by', () => {
+  const { folder } = install();
+  const other = node(
+    [
+      '--input-type=module',
+      '-e',
+      `import { inspect } from 'node:util';
+      const other = [];
+      for (const path of ${JSON.stringify(names)}) {
+        for (const [name, value] of Object.entries(await import(path))) {
+          if (/^class\\b/.test(value) && value.name !== name) other.push(name + ' is ' + value.name);
+        }
+      }
+      const { Key } = await import('memgrad');
+      if (!inspect(Key.of(0)).startsWith('Key')) other.push(inspect(Key.of(0)));
+      console.log(other.join());`,
+    ],
+    folder,
+  );
+  assert.is(other.trim(), '');
+});
+
 test('bundlers that ignore `exports` find every sub-path', () => {
   const { alias, exports } = JSON.parse(readFileSync('package.json', 'utf8'));
   const paths = Object.entries<{ default?: string }>(exports)
