@@ -1,5 +1,6 @@
 /** The backends by name. A new one gets a folder of its own and a line in the table. */
-import { checkOptions, refuseName } from '../options.js';
+import { MemgradError } from '../errors.js';
+import { checkOptions, type OptionNames, refuseName } from '../options.js';
 import type { Backend } from './backend.js';
 import { createWasmBackend } from './wasm/index.js';
 
@@ -29,11 +30,24 @@ export type BackendName = keyof typeof loaders;
 /** The names that `loadBackend` takes, the default first. */
 export const backendNames = Object.keys(loaders) as BackendName[];
 
-/** Makes the backend called `name` ready for use. Throws `MemgradError` for a name that is not known. */
+const optionNames: OptionNames<BackendOptions> = { threads: 1, gpu: 1 };
+/** Whose option each is. */
+const belongsTo = { threads: 'wasm', gpu: 'webgl' } satisfies Record<
+  keyof BackendOptions,
+  BackendName
+>;
+
+/** Makes the backend called `name` ready for use. Throws `MemgradError` for a name that is not known, and for an option of another backend. */
 export async function loadBackend(name: BackendName, options?: BackendOptions): Promise<Backend> {
-  checkOptions('loadBackend', options, { threads: 1, gpu: 1 });
   if (!backendNames.includes(name as BackendName)) {
     refuseName('loadBackend', 'backend', name, backendNames);
+  }
+  checkOptions('loadBackend', options, optionNames);
+  for (const [option, owner] of Object.entries(belongsTo)) {
+    if (owner === name || options?.[option as keyof BackendOptions] === undefined) continue;
+    throw new MemgradError(
+      `loadBackend: the backend '${name}' has no option "${option}"; leave it out, or load '${owner}'.`,
+    );
   }
   return loaders[name](options ?? {});
 }
@@ -47,11 +61,12 @@ export interface BackendReport {
 }
 
 /** Tries each backend on this machine, with `options` of `loadBackend`: which there are, and why not the others. */
-export function backends(options?: BackendOptions): Promise<BackendReport[]> {
+export async function backends(options?: BackendOptions): Promise<BackendReport[]> {
+  checkOptions('backends', options, optionNames);
   return Promise.all(
     backendNames.map(async (name) => {
       try {
-        (await loadBackend(name, options)).close?.();
+        (await loaders[name](options ?? {})).close?.();
         return { name, available: true };
       } catch (error) {
         return { name, available: false, why: error instanceof Error ? error.message : `${error}` };

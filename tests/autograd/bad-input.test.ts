@@ -479,6 +479,18 @@ const table: [call: () => unknown, message: string][] = [
     'loadBackend: there is no backend "cuda"; choose from wasm, cpu, webgl, webgpu.',
   ],
   [
+    () => loadBackend('cpu', { threads: 4 }),
+    "loadBackend: the backend 'cpu' has no option \"threads\"; leave it out, or load 'wasm'.",
+  ],
+  [
+    () => loadBackend('wasm', { gpu: {} }),
+    "loadBackend: the backend 'wasm' has no option \"gpu\"; leave it out, or load 'webgl'.",
+  ],
+  [
+    () => as<F>(createCpuBackend)({ threads: 4 }),
+    'createCpuBackend: there is no option "threads"; there are none to choose from.',
+  ],
+  [
     () => loadBackend('toString' as 'cpu'),
     'loadBackend: there is no backend "toString"; choose from wasm, cpu, webgl, webgpu.',
   ],

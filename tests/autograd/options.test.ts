@@ -39,7 +39,7 @@ const calls: Record<string, [call: (options: never) => unknown, known: Options]>
   argmax: [(o) => m.argmax(x, 0, o), { keepDims: true }],
   logsumexp: [(o) => m.logsumexp(x, 0, o), { keepDims: true }],
   checkGradients: [(o) => m.checkGradients(m.neg, [f64([1])], o), { order: 1 }],
-  loadBackend: [(o) => loadBackend('cpu', o), { threads: 1 }],
+  loadBackend: [(o) => loadBackend('wasm', o), { threads: 1 }],
   wasm: [(o) => createWasmBackend(o), { maximumBytes: 2 ** 24 }],
 };
 

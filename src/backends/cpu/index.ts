@@ -4,6 +4,8 @@
  *
  * @module memgrad/backends/cpu
  */
+
+import { checkOptions } from '../../options.js';
 import type {
   Backend,
   BinaryKernel,
@@ -87,6 +89,7 @@ class CpuBackend implements Backend {
 }
 
 /** The backend `cpu`: float32, float64 and int32, synchronous, no set-up. */
-export function createCpuBackend(): Backend {
+export function createCpuBackend(options?: object): Backend {
+  checkOptions('createCpuBackend', options, {});
   return new CpuBackend();
 }
