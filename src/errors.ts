@@ -31,9 +31,13 @@ export function describe(value: unknown): string {
   return typeof made === 'string' && made !== kind ? `a ${cut(made)}` : 'an object';
 }
 
-function cut(text: string, end = ''): string {
-  return text.length > 60 ? `${text.slice(0, 57)}...${end}` : text;
+/** At most `most` characters of a text; a shorter one ends in three dots and `end`. */
+export function cut(text: string, end = '', most = 60): string {
+  return text.length > most ? `${text.slice(0, most - 3)}...${end}` : text;
 }
+
+/** A path or a name from outside, for a message: those of people are whole. */
+export const shownPath = (path: string): string => cut(path, '', 300);
 
 /** Whether `value` is an array or a typed array. */
 export function isList(value: unknown): value is ArrayLike<unknown> {

@@ -69,7 +69,7 @@ export function checkNames(where: string, options: unknown, known: object): void
   if (isObject && isPlain(options as object)) refuseName(where, 'option', unknown, names);
   // Such as a tensor where options are expected.
   throw new MemgradError(
-    `${where}: expected an object of options (${names.join(', ')}), got ${describe(options)}.`,
+    `${where}: expected ${names.length > 0 ? `an object of options (${names.join(', ')})` : 'no options'}, got ${describe(options)}.`,
   );
 }
 
@@ -87,6 +87,7 @@ export function refuseName(
 /** For the end of a message: `did you mean 'learningRate'? The options are ...`, without the question where nothing is near. */
 export function suggest(name: string, known: readonly string[]): string {
   const best = nearest(name, known);
+  if (known.length === 0) return 'there are none to choose from';
   const all = known.join(', ');
   return best === undefined ? `choose from ${all}` : `did you mean '${best}'? Known are ${all}`;
 }
@@ -185,6 +186,9 @@ export const having = (name: string, expected: string): Kind => [
   expected,
   (value) => typeof value?.[name] === 'function',
 ];
+
+/** A backend. */
+export const backendKind = having('upload', "one that await loadBackend('cpu') returns");
 
 /** A function. */
 export const callable: Kind = ['a function', (value) => typeof value === 'function'];

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { open, readdir, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { describe, MemgradError } from '../errors.js';
-import { checkOptions, type OptionNames } from '../options.js';
+import { describe, MemgradError, shownPath } from '../errors.js';
+import { checkOptions, type Kind, needed, type OptionNames } from '../options.js';
 
 /** Files that a package brings. */
 export interface PackageFiles {
@@ -20,7 +20,29 @@ export interface PackageFiles {
   readonly install: string;
 }
 
-const KNOWN: OptionNames<PackageFiles> = { corpus: 1, folder: 1, names: 1, sha256: 1, install: 1 };
+const text: Kind = needed([
+  'a text of at most 300 characters',
+  (value: unknown) => typeof value === 'string' && value.length <= 300,
+]);
+const KNOWN: OptionNames<PackageFiles> = {
+  corpus: text,
+  folder: needed([
+    'the path of a folder or { npm, path }',
+    (folder: PackageFiles['folder']) =>
+      typeof folder === 'string' ||
+      (typeof folder?.npm === 'string' && typeof folder.path === 'string'),
+  ]),
+  names: needed([
+    'a list of file names or a pattern',
+    (names: unknown) =>
+      names instanceof RegExp ||
+      (Array.isArray(names) &&
+        names.length > 0 &&
+        !Array.from(names).some((name) => typeof name !== 'string')),
+  ]),
+  sha256: text,
+  install: text,
+};
 
 /** A file of a corpus. */
 export interface NamedFile {
@@ -30,7 +52,7 @@ export interface NamedFile {
 
 /** Reads the files of a package. Throws `MemgradError` where they are missing or not the ones that are known. */
 export async function readPackage(files: PackageFiles): Promise<NamedFile[]> {
-  checkPackage(files);
+  checkOptions('corpus', files, KNOWN);
   const { corpus, sha256, install } = files;
   let found: NamedFile[];
   let folder: string;
@@ -50,7 +72,7 @@ export async function readPackage(files: PackageFiles): Promise<NamedFile[]> {
   const sum = sumOf(found);
   if (sum === sha256) return found;
   throw new MemgradError(
-    `The ${found.length} files of the corpus '${corpus}' in '${folder}' have the SHA-256 ${sum}, but ${sha256} was expected; install them again: ${install}`,
+    `The ${found.length} files of the corpus '${corpus}' in '${shownPath(folder)}' have the SHA-256 ${sum}, but ${sha256} was expected; install them again: ${install}`,
   );
 }
 
@@ -80,9 +102,12 @@ export async function readPublished(
         return await readBytes(join(folder, name));
       } catch (cause) {
         const reason = cause instanceof MemgradError ? `: ${cause.message}` : '';
-        throw new MemgradError(`Cannot read '${join(folder, name)}'${reason}; ${needs}.`, {
-          cause,
-        });
+        throw new MemgradError(
+          `Cannot read '${shownPath(join(folder, name))}'${reason}; ${needs}.`,
+          {
+            cause,
+          },
+        );
       }
     }),
   );
@@ -116,19 +141,6 @@ function roomFor(size: number): Buffer {
   } catch (cause) {
     throw new MemgradError(`memory has no room for its ${size} bytes`, { cause });
   }
-}
-
-function checkPackage(files: PackageFiles): void {
-  checkOptions('corpus', files, KNOWN);
-  for (const name of ['corpus', 'sha256', 'install'] as const) {
-    if (typeof files?.[name] === 'string') continue;
-    throw new MemgradError(`corpus: ${name} must be a string, got ${describe(files?.[name])}.`);
-  }
-  const { names } = files;
-  if (names instanceof RegExp || (Array.isArray(names) && names.length > 0)) return;
-  throw new MemgradError(
-    `corpus: names must be a list of file names or a pattern, got ${describe(names)}.`,
-  );
 }
 
 function folderOf(folder: PackageFiles['folder']): string {

@@ -3,7 +3,7 @@ import { type Nested, scope, watch } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { loadBackend } from '../backends/index.js';
 import { describe, MemgradError } from '../errors.js';
-import { checkOptions, type OptionNames } from '../options.js';
+import { backendKind, checkOptions, type OptionNames } from '../options.js';
 import type { Explanation } from './explanation.js';
 import { type Program, parse } from './parse.js';
 import { Recording } from './recording.js';
@@ -18,7 +18,7 @@ export interface ExplainOptions {
 }
 
 /** The names of its options. */
-const known: OptionNames<ExplainOptions> = { at: 1, backend: 1 };
+const known: OptionNames<ExplainOptions> = { at: 1, backend: backendKind };
 
 /**
  * Runs `expression` forward and backward, in float64 where the backend has it, and gives every value

@@ -1,10 +1,13 @@
 /** What somebody should be told about an explanation: why a gradient is missing, and where NaN or Infinity begins. */
+import { requireThat } from '../options.js';
+import { areNumbers, requireExplanation } from './check.js';
 import type { ExplainedNode, Explanation } from './explanation.js';
 import { describe } from './operations.js';
 import { ruleOf, showCall, showFactor, showNode, showNumber, writeCall } from './text.js';
 
 /** Sentences about what is missing or went wrong; none where all is well. */
 export function remarksOn(explanation: Explanation): string[] {
+  requireExplanation('remarksOn', explanation);
   return [
     ...missingGradients(explanation),
     ...forwardBeginnings(explanation),
@@ -14,6 +17,7 @@ export function remarksOn(explanation: Explanation): string[] {
 
 /** Whether some of `values` is NaN or infinite. */
 export function isLost(values: readonly number[]): boolean {
+  requireThat(areNumbers(values), 'isLost: values', 'a list of numbers', values);
   return !values.every(Number.isFinite);
 }
 

@@ -3,17 +3,22 @@ import type { Nested } from '../autograd/index.js';
 import type { OperationName } from '../autograd/operations/table.js';
 import { sizeOf } from '../backends/layout.js';
 import { MemgradError } from '../errors.js';
+import { check, number, requireThat, whole } from '../options.js';
+import { areNumbers, requireContribution, requireExplanation, requireNode } from './check.js';
 import type { BackwardStep, Contribution, ExplainedNode, Explanation } from './explanation.js';
 import { describe, type Rule } from './operations.js';
 import { writeValue } from './values.js';
 
 /** A number in at most six digits. */
 export function showNumber(x: number): string {
+  check('showNumber: x', x, number);
   return Object.is(x, -0) ? '0' : `${Number(x.toPrecision(6))}`;
 }
 
 /** A value as nested lists: `[[1, 2], [3, 4]]`. */
 export function showValue(value: readonly number[], shape: readonly number[]): string {
+  const fits = areNumbers(value) && areNumbers(shape) && sizeOf(shape) === value.length;
+  requireThat(fits, 'showValue: value', 'as many numbers as the shape holds', value);
   const build = (axis: number, start: number): string => {
     if (axis === shape.length) return showNumber(value[start]);
     const step = sizeOf(shape.slice(axis + 1));
@@ -24,7 +29,9 @@ export function showValue(value: readonly number[], shape: readonly number[]): s
 }
 
 /** The nodes to show: numbers stand in the operations that they belong to, and need no place of their own. */
-export function shownNodes({ nodes, result }: Explanation): ExplainedNode[] {
+export function shownNodes(explanation: Explanation): ExplainedNode[] {
+  requireExplanation('shownNodes', explanation);
+  const { nodes, result } = explanation;
   return nodes.filter(
     ({ id, kind, shape }) => kind !== 'constant' || shape.length > 0 || id === result,
   );
@@ -45,7 +52,9 @@ const signs: Partial<Record<OperationName, string>> = {
 };
 
 /** What a node was computed by, in the names of its inputs: `w * x`, `softmax(v₁, 0)`. */
-export function showCall({ nodes }: Explanation, node: ExplainedNode): string {
+export function showCall(explanation: Explanation, node: ExplainedNode): string {
+  requireNode('showCall', explanation, node);
+  const { nodes } = explanation;
   if (!node.operation) return showValue(node.value, node.shape);
   return writeCall(
     node,
@@ -79,6 +88,7 @@ export function writeCall(
 
 /** `v₁ = w * x`, or the name alone of what was not computed. */
 export function showNode(explanation: Explanation, node: ExplainedNode): string {
+  requireNode('showNode', explanation, node);
   return node.kind === 'operation' ? `${node.name} = ${showCall(explanation, node)}` : node.name;
 }
 
@@ -112,6 +122,8 @@ export function rawRule({ nodes }: Explanation, node: ExplainedNode, input: numb
 
 /** The rule by which `node` passes its gradient on to its input at `input`, in the names of the expression. */
 export function ruleOf(explanation: Explanation, node: ExplainedNode, input: number): AppliedRule {
+  requireNode('ruleOf', explanation, node);
+  check('ruleOf: input', input, whole(0, Math.max(0, node.inputs.length - 1)));
   const { formula, words } = rawRule(explanation, node, input);
   const { repeats, reduces } = describe(node.operation as OperationName);
   const inputs = node.inputs.map((id) => explanation.nodes[id]);
@@ -158,7 +170,9 @@ export type Step =
   | { readonly kind: 'backward'; readonly node: number; readonly back: BackwardStep };
 
 /** The steps in order. */
-export function stepsOf({ nodes, result, backward }: Explanation): Step[] {
+export function stepsOf(explanation: Explanation): Step[] {
+  requireExplanation('stepsOf', explanation);
+  const { nodes, result, backward } = explanation;
   const forward = nodes.flatMap(({ id, kind }): Step[] =>
     kind === 'operation' ? [{ kind: 'forward', node: id }] : [],
   );
@@ -180,6 +194,8 @@ export interface Known {
 
 /** What is known after the step at `position` of `stepsOf`. */
 export function knownAt(explanation: Explanation, position: number): Known {
+  requireExplanation('knownAt', explanation);
+  check('knownAt: position', position, whole(0));
   const { nodes } = explanation;
   const values = new Set(nodes.filter(({ kind }) => kind !== 'operation').map(({ id }) => id));
   const gradients = new Map<number, readonly number[]>();
@@ -196,10 +212,10 @@ export function knownAt(explanation: Explanation, position: number): Known {
 }
 
 /** What a contribution comes to: `dx = 1 + 0.5 = 1.5` where something was there before, else `dx = 0.5`. */
-export function showSum(
-  { nodes }: Explanation,
-  { to, value, before, total }: Contribution,
-): string {
+export function showSum(explanation: Explanation, contribution: Contribution): string {
+  requireContribution('showSum', explanation, contribution);
+  const { nodes } = explanation;
+  const { to, value, before, total } = contribution;
   const { name, shape } = nodes[to];
   if (!before) return `d${name} = ${showValue(value, shape)}`;
   const added = showValue(value, shape);

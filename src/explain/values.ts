@@ -1,7 +1,9 @@
 /** Values of variables, as text. */
 import type { AnyNode } from 'acorn';
 import type { Nested } from '../autograd/index.js';
-import { Source } from './source.js';
+import { check, requireThat } from '../options.js';
+import { MOST_AXES } from './limits.js';
+import { Source, shorten } from './source.js';
 
 /** Reads `text` such as `w=0.5, b=[1, 2]`: numbers and lists of numbers by name. Throws `MemgradError` with the position of anything else. */
 export function parseValues(text: string): Map<string, Nested> {
@@ -37,7 +39,8 @@ export function parseValues(text: string): Map<string, Nested> {
 
 /** Reads the value of one variable, such as `0.5` or `[1, 2]`. Throws `MemgradError`, which names the variable. */
 export function parseValue(name: string, text: string): Nested {
-  const source = new Source(text, `the value of ${name}`);
+  check('parseValue: name', name, ['a string', (name) => typeof name === 'string']);
+  const source = new Source(text, `the value of ${shorten(name)}`);
   const [statement, ...others] = source.statements();
   if (!statement) throw source.refuseAll('is empty; write a number or a list, such as [1, 2]');
   if (statement.type !== 'ExpressionStatement' || others.length > 0) {
@@ -69,10 +72,28 @@ function isRegular(value: unknown): boolean {
 
 /** A value as it is written: `[1, 2]`. */
 export function writeValue(value: Nested): string {
-  return typeof value === 'number' ? `${value}` : `[${value.map(writeValue).join(', ')}]`;
+  requireThat(isNested(value), 'writeValue: value', 'a number or lists of numbers', value);
+  const write = (one: Nested): string =>
+    typeof one === 'number' ? `${one}` : `[${one.map(write).join(', ')}]`;
+  return write(value);
+}
+
+/** Whether `value` is a number, or lists of numbers of at most `axes` levels. */
+function isNested(value: unknown, axes = MOST_AXES): boolean {
+  if (typeof value === 'number') return true;
+  const isLists = Array.isArray(value) && axes > 0;
+  return isLists && Array.from(value).every((inner) => isNested(inner, axes - 1));
 }
 
 /** Values as `parseValues` reads them: `w=0.5, b=[1, 2]`. */
 export function writeValues(values: Iterable<readonly [name: string, value: Nested]>): string {
-  return [...values].map(([name, value]) => `${name}=${writeValue(value)}`).join(', ');
+  const isList = typeof Object(values)[Symbol.iterator] === 'function';
+  requireThat(isList, 'writeValues: values', 'a Map or pairs of name and value', values);
+  const written: string[] = [];
+  for (const pair of values) {
+    const [name, value] = (Array.isArray(pair) ? pair : []) as [string, Nested];
+    requireThat(typeof name === 'string', 'writeValues: a pair', 'a name and its value', pair);
+    written.push(`${name}=${writeValue(value)}`);
+  }
+  return written.join(', ');
 }

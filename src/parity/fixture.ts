@@ -1,5 +1,6 @@
 /** Fixtures: what the published code computed, as files from anywhere hold it. Nothing in them is trusted. */
-import { describe, MemgradError } from '../errors.js';
+import { describe, MemgradError, shownPath } from '../errors.js';
+import { requireThat } from '../options.js';
 import {
   type Check,
   dictionary,
@@ -203,6 +204,21 @@ export type Fixture =
   | { kind: 'training'; fixture: TrainingCase }
   | { kind: 'evaluation'; fixture: EvaluationCase };
 
+const checks = {
+  synthetic: syntheticCase,
+  stream: streamCase,
+  training: trainingCase,
+  evaluation: evaluationCase,
+};
+
+/** Throws `MemgradError` unless `fixture` is what `parseFixture` returns. */
+export function checkFixture(where: string, fixture: Fixture): void {
+  const kinds = Object.keys(checks);
+  const isKind = kinds.includes(fixture?.kind);
+  requireThat(isKind, `${where}: fixture`, 'what parseFixture returned', fixture);
+  checks[fixture.kind](fixture.fixture, `${where}:`);
+}
+
 /**
  * Reads a fixture: JSON of at most 64 MiB. Throws `MemgradError`, starting with `origin`, for bytes
  * that are not one.
@@ -214,6 +230,7 @@ export function parseFixture(bytes: Uint8Array, origin: string): Fixture {
       `parseFixture: expected a name for messages as a string, got ${describe(origin)}.`,
     );
   }
+  origin = shownPath(origin);
   const value = readJson(bytes, origin);
   const path = `${origin}:`;
   const has = (name: string) => typeof value === 'object' && value !== null && name in value;

@@ -4,20 +4,22 @@
  * @module memgrad/parity
  */
 import '../default-backend.js';
-import { describe, MemgradError } from '../errors.js';
-import { checkOptions, type OptionNames } from '../options.js';
+import { backendKind, checkOptions, needed, type OptionNames, positive } from '../options.js';
 import { runStream, runSynthetic } from './case.js';
 import type { ParityRow } from './compare.js';
 import type { ParityContext } from './context.js';
 import { runEvaluation } from './evaluation.js';
-import type { Fixture } from './fixture.js';
+import { checkFixture, type Fixture } from './fixture.js';
 import { runTraining } from './training.js';
 
 export type { ParityRow } from './compare.js';
 export type { ParityContext } from './context.js';
 export { type Fixture, parseFixture } from './fixture.js';
 
-const contextNames: OptionNames<ParityContext> = { backend: 1, tolerance: 1 };
+const contextNames: OptionNames<ParityContext> = {
+  backend: needed(backendKind),
+  tolerance: needed(positive()),
+};
 
 /**
  * Runs a fixture of `parseFixture` and yields one row for each of its fields. Throws `MemgradError`
@@ -25,13 +27,8 @@ const contextNames: OptionNames<ParityContext> = { backend: 1, tolerance: 1 };
  */
 export function runFixture(fixture: Fixture, context: ParityContext): AsyncGenerator<ParityRow> {
   checkOptions('runFixture', context, contextNames);
-  const { backend, tolerance } = context ?? {};
-  if (typeof backend !== 'object' || typeof tolerance !== 'number') {
-    throw new MemgradError(
-      `runFixture: expected { backend, tolerance }, got backend ${describe(backend)} and tolerance ${describe(tolerance)}; await loadBackend('cpu') returns a backend.`,
-    );
-  }
-  switch (fixture?.kind) {
+  checkFixture('runFixture', fixture);
+  switch (fixture.kind) {
     case 'synthetic':
       return runSynthetic(fixture.fixture, context);
     case 'stream':
@@ -40,9 +37,5 @@ export function runFixture(fixture: Fixture, context: ParityContext): AsyncGener
       return runTraining(fixture.fixture, context);
     case 'evaluation':
       return runEvaluation(fixture.fixture, context);
-    default:
-      throw new MemgradError(
-        `runFixture: expected a fixture of parseFixture, got ${describe(fixture)}.`,
-      );
   }
 }

@@ -2,7 +2,9 @@
 import type { Backend } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
 import { createModel, type SegmentModel } from '../models/index.js';
+import { backendKind, checkOptions } from '../options.js';
 import { createTask, type Task } from '../tasks/index.js';
+import { requireFit } from '../training/check.js';
 import {
   Curriculum,
   constant,
@@ -13,10 +15,13 @@ import {
   type TrainOptions,
   warmUp,
 } from '../training/index.js';
-import type { RunConfig } from './config.js';
+import { checkRunConfig, type RunConfig } from './config.js';
 
 /** The task of a run. Throws `MemgradError` unless the model has a vocabulary of its size. */
-export function buildTask({ task: { name, options }, model: { config } }: RunConfig): Task {
+export function buildTask(run: RunConfig): Task {
+  checkRunConfig(run);
+  const { name, options } = run.task;
+  const { config } = run.model;
   const task = createTask(name, options);
   if (task.vocabulary !== config.nToken) {
     throw new MemgradError(
@@ -27,15 +32,20 @@ export function buildTask({ task: { name, options }, model: { config } }: RunCon
 }
 
 /** The model of a run with fresh parameters. Throws `MemgradError` for one that cannot be. */
-export function buildModel({ model: { name, config }, seed }: RunConfig, backend?: Backend) {
-  return createModel(name, { ...config, backend }, seed);
+export function buildModel(run: RunConfig, backend?: Backend) {
+  const { name, config } = checkRunConfig(run).model;
+  return createModel(name, { ...config, backend }, run.seed);
 }
 
 /** What `train` is to be called with for this run; the optimiser in it is new and belongs to the caller. */
 export function buildTraining(
-  { training, seed }: RunConfig,
-  { model, task, backend }: { model: SegmentModel; task: Task; backend?: Backend },
+  run: RunConfig,
+  parts: { model: SegmentModel; task: Task; backend?: Backend },
 ): TrainOptions {
+  checkOptions('buildTraining', parts, { model: 1, task: 1, backend: backendKind });
+  const { model, task, backend } = parts ?? {};
+  requireFit('buildTraining', model, task, 'batch');
+  const { training, seed } = checkRunConfig(run);
   const { segmentLength, steps, batchSize, optimizer, clip, bpttDepth, curriculum } = training;
   const { checkpointSegments, nonFinite } = training;
   return {

@@ -1,6 +1,6 @@
 /** Checks of values that come from outside: what passes has the type that it claims. */
-import { describe, MemgradError } from '../errors.js';
-import { suggest } from '../options.js';
+import { describe, MemgradError, shownPath } from '../errors.js';
+import { requireThat, suggest } from '../options.js';
 
 /** Gives `value` back with its type, or throws a `MemgradError` that names `path`. */
 export type Check<T> = (value: unknown, path: string) => T;
@@ -112,7 +112,7 @@ export function object<F extends Fields>(fields: F, { others = false } = {}): Ch
     const unknown = Object.keys(given).find((name) => !Object.hasOwn(fields, name));
     if (unknown !== undefined && !others) {
       throw new MemgradError(
-        `${path.replace(/:$/, '')} has the field ${describe(unknown)}, which is not known; ${suggest(unknown, Object.keys(fields))}.`,
+        `${shownPath(path.replace(/:$/, ''))} has the field ${describe(unknown)}, which is not known; ${suggest(unknown, Object.keys(fields))}.`,
       );
     }
     const checked = Object.entries(fields).map(([name, check]) => {
@@ -127,8 +127,15 @@ function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Throws `MemgradError` unless `origin`, what messages begin with, is a text. */
+export function requireOrigin(where: string, origin: unknown): void {
+  requireThat(typeof origin === 'string', `${where}: the name for messages`, 'a string', origin);
+}
+
 /** Throws the message that all checks share. */
 export function refuse(path: string, value: unknown, expected: string): never {
   const came = value === undefined ? 'is missing' : `is ${describe(value)}`;
-  throw new MemgradError(`${path.replace(/:$/, '')} ${came}, but ${expected} was expected.`);
+  throw new MemgradError(
+    `${shownPath(path.replace(/:$/, ''))} ${came}, but ${expected} was expected.`,
+  );
 }

@@ -2,15 +2,18 @@
 import { type Parameter, scope, type Tensor, tensor } from '../autograd/index.js';
 import { MemgradError, NotFinite } from '../errors.js';
 import { readArrays } from '../models/index.js';
+import { check, whole } from '../options.js';
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from '../safetensors/index.js';
 import { type Named, namedCarry, restoredCarry, type TrainOptions } from '../training/index.js';
-import { leastParameters, RUN_VERSION, type RunConfig } from './config.js';
+import { checkTrain } from '../training/train.js';
+import { leastParameters, limits, RUN_VERSION, type RunConfig } from './config.js';
 import {
   CARRIED_FILE,
   checkpointFile,
   lastCheckpoint,
   MODEL_FILE,
   OPTIMIZER_FILE,
+  parseState,
   readState,
   STATE_FILE,
   stepOf,
@@ -45,11 +48,27 @@ function ownIn(storage: RunStorage): Set<string> {
 export async function saveCheckpoint(
   storage: RunStorage,
   training: TrainOptions,
-  { step, seconds = 0, best = null }: Progress,
+  progress: Progress,
 ): Promise<void> {
   requireStorage('saveCheckpoint', storage);
+  checkTrain(training, 'saveCheckpoint');
+  const { step } = progress ?? {};
+  check('saveCheckpoint: step', step, whole(1, limits.steps));
+  const { seconds = 0, best = null } = progress;
   requireCarried(training);
   const { model, optimizer, carried, schedule, curriculum } = training;
+  const state = parseState(
+    {
+      version: RUN_VERSION,
+      step,
+      seconds,
+      optimizerSteps: optimizer.steps,
+      schedule: schedule?.state?.() ?? null,
+      curriculum: curriculum?.state() ?? null,
+      best,
+    },
+    'saveCheckpoint',
+  );
   const names = await storage.list();
   const claim = (file: string) => {
     const name = checkpointFile(step, file);
@@ -76,15 +95,6 @@ export async function saveCheckpoint(
   await save(MODEL_FILE, parameters);
   await save(OPTIMIZER_FILE, await readArrays(optimizer.state()));
   if (carried) await save(CARRIED_FILE, await readArrays(namedCarry(carried.carry)));
-  const state: TrainerState = {
-    version: RUN_VERSION,
-    step,
-    seconds,
-    optimizerSteps: optimizer.steps,
-    schedule: schedule?.state?.() ?? null,
-    curriculum: curriculum?.state() ?? null,
-    best,
-  };
   await writeJson(storage, claim(STATE_FILE), state);
   ownIn(storage).add(checkpointFile(step, STATE_FILE));
   await removeOthers(storage, state);
@@ -130,6 +140,7 @@ export async function resumeTraining(
   training: TrainOptions,
 ): Promise<Required<Pick<Progress, 'step' | 'seconds'>>> {
   requireStorage('resumeTraining', storage);
+  checkTrain(training, 'resumeTraining');
   requireCarried(training);
   const step = lastCheckpoint(await storage.list()) ?? 0;
   let seconds = 0;

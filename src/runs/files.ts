@@ -1,6 +1,9 @@
 /** The files of a run, and what is in the small ones. */
-import { describe, MemgradError } from '../errors.js';
-import { type Check, list, object, orDefault, orNull, real, whole } from './check.js';
+import { describe, MemgradError, shownPath } from '../errors.js';
+import * as options from '../options.js';
+import { requireBytes } from '../safetensors/bytes.js';
+import { requireName } from './bytes.js';
+import { list, object, orDefault, orNull, real, requireOrigin, whole } from './check.js';
 import { checkRunConfig, limits, RUN_VERSION, type RunConfig } from './config.js';
 import { type RunStorage, requireStorage } from './storage.js';
 
@@ -21,6 +24,8 @@ const MOST_JSON_BYTES = 1_000_000;
 
 /** The name of a file of the checkpoint after `step`. */
 export function checkpointFile(step: number, file: string): string {
+  options.check('checkpointFile: step', step, options.whole(0));
+  requireName('checkpointFile', file);
   return `step-${step}/${file}`;
 }
 
@@ -97,12 +102,29 @@ export async function readState(storage: RunStorage, step: number): Promise<Trai
 }
 
 /** Checks what trainer-state.json holds; `origin` stands at the start of each message. */
-export const parseState: Check<TrainerState> = (value, origin) => trainerState(value, `${origin}:`);
+export function parseState(value: unknown, origin = STATE_FILE): TrainerState {
+  requireOrigin('parseState', origin);
+  return trainerState(value, `${origin}:`);
+}
 
 /** Writes `value` as JSON for people and programs. */
 export async function writeJson(storage: RunStorage, name: string, value: unknown): Promise<void> {
   requireStorage('writeJson', storage);
-  await storage.write(name, new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`));
+  await storage.write(name, new TextEncoder().encode(`${asJson(name, value)}\n`));
+}
+
+function asJson(name: string, value: unknown): string {
+  let cause: unknown;
+  try {
+    const text = JSON.stringify(value, null, 2);
+    if (text !== undefined) return text;
+  } catch (error) {
+    cause = error; // a bigint, or an object that holds itself
+  }
+  throw new MemgradError(
+    `writeJson: ${describe(name)} cannot hold ${describe(value)}, which JSON has no words for; pass objects, lists, texts and numbers.`,
+    { cause },
+  );
 }
 
 async function readJson(storage: RunStorage, name: string): Promise<unknown> {
@@ -110,12 +132,14 @@ async function readJson(storage: RunStorage, name: string): Promise<unknown> {
 }
 
 /** The value of a JSON file. Throws `MemgradError` for what is none. */
-export function parseJson(bytes: Uint8Array, name: string): unknown {
+export function parseJson(bytes: Uint8Array, name = 'the file'): unknown {
+  requireOrigin('parseJson', name);
+  requireBytes(name, bytes);
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
     throw new MemgradError(
-      `${name} is not valid JSON in UTF-8, but it must be; check that it was copied whole.`,
+      `${shownPath(name)} is not valid JSON in UTF-8, but it must be; check that it was copied whole.`,
       { cause },
     );
   }

@@ -1,5 +1,6 @@
 /** A run that is kept nowhere else: for pages without files, and for tests. */
-import { describe, MemgradError } from '../errors.js';
+import { describe, MemgradError, shownPath } from '../errors.js';
+import { check, orInfinity, whole } from '../options.js';
 import { requireFile, requireName } from './bytes.js';
 import type { RunStorage } from './storage.js';
 
@@ -26,10 +27,11 @@ export class MemoryStorage implements RunStorage {
   }
 
   async read(name: string, most = Infinity): Promise<Uint8Array> {
+    requireName('MemoryStorage.read', name);
+    check('MemoryStorage.read: most', most, orInfinity(whole(0)));
     const bytes = this.files.get(name);
     if (!bytes) {
-      requireName('MemoryStorage.read', name);
-      throw new MemgradError(`Cannot read '${name}': there is no such file.`);
+      throw new MemgradError(`Cannot read '${shownPath(name)}': there is no such file.`);
     }
     if (bytes.length > most) {
       throw new MemgradError(

@@ -1,5 +1,7 @@
 /** metrics.jsonl: one JSON object to a step. */
 import { MemgradError } from '../errors.js';
+import * as options from '../options.js';
+import { requireBytes } from '../safetensors/bytes.js';
 import type { TrainStep } from '../training/index.js';
 import { dictionary, list, object, orDefault, orNull, real, text, whole } from './check.js';
 import { limits } from './config.js';
@@ -50,6 +52,9 @@ export interface MetricsRead {
  * log is worth less than the run that it tells of.
  */
 export function readMetrics(bytes: Uint8Array, steps: number, keep: number): MetricsRead {
+  requireBytes('readMetrics', bytes);
+  options.check('readMetrics: steps', steps, options.whole(0));
+  options.check('readMetrics: keep', keep, options.whole(0));
   const lines = new Lines(steps, keep);
   lines.takeBlock(bytes, 0);
   return lines.read;

@@ -2,7 +2,7 @@
 import type { Backend } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
 import type { SegmentModel } from '../models/index.js';
-import { checkOptions, type OptionNames } from '../options.js';
+import { backendKind, checkOptions, flag, type OptionNames } from '../options.js';
 import type { Task } from '../tasks/index.js';
 import { buildModel, buildTask } from './build.js';
 import { assignAll, checkSize, readTensors, type StoredTensors } from './checkpoint.js';
@@ -34,7 +34,7 @@ export interface LoadOptions {
   best?: boolean;
 }
 
-const loadOptions: OptionNames<LoadOptions> = { backend: 1, best: 1 };
+const loadOptions: OptionNames<LoadOptions> = { backend: backendKind, best: flag };
 
 /**
  * Loads a run: its model is made anew from its configuration and given the saved parameters. The

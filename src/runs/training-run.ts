@@ -2,7 +2,7 @@
 import type { Backend } from '../backends/backend.js';
 import { describe, MemgradError, NotFinite } from '../errors.js';
 import type { SegmentModel } from '../models/index.js';
-import { checkOptions, type OptionNames } from '../options.js';
+import { backendKind, checkOptions, type OptionNames } from '../options.js';
 import type { Task } from '../tasks/index.js';
 import { type TrainOptions, type TrainStep, train } from '../training/index.js';
 import { buildModel, buildTask, buildTraining } from './build.js';
@@ -58,7 +58,7 @@ export interface ResumeOptions extends Changeable {
 }
 
 const resumeOptions: OptionNames<ResumeOptions> = {
-  backend: 1,
+  backend: backendKind,
   from: 1,
   steps: 1,
   stopAt: 1,
@@ -116,10 +116,12 @@ export class TrainingRun {
    */
   static async start(
     config: RunConfig,
-    { storage, backend }: { storage?: RunStorage; backend?: Backend } = {},
+    options: { storage?: RunStorage; backend?: Backend } = {},
   ): Promise<TrainingRun> {
-    checkRunConfig(config, 'the configuration'); // what is written can be read
-    if (storage) requireStorage('TrainingRun.start', storage);
+    checkOptions('TrainingRun.start', options, { storage: 1, backend: backendKind });
+    const { storage, backend } = options;
+    checkRunConfig(config); // what is written can be read
+    if (storage !== undefined) requireStorage('TrainingRun.start', storage);
     return locked(storage, async (lock) => {
       const names = (await storage?.list()) ?? [];
       if (names.includes(CONFIG_FILE)) {

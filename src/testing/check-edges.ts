@@ -1,7 +1,7 @@
 /** Holds a backend against the rules of docs/numbers.md. */
 import { scope, type Tensor, vjp } from '../autograd/index.js';
 import type { Backend, TypedArray } from '../backends/backend.js';
-import { checkOptions, flag } from '../options.js';
+import { backendKind, check, checkOptions, flag } from '../options.js';
 import { upload, withFloats } from './case.js';
 import { type Edge, floatEdges, wholeEdges } from './edges.js';
 import { rowEdges } from './row-edges.js';
@@ -28,6 +28,7 @@ export interface EdgeRow {
  * other values within 1e-5 of themselves.
  */
 export async function checkEdges(backend: Backend, options: EdgeOptions = {}): Promise<EdgeRow[]> {
+  check('checkEdges: backend', backend, backendKind);
   checkOptions('checkEdges', options, { flushesDenormals: flag });
   const least = options.flushesDenormals ? 2 ** -126 : 0;
   const rows: EdgeRow[] = [];

@@ -3,6 +3,7 @@ import { scope, type Tensor, vjp } from '../autograd/index.js';
 import { type OperationName, operationNames } from '../autograd/operations/table.js';
 import type { Backend, DType, TypedArray } from '../backends/backend.js';
 import { createCpuBackend } from '../backends/cpu/index.js';
+import { backendKind, check, checkOptions, positive } from '../options.js';
 import {
   accumulated,
   type FloatDType,
@@ -66,8 +67,11 @@ interface Read {
  */
 export async function runConformance(
   backend: Backend,
-  { operations, slack = 1 }: ConformanceOptions = {},
+  options: ConformanceOptions = {},
 ): Promise<ConformanceRow[]> {
+  check('runConformance: backend', backend, backendKind);
+  checkOptions('runConformance', options, { operations: 1, slack: positive() });
+  const { operations, slack = 1 } = options;
   const reference = createCpuBackend();
   const rows: ConformanceRow[] = [];
   if (!operations) rows.push(...(await checkKernels(backend)));

@@ -2,7 +2,7 @@
 import { scope, type Tensor, vjp } from '../autograd/index.js';
 import type { Backend, TypedArray } from '../backends/backend.js';
 import { createCpuBackend } from '../backends/cpu/index.js';
-import { checkOptions, flag } from '../options.js';
+import { backendKind, check, checkOptions, flag, whole } from '../options.js';
 import { type FloatDType, type HostArray, upload, withFloats } from './case.js';
 import { createFlushingBackend, createNarrowBackend } from './narrow.js';
 import { type Program, Programs } from './programs.js';
@@ -45,7 +45,12 @@ export async function checkPrograms(
   backend: Backend,
   options: ProgramOptions = {},
 ): Promise<ProgramReport> {
-  checkOptions('checkPrograms', options, { count: 1, seed: 1, flushesDenormals: flag });
+  check('checkPrograms: backend', backend, backendKind);
+  checkOptions('checkPrograms', options, {
+    count: whole(0),
+    seed: whole(0),
+    flushesDenormals: flag,
+  });
   const { count = 1000, seed = 1, flushesDenormals } = options;
   const cpu = createCpuBackend();
   const others = [

@@ -3,6 +3,7 @@ import { checkGradients, type GradientCheckOptions } from '../autograd/index.js'
 import { type OperationName, operationNames } from '../autograd/operations/table.js';
 import type { Backend } from '../backends/backend.js';
 import { createCpuBackend } from '../backends/cpu/index.js';
+import { backendKind, checkOptions } from '../options.js';
 import { upload, withFloats } from './case.js';
 import { cases } from './cases.js';
 import { selectOperations } from './select.js';
@@ -45,11 +46,17 @@ export const differentiableNames: readonly OperationName[] = operationNames.filt
  * console.log([...verdicts]); // => [ true ]
  * ```
  */
-export async function* checkAllGradients({
-  operations,
-  backend = createCpuBackend(),
-  ...options
-}: AllGradientsOptions = {}): AsyncGenerator<GradientRow, void> {
+export async function* checkAllGradients(
+  options: AllGradientsOptions = {},
+): AsyncGenerator<GradientRow, void> {
+  checkOptions('checkAllGradients', options, {
+    order: 1,
+    epsilon: 1,
+    tolerance: 1,
+    operations: 1,
+    backend: backendKind,
+  });
+  const { operations, backend = createCpuBackend(), ...check } = options;
   for (const operation of selectOperations('gradcheck', differentiableNames, operations)) {
     for (const { pattern, inputs, call, only } of cases[operation].patterns) {
       if (only || !inputs.some(({ dtype }) => dtype === 'float')) continue;
@@ -57,7 +64,7 @@ export async function* checkAllGradients({
       const { errors, passed, worst } = await checkGradients(
         (...floating) => call(withFloats(args, floating), 'float64'),
         args.filter((arg) => arg.dtype !== 'int32'),
-        options,
+        check,
       );
       for (const arg of args) arg.dispose();
       yield { operation, pattern, errors, passed, worst };

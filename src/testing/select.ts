@@ -1,5 +1,6 @@
 /** Choosing operations by name. */
-import { MemgradError } from '../errors.js';
+import { describe, MemgradError } from '../errors.js';
+import { requireThat } from '../options.js';
 
 /** `wanted`, or all names when left out. Throws for a name that is not among them. */
 export function selectOperations<Name extends string>(
@@ -7,10 +8,16 @@ export function selectOperations<Name extends string>(
   names: readonly Name[],
   wanted: readonly string[] | undefined,
 ): readonly Name[] {
-  const unknown = wanted?.find((name) => !names.includes(name as Name));
-  if (unknown !== undefined) {
+  requireThat(
+    wanted === undefined || Array.isArray(wanted),
+    `${caller}: operations`,
+    'a list of names',
+    wanted,
+  );
+  const unknown = wanted?.findIndex((name) => !names.includes(name as Name)) ?? -1;
+  if (unknown >= 0) {
     throw new MemgradError(
-      `${caller}: the operation '${unknown}' is not known; choose from ${names.join(', ')}.`,
+      `${caller}: the operation ${describe(wanted?.[unknown])} is not known; choose from ${names.join(', ')}.`,
     );
   }
   return (wanted as readonly Name[] | undefined) ?? names;

@@ -5,7 +5,7 @@ import type { Backend } from '../backends/backend.js';
 import { createCpuBackend } from '../backends/cpu/index.js';
 import { sizeOf } from '../backends/layout.js';
 import { MemgradError } from '../errors.js';
-import { checkOptions, flag } from '../options.js';
+import { backendKind, check, checkOptions, flag } from '../options.js';
 import { type HostArray, type Pattern, upload, withFloats } from './case.js';
 import { cases } from './cases.js';
 import { selectOperations } from './select.js';
@@ -43,6 +43,7 @@ export interface SizeReport {
  * same sentence. Throws for an operation that is not known.
  */
 export async function checkSizes(backend: Backend, options: SizeOptions = {}): Promise<SizeReport> {
+  check('checkSizes: backend', backend, backendKind);
   checkOptions('checkSizes', options, { operations: 1, seesIndices: flag });
   const outside = options.seesIndices === false ? isOutside : () => false;
   const cpu = createCpuBackend();

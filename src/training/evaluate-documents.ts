@@ -63,7 +63,7 @@ export function judge(
 ): Pick<DocumentEvaluation, 'accuracy' | 'f1'> {
   requireTokens('judge: named', named);
   requireTokens('judge: wanted', wanted);
-  check('judge: count', count, whole());
+  check('judge: count', count, whole(1, 2 ** 20));
   const hits = (index: number) =>
     named.filter((found, i) => found === index && wanted[i] === index).length;
   const of = (list: readonly number[], index: number) =>

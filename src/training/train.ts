@@ -206,8 +206,9 @@ export function clipScale(norm: number, clip: number): number {
   return Math.min(1, clip / (norm + 1e-6));
 }
 
-function checkTrain(options: TrainOptions): void {
-  checkOptions('train', options, {
+/** Throws `MemgradError` for options of `train` that cannot be; `where` stands at the start of the message. */
+export function checkTrain(options: TrainOptions, where = 'train'): void {
+  checkOptions(where, options, {
     model: 1,
     task: 1,
     optimizer: needed(having('step', 'an optimiser, as new AdamW()')),
@@ -230,5 +231,5 @@ function checkTrain(options: TrainOptions): void {
     backend: 1,
     signal: having('throwIfAborted', 'an AbortSignal'),
   });
-  requireFit('train', options.model, options.task);
+  requireFit(where, options.model, options.task);
 }

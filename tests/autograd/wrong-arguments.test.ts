@@ -6,12 +6,12 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createCpuBackend } from '../../src/backends/cpu/index.js';
 import * as memgrad from '../../src/index.js';
+import { type Call, fault } from '../junk.js';
 import { RUNS, SEED } from './helpers.js';
 
 const test = suite('wrong arguments');
-const { Key, MemgradError, Parameter, scope, Tensor, tensor, zeros } = memgrad;
+const { Key, Parameter, scope, tensor, zeros } = memgrad;
 
-type Call = (...args: unknown[]) => unknown;
 const cpu = createCpuBackend();
 const wasm = await memgrad.loadBackend('wasm');
 
@@ -101,37 +101,18 @@ function below(limit: number): number {
   return Math.floor((state / 2 ** 32) * limit);
 }
 
-/** What of `call(...args)` is wrong, or undefined. */
-async function fault(name: string, call: Call, args: unknown[]): Promise<string | undefined> {
-  const start = performance.now();
-  let error: unknown;
-  try {
+/** As `fault` of junk.ts, with the tensors freed and the default backend put back. */
+async function faultOf(name: string, call: Call, args: unknown[]): Promise<string | undefined> {
+  const scoped: Call = (...given) => {
     let result: unknown;
     scope(() => {
-      result = call(...args);
+      result = call(...given);
     });
-    await result;
-  } catch (thrown) {
-    error = thrown;
-  }
+    return result;
+  };
+  const found = await fault(name, scoped, args);
   memgrad.setDefaultBackend(cpu);
-  const took = performance.now() - start;
-  const shown = args.map((arg) => show(arg)).join(', ');
-  if (took > 10_000) return `${name}(${shown}) took ${took} ms`;
-  if (error === undefined || error instanceof MemgradError) {
-    const length = (error as Error | undefined)?.message.length ?? 0;
-    return length > 600 ? `${name}(${shown}) has a message of ${length} characters` : undefined;
-  }
-  return `${name}(${shown}) => ${error instanceof Error ? error.stack?.slice(0, 400) : show(error)}`;
-}
-
-function show(value: unknown): string {
-  if (typeof value === 'function') return 'a function';
-  if (value instanceof Tensor) return String(value);
-  if (Array.isArray(value)) return value === cyclic ? 'cyclic' : `a list of ${value.length}`;
-  return typeof value === 'object' && value !== null
-    ? Object.prototype.toString.call(value)
-    : String(value).slice(0, 30);
+  return found;
 }
 
 for (const [name, call] of Object.entries(calls)) {
@@ -148,7 +129,7 @@ for (const [name, call] of Object.entries(calls)) {
     }
     const faults: string[] = [];
     for (const args of lists) {
-      const found = await fault(name, call, args);
+      const found = await faultOf(name, call, args);
       if (found) faults.push(found);
     }
     assert.is(faults.slice(0, 8).join('\n'), '', `${faults.length} of ${lists.length}`);

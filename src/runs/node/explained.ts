@@ -1,5 +1,5 @@
 /** What the file system refuses, in sentences. For Node alone. */
-import { MemgradError } from '../../errors.js';
+import { MemgradError, shownPath } from '../../errors.js';
 
 const noPermission =
   'permission was denied; choose a folder that you may write to, or change its permissions';
@@ -42,5 +42,5 @@ export function explain(what: string, cause: unknown): MemgradError | undefined 
   const code = (cause as NodeJS.ErrnoException | undefined)?.code;
   if (cause instanceof MemgradError || typeof code !== 'string') return undefined;
   const reason = reasons[code] ?? `the system said ${code}`;
-  return new MemgradError(`Cannot ${what}: ${reason}.`, { cause });
+  return new MemgradError(`Cannot ${shownPath(what)}: ${reason}.`, { cause });
 }
