@@ -12,15 +12,16 @@ export abstract class Module {
    * the modules, lists and plain records that fields hold. No code outside of a class sees fields
    * whose names begin with #: a module that keeps parameters there overrides this method.
    *
-   * Throws `MemgradError` where parameters would be lost: in a Map, a Set or an object that isn't a
-   * module; for a tensor that isn't a parameter, since no optimiser trains it and no file holds it;
+   * Throws `MemgradError` where parameters would be lost: in a Map, a Set, a function, an object that
+   * isn't a module, or under a Symbol; for a tensor that isn't a parameter, since no optimiser trains it and no file holds it;
    * and for two parameters of one name.
    */
   parameters(): Record<string, Parameter> {
     const found: Record<string, Parameter> = {};
     // `levels` counts down where parameters would be lost, so that what holds none isn't searched through.
     const visit = (path: string, value: unknown, levels?: number): void => {
-      if (typeof value !== 'object' || value === null || levels === 0 || open.has(value)) return;
+      const isObject = typeof value === 'object' || typeof value === 'function';
+      if (!isObject || value === null || levels === 0 || open.has(value)) return;
       const isModule = value instanceof Module && value !== this;
       if (isModule || value instanceof Tensor) {
         const isKnown = isModule || value instanceof Parameter;
@@ -37,8 +38,14 @@ export abstract class Module {
         const fields = value instanceof Map || value instanceof Set ? [...value] : value;
         open.add(value);
         try {
-          for (const [name, field] of Object.entries(fields)) {
-            visit(path ? `${path}.${name}` : name, field, left);
+          for (const name of isSeen ? Reflect.ownKeys(fields) : Object.keys(fields)) {
+            const { enumerable, value: held } = Object(
+              Object.getOwnPropertyDescriptor(fields, name),
+            );
+            const field = enumerable ? fields[name as never] : held; // hidden getters aren't called
+            const text = String(name);
+            const lost = typeof name === 'symbol' ? 4 : undefined;
+            visit(path ? `${path}.${text}` : text, field, left ?? lost);
           }
         } finally {
           open.delete(value);
@@ -63,10 +70,23 @@ export abstract class Module {
     return head + all.slice(0, 12).join('') + more;
   }
 
+  /** Throws: JSON would hold the configuration and not one parameter, which nobody sees until it is read. */
+  toJSON(): never {
+    throw new MemgradError(
+      `${this.constructor.name}: a model cannot be written as JSON; save what readArrays(model.parameters()) returns with encodeSafetensors.`,
+    );
+  }
+
   /** Frees the parameters. */
   dispose(): void {
     for (const parameter of Object.values(this.parameters())) parameter.dispose();
   }
+}
+
+/** Whether `model` has the methods that a subclass of `SegmentModel` must have. */
+export function isLanguageModel(model: unknown): boolean {
+  const { initialState, forward } = Object(model);
+  return typeof initialState === 'function' && typeof forward === 'function';
 }
 
 function refuse(path: string, isTensor: boolean): never {

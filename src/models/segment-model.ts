@@ -7,8 +7,9 @@ import {
   type Tree,
   treeMap,
 } from '../autograd/index.js';
+import { requireThat } from '../options.js';
 import type { ModelConfig } from './config.js';
-import { Module } from './module.js';
+import { isLanguageModel, Module } from './module.js';
 import { Stream, type StreamOptions } from './stream.js';
 
 /** What a segment gives. */
@@ -43,6 +44,7 @@ export abstract class SegmentModel<State extends Tree = Tree> extends Module {
 
   /** Reads a segment as `forward` does, for the state alone: what only its logits need is not computed unless somebody observes. */
   advance(tokens: Tensor, state: State, key?: Key): State {
+    requireThat(isLanguageModel(this), 'advance: the model', 'one with forward()', this);
     return isObserved()
       ? this.forward(tokens, state, key).state
       : this.stateAfter(tokens, state, key);

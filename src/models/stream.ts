@@ -14,7 +14,7 @@ import type { Backend } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
 import { checkOptions, needed, requireThat, requireTokens, whole } from '../options.js';
 import { type HostArray, readArrays } from './arrays.js';
-import { Module } from './module.js';
+import { isLanguageModel, Module } from './module.js';
 import { isHostArray, namedState, restoredState } from './saved-state.js';
 import type { SegmentModel } from './segment-model.js';
 
@@ -29,6 +29,9 @@ export interface StreamOptions {
   saved?: SavedStream;
 }
 
+/** Tokens to a segment at most: their attention would not fit anywhere. */
+const LONGEST = 2 ** 24;
+
 /**
  * A model reading one endless sequence. It holds the state after the last whole segment and the
  * tokens of the present one, so its size doesn't grow. Whoever makes a stream disposes of it.
@@ -40,13 +43,15 @@ export class Stream {
   /** The tokens of the present segment; zeros stand where none has come yet, and no position looks ahead. */
   readonly #segment: Int32Array;
   #filled = 0;
+  #disposed = false;
   /** Parameters, since these outlive the scope in which a token happens to come. */
   #state: Tree;
 
   /** Throws `MemgradError` for a length below 1, and for a saved stream that the model cannot have. */
   constructor(model: SegmentModel, options: StreamOptions) {
-    requireThat(model instanceof Module, 'stream: the model', 'one of createModel', model);
-    checkOptions('stream', options, { segmentLength: needed(whole()), saved: 1 });
+    const isModel = model instanceof Module && isLanguageModel(model);
+    requireThat(isModel, 'stream: the model', 'one with initialState() and forward()', model);
+    checkOptions('stream', options, { segmentLength: needed(whole(1, LONGEST)), saved: 1 });
     const { segmentLength, saved } = options;
     this.#model = model;
     this.#vocabulary = model.config?.nToken;
@@ -64,6 +69,7 @@ export class Stream {
    * stream is then as it was before the call.
    */
   push(tokens: ArrayLike<number>): void {
+    this.#requireOpen();
     requireTokens('stream', tokens, this.#vocabulary);
     const [state, segment, filled] = [this.#state, this.#segment.slice(), this.#filled];
     let unused = state;
@@ -85,6 +91,7 @@ export class Stream {
 
   /** Logits [vocabulary] of the next token. Reads the present segment once. Throws before the first token. */
   logits(): Tensor {
+    this.#requireOpen();
     if (this.#filled === 0) {
       throw new MemgradError(
         'stream: nothing was read yet; push a token before asking for logits.',
@@ -98,6 +105,7 @@ export class Stream {
 
   /** All that is needed to go on from here in another process. */
   async save(): Promise<SavedStream> {
+    this.#requireOpen();
     const data = this.#segment.slice(0, this.#filled);
     return {
       tokens: { dtype: 'int32', shape: [data.length], data },
@@ -107,7 +115,13 @@ export class Stream {
 
   /** Frees the state. */
   dispose(): void {
+    this.#disposed = true;
     free(this.#state);
+  }
+
+  #requireOpen(): void {
+    if (!this.#disposed) return;
+    throw new MemgradError('stream: it was disposed of; make another one.');
   }
 
   /** Ends the present segment. The state before it is freed, unless it is `first`. */

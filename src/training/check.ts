@@ -2,6 +2,7 @@
 import { Tensor } from '../autograd/index.js';
 import { describe, MemgradError } from '../errors.js';
 import type { EncoderRMT } from '../models/encoder-rmt.js';
+import { isLanguageModel } from '../models/module.js';
 import type { SegmentModel } from '../models/segment-model.js';
 import type { Kind } from '../options.js';
 import { check, requireThat, requireTokens, whole } from '../options.js';
@@ -21,8 +22,12 @@ export const carryKind: Kind = [
 
 /** Throws `MemgradError` unless `model` is a language model. */
 export function requireLanguageModel(where: string, model: SegmentModel): void {
-  const fits = typeof model?.initialState === 'function';
-  requireThat(fits, `${where}: model`, 'a language model, as createModel makes', model);
+  requireThat(
+    isLanguageModel(model),
+    `${where}: model`,
+    'a language model, as createModel makes',
+    model,
+  );
 }
 
 /**

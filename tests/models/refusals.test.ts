@@ -253,6 +253,9 @@ test('parameters are found in fields, lists, plain records and modules', () => {
   assert.equal(found({ a: layer(), b: { c: layer() } }), ['held.a.weight', 'held.b.c.weight']);
   assert.equal(found(Object.assign(Object.create(null), { a: layer() })), ['held.a.weight']);
   assert.equal(found({ n: 1, s: 'x', f: () => 1, d: new Date(), m: new Map([[1, 2]]) }), []);
+  const hidden = Object.defineProperty({}, 'inner', { value: layer() });
+  assert.equal(found(hidden), ['held.inner.weight']);
+  assert.equal(found({ [Symbol('of a library')]: 1, ask: () => 1, Class: Linear }), []);
   assert.equal(found({ set: new Set(['a']), data: new Float32Array(9), none: null }), []);
 });
 
@@ -272,6 +275,9 @@ test('parameters that would be lost are refused', () => {
     new Map([['a', [layer]]]),
     [new Map([['a', { layer }]])],
     { list: [new Set([[layer]])] },
+    Object.assign(() => 1, { layer }),
+    { [Symbol('inner')]: layer },
+    { [Symbol('inner')]: { list: [weight] } },
     new Plain(),
     new Deep(),
     tensor([1]),

@@ -16,6 +16,7 @@ import {
   type ModelName,
   modelNames,
   presets,
+  SegmentModel,
 } from '../../src/models/index.js';
 import { decodeSafetensors, encodeSafetensors } from '../../src/runs/index.js';
 
@@ -165,6 +166,21 @@ test('says what is wrong with a stream', async () => {
   refused(() => model.stream({ segmentLength: 4, saved: rest }), /has nothing as 'state.1'/);
   const other = tiny('transformer-xl-rmt', { numMemTokens: 2 });
   refused(() => other.stream({ segmentLength: 4, saved }), /\[1, 3, 8\] as 'state.0', expected/);
+});
+
+test('a stream that was disposed of, and a model that cannot be read, say so', async () => {
+  const model = tiny('rmt');
+  const stream = model.stream({ segmentLength: 4 });
+  stream.push([1]);
+  stream.dispose();
+  stream.dispose();
+  for (const use of [() => stream.push([1]), () => stream.logits()]) {
+    assert.throws(use, /^stream: it was disposed of/);
+  }
+  assert.match(String(await stream.save().catch(String)), 'stream: it was disposed of');
+  const empty = Object.create(SegmentModel.prototype) as SegmentModel;
+  assert.throws(() => empty.stream({ segmentLength: 4 }), /with initialState\(\) and forward\(\)/);
+  assert.throws(() => JSON.stringify({ model }), /^RMT: a model cannot be written as JSON/);
 });
 
 test.run();
