@@ -61,6 +61,12 @@ export function App() {
                 {session.error}
               </p>
             )}
+            {measuring.running && (state.tab === 'train' || state.tab === 'lens') && (
+              <p class="busy" role="status">
+                The bench is measuring {measuring.running}. Training and answers wait until it is
+                done.
+              </p>
+            )}
             <Tabs tabs={titles} chosen={state.tab} onChoose={(tab) => set({ tab })}>
               {state.tab === 'train' && <Train {...panel} session={session} />}
               {state.tab === 'lens' && <Lens {...panel} session={session} />}

@@ -468,15 +468,22 @@ test('the bench measures a step and copies its table', async () => {
     await field(page, 'Timed steps').blur();
     await button(page, 'Measure').click();
     await page.locator('#tab-train').click(); // it goes on meanwhile
+    const busy = page.locator('.busy');
+    const waits = await busy.innerText();
+    await busy.waitFor({ state: 'detached' });
     await page.locator('#tab-bench').click();
     await page.getByText('Done.').waitFor();
     await button(page, 'Copy as Markdown').click();
     await page.getByText('Copied.').waitFor();
     const first = await region(page, 'Bench').locator('p').first().innerText();
-    return { first, copied: await page.evaluate(() => navigator.clipboard.readText()) };
+    return { first, waits, copied: await page.evaluate(() => navigator.clipboard.readText()) };
   });
   assert.equal(problems, []);
-  const { copied, first } = result;
+  const { copied, first, waits } = result;
+  assert.match(
+    waits,
+    /^The bench is measuring \w+\. Training and answers wait until it is done\.$/,
+  );
   assert.match(first, /^wasm computes on the processor\./);
   assert.match(copied.replaceAll('\n', ' '), first);
   const [head, rule, row] = copied.split('\n');
