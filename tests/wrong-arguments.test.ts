@@ -315,21 +315,21 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   loadWebGPU: 'nothing',
 };
 
-/** A few of the junk, for fields deep inside. */
-const few = [undefined, null, 'x', NaN, 2 ** 31, Symbol('s'), [], {}, () => 1];
+/** A few of the junk, for fields. */
+const few = [undefined, null, 'x', 1.5, NaN, 2 ** 31, Symbol('s'), [], {}, () => 1];
 
 const isPlain = (value: unknown): value is Record<string, unknown> =>
   Object.prototype.toString.call(value) === '[object Object]' &&
   Object.getPrototypeOf(value) === Object.prototype;
 
-/** `value` with one field of it, or of what it holds, as each of `wrong`, and without it. */
-function* withWrongField(value: unknown, wrong: readonly unknown[], depth = 3): Generator<unknown> {
+/** `value` with one field of it, or of what it holds, as each of a few, and without it. */
+function* withWrongField(value: unknown, depth = 3): Generator<unknown> {
   if (!isPlain(value) || depth === 0) return;
   for (const [name, field] of Object.entries(value)) {
-    for (const other of wrong) yield { ...value, [name]: other };
+    for (const other of few) yield { ...value, [name]: other };
     const { [name]: _, ...without } = value;
     yield without;
-    for (const inner of withWrongField(field, few, depth - 1)) yield { ...value, [name]: inner };
+    for (const inner of withWrongField(field, depth - 1)) yield { ...value, [name]: inner };
   }
   yield { ...value, unheardOf: 1 };
 }
@@ -359,7 +359,7 @@ function* wrongLists(make: () => unknown[]): Generator<unknown[]> {
   for (let count = 0; count < length; count++) yield make().slice(0, count);
   for (const value of junk) yield [value];
   for (let at = 0; at < length; at++) {
-    for (const value of [...junk, ...withWrongField(make()[at], junk)])
+    for (const value of [...junk, ...withWrongField(make()[at])])
       yield Object.assign(make(), { [at]: value });
   }
 }

@@ -165,6 +165,19 @@ test('functions of one and two tensors work in map and reduce', async () => {
   assert.is(await list.map(m.neg).reduce(m.add).item(), -6);
 });
 
+test('a backend is closed twice without harm, and says that it is closed', async () => {
+  for (const name of ['cpu', 'wasm'] as const) {
+    const backend = await loadBackend(name);
+    const x = m.tensor([1, 2], { backend });
+    backend.close?.();
+    assert.is(typeof backend.close, 'function', name);
+    backend.close?.();
+    if (name === 'cpu') assert.equal(await m.add(x, 1).array(), [2, 3]);
+    else assert.match(await refusal(() => m.add(x, 1)), 'wasm: this backend is closed');
+    x.dispose();
+  }
+});
+
 test('a shape with holes is refused, and takes no part in what is counted', async () => {
   const before = m.memoryReport();
   const holes = new Array<number>(2);

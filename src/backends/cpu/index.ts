@@ -86,6 +86,8 @@ class CpuBackend implements Backend {
   uniform(key: RandomWords, size: number) {
     return wrap(uniformFloats(key, size));
   }
+  /** There is nothing to end: it goes on as before. */
+  close() {}
 }
 
 /** The backend `cpu`: float32, float64 and int32, synchronous, no set-up. */
