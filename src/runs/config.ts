@@ -156,6 +156,7 @@ const run = object({
   backend: oneOf(backendNames),
   seed: whole(0, Number.MAX_SAFE_INTEGER),
   model: object({ name: oneOf(modelNames), config: modelConfig }),
+  /** What is learnt, with all of its options. */
   task: checkTaskConfig,
   training,
   /** What was otherwise before the run was resumed with other settings: up to `step`, in order. */
