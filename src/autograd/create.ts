@@ -3,7 +3,7 @@
 import type { Backend, DType, Result, TypedArray } from '../backends/backend.js';
 import { sizeOf } from '../backends/layout.js';
 import { describe, MemgradError, OutOfMemory } from '../errors.js';
-import { check, checkOptions, having, number, type OptionNames } from '../options.js';
+import { backendKind, check, checkOptions, number, type OptionNames } from '../options.js';
 import { checkDtype } from './arguments.js';
 import { arrays, dtypeOf, flatten, MOST_AXES, requireWhole, shapeOf } from './nested.js';
 import { type Operation, run } from './run.js';
@@ -48,7 +48,7 @@ export function defaultBackend(): Backend {
 
 /** Makes `backend` (of `await loadBackend(name)`) the default for new tensors. */
 export function setDefaultBackend(backend: Backend): void {
-  requireBackend('setDefaultBackend', backend);
+  check('setDefaultBackend: backend', backend, backendKind);
   current = backend;
 }
 
@@ -213,17 +213,11 @@ export function placement(
   usual: DType,
 ): Required<TensorOptions> {
   const backend = options?.backend ?? defaultBackend();
-  requireBackend(name, backend);
+  check(`${name}: backend`, backend, backendKind);
   const dtype = options?.dtype ?? usual;
   checkDtype(name, dtype, backend);
   return { dtype, backend };
 }
-
-function requireBackend(name: string, backend: Backend): void {
-  check(`${name}: backend`, backend, isBackend);
-}
-
-const isBackend = having('upload', "one that await loadBackend('cpu') returns");
 
 function toTyped(values: TypedArray, dtype: DType): TypedArray {
   return dtypeOf(values) === dtype ? values : allocating(() => new arrays[dtype](values));

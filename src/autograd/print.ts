@@ -1,4 +1,5 @@
 /** The values of a tensor as text, for consoles. */
+import type { TypedArray } from '../backends/backend.js';
 import { sizeOf } from '../backends/layout.js';
 import type { Storage } from './storage.js';
 import type { Shape } from './tensor.js';
@@ -8,7 +9,12 @@ const MOST = 40;
 
 /** The first values in nested brackets; where they are on a GPU, how to read them. */
 export function printed({ backend, buffer }: Storage, shape: Shape): string {
-  const values = backend.peek?.(buffer);
+  let values: TypedArray | undefined;
+  try {
+    values = backend.peek?.(buffer);
+  } catch {
+    return ', on a closed backend'; // a console must not throw
+  }
   if (!values) return ', values by await data()';
   const most = Math.max(1, Math.floor(MOST ** (1 / shape.length)));
   const nest = (axis: number, start: number): string => {

@@ -146,6 +146,13 @@ export class Tensor {
     );
   }
 
+  /** For `JSON.stringify`, which would lose the values without a word: throws. */
+  toJSON(): never {
+    throw new MemgradError(
+      `${this} has no JSON; write its values, await array(), or save tensors by encodeSafetensors.`,
+    );
+  }
+
   /** The name of its class, which bundlers shorten. */
   protected get kind(): string {
     return 'Tensor';
