@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { memoryReport, type Tensor, valueAndGrad } from '../../src/autograd/index.js';
+import { memoryReport, type Tensor, valueAndGrad, watch } from '../../src/autograd/index.js';
 import { Key } from '../../src/autograd/random.js';
 import { MemgradError } from '../../src/errors.js';
 import { createModel, type ModelName, modelNames, presets } from '../../src/models/index.js';
@@ -206,6 +206,29 @@ test('a curriculum lengthens the samples', async () => {
   assert.is(lengths[0], 1);
   assert.is(lengths[9], 3);
   assert.equal(lengths, [...lengths].sort());
+});
+
+test('views and sums of gradients run no operations: a step of four layers takes at most 750', async () => {
+  const copy = new Copy({ length: 24, symbols: 10, copies: 2 });
+  const sizes = { nToken: copy.vocabulary, nLayer: 4, dModel: 8, dHead: 2, dInner: 8 };
+  const model = tiny('rmt', { ...sizes, nHead: 4, numMemTokens: 5 });
+  const optimizer = new AdamW();
+  const options = { segmentLength: 24, steps: 1, batchSize: 1, clip: 0.25 };
+  const seen: string[] = [];
+  let step: Promise<unknown> | undefined;
+  watch(
+    () => {
+      // The gradients are computed before the first wait.
+      step = train({ model, task: copy, optimizer, ...options }).next();
+    },
+    ({ operation }) => seen.push(operation),
+  );
+  await step;
+  assert.ok(seen.length > 500 && seen.length <= 750, `${seen.length} operations`);
+  assert.equal(
+    seen.filter((name) => ['identity', 'reshape'].includes(name)),
+    [],
+  );
 });
 
 test('options out of range are refused before the first step', async () => {
