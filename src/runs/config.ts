@@ -209,5 +209,10 @@ function checkVersion(value: unknown, origin: string): void {
 
 /** A lower bound of how many numbers the model holds. */
 export function leastParameters({ model: { name, config } }: RunConfig): number {
-  return leastOf(config, name !== 'transformer' && name !== 'transformer-xl');
+  return leastOf(config, hasMemory(name));
+}
+
+/** Whether the model `name` has memory tokens. */
+export function hasMemory(name: RunConfig['model']['name']): boolean {
+  return name !== 'transformer' && name !== 'transformer-xl';
 }

@@ -61,7 +61,7 @@ test('a folder that a process trains in is refused to others, and is free once i
     assert.is((await memgrad(['train', ...more])).code, 0);
   }));
 
-const KILLS = process.env.MEMGRAD_LONG ? 40 : 4;
+const KILLS = process.env.MEMGRAD_LONG ? 300 : 4;
 
 test(`killed ${KILLS} times at random moments, a run resumes each time and ends with the same bits`, () =>
   inFolder(async (folder) => {

@@ -17,20 +17,33 @@ const shapes = {
   'many heads': { dModel: 4, nHead: 32, dHead: 8, dInner: 1, nLayer: 2 },
   'wide inside': { dModel: 4, nHead: 1, dHead: 2, dInner: 512, nLayer: 2 },
   deep: { dModel: 8, nHead: 1, dHead: 8, dInner: 8, nLayer: 12 },
+  'much memory': { dModel: 16, nHead: 1, dHead: 8, dInner: 8, nLayer: 2, numMemTokens: 24 },
+  'a long cache': { dModel: 16, nHead: 1, dHead: 8, dInner: 8, nLayer: 2, memLen: 24 },
 };
-const ways = [
-  {},
-  { segmentLength: 64 },
-  { checkpointSegments: true },
-  { bpttDepth: 0 },
-  { batchSize: 1, segmentLength: 1 },
+const ways = [{}, { checkpointSegments: true }, { segmentLength: 1, checkpointSegments: true }];
+const moreWays = [{ segmentLength: 64 }, { bpttDepth: 0 }, { batchSize: 1, segmentLength: 1 }];
+const tasks: (RunConfig['task'] & { nToken: number })[] = [
+  { name: 'copy', options: { length: 10, symbols: 4, copies: 2 }, nToken: 6 },
+  { name: 'memorize', options: { length: 30, kept: 1, symbols: 300 }, nToken: 302 },
 ];
 
 for (const name of modelNames) {
   test(`${name}: a step takes no less than is estimated, so nothing is refused that fits`, async () => {
+    const step = async (what: string, config: RunConfig) => {
+      resetPeakMemory();
+      const run = await TrainingRun.start(config);
+      const { tensors } = leastMemory(config, run.task);
+      await train(run);
+      run.dispose();
+      const peak = peakMemory();
+      const way = JSON.stringify(config.training);
+      assert.ok(peak >= tensors, `${what}, ${way}: ${peak} of ${tensors}`);
+    };
     for (const [what, sizes] of Object.entries(shapes)) {
+      const plain = what === 'plain';
       for (const preset of [presets.fast, presets.paper]) {
-        for (const way of preset === presets.fast ? ways : ways.slice(0, 1)) {
+        const all = plain ? [...ways, ...moreWays] : ways;
+        for (const way of preset === presets.fast ? all : [{}]) {
           const base = configOf(name, {
             steps: 1,
             batchSize: 8,
@@ -38,21 +51,65 @@ for (const name of modelNames) {
             curriculum: null,
             ...way,
           });
-          const task = { name: 'copy', options: { length: 10, symbols: 4, copies: 2 } } as const;
-          const model = { name, config: { ...base.model.config, ...preset, ...sizes } };
-          const config: RunConfig = { ...base, model, task };
-          resetPeakMemory();
-          const run = await TrainingRun.start(config);
-          const { tensors } = leastMemory(config, run.task);
-          await train(run);
-          run.dispose();
-          const peak = peakMemory();
-          assert.ok(peak >= tensors, `${what}, ${JSON.stringify(way)}: ${peak} of ${tensors}`);
+          const config = { ...base.model.config, ...preset, ...sizes };
+          for (const { nToken, ...task } of plain ? tasks : tasks.slice(0, 1)) {
+            await step(what, { ...base, task, model: { name, config: { ...config, nToken } } });
+          }
         }
       }
     }
   });
 }
+
+test('what outgrows the memory beside the rows of tokens is refused at once, and a prompt that is not read is no reason', async () => {
+  const reverse = { name: 'reverse', options: { length: 4096, symbols: 10 } } as const;
+  const large = { name: 'reverse', options: { length: 4096, symbols: 10_000 } } as const;
+  const kept = { name: 'memorize', options: { length: 4096, kept: 1, symbols: 10 } } as const;
+  const sized = (
+    name: RunConfig['model']['name'],
+    task: RunConfig['task'],
+    sizes: Partial<RunConfig['model']['config']>,
+    training: Partial<RunConfig['training']>,
+  ): RunConfig => {
+    const base = configOf(name, { curriculum: null, ...training });
+    const nToken = 2 + ('symbols' in task.options ? task.options.symbols : 0);
+    const plain = { dModel: 64, nHead: 2, dHead: 32, dInner: 128, nLayer: 2 };
+    const config = { ...base.model.config, ...plain, nToken, ...sizes };
+    return { ...base, task, model: { name, config } };
+  };
+  const flat = { checkpointSegments: true };
+  for (const config of [
+    // The states at the borders of segments.
+    sized(
+      'transformer-xl',
+      reverse,
+      { memLen: 4096 },
+      { ...flat, segmentLength: 1, batchSize: 64 },
+    ),
+    sized(
+      'transformer-xl-rmt',
+      reverse,
+      { memLen: 4096 },
+      { ...flat, segmentLength: 64, batchSize: 32 },
+    ),
+    sized('rmt', reverse, { numMemTokens: 512 }, { ...flat, segmentLength: 16, batchSize: 256 }),
+    // The rows of memory tokens, and the keys and values of the cache.
+    sized('mem-transformer', reverse, { numMemTokens: 512 }, { segmentLength: 1, batchSize: 4 }),
+    sized(
+      'transformer-xl',
+      kept,
+      { memLen: 4096, nHead: 64, dModel: 2 },
+      { segmentLength: 4, batchSize: 1 },
+    ),
+    // The logits of all answers.
+    sized('transformer', large, {}, { segmentLength: 64, batchSize: 32 }),
+  ]) {
+    const refused = await failure(TrainingRun.start(config));
+    assert.match(refused, /^A training step of this configuration takes .* on wasm or more/);
+  }
+  const short = sized('transformer', kept, {}, { segmentLength: 64, batchSize: 512 });
+  (await TrainingRun.start(short)).dispose();
+});
 
 test('a run that does not fit frees what it had made, and one that fits still fits', async () => {
   const backend = createWasmBackend({ maximumBytes: 16 * 2 ** 20 });
