@@ -36,13 +36,17 @@ export function commonOptions(
     .option('--json', 'print one JSON object a line and nothing else');
 }
 
-/** Makes ready what the common options ask for. */
-export async function openContext({
-  backend: name,
-  threads,
-  json = false,
-}: CommonOptions): Promise<Context> {
-  const [backend] = await Promise.all([loadBackend(name, { threads }), interrupt.listen()]);
+/**
+ * Makes ready what the common options ask for. A command that does not save has nothing to do when a
+ * signal comes, so it ends as signals end a process: at once, whatever it computes. The first process
+ * of a container is the exception, since the system spares it.
+ */
+export async function openContext(
+  { backend: name, threads, json = false }: CommonOptions,
+  { saves = true } = {},
+): Promise<Context> {
+  const listening = saves || process.pid === 1 ? interrupt.listen() : undefined;
+  const [backend] = await Promise.all([loadBackend(name, { threads }), listening]);
   setDefaultBackend(backend);
   process.once('beforeExit', () => backend.close?.());
   return { output: new Output(json), backend, interrupt };

@@ -40,7 +40,7 @@ Examples:
 }
 
 async function runEval(folder: string, options: EvalCommandOptions): Promise<void> {
-  const context = await openContext(options);
+  const context = await openContext(options, { saves: false });
   const { output, backend } = context;
   const { config, model, task, step } = await loadRun(new FolderStorage(folder), {
     backend,

@@ -37,7 +37,7 @@ Examples:
 }
 
 async function runGradcheck(names: string[], options: CommonOptions): Promise<void> {
-  const { output, backend, interrupt } = await openContext(options);
+  const { output, backend, interrupt } = await openContext(options, { saves: false });
   const operations = names.length > 0 ? [...new Set(names)] : undefined;
   const rows: GradientRow[] = [];
   for await (const row of checkAllGradients({ operations, backend })) {

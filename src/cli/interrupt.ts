@@ -22,6 +22,9 @@ export class Unread extends Error {}
 /** The same signal within so many ms is an echo: npm and npx pass on a Ctrl-C that the terminal has sent already. */
 const ECHO = 100;
 
+/** How many ms after Ctrl-C a main thread that only computes is spoken for. */
+const PATIENCE = 2000;
+
 /** Signals within `ECHO` that the Worker outlives. */
 const DEPTH = 8;
 
@@ -33,7 +36,7 @@ const DEPTH = 8;
  */
 const program = `
 const { runInThisContext } = require('node:vm');
-const { parentPort, workerData: { echo, depth } } = require('node:worker_threads');
+const { parentPort, workerData: { echo, depth, asked, patience } } = require('node:worker_threads');
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 let end = Infinity;
 globalThis.listen = (level) => {
@@ -47,17 +50,23 @@ globalThis.listen = (level) => {
     if (error.code !== 'ERR_SCRIPT_EXECUTION_INTERRUPTED') throw error;
     if (end === Infinity) {
       end = performance.now() + echo;
+      Atomics.store(asked, 0, 1);
       parentPort.postMessage('SIGINT');
     }
   }
   Atomics.wait(sleeper, 0, 0, Math.max(0, end - performance.now()));
 };
 globalThis.listen(depth);
+if (Atomics.wait(asked, 0, 1, patience) === 'timed-out') {
+  require('node:fs').writeSync(2, 'memgrad: stopping when this part of the step is done; Ctrl-C again ends at once.\\n');
+}
 `;
 
 /** Listens for one process. */
 export class Interrupt {
   readonly #controller = new AbortController();
+  /** 1 from when the Worker has heard SIGINT until the main thread has too. */
+  readonly #asked = new Int32Array(new SharedArrayBuffer(4));
   #reason: Error | undefined;
 
   /** Listens to signals from now on; resolves when they are heard. */
@@ -65,7 +74,8 @@ export class Interrupt {
     this.#listenHere('SIGTERM');
     this.#listenHere('SIGHUP');
     return new Promise((resolve) => {
-      const worker = new Worker(program, { eval: true, workerData: { echo: ECHO, depth: DEPTH } });
+      const workerData = { echo: ECHO, depth: DEPTH, asked: this.#asked, patience: PATIENCE };
+      const worker = new Worker(program, { eval: true, workerData });
       worker.on('message', (message: 'ready' | 'SIGINT') => {
         if (message === 'ready') {
           worker.unref(); // earlier it has no effect
@@ -90,11 +100,19 @@ export class Interrupt {
   /** Ends what checks, and what has `signal`; the first reason counts. */
   stop(reason: Error): void {
     this.#reason ??= reason;
-    this.#controller.abort();
+    Atomics.store(this.#asked, 0, 0);
+    Atomics.notify(this.#asked, 0);
+    this.#controller.abort(this.#reason);
   }
 
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  /** Throws why the command is to end, if it is, where nothing can be waited for: SIGINT is heard there too. */
+  checkNow(): void {
+    if (Atomics.load(this.#asked, 0) === 1) this.stop(new Interrupted('SIGINT'));
+    if (this.#reason) throw this.#reason;
   }
 
   /** Throws why the command is to end, if it is, after giving signals their turn to come in. */

@@ -56,7 +56,7 @@ Examples:
 }
 
 async function runParity(files: string[], options: ParityCommandOptions): Promise<void> {
-  const context = await openContext(options);
+  const context = await openContext(options, { saves: false });
   const { output } = context;
   const tolerance = options.tolerance ?? tolerances[options.backend as BackendName];
   const all: ParityRow[] = [];

@@ -54,7 +54,7 @@ Examples:
 }
 
 async function runSample(folder: string, options: SampleCommandOptions): Promise<void> {
-  const { output, backend, interrupt } = await openContext(options);
+  const { output, backend, interrupt } = await openContext(options, { saves: false });
   const { samples, seed = 0, best, temperature, topK, topP } = options;
   const storage = new FolderStorage(folder);
   const { config, model, task, step } = await loadRun(storage, { backend, best });

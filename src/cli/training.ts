@@ -9,6 +9,8 @@ import { clock, percent, rate, recentMean } from './format.js';
 
 const WINDOW = 10; // steps that a shown loss or accuracy is averaged over
 const EVALUATION_BATCH = 32;
+/** Signals are looked for so often; each time costs a millisecond. */
+const LOOK_MS = 50;
 
 /** What came of a training. */
 export interface Trained {
@@ -29,7 +31,7 @@ export interface Trained {
 /** Trains `run` to its end, with a line that shows how it goes, named `label` if there is one. */
 export async function runTraining(
   run: TrainingRun,
-  { output, interrupt: { signal } }: Context,
+  { output, interrupt }: Context,
   { label = '', checkFinite = false } = {},
 ): Promise<Trained> {
   const { config, model, task } = run;
@@ -37,9 +39,19 @@ export async function runTraining(
   const recent: TrainStep[] = [];
   const accuracies: number[] = [];
   let skipped = 0;
+  let begun = started;
+  const { signal } = interrupt;
+  const onProgress = (share: number) => {
+    interrupt.checkNow();
+    if (share === 0) begun = performance.now();
+    const step = run.step + 1;
+    if (share > 0 || accuracies.length === 0) {
+      output.live(() => label + stepLine(step, share, config, performance.now() - begun));
+    }
+  };
   const mean = (field: 'loss' | 'accuracy') => meanOf(recent, field);
   try {
-    for await (const step of run.train({ signal, checkFinite })) {
+    for await (const step of run.train({ signal, checkFinite, onProgress })) {
       recent.push(step);
       if (recent.length > WINDOW) recent.shift(); // a run may have millions
       accuracies.push(step.accuracy);
@@ -48,8 +60,10 @@ export async function runTraining(
       output.live(() => label + progressLine(recent, accuracies.length, skipped, config, started));
     }
   } catch (error) {
-    output.settle();
-    throw error;
+    if (error !== signal.reason) {
+      output.settle();
+      throw error;
+    }
   }
   return {
     model,
@@ -92,6 +106,18 @@ function progressLine(
   ].join('  ');
 }
 
+/** Within a step that takes long. */
+function stepLine(
+  step: number,
+  share: number,
+  { training: { steps } }: RunConfig,
+  passed: number,
+): string {
+  const place = `step ${String(step).padStart(String(steps).length)}/${steps}`;
+  if (share === 0) return `${place} begins`;
+  return `${place}  ${percent(share)} of it in ${clock(passed / 1000)}`;
+}
+
 /** What `runEvaluation` is to answer. */
 export interface EvaluationTarget {
   model: SegmentModel;
@@ -110,6 +136,7 @@ export async function runEvaluation(
   label = '',
 ): Promise<Evaluation> {
   output.live(() => `${label}answering ${samples} held-out sequences`);
+  let looked = performance.now();
   const evaluation = await evaluate({
     ...{ model, task, samples, seed, backend, likeReference },
     segmentLength: config.training.segmentLength,
@@ -118,7 +145,9 @@ export async function runEvaluation(
       output.live(
         () => `${label}answered ${Math.round(share * samples)} of ${samples} held-out sequences`,
       );
+      if (performance.now() - looked < LOOK_MS && share < 1) return;
       await interrupt.check();
+      looked = performance.now();
     },
   });
   output.settle();

@@ -40,9 +40,14 @@ import { type RunLock, type RunStorage, requireStorage } from './storage.js';
 const MOST_UNSAVED = 2 ** 20;
 
 /** How a run is trained; none of it changes what comes of it. */
-export interface TrainingRunOptions extends Pick<TrainOptions, 'signal' | 'checkFinite'> {}
+export interface TrainingRunOptions
+  extends Pick<TrainOptions, 'signal' | 'checkFinite' | 'onProgress'> {}
 
-const trainingRunOptions: OptionNames<TrainingRunOptions> = { signal: 1, checkFinite: 1 };
+const trainingRunOptions: OptionNames<TrainingRunOptions> = {
+  signal: 1,
+  checkFinite: 1,
+  onProgress: 1,
+};
 
 /** How a run is resumed. What is left out stays as the run has it. */
 export interface ResumeOptions extends Changeable {

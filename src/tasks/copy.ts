@@ -1,7 +1,7 @@
 /** The copy task: read symbols, then write them again. */
 import type { Key } from '../autograd/index.js';
 import { check, checkOptions, whole } from '../options.js';
-import { drawSymbols, FIRST_SYMBOL, START, showSymbols } from './symbols.js';
+import { asked, drawSymbols, FIRST_SYMBOL, showSymbols } from './symbols.js';
 import { answerBatch, type Batch, checkDraw, LONGEST, type Split, type Task } from './task.js';
 
 /** Options of the copy task. */
@@ -43,10 +43,9 @@ export class Copy implements Task {
     checkDraw(this.name, key, split);
     return answerBatch(size, (row) => {
       const source = drawSymbols(key.fold(row), split, this.length, this.#symbols);
-      return {
-        prompt: [...source, START],
-        answer: Array.from({ length: this.#copies }, () => [...source]).flat(),
-      };
+      const answer = new Int32Array(this.length * this.#copies);
+      for (let at = 0; at < answer.length; at += this.length) answer.set(source, at);
+      return { prompt: asked(source), answer };
     });
   }
 

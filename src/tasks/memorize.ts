@@ -1,7 +1,7 @@
 /** The memorize task: keep what came first through everything that follows. */
 import type { Key } from '../autograd/index.js';
 import { check, checkOptions, whole } from '../options.js';
-import { drawSymbols, FIRST_SYMBOL, START, showSymbols } from './symbols.js';
+import { asked, drawSymbols, FIRST_SYMBOL, showSymbols } from './symbols.js';
 import { answerBatch, type Batch, checkDraw, LONGEST, type Split, type Task } from './task.js';
 
 /** Options of the memorize task. */
@@ -45,7 +45,7 @@ export class Memorize implements Task {
     checkDraw(this.name, key, split);
     return answerBatch(size, (row) => {
       const source = drawSymbols(key.fold(row), split, this.length, this.#symbols);
-      return { prompt: [...source, START], answer: source.slice(0, this.#kept) };
+      return { prompt: asked(source), answer: source.slice(0, this.#kept) };
     });
   }
 

@@ -1,7 +1,7 @@
 /** The reverse task: read symbols, then write them from the last to the first. */
 import type { Key } from '../autograd/index.js';
 import { checkOptions, whole } from '../options.js';
-import { drawSymbols, FIRST_SYMBOL, START, showSymbols } from './symbols.js';
+import { asked, drawSymbols, FIRST_SYMBOL, showSymbols } from './symbols.js';
 import { answerBatch, type Batch, checkDraw, LONGEST, type Split, type Task } from './task.js';
 
 /** Options of the reverse task. */
@@ -35,7 +35,7 @@ export class Reverse implements Task {
     checkDraw(this.name, key, split);
     return answerBatch(size, (row) => {
       const source = drawSymbols(key.fold(row), split, this.length, this.#symbols);
-      return { prompt: [...source, START], answer: source.slice().reverse() };
+      return { prompt: asked(source), answer: source.slice().reverse() };
     });
   }
 

@@ -5,7 +5,7 @@ import { drawFrom } from './held-out.js';
 import type { Split } from './task.js';
 
 /** The token that stands before the answer. 0 is padding; symbols are tokens from 2 on. */
-export const START = 1;
+const START = 1;
 export const FIRST_SYMBOL = 2;
 
 /** `length` tokens of `symbols` different ones that belong to `split`. */
@@ -13,6 +13,13 @@ export function drawSymbols(key: Key, split: Split, length: number, symbols: num
   return drawFrom(split, symbols ** length, key, (attempt) =>
     attempt.integers(length, symbols).map((symbol) => symbol + FIRST_SYMBOL),
   );
+}
+
+/** `symbols` and the start of the answer. */
+export function asked(symbols: Int32Array): Int32Array {
+  const prompt = new Int32Array(symbols.length + 1).fill(START);
+  prompt.set(symbols);
+  return prompt;
 }
 
 /** Symbols as 0-9 and letters, the start as `>`, padding as `_`. */

@@ -90,8 +90,9 @@ export function answerBatch(size: number, sample: (row: number) => Sample, judge
   for (let row = 0; row < size; row++) {
     const { prompt, answer } = row === 0 ? first : checked(row, first);
     inputs.set(prompt, row * time);
-    inputs.set(Array.from(answer).slice(0, -1), row * time + promptLength);
     targets.set(answer, row * time + promptLength - 1);
+    const said = targets.subarray(row * time + promptLength - 1, (row + 1) * time - 1);
+    inputs.set(said, row * time + promptLength);
   }
   const answerStart = time - (judged ?? answerLength);
   return { size, time, inputs, targets, promptLength, answerStart };

@@ -32,7 +32,7 @@ export interface EvaluateOptions {
    * precede the answer its first token is not judged. Default false.
    */
   likeReference?: boolean;
-  /** Called after each batch with the share that is done, and awaited: what it throws ends the evaluation. */
+  /** Called after each reading of a segment with the share that is done, and awaited: what it throws ends the evaluation. */
   onProgress?: (share: number) => void | Promise<void>;
 }
 
@@ -75,7 +75,12 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     const size = Math.min(batchSize, samples - done);
     const batch = task.batch(key.fold(index), size, 'test');
     checkBatch(`evaluate: the task '${task.name}'`, batch, size, task.vocabulary);
-    const answers = await answer(model, batch, segmentLength, { backend, likeReference });
+    const onProgress = (share: number) => options.onProgress?.((done + share * size) / samples);
+    const answers = await answer(model, batch, segmentLength, {
+      backend,
+      likeReference,
+      onProgress,
+    });
     const judgedFrom = startOfAnswer(batch, likeReference);
     for (let row = 0; row < batch.size; row++) {
       let errors = 0;
@@ -90,7 +95,6 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
     }
     example ??= showFirst(task, batch, answers);
     done += batch.size;
-    await options.onProgress?.(done / samples);
   }
   return {
     accuracy: right / asked,
@@ -110,11 +114,11 @@ export async function answer(
   model: SegmentModel,
   batch: Batch,
   segmentLength: number,
-  options: Pick<EvaluateOptions, 'backend' | 'likeReference'> = {},
+  options: Pick<EvaluateOptions, 'backend' | 'likeReference' | 'onProgress'> = {},
 ): Promise<Int32Array> {
   requireLanguageModel('answer', model);
   checkBatch('answer', batch);
-  checkOptions('answer', options, { backend: 1, likeReference: flag });
+  checkOptions('answer', options, { backend: 1, likeReference: flag, onProgress: callable });
   check('evaluate: segmentLength', segmentLength, whole());
   const { backend, likeReference = false } = options;
   const { size, time, promptLength, answerStart = 0 } = batch;
@@ -163,6 +167,7 @@ export async function answer(
           for (const part of ownLeaves(state, next.after)) part.dispose();
           state = next.after;
         }
+        await options.onProgress?.(at / time);
       }
     }
   } finally {

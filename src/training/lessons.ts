@@ -17,6 +17,7 @@ export interface LessonOptions {
   batchSize: number;
   bpttDepth?: number;
   checkpointSegments?: boolean;
+  onProgress?: ReadOptions['onProgress'];
   /** What a stream carries between lessons. */
   carried: Carried;
   backend?: Backend;
@@ -60,15 +61,19 @@ export class Lessons {
   }
 
   #samples(task: Task, segmentLength: number, { data, dropout }: StepKeys): Lesson {
-    const { batchSize, bpttDepth, checkpointSegments, backend } = this.options;
+    const { batchSize, bpttDepth, checkpointSegments, onProgress, backend } = this.options;
+    const read = { bpttDepth, checkpointSegments, onProgress, backend };
     const model = this.options.model as SegmentModel;
     const batch = task.batch(data, batchSize, 'train');
     checkBatch(`train: the task '${task.name}'`, batch, batchSize, task.vocabulary);
     const segments = cutSegments(batch, segmentLength);
     return {
       loss(seeStateGradient) {
-        const how = { key: dropout, bpttDepth, checkpointSegments, backend, seeStateGradient };
-        return sequenceLoss(model, segments, batchSize, how);
+        return sequenceLoss(model, segments, batchSize, {
+          ...read,
+          key: dropout,
+          seeStateGradient,
+        });
       },
       segments: segments.length,
       accuracy: (predictions) => accuracyOf(segments, predictions),

@@ -39,7 +39,8 @@ export function cutSegments(batch: Batch, length: number): Segment[] {
     const time = Math.min(length, batch.time - start);
     const inputs = columns(batch.inputs, batch, start, time);
     const targets = columns(batch.targets, batch, start, time);
-    const counted = targets.reduce((count, target) => count + (target === IGNORED ? 0 : 1), 0);
+    let counted = 0;
+    for (const target of targets) if (target !== IGNORED) counted++;
     segments.push({ start, time, inputs, targets, counted });
   }
   return segments.slice(0, segments.findLastIndex(({ counted }) => counted > 0) + 1);
@@ -57,8 +58,9 @@ export function columns(
   check('columns: start', start, whole(0, time));
   check('columns: count', count, whole(0, time - start));
   const part = new Int32Array(size * count);
-  for (let row = 0; row < size; row++) {
-    part.set(values.subarray(row * time + start, row * time + start + count), row * count);
+  for (let row = 0, at = 0; row < size; row++) {
+    const first = row * time + start; // a view for each row would take longer than a short segment
+    for (let column = 0; column < count; column++) part[at++] = values[first + column];
   }
   return part;
 }
@@ -82,6 +84,11 @@ export interface ReadOptions {
   checkpointSegments?: boolean;
   /** Gets the gradient of the loss by each part of the state before a segment, on its way back. */
   seeStateGradient?: (segment: number, gradient: Tensor) => void;
+  /**
+   * Called by `sequenceLoss` and its backward pass at each segment, with the share of both that is
+   * done: a step of many segments takes long. What it throws ends the pass.
+   */
+  onProgress?: (share: number) => void;
   backend?: Backend;
 }
 
@@ -99,6 +106,7 @@ export function checkRead(
     bpttDepth: orInfinity(whole(0)),
     checkpointSegments: flag,
     seeStateGradient: callable,
+    onProgress: callable,
     backend: 1,
   });
 }
@@ -135,6 +143,11 @@ export function sequenceLoss(
   const counts = segments.some((segment) => segment.counted > 0);
   requireThat(counts, 'sequenceLoss: segments', 'some in which a target counts', segments);
   const { key, bpttDepth = Infinity, checkpointSegments, seeStateGradient, backend } = options;
+  let onTheWayBack = false;
+  const tellProgress = (index: number) => {
+    const passed = onTheWayBack ? 2 * segments.length - 1 - index : index;
+    options.onProgress?.(passed / (2 * segments.length));
+  };
   const inputs = segments.map(({ inputs, time }) =>
     tensor(inputs, { shape: [size, time], backend }),
   );
@@ -146,11 +159,15 @@ export function sequenceLoss(
     if (counted === 0) return advance(index, state);
     const { logits, state: next } = model.forward(inputs[index], state, key?.fold(index));
     const wanted = tensor(targets, { shape: [size, time], backend });
-    const loss = crossEntropy(logits, wanted, { ignoreIndex: IGNORED, reduction: 'sum' });
+    const sum = crossEntropy(logits, wanted, { ignoreIndex: IGNORED, reduction: 'sum' });
+    const loss = options.onProgress ? tapGradient(sum, () => tellProgress(index)) : sum;
     return { state: next, loss, predicted: argmax(logits, -1) };
   };
   const run = (place: string, how: typeof read, index: number, state: Tree): Reading => {
-    const reading = (before: Tree) => within(place, () => how(index, before));
+    const reading = (before: Tree) => {
+      tellProgress(index); // in a replay too
+      return within(place, () => how(index, before));
+    };
     return (checkpointSegments ? checkpoint(reading) : reading)(state);
   };
 
@@ -176,6 +193,7 @@ export function sequenceLoss(
     if (loss) losses.push(loss);
     if (predicted) predictions.push(predicted);
   });
+  onTheWayBack = true;
   const counted = segments.reduce((sum, segment) => sum + segment.counted, 0);
   return {
     loss: div(

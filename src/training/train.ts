@@ -5,7 +5,17 @@ import { NotFinite } from '../errors.js';
 import type { EncoderRMT } from '../models/encoder-rmt.js';
 import type { SegmentModel } from '../models/segment-model.js';
 import { nextTask } from '../next-task.js';
-import { check, checkOptions, finite, flag, having, needed, oneOf, whole } from '../options.js';
+import {
+  callable,
+  check,
+  checkOptions,
+  finite,
+  flag,
+  having,
+  needed,
+  oneOf,
+  whole,
+} from '../options.js';
 import type { AnyTask } from '../tasks/index.js';
 import { Carried } from './carried.js';
 import { requireFit } from './check.js';
@@ -65,6 +75,11 @@ export interface TrainOptions {
   backend?: Backend;
   /** Ends the loop after the step that is being taken. */
   signal?: AbortSignal;
+  /**
+   * Called when a step begins, and on samples at each segment forward and backward, with the share
+   * of the step that is done. What it throws ends the loop, and the step has changed nothing.
+   */
+  onProgress?: (share: number) => void;
 }
 
 /** What may become of a step that is not finite. */
@@ -121,6 +136,7 @@ async function* takeSteps(
 
   for (let step = stepsTaken + 1; step <= steps && !signal?.aborted; step++) {
     const started = performance.now();
+    options.onProgress?.(0);
     const learningRate = optimizer.learningRate * schedule.factor(step);
     if (!Number.isFinite(learningRate)) {
       throw new NotFinite(`train: step ${step} has the learning rate ${learningRate}.`);
@@ -230,6 +246,7 @@ export function checkTrain(options: TrainOptions, where = 'train'): void {
     ],
     backend: 1,
     signal: having('throwIfAborted', 'an AbortSignal'),
+    onProgress: callable,
   });
   requireFit(where, options.model, options.task);
 }

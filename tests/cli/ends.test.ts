@@ -70,6 +70,39 @@ test('a second Ctrl-C ends at once, within a long step too', () =>
     child.kill('SIGKILL');
   }));
 
+test('a long step tells how far it is, and Ctrl-C ends it at its next segment', async () => {
+  const many =
+    '--model transformer --length 1024 --segment-length 1 --batch-size 1024 --checkpoint-segments';
+  let sent = false;
+  const { code, stdout, stderr } = await memgrad(
+    ['train', ...many.split(' ')],
+    (printed, child) => {
+      if (!sent && printed.includes('% of it in')) sent = child.kill('SIGINT');
+    },
+  );
+  assert.is(code, 130, stderr);
+  assert.match(stdout, /step {3}1\/500 begins\nstep {3}1\/500 +\d+\.\d% of it in \d+:\d\d\n/);
+  assert.match(stdout, /Stopped before the first step\.\n$/);
+});
+
+test('a command that saves nothing ends at once by any signal, however much it computes', () =>
+  inFolder(async (folder) => {
+    const out = join(folder, 'run');
+    assert.is((await memgrad(['train', ...tiny, '--steps', '1', '--out', out])).code, 0);
+    const path = join(out, 'config.json');
+    const config = JSON.parse(await readFile(path, 'utf8'));
+    Object.assign(config.task.options, { length: 4096, copies: 64 });
+    await writeFile(path, JSON.stringify(config));
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      let sent = false;
+      const ended = await memgrad(['eval', out], (printed, child) => {
+        if (!sent && printed.includes('answering')) sent = child.kill(signal);
+      });
+      assert.is(ended.code, null, 'the signal itself');
+      assert.not.match(ended.stdout, 'Held-out');
+    }
+  }));
+
 test('a reader that goes away ends the training, which is saved first', () =>
   inFolder(async (folder) => {
     const out = join(folder, 'run');

@@ -302,9 +302,10 @@ const subjects: Subject[] = [
     bpttDepth: 1,
     checkpointSegments: false,
     seeStateGradient: () => 1,
+    onProgress: () => {},
   }),
   run(training.streamLoss, rmt, segments[0], 2, undefined, { key, bpttDepth: 1 }),
-  run(training.answer, rmt, batch, 2, { likeReference: true }),
+  run(training.answer, rmt, batch, 2, { likeReference: true, onProgress: () => {} }),
   run(training.evaluate, {
     model: rmt,
     task: copy,
@@ -346,6 +347,7 @@ const subjects: Subject[] = [
       nonFinite: 'stop',
       checkFinite: false,
       signal: new AbortController().signal,
+      onProgress: () => {},
     }),
   ),
 

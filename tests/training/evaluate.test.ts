@@ -36,6 +36,21 @@ test('evaluation never shows the model the answer', async () => {
   );
 });
 
+test('each reading of a segment is told, and what is thrown then ends the evaluation', async () => {
+  const shares: number[] = [];
+  const options = { model: new Echo(), task, segmentLength: 1, samples: 8, batchSize: 4 };
+  await evaluate({ ...options, onProgress: (share) => void shares.push(share) });
+  assert.equal(
+    shares,
+    [...shares].sort((a, b) => a - b),
+  );
+  assert.is(shares.length, 2 * 6);
+  assert.is(shares.at(-1), 1);
+  const end = new Error('enough');
+  const onProgress = () => Promise.reject(end);
+  assert.is(await evaluate({ ...options, onProgress }).catch((error) => error), end);
+});
+
 /** Says 2 whatever it reads, and counts how often it is asked. */
 class Constant extends SegmentModel<null> {
   asked = 0;

@@ -52,6 +52,8 @@ async function run(options: Partial<TrainOptions> = {}): Promise<TrainStep[]> {
   return steps;
 }
 
+const withoutSpeed = ({ tokensPerSecond: _, ...step }: TrainStep) => step;
+
 for (const name of modelNames) {
   test(`${name}: the loss falls, the same seed gives the same run, and nothing is left over`, async () => {
     const model = tiny(name, { dropout: 0.1, dropatt: 0.1 });
@@ -198,6 +200,46 @@ test('stops on a signal, after the step being taken', async () => {
     if (step === 3) controller.abort();
   }
   assert.equal(steps, [1, 2, 3]);
+});
+
+test('within a step its share is told at each segment and back; what is thrown there ends it with nothing changed or left', async () => {
+  for (const checkpointSegments of [false, true]) {
+    for (const name of modelNames) {
+      const shares: number[] = [];
+      const onProgress = (share: number) => void shares.push(share);
+      const how = { segmentLength: 1, checkpointSegments, steps: 2, batchSize: 2 };
+      const told = await run({ ...how, model: tiny(name), onProgress });
+      const untold = await run({ ...how, model: tiny(name) });
+      assert.equal(told.map(withoutSpeed), untold.map(withoutSpeed), 'the same bits');
+      const step = shares.slice(0, shares.indexOf(0, 2));
+      assert.equal(
+        step,
+        [...step].sort((a, b) => a - b),
+      );
+      for (const part of [1 / 12, 5 / 12, 6 / 12, 8 / 12]) {
+        assert.ok(
+          step.some((share) => Math.abs(share - part) < 1e-9),
+          `${name} ${step}`,
+        );
+      }
+
+      const [model, optimizer] = [tiny(name), new SGD({ learningRate: 1 })];
+      const values = () => Promise.all(Object.values(model.parameters()).map((one) => one.data()));
+      const before = await values();
+      const live = memoryReport().buffers;
+      for (const at of [0, 1 / 12, 7 / 12]) {
+        const end = new Error('enough');
+        const stopping = (share: number) => {
+          if (share >= at) throw end;
+        };
+        const steps = train({ ...how, task, model, optimizer, onProgress: stopping });
+        const failed = await steps.next().catch((error) => error);
+        assert.is(failed, end);
+        assert.equal(await values(), before);
+        assert.is(memoryReport().buffers, live);
+      }
+    }
+  }
 });
 
 test('a curriculum lengthens the samples', async () => {
