@@ -58,6 +58,7 @@ globalThis.listen = (level) => {
 };
 globalThis.listen(depth);
 if (Atomics.wait(asked, 0, 1, patience) === 'timed-out') {
+  if (asked[1] === 1) process.kill(process.pid, 'SIGINT');
   require('node:fs').writeSync(2, 'memgrad: stopping when this part of the step is done; Ctrl-C again ends at once.\\n');
 }
 `;
@@ -65,8 +66,8 @@ if (Atomics.wait(asked, 0, 1, patience) === 'timed-out') {
 /** Listens for one process. */
 export class Interrupt {
   readonly #controller = new AbortController();
-  /** 1 from when the Worker has heard SIGINT until the main thread has too. */
-  readonly #asked = new Int32Array(new SharedArrayBuffer(4));
+  /** Two flags: the Worker has heard SIGINT and the main thread has not yet; nothing would be lost if the process ended. */
+  readonly #asked = new Int32Array(new SharedArrayBuffer(8));
   #reason: Error | undefined;
 
   /** Listens to signals from now on; resolves when they are heard. */
@@ -107,6 +108,11 @@ export class Interrupt {
 
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  /** Whether all is saved that was learnt: then Ctrl-C ends the process even if the main thread does not answer. */
+  set nothingToLose(nothing: boolean) {
+    Atomics.store(this.#asked, 1, nothing ? 1 : 0);
   }
 
   /** Throws why the command is to end, if it is, where nothing can be waited for: SIGINT is heard there too. */

@@ -43,7 +43,10 @@ export async function runTraining(
   const { signal } = interrupt;
   const onProgress = (share: number) => {
     interrupt.checkNow();
-    if (share === 0) begun = performance.now();
+    if (share === 0) {
+      begun = performance.now();
+      interrupt.nothingToLose = run.isSaved;
+    }
     const step = run.step + 1;
     if (share > 0 || accuracies.length === 0) {
       output.live(() => label + stepLine(step, share, config, performance.now() - begun));
@@ -54,6 +57,7 @@ export async function runTraining(
     for await (const step of run.train({ signal, checkFinite, onProgress })) {
       recent.push(step);
       if (recent.length > WINDOW) recent.shift(); // a run may have millions
+      interrupt.nothingToLose = false;
       accuracies.push(step.accuracy);
       if (step.skipped !== undefined) skipped++;
       output.event('step', { ...(label && { model: config.model.name }), ...step });

@@ -171,9 +171,10 @@ export class TrainingRun {
         }
         await claimFiles(storage);
         await removeLater(storage, step);
-        if (names.includes(METRICS_FILE)) {
-          await storage.append(METRICS_FILE, new Uint8Array(), run.#metricsBytes);
-        }
+        // Whether the log can be written shows here, not after the first steps.
+        await storage
+          .append(METRICS_FILE, new Uint8Array(), run.#metricsBytes)
+          .catch(adviseWithoutLog);
         await removeOthers(storage, { step, best: run.#best });
         if (JSON.stringify(config) !== JSON.stringify(saved)) {
           await writeJson(storage, CONFIG_FILE, config);
@@ -191,7 +192,8 @@ export class TrainingRun {
     assignAll(this.model.parameters(), model);
     const newSchedule = this.config.history !== undefined;
     const state = await restoreCheckpoint(storage, this.#training, step, { newSchedule });
-    const { last, bytes, lost } = await readLog(storage, step, this.#recent.window);
+    const log = await readLog(storage, step, this.#recent.window).catch(adviseWithoutLog);
+    const { last, bytes, lost } = log;
     const own = this.config.training.segmentLength;
     for (const { loss, accuracy, segmentLength = own, ...line } of last) {
       this.#recent.add({ ...line, loss: loss ?? NaN, accuracy: accuracy ?? NaN, segmentLength });
@@ -284,6 +286,11 @@ export class TrainingRun {
     }
   }
 
+  /** Whether nothing that was learnt is unsaved; true as well for a run that is kept nowhere. */
+  get isSaved(): boolean {
+    return !this.storage || this.step === this.#saved;
+  }
+
   /** Saves the run as it is now, unless it is saved already or is kept nowhere. */
   save(): Promise<void> {
     return this.#save(true);
@@ -359,6 +366,14 @@ function advise(error: unknown, names: readonly string[], step: number): never {
   const earlier = wholeCheckpoints(names).findLast((other) => other < step);
   if (error instanceof MemgradError && earlier !== undefined) {
     error.message += ` The run can go on from step ${earlier} instead ('from', --from ${earlier}).`;
+  }
+  throw error;
+}
+
+/** Throws `error` about the log with a way to do without it. */
+function adviseWithoutLog(error: unknown): never {
+  if (error instanceof MemgradError) {
+    error.message += ` Without ${METRICS_FILE}, once it is moved away, the run goes on; only the losses in it are lost.`;
   }
   throw error;
 }

@@ -70,6 +70,18 @@ test('a second Ctrl-C ends at once, within a long step too', () =>
     child.kill('SIGKILL');
   }));
 
+test('one Ctrl-C ends what computes on and has nothing to lose', async () => {
+  const wide = '--d-model 512 --d-inner 2048 --heads 8 --d-head 64 --layers 8 --batch-size 256';
+  let sent = false;
+  const args = ['train', ...wide.split(' '), '--checkpoint-segments'];
+  const { code } = await memgrad(args, (printed, child) => {
+    if (sent || !printed.includes('begins')) return;
+    sent = true;
+    setTimeout(() => child.kill('SIGINT'), 1000); // in the first segment, which takes many seconds
+  });
+  assert.is(code, null, 'by the signal itself, before the first of three segments is read');
+});
+
 test('a long step tells how far it is, and Ctrl-C ends it at its next segment', async () => {
   const many =
     '--model transformer --length 1024 --segment-length 1 --batch-size 1024 --checkpoint-segments';

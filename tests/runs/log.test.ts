@@ -1,5 +1,17 @@
 /** A log that is lost, cut, damaged or large never locks a run. */
-import { appendFile, open, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import {
+  appendFile,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -72,6 +84,36 @@ test('a log that is cut while the run trains costs its lines and nothing else', 
     const again = await TrainingRun.resume(new FolderStorage(folder));
     assert.is(again.step, 8);
     again.dispose();
+  }));
+
+test('what is in the place of the log, but no file, is refused at once with a way out', () =>
+  inFolder(async (folder) => {
+    const first = await TrainingRun.start(config, { storage: new FolderStorage(folder) });
+    await train(first, 4);
+    first.dispose();
+    const path = join(folder, METRICS_FILE);
+    await rm(path);
+    const ways: [string, () => unknown][] = [
+      ['a link that leads nowhere', () => symlink('nowhere', path)],
+      ['a link into no folder', () => symlink('/no/such/folder/log', path)],
+      ['a link to itself', () => symlink(METRICS_FILE, path)],
+      ['an endless device', () => symlink('/dev/zero', path)],
+      ['an empty folder', () => mkdir(path)],
+      ['a folder', async () => writeFile(join(await mkdir(path).then(() => path), 'x'), '')],
+      ['a pipe', () => execFileSync('mkfifo', [path])],
+    ];
+    for (const [what, make] of ways) {
+      await make();
+      const before = await readdir(folder, { recursive: true });
+      const message = await failure(TrainingRun.resume(new FolderStorage(folder)));
+      assert.match(message, /^Cannot \w+ '[^']*metrics\.jsonl': it is /, what);
+      assert.match(message, /Without metrics.jsonl, once it is moved away, the run goes on/, what);
+      assert.equal(await readdir(folder, { recursive: true }), before, what);
+      await rm(path, { recursive: true });
+    }
+    const run = await TrainingRun.resume(new FolderStorage(folder));
+    assert.equal([run.step, run.notes.length], [4, 1]);
+    run.dispose();
   }));
 
 test('a log of more than 2 GiB is read from its end', () =>

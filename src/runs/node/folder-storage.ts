@@ -219,7 +219,13 @@ export async function readWhole(
 
 /** A pipe or a device would block, or never end. */
 async function statFile(path: string, advice = 'move it away') {
-  const found = await stat(path);
+  const found = await stat(path).catch(async (error) => {
+    const link = await lstat(path).catch(() => undefined);
+    if (!link?.isSymbolicLink() || error.code !== 'ENOENT') throw error;
+    throw new MemgradError(
+      `Cannot read '${path}': it is a link that leads nowhere; put back what it leads to, or remove the link.`,
+    );
+  });
   if (found.isFile()) return found;
   throw new MemgradError(`Cannot read '${path}': it is not a file; ${advice}.`);
 }
