@@ -1,99 +1,10 @@
-/** The command `memgrad`. */
-import { Command, CommanderError } from 'commander';
-import { MemgradError } from '../errors.js';
-import { MEMGRAD_VERSION } from '../runs/index.js';
-import { explain } from '../runs/node/explained.js';
-import { addDemo } from './demo.js';
-import { addEval } from './eval.js';
-import { addExplain } from './explain.js';
-import { addGradcheck } from './gradcheck.js';
-import { addInspect } from './inspect.js';
-import { Interrupted, interrupt, Unread } from './interrupt.js';
-import { addParity } from './parity.js';
-import { addReproduce } from './reproduce.js';
-import { addSample } from './sample.js';
-import { addTasks } from './tasks.js';
-import { addTrain } from './train.js';
-
-const USAGE = 2;
-const BUG = 1;
-
-const program = new Command('memgrad')
-  .description(
-    'Trains models with and without memory on tasks that need it, and checks the gradients they learn by.',
-  )
-  .version(MEMGRAD_VERSION, '-v, --version', 'print the version')
-  .helpOption('-h, --help', 'print this help')
-  .addHelpText(
-    'after',
-    `
-Examples:
-  $ memgrad demo                              watch three models learn to copy
-  $ memgrad train --stop-at 0.998 --out runs/copy train one yourself, and save it
-  $ memgrad eval runs/copy                    see how well it answers
-  $ memgrad train --resume runs/copy          go on where it was stopped
-  $ memgrad sample runs/copy                  see what it says
-  $ memgrad train --help                      all that can be chosen
-  $ memgrad explain "tanh(w*x+b)"             step through its gradients
-  $ memgrad parity FILE                       compare with the published code
-`,
-  )
-  .exitOverride()
-  .configureHelp({ helpWidth: Math.min(process.stdout.columns || 80, 100) })
-  .configureOutput({
-    // The error and the suggestion after it as one line.
-    outputError: (text, write) => write(`${text.trim().replaceAll('\n', ' ')}\n`),
-  });
-const commands = [
-  addDemo,
-  addTrain,
-  addEval,
-  addSample,
-  addInspect,
-  addTasks,
-  addExplain,
-  addGradcheck,
-  addParity,
-  addReproduce,
-];
-for (const add of commands) add(program);
+/** What Node starts: it loads the command, of which a process that may open few files cannot load all parts. */
+const codes: readonly unknown[] = ['EMFILE', 'ENFILE'];
 
 try {
-  await program.parseAsync();
+  await import('./program.js');
 } catch (error) {
-  process.exitCode = report(error);
-}
-try {
-  await interrupt.check(); // an output that was lost shows late
-} catch (error) {
-  process.exitCode ||= report(error);
-}
-
-/** Tells what went wrong; gives the exit code. */
-function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE; // it has printed
-  if (error instanceof Unread) return 0;
-  if (error instanceof Interrupted) {
-    console.error(`memgrad: ${error.message}`);
-    return error.exitCode;
-  }
-  if (error instanceof MemgradError) {
-    console.error(`error: ${error.message}`);
-    return USAGE;
-  }
-  if (error instanceof RangeError && /allocation failed|array length/i.test(error.message)) {
-    console.error(
-      `error: There is not enough memory for these sizes (${error.message}); make the model or the batch smaller.`,
-    );
-    return USAGE;
-  }
-  const { syscall, path } = error as NodeJS.ErrnoException;
-  const refused = syscall ? explain(`${syscall}${path ? ` '${path}'` : ''}`, error) : undefined;
-  if (refused) {
-    console.error(`error: ${refused.message}`);
-    return USAGE;
-  }
-  console.error(error);
-  console.error('This is a bug in memgrad.');
-  return BUG;
+  if (!codes.includes((error as NodeJS.ErrnoException)?.code)) throw error;
+  console.error('error: Cannot start: too many files are open; allow more (ulimit -n 256).');
+  process.exitCode = 2;
 }

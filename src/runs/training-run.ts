@@ -165,7 +165,7 @@ export class TrainingRun {
       const run = new TrainingRun(config, storage, options.backend, lock);
       try {
         if (model) {
-          await run.#restore(step, names, model).catch((error) => advise(error, names, step));
+          await run.#restore(step, names, model);
         } else if (options.from === undefined) {
           await requireNothingLost(storage, config);
         }
@@ -189,9 +189,11 @@ export class TrainingRun {
 
   async #restore(step: number, names: readonly string[], model: StoredTensors): Promise<void> {
     const storage = this.storage as RunStorage;
-    assignAll(this.model.parameters(), model);
     const newSchedule = this.config.history !== undefined;
-    const state = await restoreCheckpoint(storage, this.#training, step, { newSchedule });
+    const state = await advised(names, step, () => {
+      assignAll(this.model.parameters(), model);
+      return restoreCheckpoint(storage, this.#training, step, { newSchedule });
+    });
     const log = await readLog(storage, step, this.#recent.window).catch(adviseWithoutLog);
     const { last, bytes, lost } = log;
     const own = this.config.training.segmentLength;
@@ -352,22 +354,28 @@ async function readModel(
   config: RunConfig,
   names: readonly string[],
 ): Promise<StoredTensors> {
-  try {
+  return advised(names, step, async () => {
     const model = await readTensors(storage, step, MODEL_FILE);
     checkSize(config, model);
     return model;
-  } catch (error) {
-    return advise(error, names, step);
-  }
+  });
 }
 
-/** Throws `error` about the checkpoint after `step` with the name of an earlier one. */
-function advise(error: unknown, names: readonly string[], step: number): never {
-  const earlier = wholeCheckpoints(names).findLast((other) => other < step);
-  if (error instanceof MemgradError && earlier !== undefined) {
-    error.message += ` The run can go on from step ${earlier} instead ('from', --from ${earlier}).`;
+/** What `use` makes of the checkpoint after `step`; what it throws gets the name of an earlier one. */
+async function advised<T>(
+  names: readonly string[],
+  step: number,
+  use: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await use();
+  } catch (error) {
+    const earlier = wholeCheckpoints(names).findLast((other) => other < step);
+    if (error instanceof MemgradError && earlier !== undefined) {
+      error.message += ` The run can go on from step ${earlier} instead ('from', --from ${earlier}).`;
+    }
+    throw error;
   }
-  throw error;
 }
 
 /** Throws `error` about the log with a way to do without it. */

@@ -145,6 +145,18 @@ test('a full disk under the output ends the training in a sentence, and it is sa
     assert.match(stderr, /then start again \(a saved run by --resume\)\.\n$/, 'no run to resume');
   }));
 
+test('a process that may open few files says so', async () => {
+  const said: string[] = [];
+  for (const most of [20, 24, 28, 32]) {
+    const { code, stderr } = await shell(`ulimit -n ${most}; memgrad tasks`);
+    if (code === 2) said.push(stderr); // with less than some 20, Node cannot begin
+  }
+  assert.ok(said.length > 0);
+  for (const line of said) {
+    assert.match(line, /^error: [^\n]*too many files are open; allow more \(ulimit -n[^\n]*\n$/);
+  }
+});
+
 /** Whether this user may mount disks. */
 function mayMount(folder: string): boolean {
   try {

@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
@@ -257,7 +257,7 @@ test('each refusal of the system has its own sentence', async () => {
       /^Cannot save: the disk is full; make room on it, then start again \(a saved run by --resume\)\.$/,
     ],
     ['EROFS', /^Cannot save: the disk is read-only; choose a folder on another one\.$/],
-    ['EACCES', /^Cannot save: permission was denied; choose a folder that you may write to/],
+    ['EACCES', /^Cannot save: permission was denied; change its permissions, or choose another/],
     ['EDQUOT', /quota is used up/],
     ['EWEIRD', /the system said EWEIRD/],
   ];
@@ -297,15 +297,53 @@ test('what the file system refuses is one sentence, and leaves nothing beside', 
     assert.equal((await readdir(folder)).sort(), ['config.json', 'file']);
   }));
 
+/** Runs `use` as somebody whom permissions bind, in a folder of his. */
+async function unprivileged(use: (folder: string) => Promise<void>): Promise<void> {
+  const isRoot = process.getuid?.() === 0; // root may read and write everything
+  if (isRoot) process.seteuid?.(65_534);
+  try {
+    await inFolder(use);
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
+}
+
 test('a folder without permission is refused before training', () =>
-  inFolder(async (folder) => {
-    if (process.getuid?.() === 0) return; // root may write everywhere
+  unprivileged(async (folder) => {
     await chmod(folder, 0o500);
-    assert.match(await failure(new FolderStorage(folder).prepare()), 'permission was denied');
-    assert.match(
-      await failure(new FolderStorage(join(folder, 'run')).prepare()),
-      'permission was denied',
-    );
+    const places = [join(folder, 'run')];
+    if (process.getuid?.() !== 0) places.push(folder); // access(2) asks for the real user
+    for (const place of places) {
+      assert.match(await failure(new FolderStorage(place).prepare()), 'permission was denied');
+    }
+  }));
+
+test('what may not be read or written is named, with a way on where there is one', () =>
+  unprivileged(async (folder) => {
+    const storage = new FolderStorage(folder);
+    const run = await TrainingRun.start(configOf('rmt', { steps: 4, saveEvery: 2 }), { storage });
+    await train(run);
+    run.dispose();
+    const earlier = / The run can go on from step 2 instead/;
+    const cases: [name: string, mode: number, message: RegExp][] = [
+      ['config.json', 0, /^Cannot read '[^']*config.json': permission was denied; change its/],
+      ['metrics.jsonl', 0, /^Cannot read '[^']*metrics.jsonl': .* the losses in it are lost\.$/],
+      ['metrics.jsonl', 0o400, /^Cannot write '[^']*metrics.jsonl': .* in it are lost\.$/],
+      ['step-4', 0, /^Cannot read the folder '[^']*step-4': permission was denied/],
+      ['step-4', 0o400, earlier],
+      ['step-4/model.safetensors', 0, earlier],
+      ['step-4/optimizer.safetensors', 0, earlier],
+      ['step-4/trainer-state.json', 0, earlier],
+      ['', 0o500, /^Cannot lock '[^']*': permission was denied/],
+    ];
+    for (const [name, mode, message] of cases) {
+      const path = join(folder, name);
+      const before = (await stat(path)).mode;
+      await chmod(path, mode);
+      assert.match(await failure(TrainingRun.resume(storage)), message, name);
+      await chmod(path, before);
+      (await TrainingRun.resume(storage)).dispose();
+    }
   }));
 
 test.run();

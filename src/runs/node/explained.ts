@@ -2,7 +2,7 @@
 import { MemgradError, shownPath } from '../../errors.js';
 
 const noPermission =
-  'permission was denied; choose a folder that you may write to, or change its permissions';
+  'permission was denied; change its permissions, or choose another that you may use';
 const reasons: Record<string, string> = {
   ENOENT: 'there is no such file or folder',
   ENOTDIR: 'a part of the path is a file, not a folder',

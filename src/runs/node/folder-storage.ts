@@ -68,7 +68,8 @@ export class FolderStorage implements RunStorage {
       const names: string[] = [];
       for (const name of await readdir(this.folder)) {
         if (isLock(name)) continue;
-        const inside = await insideOf(join(this.folder, name));
+        const path = join(this.folder, name);
+        const inside = await explained(`read the folder '${path}'`, () => insideOf(path));
         names.push(...(inside === 'a file' ? [name] : inside.map((file) => `${name}/${file}`)));
       }
       return names.sort();
