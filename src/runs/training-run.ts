@@ -1,6 +1,6 @@
 /** A run being trained: begun or resumed, saved on the way. */
 import type { Backend } from '../backends/backend.js';
-import { describe, MemgradError, NotFinite } from '../errors.js';
+import { MemgradError, NotFinite } from '../errors.js';
 import type { SegmentModel } from '../models/index.js';
 import { backendKind, checkOptions, type OptionNames } from '../options.js';
 import type { Task } from '../tasks/index.js';
@@ -8,9 +8,7 @@ import { type TrainOptions, type TrainStep, train } from '../training/index.js';
 import { buildModel, buildTask, buildTraining } from './build.js';
 import {
   assignAll,
-  checkSize,
   claimFiles,
-  readTensors,
   removeLater,
   removeOthers,
   restoreCheckpoint,
@@ -20,24 +18,19 @@ import {
 import { type Changeable, checkRunConfig, type RunConfig } from './config.js';
 import {
   CONFIG_FILE,
-  lastCheckpoint,
   METRICS_FILE,
-  MODEL_FILE,
   readConfig,
-  readState,
   requireEmpty,
   type TrainerState,
   wholeCheckpoints,
   writeJson,
 } from './files.js';
 import { requireMemory } from './memory.js';
-import { metricsLine, readLog } from './metrics.js';
 import { RecentSteps } from './recent-steps.js';
 import { changed } from './resume-config.js';
+import { advised, chosen, readModel, requireNothingLost } from './resume-from.js';
+import { RunLog } from './run-log.js';
 import { type RunLock, type RunStorage, requireStorage } from './storage.js';
-
-/** Characters of the log that are kept in memory at most. */
-const MOST_UNSAVED = 2 ** 20;
 
 /** How a run is trained; none of it changes what comes of it. */
 export interface TrainingRunOptions
@@ -90,10 +83,9 @@ export class TrainingRun {
   readonly #training: TrainOptions;
   readonly #recent: RecentSteps;
   #best: TrainerState['best'] = null;
-  /** The last step that is saved, and the bytes of metrics up to it. */
+  /** The last step that is saved. */
   #saved = 0;
-  #metricsBytes = 0;
-  #unsaved = '';
+  readonly #log: RunLog | undefined;
 
   private constructor(
     readonly config: RunConfig,
@@ -105,6 +97,7 @@ export class TrainingRun {
     requireMemory(config, this.task, backend?.name ?? config.backend);
     this.#recent = new RecentSteps(this.task, config.training.batchSize);
     this.#lock = lock;
+    this.#log = storage && new RunLog(storage, this.notes);
     if (lock?.note) this.notes.push(lock.note);
     this.model = buildModel(config, backend);
     try {
@@ -171,10 +164,7 @@ export class TrainingRun {
         }
         await claimFiles(storage);
         await removeLater(storage, step);
-        // Whether the log can be written shows here, not after the first steps.
-        await storage
-          .append(METRICS_FILE, new Uint8Array(), run.#metricsBytes)
-          .catch(adviseWithoutLog);
+        await run.#log?.cut();
         await removeOthers(storage, { step, best: run.#best });
         if (JSON.stringify(config) !== JSON.stringify(saved)) {
           await writeJson(storage, CONFIG_FILE, config);
@@ -194,8 +184,7 @@ export class TrainingRun {
       assignAll(this.model.parameters(), model);
       return restoreCheckpoint(storage, this.#training, step, { newSchedule });
     });
-    const log = await readLog(storage, step, this.#recent.window).catch(adviseWithoutLog);
-    const { last, bytes, lost } = log;
+    const { last, lost } = await (this.#log as RunLog).read(step, this.#recent.window);
     const own = this.config.training.segmentLength;
     for (const { loss, accuracy, segmentLength = own, ...line } of last) {
       this.#recent.add({ ...line, loss: loss ?? NaN, accuracy: accuracy ?? NaN, segmentLength });
@@ -210,7 +199,6 @@ export class TrainingRun {
     this.#saved = step;
     const { best } = state;
     this.#best = best && wholeCheckpoints(names).includes(best.step) ? best : null;
-    this.#metricsBytes = bytes;
   }
 
   /**
@@ -255,10 +243,7 @@ export class TrainingRun {
         this.step = step.step;
         this.seconds += (performance.now() - started) / 1000;
         this.#recent.add(step);
-        if (this.storage) {
-          this.#unsaved += metricsLine(step);
-          if (this.#unsaved.length > MOST_UNSAVED) await this.#writeLog(this.storage);
-        }
+        await this.#log?.add(step);
         if (this.#recent.isFull) this.#recent.requireLife();
         // Not after a skipped step: the same parameters would replace an earlier checkpoint.
         const due = Math.floor(step.step / saveEvery) > Math.floor(changed / saveEvery);
@@ -304,25 +289,11 @@ export class TrainingRun {
     if (!storage || step === this.#saved) return;
     await this.#lock?.check();
     const best = judge ? this.#recent.judged(step, this.#best) : this.#best;
-    await this.#writeLog(storage);
+    await this.#log?.write(step);
     if (!judge && this.#saved > 0 && this.#saved >= this.#changed) return;
     await saveCheckpoint(storage, this.#training, { step, seconds, best });
     this.#best = best;
     this.#saved = step;
-  }
-
-  /** Writes the lines that are not in the log yet. It may be ahead of the checkpoints, never behind. */
-  async #writeLog(storage: RunStorage): Promise<void> {
-    const lines = new TextEncoder().encode(this.#unsaved);
-    const there = (await storage.list()).includes(METRICS_FILE);
-    const size = (there ? await storage.size?.(METRICS_FILE) : 0) ?? Infinity;
-    if (size < this.#metricsBytes) {
-      this.#metricsBytes = (await readLog(storage, this.step, 1)).bytes;
-      this.notes.push(`${METRICS_FILE} was cut while the run trained; earlier lines are lost.`);
-    }
-    await storage.append(METRICS_FILE, lines, this.#metricsBytes);
-    this.#metricsBytes += lines.length;
-    this.#unsaved = '';
   }
 
   /** Frees the model and the moments, and lets others train the run. */
@@ -345,70 +316,4 @@ async function locked<T>(
     lock?.release();
     throw error;
   }
-}
-
-/** The parameters of a checkpoint, as many as `config` has. */
-async function readModel(
-  storage: RunStorage,
-  step: number,
-  config: RunConfig,
-  names: readonly string[],
-): Promise<StoredTensors> {
-  return advised(names, step, async () => {
-    const model = await readTensors(storage, step, MODEL_FILE);
-    checkSize(config, model);
-    return model;
-  });
-}
-
-/** What `use` makes of the checkpoint after `step`; what it throws gets the name of an earlier one. */
-async function advised<T>(
-  names: readonly string[],
-  step: number,
-  use: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await use();
-  } catch (error) {
-    const earlier = wholeCheckpoints(names).findLast((other) => other < step);
-    if (error instanceof MemgradError && earlier !== undefined) {
-      error.message += ` The run can go on from step ${earlier} instead ('from', --from ${earlier}).`;
-    }
-    throw error;
-  }
-}
-
-/** Throws `error` about the log with a way to do without it. */
-function adviseWithoutLog(error: unknown): never {
-  if (error instanceof MemgradError) {
-    error.message += ` Without ${METRICS_FILE}, once it is moved away, the run goes on; only the losses in it are lost.`;
-  }
-  throw error;
-}
-
-/** The step of the checkpoint that `from` names; 0 to begin again. */
-async function chosen(
-  storage: RunStorage,
-  names: readonly string[],
-  from: ResumeOptions['from'],
-): Promise<number> {
-  const whole = wholeCheckpoints(names);
-  if (from === undefined) return lastCheckpoint(names) ?? 0;
-  const last = whole.at(-1);
-  const best = from === 'best' && last ? (await readState(storage, last)).best?.step : undefined;
-  const step = from === 'best' ? best : from;
-  if (step === 0 || (step !== undefined && whole.includes(step))) return step;
-  throw new MemgradError(
-    `The run has no checkpoint ${describe(from)}; there are ${whole.map((one) => `${one}, `).join('')}and 0, to begin again.`,
-  );
-}
-
-/** Throws `MemgradError` when the log tells of checkpoints, and there is none. */
-async function requireNothingLost(storage: RunStorage, config: RunConfig): Promise<void> {
-  const { steps, saveEvery } = config.training;
-  const { last } = await readLog(storage, Math.max(steps, saveEvery), 1);
-  if (last.length === 0 || last[0].step <= saveEvery) return;
-  throw new MemgradError(
-    `${METRICS_FILE} tells of ${last[0].step} steps, but the run has no checkpoint any more; put it back, or begin again from step 0 ('from', --from 0).`,
-  );
 }
