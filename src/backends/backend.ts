@@ -1,24 +1,27 @@
 /**
  * The contract between the engine and the code that computes.
  *
- * A backend knows buffers, shapes and strides, and nothing of tensors, gradients or layers. Every
- * kernel takes buffers and returns a new one that belongs to the caller, who frees it; no kernel
- * keeps or changes its inputs. Dispatch is synchronous; `read` is the one asynchronous call.
+ * A backend works on buffers, shapes and strides; it knows nothing of tensors, gradients or layers.
+ * Every kernel takes buffers and returns a new one, which the caller owns and frees; no kernel
+ * keeps or changes its inputs. Dispatch is synchronous; only `read` is asynchronous.
  */
 
 /** Element types. Tokens, indices and truth values (0 and 1) are `int32`. */
 export type DType = 'float32' | 'float64' | 'int32';
 
-/** What a buffer holds when it is on the host. */
+/** The values of a buffer on the host. */
 export type TypedArray = Float32Array | Float64Array | Int32Array;
 
-/** A flat block of `size` values on a backend. What is inside is the backend's own affair. */
+/** A flat block of `size` values on a backend. How it stores them is up to the backend. */
 export interface DeviceBuffer {
   readonly dtype: DType;
   readonly size: number;
 }
 
-/** A strided look at a buffer: element `i` stands at `offset + sum(i[d] * strides[d])`; stride 0 repeats. */
+/**
+ * A strided view of a buffer: element `i` is at `offset + sum(i[d] * strides[d])`; stride 0
+ * repeats.
+ */
 export interface View {
   readonly buffer: DeviceBuffer;
   readonly shape: readonly number[];
@@ -48,14 +51,15 @@ export type UnaryKernel =
   | 'erf';
 
 /**
- * Functions of two values of one dtype. The comparisons give `int32` 0 or 1; any NaN compares false,
- * save `notEqual`. An int32 result counts modulo 2^32; a quotient is rounded towards zero, and 0
- * when dividing by 0. `pow` is JavaScript's Math.pow. docs/numbers.md has the rules.
+ * Functions of two values of one dtype. Comparisons return `int32` 0 or 1; any comparison with NaN
+ * is false, except `notEqual`. int32 results wrap modulo 2^32; an int32 quotient is rounded towards
+ * zero, and is 0 when the divisor is 0. `pow` is JavaScript's Math.pow. docs/numbers.md has the
+ * rules.
  */
 export type BinaryKernel = ArithmeticKernel | ComparisonKernel;
-/** Kernels of two values that give the dtype which both have. */
+/** Kernels of two values whose result has the dtype of the operands. */
 export type ArithmeticKernel = 'add' | 'sub' | 'mul' | 'div' | 'pow' | 'maximum' | 'minimum';
-/** Kernels of two values that give an int32: 1 where the comparison holds, else 0. */
+/** Kernels of two values whose result is int32: 1 where the comparison holds, else 0. */
 export type ComparisonKernel =
   | 'equal'
   | 'notEqual'
@@ -64,13 +68,13 @@ export type ComparisonKernel =
   | 'greater'
   | 'greaterEqual';
 
-/** `argmax` gives the `int32` position of the first largest value and reduces one axis only. */
+/** `argmax` returns the `int32` position of the first largest value and reduces one axis only. */
 export type ReduceKernel = 'sum' | 'max' | 'argmax';
 
 /**
- * A batched matrix product: out[..., m, n] = op(a) op(b), op being the identity or the transpose
- * of the last two axes. A stored matrix is contiguous and row-major: a is [m, k], or [k, m] when
- * `transposeA`; b is [k, n], or [n, k] when `transposeB`.
+ * A batched matrix product: out[..., m, n] = op(a) op(b), where op is the identity or the transpose
+ * of the last two axes. Each stored matrix is contiguous and row-major: a is [m, k], or [k, m] with
+ * `transposeA`; b is [k, n], or [n, k] with `transposeB`.
  */
 export interface MatmulSpec {
   readonly m: number;
@@ -78,9 +82,11 @@ export interface MatmulSpec {
   readonly k: number;
   readonly transposeA: boolean;
   readonly transposeB: boolean;
-  /** Whether a zero of a counts as nothing, even beside a NaN or an infinity of b: what is masked isn't read. */
+  /**
+   * Whether 0 in a times NaN or an infinity in b is 0, so that masked values of b have no effect.
+   */
   readonly skipZeros?: boolean;
-  /** Shape of the batch, and for each operand how many values to step along each of its axes (0 repeats a matrix). */
+  /** Shape of the batch, and each operand's stride along each batch axis (0 repeats a matrix). */
   readonly batch: readonly number[];
   readonly batchStridesA: readonly number[];
   readonly batchStridesB: readonly number[];
@@ -99,9 +105,9 @@ export interface Result {
 }
 
 /**
- * A kernel of a fused operation: from buffers and numbers it computes a new buffer for each of
- * `results`. Buffers are contiguous and floats are float32, unless its type says otherwise. It
- * returns undefined where it declines: then the definition of the operation runs.
+ * A kernel of a fused operation: computes a new buffer for each of `results` from buffers and
+ * numbers. Buffers are contiguous and floats are float32, unless the kernel's type says otherwise.
+ * A kernel may decline by returning undefined; then the definition of the operation runs.
  */
 export type Kernel<
   Inputs extends readonly (DeviceBuffer | undefined)[],
@@ -113,56 +119,73 @@ export type Kernel<
 ) => readonly DeviceBuffer[] | undefined;
 
 /**
- * The kernels of fused operations, by name. Each operation declares the type of its kernel beside
- * itself (src/autograd/operations), by declaration merging; a backend has those that pay.
+ * The kernels of fused operations, by name. Each operation in src/autograd/operations adds the type
+ * of its kernel by declaration merging. A backend implements the kernels that are worth it.
  */
 // biome-ignore lint/suspicious/noEmptyInterface: operations add to it.
 export interface Kernels {}
 
-/** What an engine needs of the code that computes. `tests/` runs the conformance suite on each. */
+/** What the engine needs from a backend. `tests/` runs the conformance suite on each backend. */
 export interface Backend {
-  /** What `loadBackend` calls it. */
+  /** The name that `loadBackend` takes. */
   readonly name: string;
-  /** The dtypes that it computes in; `tensor` refuses others. */
+  /** The dtypes that it supports; `tensor` throws for others. */
   readonly dtypes: readonly DType[];
-  /** Kernels of fused operations. An operation without one runs by its definition. */
+  /** Kernels of fused operations. An operation without a kernel runs its definition. */
   readonly kernels?: Partial<Kernels>;
 
-  /** A new buffer with a copy of `data`; its dtype is that of the array. */
+  /** Returns a new buffer with a copy of `data` and the dtype of the array. */
   upload(data: TypedArray): DeviceBuffer;
-  /** A copy of the values, when they are there. */
+  /** Resolves to a copy of the values once they are computed. */
   read(buffer: DeviceBuffer): Promise<TypedArray>;
-  /** The values in place, to be looked at before anything else runs; missing where they are on a GPU. */
+  /**
+   * The values in place, valid until the next call of the backend; GPU backends lack this method.
+   */
   peek?(buffer: DeviceBuffer): TypedArray;
-  /** Gives the memory back. The buffer must not be used again. */
+  /** Releases the memory. The buffer must not be used again. */
   free(buffer: DeviceBuffer): void;
-  /** Ends threads and frees what the system lent, where there are any. The backend must not be used again. */
+  /** Ends threads and releases system resources. The backend must not be used again. */
   close?(): void;
 
-  /** `size` times `value`. */
+  /** Returns a buffer of `size` values, all equal to `value`. */
   fill(value: number, size: number, dtype: DType): DeviceBuffer;
-  /** The same values in another dtype; float to int32 rounds towards zero, to the nearest end of int32 beyond it, and NaN to 0. */
+  /**
+   * The same values in another dtype. Float to int32 rounds towards zero and saturates; NaN becomes
+   * 0.
+   */
   cast(x: DeviceBuffer, dtype: DType): DeviceBuffer;
-  /** The function `kernel` of each value, in the dtype of `x`. */
+  /** Applies `kernel` to each value; the result has the dtype of `x`. */
   unary(kernel: UnaryKernel, x: DeviceBuffer): DeviceBuffer;
-  /** Both views have the output's shape; broadcasting is a stride of 0. */
+  /**
+   * Applies `kernel` to pairs of values. Both views have the output's shape; broadcasting is a
+   * stride of 0.
+   */
   binary(kernel: BinaryKernel, a: View, b: View): DeviceBuffer;
-  /** Where `condition` (int32) is not 0 the value of `a`, else of `b`. */
+  /** The value of `a` where `condition` (int32) is not 0, else the value of `b`. */
   where(condition: View, a: View, b: View): DeviceBuffer;
-  /** Reduces the axes of `x` from `kept` on. Sums of float32 are rounded once, at the end, where the backend can. */
+  /**
+   * Reduces the axes of `x` from axis `kept` on. Where the backend can, it rounds float32 sums only
+   * once, at the end.
+   */
   reduce(kernel: ReduceKernel, x: View, kept: number): DeviceBuffer;
-  /** The products [m, k] times [k, n] of a batch of matrices, each m by n and row-major; `spec` says which is stored transposed. */
+  /** The batched products [m, k] times [k, n]; the result is contiguous, [...batch, m, n]. */
   matmul(a: DeviceBuffer, b: DeviceBuffer, spec: MatmulSpec): DeviceBuffer;
-  /** A contiguous buffer of `shape`, filled with `fill`, with the pieces copied into it: transposes, slices, pads and joins. */
+  /**
+   * A contiguous buffer of `shape`, filled with `fill`, into which the pieces are copied:
+   * transposes, slices, pads and joins.
+   */
   assemble(
     shape: readonly number[],
     dtype: DType,
     fill: number,
     pieces: readonly Piece[],
   ): DeviceBuffer;
-  /** Rows of `table` ([rows, width]) in the order of `indices`; gives [indices.size, width]. Throws on an index outside, where the backend can see it. */
+  /**
+   * The rows of `table` ([rows, width]) that `indices` selects, as [indices.size, width]. Throws
+   * for an index out of range, on backends that can read the indices.
+   */
   gather(table: DeviceBuffer, indices: DeviceBuffer, width: number): DeviceBuffer;
-  /** The adjoint of `gather`: a zero [rows, width] with each row of `values` added at its index. */
+  /** The adjoint of `gather`: adds each row of `values` at its index to zeros of [rows, width]. */
   scatterAdd(
     values: DeviceBuffer,
     indices: DeviceBuffer,

@@ -9,23 +9,27 @@ export type { GpuBackend } from './gpu/index.js';
 
 /** Options of `loadBackend`. */
 export interface BackendOptions {
-  /** Of `wasm`: how many threads compute large products (`WasmOptions`). Default: 1. */
+  /** For `wasm`: how many threads compute large products (`WasmOptions`). Default: 1. */
   threads?: number;
-  /** Of `webgl`: the package gpu.js, `await import('gpu.js')`, which a bundled app hands over. Default: what the browser finds by this name in an import map. */
+  /**
+   * For `webgl`: the package gpu.js, `await import('gpu.js')`, which a bundled app must pass.
+   * Default: `gpu.js` imported by name, which in a browser needs an import map.
+   */
   gpu?: object;
 }
 
 const loaders = {
   wasm: async ({ threads }: BackendOptions): Promise<Backend> => createWasmBackend({ threads }),
-  // Loaded only when asked for: it builds functions from text, which a strict content-security policy forbids.
+  // Loaded on demand: it builds functions from text, which a strict content-security policy
+  // forbids.
   cpu: async (): Promise<Backend> => (await import('./cpu/index.js')).createCpuBackend(),
-  // As cpu; and gpu.js is large.
+  // Loaded on demand for the same reason, and because gpu.js is large.
   webgl: async ({ gpu }: BackendOptions): Promise<Backend> =>
     (await import('./gpu/index.js')).loadWebGL(gpu),
   webgpu: async (): Promise<Backend> => (await import('./gpu/index.js')).loadWebGPU(),
 } satisfies Record<string, (options: BackendOptions) => Promise<Backend>>;
 
-/** The name of a backend that this version has. */
+/** The name of a backend of this version. */
 export type BackendName = keyof typeof loaders;
 /** The names that `loadBackend` takes, the default first. */
 export const backendNames = Object.keys(loaders) as BackendName[];
@@ -52,11 +56,11 @@ export async function loadBackend(name: BackendName, options?: BackendOptions): 
   return loaders[name](options ?? {});
 }
 
-/** What `backends` says of one. */
+/** Whether one backend works on this machine, as `backends` reports it. */
 export interface BackendReport {
   readonly name: BackendName;
   readonly available: boolean;
-  /** Why it is not, and what to do instead. */
+  /** Why it isn't available, and what to do instead. */
   readonly why?: string;
 }
 

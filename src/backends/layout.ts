@@ -1,4 +1,4 @@
-/** How shapes lie in memory. */
+/** Sizes and row-major strides of shapes. */
 
 /** Number of values of a tensor of `shape`. */
 export function sizeOf(shape: readonly number[]): number {
@@ -7,7 +7,7 @@ export function sizeOf(shape: readonly number[]): number {
   return size;
 }
 
-/** Row-major strides: how many values lie between neighbours along each axis. */
+/** Row-major strides: the distance, in values, between neighbours along each axis. */
 export function stridesOf(shape: readonly number[]): number[] {
   const strides = new Array<number>(shape.length);
   for (let axis = shape.length - 1, stride = 1; axis >= 0; axis--) {

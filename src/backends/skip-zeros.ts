@@ -1,6 +1,8 @@
-/** What a matrix product does where values that aren't finite stand beside zeros. */
+/** Matrix products in which 0 times NaN or infinity is 0 (`MatmulSpec.skipZeros`). */
 
-/** A matrix of a flat array: its first value, and the steps along rows and columns. */
+/**
+ * A matrix in a flat array: the index of its first value, and its strides along rows and columns.
+ */
 export interface Matrix {
   readonly data: Float32Array | Float64Array | Int32Array;
   readonly start: number;
@@ -8,7 +10,10 @@ export interface Matrix {
   readonly column: number;
 }
 
-/** Computes anew what isn't finite in out [m, n] = a [m, k] b [k, n], leaving out what stands beside a zero of `a`. */
+/**
+ * Recomputes the values of out [m, n] = a [m, k] b [k, n] that aren't finite, without the terms
+ * where `a` is 0.
+ */
 export function skipZeros(a: Matrix, b: Matrix, out: Matrix, m: number, k: number, n: number) {
   for (let i = 0; i < m; i++) {
     for (let j = 0; j < n; j++) {

@@ -2,16 +2,16 @@
  * Threefry-2x32 with 20 rounds: a counter-based random number generator.
  * Source: Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3" (SC 2011).
  *
- * The n-th number depends on the key and on n alone, so that every backend, and every replay of a
- * forward pass, makes the same numbers without keeping any state. It needs 32-bit additions,
- * rotations and exclusive-or only, which a GPU has too.
+ * The n-th number depends only on the key and on n. Every backend, and every replay of a forward
+ * pass, therefore produces the same numbers without keeping any state. The generator needs only
+ * 32-bit additions, rotations and exclusive-or, which GPUs have too.
  */
 import type { RandomWords } from './backend.js';
 
 const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24] as const;
 const PARITY = 0x1bd11bda;
 
-/** The two 32-bit words that (`counterHi`, `counterLo`) is encrypted to under `key`. */
+/** Encrypts (`counterHi`, `counterLo`) under `key`; returns two 32-bit words. */
 export function threefry(key: RandomWords, counterHi: number, counterLo: number): [number, number] {
   const schedule = [key.hi, key.lo, key.hi ^ key.lo ^ PARITY];
   let x = (counterHi + key.hi) | 0;
@@ -29,7 +29,7 @@ export function threefry(key: RandomWords, counterHi: number, counterLo: number)
   return [x >>> 0, y >>> 0];
 }
 
-/** `size` words of the stream `key`: counter (i, 0) gives the words 2i and 2i + 1. */
+/** The first `size` words of the stream `key`: counter (i, 0) yields the words 2i and 2i + 1. */
 export function randomWords(key: RandomWords, size: number): Uint32Array {
   const words = new Uint32Array(size);
   for (let i = 0; i < size; i += 2) {
@@ -40,10 +40,12 @@ export function randomWords(key: RandomWords, size: number): Uint32Array {
   return words;
 }
 
-/** float32 in [0, 1) from the upper 24 bits of a word: exact in float32, hence equal everywhere. */
+/**
+ * float32 in [0, 1) from the upper 24 bits of each word: exact in float32, hence equal everywhere.
+ */
 export function uniformFloats(key: RandomWords, size: number): Float32Array {
   const words = randomWords(key, size);
-  const floats = new Float32Array(size); // Float32Array.from would make a list of all words first
+  const floats = new Float32Array(size); // Float32Array.from would first make a list of all words
   for (let i = 0; i < size; i++) floats[i] = (words[i] >>> 8) * 2 ** -24;
   return floats;
 }

@@ -197,7 +197,7 @@ test('the end of memory is an error that says how much there is, and what was th
     (error: unknown) =>
       error instanceof OutOfMemory &&
       error.message ===
-        'wasm: out of memory: 3 MiB more do not fit beside 3 MiB in use; there are 4 MiB at most. ' +
+        'wasm: out of memory: 3 MiB more do not fit, with 3 MiB in use; the limit is 4 MiB. ' +
           'Free tensors (scope), or use smaller batches or segments.',
   );
   load.allocate(MIB);
@@ -212,7 +212,7 @@ test('a system that gives no more ends memory too', () => {
   };
   assert.throws(
     () => heap.allocate(2 * MIB),
-    /beside 0 MiB in use; the system gives no more than 1 MiB\./,
+    /with 0 MiB in use; the system grants only 1 MiB\./,
   );
   assert.type(heap.allocate(MIB / 2), 'number');
 });

@@ -75,13 +75,13 @@ test('where a page cannot have threads, it says why and goes on with one', async
   assert.is(said.length, 1);
   assert.match(
     said[0],
-    /^wasm: going on without more threads: pages share memory only when served with/,
+    /^wasm: continuing without more threads: pages share memory only when served with/,
   );
   assert.equal([threads, value], [1, 200]);
 
   const strict = await visit(chunks, STRICT, undefined, { headers: ISOLATED });
   const [reasons, listening, same] = strict.result as [string[], number, number];
-  assert.match(reasons[0], /^wasm: going on without more threads: the page forbids workers/);
+  assert.match(reasons[0], /^wasm: continuing without more threads: the page forbids workers/);
   assert.equal([listening, same], [1, 200]);
 });
 

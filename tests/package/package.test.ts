@@ -181,7 +181,7 @@ test('kernels that the host compiled are taken, where bytes may not be compiled'
   writeFileSync(join(folder, 'module.js'), script);
   const [six, threads, wrong] = node(['module.js'], folder).split('\n');
   assert.is(six, '6');
-  assert.match(threads, 'MemgradError wasm: a given module computes on one thread');
+  assert.match(threads, 'MemgradError wasm: the option module computes on one thread');
   assert.match(wrong, 'MemgradError wasm: module must be a WebAssembly.Module, got Uint8Array of');
 });
 

@@ -11,7 +11,7 @@ export function assemble(
   pieces: readonly Piece[],
 ): CpuBuffer {
   const data = allocate(dtype, sizeOf(shape));
-  if (!Object.is(fill, 0)) data.fill(fill); // -0, too
+  if (!Object.is(fill, 0)) data.fill(fill); // -0 needs the fill, too
   const whole = contiguous(data, shape);
   for (const { view, at } of pieces) {
     const source = strided(view);

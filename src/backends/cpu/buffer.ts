@@ -3,7 +3,7 @@ import ndarray from 'ndarray';
 import { OutOfMemory } from '../../errors.js';
 import type { DeviceBuffer, DType, TypedArray, View } from '../backend.js';
 
-/** A system that promises more memory than it has ends the process when that is used. */
+/** A limit of our own: systems that overcommit memory end the process once it is used. */
 const MOST_VALUES = 2 ** 30;
 
 export interface CpuBuffer extends DeviceBuffer {
@@ -16,7 +16,7 @@ export type Strided = ndarray.NdArray<TypedArray>;
 export function allocate(dtype: DType, size: number): TypedArray {
   if (size > MOST_VALUES) {
     throw new OutOfMemory(
-      `cpu: out of memory: a buffer of ${size} values, expected ${MOST_VALUES} at most.`,
+      `cpu: out of memory: a buffer of ${size} values was requested, expected at most ${MOST_VALUES}.`,
     );
   }
   if (dtype === 'float32') return new Float32Array(size);
@@ -28,12 +28,12 @@ export function dtypeOf(data: TypedArray): DType {
   return data instanceof Float64Array ? 'float64' : 'int32';
 }
 
-/** A buffer around `data`, without a copy. */
+/** Wraps `data` in a buffer, without a copy. */
 export function wrap(data: TypedArray): CpuBuffer {
   return { dtype: dtypeOf(data), size: data.length, data };
 }
 
-/** The ndarray that a view of the contract stands for. */
+/** Converts a view of the backend contract to an ndarray. */
 export function strided({ buffer, shape, strides, offset }: View): Strided {
   return ndarray((buffer as CpuBuffer).data, [...shape], [...strides], offset);
 }

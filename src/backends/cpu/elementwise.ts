@@ -1,4 +1,7 @@
-/** Elementwise kernels. Each is one expression; a loop is compiled from it once for each mix of dtypes. */
+/**
+ * Elementwise kernels. Each is one expression, compiled to a loop once for each combination of
+ * dtypes.
+ */
 import type { BinaryKernel, UnaryKernel, View } from '../backend.js';
 import { sizeOf } from '../layout.js';
 import { allocate, type CpuBuffer, contiguous, type Strided, strided, wrap } from './buffer.js';
@@ -34,7 +37,7 @@ const binaryExpressions: Record<BinaryKernel, string> = {
   greater: 'a > b ? 1 : 0',
   greaterEqual: 'a >= b ? 1 : 0',
 };
-/** Of int32, where numbers of JavaScript would lose the lower bits. */
+/** For int32, where arithmetic in JavaScript numbers would lose the lower bits. */
 const wholeExpressions: Partial<Record<BinaryKernel, string>> = {
   mul: 'Math.imul(a, b)',
   pow: 'pow(a, b)',
@@ -72,9 +75,9 @@ type Loop = (
 const loops = new Map<string, Loop>();
 
 /**
- * Writes `expression` of the elements a, b, c of `inputs` into `out`. The loop is built from text,
- * as ndarray builds its own accessors, so that the engine sees one function for each operation and
- * mix of dtypes and compiles each to its own machine code.
+ * Evaluates `expression` over the elements a, b, c of `inputs` into `out`. The loop is built from
+ * text, as ndarray builds its own accessors, so that the engine sees one function for each
+ * operation and combination of dtypes, and compiles each to its own machine code.
  */
 function mapRows(expression: string, [out, ...inputs]: Strided[]): void {
   const names = ['a', 'b', 'c'].slice(0, inputs.length);
@@ -99,7 +102,7 @@ function mapRows(expression: string, [out, ...inputs]: Strided[]): void {
   rows.each((starts) => run(arrays, starts, rows.strides, rows.length, erf, wholePow));
 }
 
-/** x^y modulo 2^32; with a negative y rounded towards zero, and 0 for 0. */
+/** x^y modulo 2^32. For a negative y the result is rounded towards zero, and 0^y is 0. */
 function wholePow(x: number, y: number): number {
   if (y < 0) return Math.abs(x) === 1 ? x ** y : 0;
   let power = 1;
@@ -112,8 +115,8 @@ function wholePow(x: number, y: number): number {
 }
 
 /**
- * The error function to double precision: erf x = 2/sqrt(pi) exp(-x^2) sum 2^n x^(2n+1)/(2n+1)!!,
- * whose terms are all of one sign (Abramowitz and Stegun 7.1.6), and for |x| >= 3 the continued
+ * The error function in float64: erf x = 2/sqrt(pi) exp(-x^2) sum 2^n x^(2n+1)/(2n+1)!!, whose
+ * terms all have the same sign (Abramowitz and Stegun 7.1.6), and for |x| >= 3 the continued
  * fraction of erfc (7.1.14), evaluated backwards.
  */
 function erf(x: number): number {

@@ -1,6 +1,6 @@
 /**
  * The reference backend: plain loops over ndarray views, in float32, float64 and int32.
- * It is there to be read and trusted; the other backends are held against it.
+ * It favours clarity over speed; the other backends are tested against it.
  *
  * @module memgrad/backends/cpu
  */
@@ -42,7 +42,7 @@ class CpuBackend implements Backend {
   peek(buffer: DeviceBuffer) {
     return (buffer as CpuBuffer).data;
   }
-  /** Drops the array at once, so that a use after freeing fails instead of reading stale values. */
+  /** Drops the array at once, so that a use after free fails instead of reading stale values. */
   free(buffer: DeviceBuffer) {
     (buffer as CpuBuffer).data = new Float32Array(0);
   }
@@ -52,7 +52,7 @@ class CpuBackend implements Backend {
   cast(x: DeviceBuffer, dtype: DType) {
     const { data } = x as CpuBuffer;
     if (dtype === 'int32') {
-      // Beyond int32 its nearest end, where an Int32Array would wrap around; 0 for NaN.
+      // Saturate, where an Int32Array would wrap around; NaN becomes 0.
       return wrap(Int32Array.from(data, (value) => Math.min(Math.max(value, LEAST), MOST)));
     }
     const out = allocate(dtype, x.size);

@@ -1,4 +1,4 @@
-/** Matrix product, batched, with either side transposed. */
+/** Batched matrix product, with either side transposed. */
 import type { MatmulSpec } from '../backend.js';
 import { sizeOf } from '../layout.js';
 import { skipZeros } from '../skip-zeros.js';
@@ -9,7 +9,7 @@ export function matmul(a: CpuBuffer, b: CpuBuffer, spec: MatmulSpec): CpuBuffer 
   const { m, n, k, batch } = spec;
   const out = wrap(allocate(a.dtype, sizeOf(batch) * m * n));
   const batchStridesOut = contiguous(out.data, [...batch, m * n]).stride.slice(0, -1);
-  // One element stands for each matrix: its first.
+  // Walk over the first element of each matrix.
   const firstOf = (buffer: CpuBuffer, strides: readonly number[]) =>
     strided({ buffer, shape: batch, strides, offset: 0 });
   const matrices = rowsOf([
@@ -53,7 +53,9 @@ function pack(b: CpuBuffer, start: number, { n, k, transposeB }: MatmulSpec, pan
   }
 }
 
-/** One matrix: each output row is a sum of rows of `panel`, four at a time, in float64. */
+/**
+ * Multiplies one matrix: each output row is a sum of rows of `panel`, four at a time, in float64.
+ */
 function multiply(
   a: CpuBuffer,
   startA: number,

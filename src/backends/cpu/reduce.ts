@@ -7,7 +7,7 @@ import { rowsOf } from './rows-of.js';
 export function reduce(kernel: ReduceKernel, x: View, kept: number): CpuBuffer {
   const shape = x.shape.slice(0, kept);
   if (kernel === 'argmax') return argmax(strided(x), shape);
-  // Accumulated in float64 and rounded once at the end; int32 modulo 2^32.
+  // Accumulate in float64 and round once, at the end; int32 wraps modulo 2^32.
   const size = sizeOf(shape);
   const isWhole = x.buffer.dtype === 'int32';
   const totals = isWhole ? new Int32Array(size) : new Float64Array(size);
@@ -49,7 +49,7 @@ function maxRow(
     totals[at + i * dt] = Math.max(totals[at + i * dt], x[start + i * dx]);
 }
 
-/** `totals`, seen with the shape of the input: a stride of 0 along each reduced axis. */
+/** A view of `totals` with the shape of the input: stride 0 along each reduced axis. */
 function repeated(
   totals: Float64Array | Int32Array,
   shape: readonly number[],
@@ -60,7 +60,7 @@ function repeated(
   return strided({ buffer: wrap(totals), shape, strides, offset: 0 });
 }
 
-/** Both arrays with their axes in the order in which the input lies in memory. */
+/** Both arrays with their axes sorted by the input's strides, from large to small. */
 function inMemoryOrder(input: Strided, output: Strided): [Strided, Strided] {
   const order = input.stride
     .map((_, axis) => axis)
@@ -68,7 +68,7 @@ function inMemoryOrder(input: Strided, output: Strided): [Strided, Strided] {
   return [input.transpose(...order), output.transpose(...order)];
 }
 
-/** Position of the first largest value along the last axis; a NaN counts as largest. */
+/** The position of the first largest value along the last axis; NaN counts as largest. */
 function argmax(x: Strided, shape: readonly number[]): CpuBuffer {
   const out = new Int32Array(sizeOf(shape));
   const last = x.dimension - 1;

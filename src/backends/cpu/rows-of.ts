@@ -1,7 +1,7 @@
 /** Walking equally shaped ndarrays together, one innermost row at a time. */
 import type { Strided } from './buffer.js';
 
-/** Called for every row with the position of its first element in each array. */
+/** Called for each row, with the position of its first element in each array. */
 type Visit = (starts: readonly number[]) => void;
 
 /** The joint walk: rows of `length` elements, `strides[i]` apart in array i. */
@@ -12,8 +12,8 @@ export interface Rows {
 }
 
 /**
- * Plans a walk over all elements of `arrays`, which share one shape. Neighbouring axes that every
- * array steps through evenly are joined first, so that contiguous arrays become a single row.
+ * Plans a walk over all elements of `arrays`, which have the same shape. Adjacent axes are joined
+ * where every array steps through them evenly, so that contiguous arrays become a single row.
  */
 export function rowsOf(arrays: readonly Strided[]): Rows {
   const shape: number[] = [];

@@ -1,4 +1,4 @@
-/** Rows of a table by index, and their adjoint. */
+/** Rows of a table by index, and the adjoint. */
 import { outsideTable } from '../outside-table.js';
 import { allocate, type CpuBuffer, wrap } from './buffer.js';
 

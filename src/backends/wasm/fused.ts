@@ -8,7 +8,7 @@ import type { Run, SplitKernel } from './threads.js';
 
 type FusedName = (typeof fusedNames)[number];
 
-/** Returns the buffers of the results, and what the compiled function returned. */
+/** Calls a compiled function; returns the buffers of the results and the function's own result. */
 type Call = (
   inputs: readonly (DeviceBuffer | undefined)[],
   numbers: readonly number[],
@@ -16,10 +16,10 @@ type Call = (
 ) => { made: WasmBuffer[]; returned: number };
 
 /**
- * Each kernel allocates its results in `heap` and calls one compiled function, which takes the
- * addresses of the inputs (0 for one that is left out), the numbers, and the addresses of the
- * results. Where `<name>Scratch` is exported too, the address of so many bytes of scratch memory
- * follows. A kernel that can be split runs by `run` on up to `threads` threads.
+ * Each kernel allocates its results in `heap` and calls one compiled function, whose arguments are
+ * the addresses of the inputs (0 for an omitted one), the numbers, and the addresses of the
+ * results. If `<name>Scratch` is exported too, the address of scratch memory of that many bytes
+ * follows. Kernels that can be split are run by `run` on up to `threads` threads.
  */
 export function fusedKernels(
   exports: Exports,
@@ -35,7 +35,10 @@ export function fusedKernels(
     fusedNames.map((name) => [name, (...all: Parameters<Call>) => calls[name](...all).made]),
   );
 
-  /** The results, unless one isn't finite: the weights of the kernel are 0 where the mask is, and 0 times NaN is NaN. */
+  /**
+   * Declines if a result isn't finite: the kernel gives masked positions weight 0, and 0 times a
+   * masked NaN is NaN.
+   */
   const ifFinite = ({ made }: ReturnType<Call>) => {
     if (made.every(({ address, size }) => exports.finite(address, size))) return made;
     for (const buffer of made) heap.free(buffer);
@@ -83,7 +86,7 @@ export function fusedKernels(
   };
 }
 
-/** The call of the compiled function `name`. */
+/** Returns the call of the compiled function `name`. */
 function marshalled(
   name: FusedName,
   exports: Exports,
@@ -103,7 +106,7 @@ function marshalled(
     for (const input of inputs) all.push(input ? at(input) : 0);
     all.push(...numbers);
     for (const buffer of made) all.push(at(buffer));
-    while (all.length < parameters) all.push(0); // a result that isn't asked for
+    while (all.length < parameters) all.push(0); // an optional result that isn't wanted
     if (scratchOf) all.push(address);
     if (!isSplit) return { made, returned: exports[name](...all) };
     run(name as SplitKernel, workOf?.(...numbers) ?? Infinity, all);

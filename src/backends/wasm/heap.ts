@@ -5,21 +5,21 @@ import { sizeOf } from '../layout.js';
 import type { WasmBuffer } from './kernels.js';
 
 const PAGE = 65536;
-/** 4 GiB, the most that a 32-bit address reaches, less a page, so that no end is 0. */
+/** 4 GiB, the reach of a 32-bit address, less one page, so that no end address wraps to 0. */
 const MOST_PAGES = 65535;
 const FIRST_PAGES = 16;
 const ALIGNMENT = 16;
 
-/** Bytes that lie together. */
+/** A contiguous range of bytes. */
 interface Block {
   address: number;
   length: number;
 }
 
 /**
- * Blocks come in size classes, four to a power of two, so that a freed block serves the next
- * request of about its size: a training step asks for the same sizes again and again. Blocks are
- * padded to 16 bytes: kernels may read and write the padding.
+ * Blocks come in size classes, four per power of two, so that a freed block fits the next request
+ * of about its size: a training step requests the same sizes again and again. Blocks are padded to
+ * 16 bytes; kernels may read and write the padding.
  */
 export class Heap {
   readonly memory: WebAssembly.Memory;
@@ -31,7 +31,9 @@ export class Heap {
   #scratch = 0;
   #scratchSize = 0;
 
-  /** Memory grows to `maximumBytes` at most: 1 MiB to 4 GiB, and that when left out. `shared`: by threads. */
+  /**
+   * Memory grows to at most `maximumBytes`: 1 MiB to 4 GiB, the default. `shared`: among threads.
+   */
   constructor(maximumBytes = MOST_PAGES * PAGE, shared = false) {
     const most = Math.min(Math.floor(maximumBytes / PAGE), MOST_PAGES);
     this.#mostPages = Math.max(most, FIRST_PAGES);
@@ -42,30 +44,33 @@ export class Heap {
     });
   }
 
-  /** From now on every use but `free` throws. */
+  /** Makes every later call except `free` and `release` throw. */
   close(): void {
     this.view = this.allocate = () => {
       throw new MemgradError('wasm: this backend is closed; load another one.');
     };
   }
 
-  /** Blocks start behind `base`. */
+  /** Sets the address from which blocks are allocated. */
   start(base: number): void {
     this.#top = Math.ceil(base / ALIGNMENT) * ALIGNMENT;
   }
 
-  /** The address of a block of at least `bytes`. Throws `OutOfMemory` when there is no room for it. */
+  /** Returns the address of a block of at least `bytes`. Throws `OutOfMemory` when none fits. */
   allocate(bytes: number): number {
     const size = classOf(bytes);
     return this.#free.get(size)?.pop() ?? this.#fresh(size) ?? this.#joined(size);
   }
 
-  /** A new buffer of `size` values. Throws as `allocate`. */
+  /** Returns a new buffer of `size` values. Throws like `allocate`. */
   buffer(dtype: DType, size: number): WasmBuffer {
     return { dtype, size, address: this.allocate(size * 4) };
   }
 
-  /** A new buffer for each of `results`: all or none, when memory ends in between. Throws as `allocate`. */
+  /**
+   * Returns a new buffer for each of `results`. If one doesn't fit, frees the others and throws
+   * like `allocate`.
+   */
   buffers(results: readonly Result[]): WasmBuffer[] {
     const made: WasmBuffer[] = [];
     try {
@@ -77,12 +82,12 @@ export class Heap {
     return made;
   }
 
-  /** Takes back the block of a buffer. */
+  /** Frees the block of a buffer. */
   free({ address, size }: WasmBuffer): void {
     this.release(address, size * 4);
   }
 
-  /** Takes back the block of `bytes` at `address`. */
+  /** Frees the block of `bytes` at `address`. */
   release(address: number, bytes: number): void {
     const size = classOf(bytes);
     const list = this.#free.get(size);
@@ -90,7 +95,9 @@ export class Heap {
     else this.#free.set(size, [address]);
   }
 
-  /** A block that is the caller's until the next call: room for packed panels and totals. */
+  /**
+   * A block that the caller may use until the next call of `scratch`, for packed panels and totals.
+   */
   scratch(bytes: number): number {
     if (bytes > this.#scratchSize) {
       if (this.#scratchSize > 0) this.release(this.#scratch, this.#scratchSize);
@@ -101,7 +108,7 @@ export class Heap {
     return this.#scratch;
   }
 
-  /** All of memory as float32. Growing makes a new one: ask again after `allocate`. */
+  /** All of memory as float32. Growing replaces the array: read this again after `allocate`. */
   get floats(): Float32Array {
     if (this.#floats.buffer !== this.memory.buffer) {
       this.#floats = new Float32Array(this.memory.buffer);
@@ -121,11 +128,14 @@ export class Heap {
     return all.subarray(address / 4, address / 4 + size);
   }
 
-  /** A block where nothing was yet; undefined when memory does not reach so far and cannot grow. */
+  /**
+   * Takes a block from unused memory at the top; returns undefined when memory can't grow far
+   * enough.
+   */
   #fresh(size: number): number | undefined {
     const address = this.#top;
     const end = address + size;
-    const needed = end + ALIGNMENT; // matmul.ts may read so far behind a block
+    const needed = end + ALIGNMENT; // assembly/lib/product.ts may read this far past a block
     if (needed > this.memory.buffer.byteLength && !this.#grow(needed)) return undefined;
     this.#top = end;
     return address;
@@ -134,20 +144,22 @@ export class Heap {
   #grow(end: number): boolean {
     const pages = this.memory.buffer.byteLength / PAGE;
     const needed = Math.ceil(end / PAGE) - pages;
-    // A quarter more than there is saves growing again soon.
+    // Growing by at least a quarter avoids growing again soon.
     for (const extra of [Math.max(needed, pages >> 2), needed]) {
       if (pages + extra > this.#mostPages) continue;
       try {
         this.memory.grow(extra);
         return true;
       } catch {
-        // The system has no more: try with less.
+        // The system refused: try with less.
       }
     }
     return false;
   }
 
-  /** A block cut from the shortest run of free blocks that holds it, for when memory cannot grow. */
+  /**
+   * Joins free blocks and cuts a block from the shortest run that holds it, when memory can't grow.
+   */
   #joined(size: number): number {
     const runs = this.#runs();
     this.#free.clear();
@@ -163,7 +175,7 @@ export class Heap {
     return address ?? this.#refuse(size);
   }
 
-  /** The free blocks, neighbours joined, in the order of their addresses. */
+  /** The free blocks by address, with adjacent ones joined. */
   #runs(): Block[] {
     const blocks = [...this.#free].flatMap(([length, addresses]) =>
       addresses.map((address) => ({ address, length })),
@@ -177,7 +189,7 @@ export class Heap {
     return runs;
   }
 
-  /** Takes back what of `run` follows its first `taken` bytes, in blocks as large as can be. */
+  /** Frees all but the first `taken` bytes of a run, in the largest blocks possible. */
   #releaseRun({ address, length }: Block, taken: number): void {
     for (let from = taken; from < length; ) {
       const size = classOf(length - from, Math.floor);
@@ -189,18 +201,21 @@ export class Heap {
   #refuse(size: number): never {
     let used = this.#top;
     for (const [length, addresses] of this.#free) used -= length * addresses.length;
-    const there = this.memory.buffer.byteLength;
+    const granted = this.memory.buffer.byteLength;
     const most = this.#mostPages * PAGE;
     const refused = this.#top + size <= most;
     throw new OutOfMemory(
-      `wasm: out of memory: ${megabytes(size)} more do not fit beside ${megabytes(used)} in use; ` +
-        `${refused ? `the system gives no more than ${megabytes(there)}` : `there are ${megabytes(most)} at most`}. ` +
+      `wasm: out of memory: ${megabytes(size)} more do not fit, with ${megabytes(used)} in use; ` +
+        `${refused ? `the system grants only ${megabytes(granted)}` : `the limit is ${megabytes(most)}`}. ` +
         'Free tensors (scope), or use smaller batches or segments.',
     );
   }
 }
 
-/** The size of the class that holds `bytes`: 16, 32, 48, 64, 80, ... four steps to a power of two; with `Math.floor` of the largest that they hold. */
+/**
+ * The smallest size class that holds `bytes`: 16, 32, 48, 64, 80, ..., four steps per power of two.
+ * With `Math.floor`, the largest size class that fits into `bytes`.
+ */
 function classOf(bytes: number, round = Math.ceil): number {
   if (bytes <= 4 * ALIGNMENT) return Math.max(1, round(bytes / ALIGNMENT)) * ALIGNMENT;
   const step = 2 ** (Math.ceil(Math.log2(bytes)) - 3);

@@ -63,7 +63,7 @@ class Wasm implements WasmBackend {
       else exports[kernel](...numbers, 0, 1);
     };
     this.kernels = fusedKernels(exports, heap, this.#run, this.#mostThreads);
-    // Loaded only when asked for: most apps compute on one thread.
+    // Loaded on demand: most apps compute on one thread.
     if (threads > 1) {
       import('./threads.js')
         .then(({ Threads, whyNoThreads }) => {
@@ -76,7 +76,7 @@ class Wasm implements WasmBackend {
     }
   }
 
-  /** What `console.log` shows, instead of a list of kernels. */
+  /** The text that `console.log` shows, instead of a list of kernels. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return `Backend(${this.name}, ${this.dtypes})`;
   }
@@ -196,7 +196,7 @@ class Wasm implements WasmBackend {
     const totals = this.#heap.scratch(size * 8);
     const out = this.#heap.buffer(x.buffer.dtype, size);
     exports.clear(totals, kernel === 'sum' ? 0 : -Infinity, size);
-    // Axes in the order in which the input lies in memory: rows as long and as contiguous as can be.
+    // Sort the axes by the input's strides, which makes rows as long and contiguous as possible.
     const own = [...stridesOf(shape), ...x.shape.slice(kept).fill(0)];
     const order = own.map((_, axis) => axis).sort((p, q) => x.strides[q] - x.strides[p]);
     const pick = (values: readonly number[]) => order.map((axis) => values[axis]);
@@ -311,34 +311,37 @@ function bitsOf(value: number): number {
   return new Int32Array(Float32Array.of(value).buffer)[0];
 }
 
-/** The backend, and what it alone can tell. */
+/** The backend, with members that other backends lack. */
 export interface WasmBackend extends Backend {
-  /** How many threads take part now: workers join in some milliseconds after they were asked for. */
+  /** How many threads are ready now: workers take some milliseconds to start. */
   readonly threads: number;
-  /** Ends the threads; called again it does nothing. Every later use of the backend or its tensors throws `MemgradError`. */
+  /**
+   * Ends the threads. Every later use of the backend or its tensors throws `MemgradError`. May be
+   * called twice.
+   */
   close(): void;
 }
 
 /** Options of `createWasmBackend`. */
 export interface WasmOptions {
-  /** How large its memory may grow. Default: 4 GiB, the most there can be. */
+  /** The size to which its memory may grow. Default: 4 GiB, the maximum. */
   maximumBytes?: number;
   /**
-   * How many threads compute large products: workers that share memory. Default: 1. The results
-   * are the same for any number. Where there can be no threads, a warning says why, and it is 1.
+   * How many threads compute large products, on workers that share memory. Default: 1. Results do
+   * not depend on the number. Where threads aren't available, a warning says why, and one is used.
    */
   threads?: number;
   /**
-   * The kernels, compiled already, for hosts that refuse to compile bytes (Cloudflare Workers):
-   * `import kernels from 'memgrad/backends/wasm/kernels.wasm'`. Not together with threads.
+   * The compiled kernels, for hosts that refuse to compile bytes (Cloudflare Workers): `import
+   * kernels from 'memgrad/backends/wasm/kernels.wasm'`. Can't be combined with threads.
    */
   module?: WebAssembly.Module;
 }
 
 /**
- * The backend `wasm`: float32 and int32, compiled here and now. Throws `MemgradError` where
- * WebAssembly has no SIMD (browsers before 2021 to 2023), for a bad number of threads, and for
- * threads beside a `module`.
+ * Creates the backend `wasm`: float32 and int32. Compiles the kernels synchronously. Throws
+ * `MemgradError` where WebAssembly has no SIMD (browsers before 2021 to 2023), for an invalid
+ * number of threads, and for threads together with a `module`.
  */
 export function createWasmBackend(options?: WasmOptions): WasmBackend {
   checkOptions('wasm', options, {
@@ -349,7 +352,7 @@ export function createWasmBackend(options?: WasmOptions): WasmBackend {
   const { maximumBytes, threads = 1, module } = options ?? {};
   if (module && threads > 1) {
     throw new MemgradError(
-      'wasm: a given module computes on one thread, since its memory is not shared; leave out module or threads.',
+      'wasm: the option module computes on one thread, since its memory is not shared; leave out module or threads.',
     );
   }
   return new Wasm(threads, maximumBytes, module);
@@ -358,5 +361,5 @@ export function createWasmBackend(options?: WasmOptions): WasmBackend {
 const MOST_THREADS = 64;
 
 function warn(reason: unknown): void {
-  console.warn(`wasm: going on without more threads: ${reason}.`);
+  console.warn(`wasm: continuing without more threads: ${reason}.`);
 }

@@ -1,3 +1,3 @@
-/** The compiled kernels of ./assembly; the build makes them (scripts/kernels.mjs). */
+/** The compiled kernels of ./assembly, written by the build (scripts/kernels.mjs). */
 declare const bytes: Uint8Array<ArrayBuffer>;
 export default bytes;

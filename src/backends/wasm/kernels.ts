@@ -1,4 +1,4 @@
-/** The compiled kernels and their buffers, as the host sees them. */
+/** The types of the compiled kernels and their buffers on the host. */
 import type { DeviceBuffer } from '../backend.js';
 import type { ExportName } from './exports.js';
 

@@ -1,8 +1,11 @@
-/** The compiled kernels, for a memory of one's own or a shared one. */
+/** Compiles the kernels, for a private memory or a shared one. */
 import { MemgradError } from '../../errors.js';
 import bytes from './kernels.wasm';
 
-/** Compiles the kernels here and now; with `shared` for a memory that threads share. Throws `MemgradError` where the engine cannot. */
+/**
+ * Compiles the kernels synchronously; `shared`: for a memory that threads share. Throws
+ * `MemgradError` where the engine can't.
+ */
 export function compile(shared: boolean): WebAssembly.Module {
   try {
     return new WebAssembly.Module(shared ? forSharedMemory(bytes) : bytes);
@@ -15,13 +18,14 @@ export function compile(shared: boolean): WebAssembly.Module {
 }
 
 /**
- * The same code, importing a shared memory: the import says so in the bits that follow its name
- * (WebAssembly core specification, 5.3.9): 02 for a memory, 01 for one with a limit, 03 for a shared one.
+ * The same code, importing a shared memory. Two bytes after the name of the import declare it
+ * (WebAssembly core specification, 5.3.9): 02 for a memory, then 01 if it has a maximum, or 03 if
+ * it is shared, too.
  */
 function forSharedMemory(module: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const name = [...'\x06memory'].map((character) => character.charCodeAt(0));
   const at = module.findIndex((_, i) => [...name, 2, 1].every((byte, j) => module[i + j] === byte));
-  if (at < 0) throw new Error('the import of the memory is not where it was expected');
+  if (at < 0) throw new Error('the kernels do not import a memory with a maximum');
   const changed = module.slice();
   changed[at + name.length + 1] = 3;
   return changed;

@@ -1,18 +1,18 @@
-/** How kernels walk strided arrays together: written into memory for assembly/walk.ts. */
+/** How kernels walk strided arrays together: a plan in memory, read by assembly/lib/walk.ts. */
 import type { Heap } from './heap.js';
 
-const MOST_AXES = 32; // an array of 2^30 values, all that memory holds, has at most 30 longer than 1
+const MOST_AXES = 32; // 2^30 values fill the memory, so at most 30 axes are longer than 1
 const ARRAYS = 4;
 const ENTRY = 2 + ARRAYS; // length, counter, and a step for each array
 
-/** A walk over rows: `axes` outer axes stand in memory at `address`. */
+/** A walk over rows; its `axes` outer axes are in memory at `address`. */
 export class Plan {
   readonly address: number;
-  /** Outer axes. */
+  /** Number of outer axes. */
   axes = 0;
   /** Elements of a row; 0 when there is nothing to do. */
   length = 0;
-  /** From one element of a row to the next, in bytes, for each array. */
+  /** The distance in bytes from one element of a row to the next, for each array. */
   readonly steps = new Array<number>(ARRAYS).fill(0);
   readonly #heap: Heap;
   readonly #lengths: number[] = [];
@@ -24,8 +24,8 @@ export class Plan {
   }
 
   /**
-   * Plans a walk over `shape`, through arrays with these strides in elements of `widths` bytes.
-   * Neighbouring axes that every array steps through evenly become one.
+   * Plans a walk over `shape` through arrays with these strides, in elements of `widths` bytes
+   * (default: 4). Adjacent axes are joined where every array steps through them evenly.
    */
   set(
     shape: readonly number[],
@@ -44,9 +44,9 @@ export class Plan {
       for (let i = 0; joins && i < strides.length; i++) {
         joins = this.#strides[i][last] === strides[i][axis] * length;
       }
-      const place = joins ? last : last + 1;
-      lengths[place] = joins ? lengths[last] * length : length;
-      for (let i = 0; i < strides.length; i++) this.#strides[i][place] = strides[i][axis];
+      const target = joins ? last : last + 1;
+      lengths[target] = joins ? lengths[last] * length : length;
+      for (let i = 0; i < strides.length; i++) this.#strides[i][target] = strides[i][axis];
     }
     const inner = lengths.length - 1;
     this.length = inner < 0 ? 1 : lengths[inner];

@@ -1,7 +1,7 @@
 /**
- * Kernels that are split over threads: workers run parts of them on one shared memory. How many
- * take part changes nothing about the results, since each value is computed by one of them in the
- * way in which one alone would.
+ * Kernels that are split over threads: workers run parts of them on one shared memory. The number
+ * of threads doesn't change the results: each value is computed by one thread, exactly as a single
+ * thread would compute it.
  */
 
 import type { splitNames } from './exports.js';
@@ -11,25 +11,25 @@ import type { Exports } from './kernels.js';
 /** A kernel that can be split. */
 export type SplitKernel = (typeof splitNames)[number];
 
-/** Runs a kernel; `work` is about how many multiplications it does. */
+/** Runs a kernel; `work` is roughly the number of its multiplications. */
 export type Run = (kernel: SplitKernel, work: number, numbers: readonly number[]) => void;
 
-/** Below so much work, waking workers takes longer than what they save. */
+/** With less work than this, waking workers takes longer than they save. */
 const LEAST_WORK = 2 ** 20;
-/** How often to look whether workers are done before sleeping until they are. */
-const LOOKS = 20_000;
+/** How many times to poll before sleeping. */
+const POLLS = 20_000;
 
-// What threads tell each other stands in memory: 32-bit words, then the arguments as doubles.
-const PENDING = 0; // workers that are not done
+// Threads communicate through shared memory: 32-bit control words, and the arguments as doubles.
+const PENDING = 0; // number of workers that aren't done
 const KERNEL = 1;
 const PARTS = 2;
-const COUNT = 3; // of arguments
-const WORKERS = 8; // from here on, four words to each:
-const [SIGNAL, PART, READY] = [0, 1, 2]; // counts jobs; which part to do; 1 when it listens
+const COUNT = 3; // number of arguments
+const WORKERS = 8; // from here on, four words for each worker:
+const [SIGNAL, PART, READY] = [0, 1, 2]; // number of jobs so far; part to compute; 1: it listens
 const WORDS = 4;
 const MOST_NUMBERS = 32;
 
-/** What a worker runs. It is text, so that no bundler needs to know of another file. */
+/** The program of a worker, as text, so that bundlers need no second entry file. */
 const program = `
 const listen = ({ module, memory, names, control, numbers, own }) => {
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
@@ -37,7 +37,7 @@ const listen = ({ module, memory, names, control, numbers, own }) => {
   const values = new Float64Array(memory.buffer, numbers, ${MOST_NUMBERS});
   Atomics.store(words, own + ${READY}, 1);
   for (let seen = 0; ; ) {
-    for (let i = 0; i < ${LOOKS} && Atomics.load(words, own) === seen; i++);
+    for (let i = 0; i < ${POLLS} && Atomics.load(words, own) === seen; i++);
     while (Atomics.load(words, own) === seen) Atomics.wait(words, own, seen); // a late notify wakes without a job
     seen = Atomics.load(words, own);
     const given = values.slice(0, words[${COUNT}]);
@@ -50,7 +50,7 @@ if (typeof process === 'object') process.getBuiltinModule('node:worker_threads')
 else onmessage = ({ data }) => listen(data);
 `;
 
-/** Why there can be no threads; undefined where there can. */
+/** The reason why threads aren't available here; undefined where they are. */
 export function whyNoThreads(): string | undefined {
   if (typeof SharedArrayBuffer === 'undefined') {
     return 'pages share memory only when served with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp';
@@ -59,10 +59,12 @@ export function whyNoThreads(): string | undefined {
   return nodeThreads() ? undefined : 'this engine has no workers (Node from 20.16 on has them)';
 }
 
-/** Workers beside the caller; they join in as soon as they listen. */
+/**
+ * The workers, which take part as soon as they listen; the caller's thread computes a part, too.
+ */
 export class Threads {
   readonly #exports: Exports;
-  /** The kernels, which workers know by their place in this list. */
+  /** The kernels, which workers identify by their index in this list. */
   readonly #names: readonly SplitKernel[];
   readonly #words: Int32Array;
   readonly #values: Float64Array;
@@ -90,12 +92,12 @@ export class Threads {
     }
   }
 
-  /** Ends the workers, which wait for work all their lives. */
+  /** Ends the workers, which would otherwise wait for work forever. */
   close(): void {
     for (const end of this.#end.splice(0)) end();
   }
 
-  /** Where the words of the workers that listen stand. */
+  /** The offsets of the control words of the workers that listen. */
   get listening(): number[] {
     const all: number[] = [];
     for (let own = WORKERS; own < this.#words.length; own += WORDS) {
@@ -125,18 +127,21 @@ export class Threads {
   };
 }
 
-/** Waits until no worker is pending: by looking, then asleep where that is allowed, which it is not on a page. */
+/**
+ * Waits until no worker is pending: polls, then sleeps, except on a page, where sleeping isn't
+ * allowed.
+ */
 function waitForNone(words: Int32Array): void {
-  for (let looks = 0; ; looks++) {
+  for (let polls = 0; ; polls++) {
     const pending = Atomics.load(words, PENDING);
     if (pending === 0) return;
-    if (looks > LOOKS && maySleep) Atomics.wait(words, PENDING, pending);
+    if (polls > POLLS && maySleep) Atomics.wait(words, PENDING, pending);
   }
 }
 
 const maySleep = typeof document === 'undefined';
 
-/** Returns what ends the worker. */
+/** Starts a worker; returns the function that ends it. */
 function startWorker(setting: object, onFailure: (reason: unknown) => void): () => void {
   const threads = nodeThreads();
   if (threads) {
@@ -149,7 +154,7 @@ function startWorker(setting: object, onFailure: (reason: unknown) => void): () 
   const address = URL.createObjectURL(new Blob([program], { type: 'text/javascript' }));
   const worker = new Worker(address);
   worker.onerror = ({ message }) =>
-    onFailure(message || 'the page forbids workers of its own text');
+    onFailure(message || 'the page forbids workers from blob: URLs');
   worker.postMessage(setting);
   return () => {
     worker.terminate();

@@ -1,7 +1,7 @@
-/** What an optimiser does: the norm of gradients, and one step of Adam for one parameter. */
+/** Kernels of the optimiser: the norm of gradients, and one step of Adam for one parameter. */
 import { firstLanes } from './lib/lanes';
 
-/** The sum of the squares of `n` values, added to `total` in double precision. */
+/** Returns `total` plus the sum of the squares of `n` values, in float64. */
 export function sumSquares(x: usize, n: i32, total: f64): f64 {
   const whole = n & ~3;
   let low = f64x2.splat(0), high = f64x2.splat(0);
@@ -18,9 +18,9 @@ export function sumSquares(x: usize, n: i32, total: f64): f64 {
 }
 
 /**
- * Writes the new first moment, second moment and parameter of `n` values to `m2`, `v2` and `p2`:
- * with g' = scale g + decay p, m' = beta1 m + (1 - beta1) g', v' = beta2 v + (1 - beta2) g'^2,
- * p' = shrink p - rate m' / (sqrt(v') / root + epsilon).
+ * Writes the new first moment, second moment and parameter, `n` values each, to `m2`, `v2` and
+ * `p2`: with g' = scale g + decay p, m' = beta1 m + (1 - beta1) g', v' = beta2 v + (1 - beta2)
+ * g'^2, p' = shrink p - rate m' / (sqrt(v') / root + epsilon). `scale` is `gradientScale`.
  */
 export function adam(p: usize, g: usize, m: usize, v: usize, p2: usize, m2: usize, v2: usize, n: i32, beta1: f32, beta2: f32, rest1: f32, rest2: f32, rate: f32, root: f32, epsilon: f32, gradientScale: f32, decay: f32, shrink: f32): void {
   const bytes = <usize>n << 2;

@@ -1,4 +1,7 @@
-/** Elementwise kernels. Which function is meant is a number: its place in these lists, which ../exports.ts repeats. */
+/**
+ * Elementwise kernels. A function is identified by its number in these enums, which ../exports.ts
+ * repeats.
+ */
 import { firstLanes } from './lib/lanes';
 import { erf, pow, sigmoid4, wholeExp4, wholePow } from './lib/math';
 import { advance, at0, at1, at2, at3, begin } from './lib/walk';
@@ -55,7 +58,7 @@ function unary4(kernel: i32, x: v128): v128 {
 @inline
 function unaryRow(kernel: i32, x: usize, out: usize, n: i32): void {
   const end = x + (<usize>n << 2);
-  // Buffers are padded to 16 bytes, so that the last step may read and write past the end.
+  // Buffers are padded to 16 bytes, so the last step may read and write past the end.
   for (; x < end; x += 16, out += 16) v128.store(out, unary4(kernel, v128.load(x)));
 }
 
@@ -136,7 +139,9 @@ function compare4(kernel: i32, a: v128, b: v128): v128 {
   }
 }
 
-/** One row of out = kernel(a, b); `sa` and `sb` are the steps in bytes, 4 or 0 or any. */
+/**
+ * One row of out = kernel(a, b); `sa` and `sb` are strides in bytes, with fast paths for 4 and 0.
+ */
 @inline
 function floatRow(kernel: i32, a: usize, sa: usize, b: usize, sb: usize, out: usize, n: i32): void {
   let i = 0;
@@ -163,7 +168,10 @@ function powRow(a: usize, sa: usize, b: usize, sb: usize, out: usize, n: i32): v
   }
 }
 
-/** out = kernel(a, b) for floats; the plan walks out, a and b over `axes` outer axes, rows have `n` elements. */
+/**
+ * out = kernel(a, b) for floats; the plan walks out, a and b over `axes` outer axes in rows of `n`
+ * elements.
+ */
 export function binary(kernel: i32, out: usize, a: usize, sa: usize, b: usize, sb: usize, n: i32, plan: usize, axes: i32): void {
   begin(out, a, b, 0);
   do {
@@ -219,7 +227,7 @@ function whole(kernel: i32, a: i32, b: i32): i32 {
     case Binary.mul:
       return a * b;
     case Binary.div:
-      return b == 0 ? 0 : b == -1 ? 0 - a : a / b; // the one quotient that overflows would trap
+      return b == 0 ? 0 : b == -1 ? 0 - a : a / b; // -2^31 / -1 overflows and would trap
     case Binary.pow:
       return wholePow(a, b);
     case Binary.maximum:
@@ -276,7 +284,7 @@ export function where(out: usize, condition: usize, sc: usize, a: usize, sa: usi
   } while (advance(plan, axes));
 }
 
-/** float32 to int32, towards zero; beyond int32 its nearest end, and 0 for NaN. */
+/** float32 to int32: rounds towards zero and saturates; NaN becomes 0. */
 export function toInt(x: usize, out: usize, n: i32): void {
   const end = x + (<usize>n << 2);
   for (; x < end; x += 16, out += 16) v128.store(out, i32x4.trunc_sat_f32x4_s(v128.load(x)));
@@ -288,9 +296,9 @@ export function toFloat(x: usize, out: usize, n: i32): void {
   for (; x < end; x += 16, out += 16) v128.store(out, f32x4.convert_i32x4_s(v128.load(x)));
 }
 
-/** Whether none of `n` floats is infinite or NaN. */
+/** Whether all of `n` floats are finite. */
 export function finite(x: usize, n: i32): bool {
-  let most = i32x4.splat(0); // of the bits without the sign, which are ordered as the values
+  let most = i32x4.splat(0); // largest bits without the sign, which are ordered like the absolute values
   for (let i = 0; i < n; i += 4, x += 16) {
     let value = f32x4.abs(v128.load(x));
     if (i + 4 > n) value = firstLanes(value, n & 3, f32x4.splat(0));
@@ -299,7 +307,7 @@ export function finite(x: usize, n: i32): bool {
   return !v128.any_true(f32x4.ne(f32x4.sub(most, most), f32x4.splat(0)));
 }
 
-/** `n` times the 32 bits `value`. */
+/** Sets `n` values to the 32 bits `value`. */
 export function fill(out: usize, value: i32, n: i32): void {
   const end = out + (<usize>n << 2);
   const four = i32x4.splat(value);

@@ -1,4 +1,4 @@
-/** Reductions. Everything is accumulated in float64 and rounded once at the end. */
+/** Reductions. Totals are accumulated in float64 and rounded once, at the end. */
 import { advance, at0, at1, begin } from './lib/walk';
 
 /** totals += row, elementwise. */
@@ -41,7 +41,10 @@ function at(x: usize, isInt: bool): f64 {
   return isInt ? <f64>load<i32>(x) : <f64>load<f32>(x);
 }
 
-/** Adds up (kernel 0) or keeps the largest (1) of rows of `n` in `totals`, float64; `st` is 8, or 0 where the row is reduced. */
+/**
+ * Sums (kernel 0) or maximises (1) rows of `n` values into `totals`, float64; `st` is 8, or 0 where
+ * the row is reduced.
+ */
 export function reduce(kernel: i32, isInt: bool, x: usize, sx: usize, totals: usize, st: usize, n: i32, plan: usize, axes: i32): void {
   begin(x, totals, 0, 0);
   do {
@@ -60,12 +63,12 @@ export function reduce(kernel: i32, isInt: bool, x: usize, sx: usize, totals: us
   } while (advance(plan, axes));
 }
 
-/** Sets `n` float64 to `value`. */
+/** Sets `n` totals to `value`. */
 export function clear(totals: usize, value: f64, n: i32): void {
   for (let i = 0; i < n; i++) store<f64>(totals + (<usize>i << 3), value);
 }
 
-/** Rounds `n` totals. */
+/** Rounds `n` totals to the dtype of the result. */
 export function finish(totals: usize, isInt: bool, out: usize, n: i32): void {
   for (let i = 0; i < n; i++, totals += 8, out += 4) {
     if (isInt) store<i32>(out, <i32>load<f64>(totals));
@@ -74,8 +77,8 @@ export function finish(totals: usize, isInt: bool, out: usize, n: i32): void {
 }
 
 /**
- * The position of the first largest of `length` values, `step` bytes apart, for each place of rows
- * of `n`; the plan walks x and out. A NaN counts as largest.
+ * Computes the position of the first largest of `length` values, `step` bytes apart, for each
+ * element of rows of `n`; the plan walks x and out. NaN counts as largest.
  */
 export function argmax(isInt: bool, x: usize, sx: usize, out: usize, so: usize, n: i32, length: i32, step: usize, plan: usize, axes: i32): void {
   begin(x, out, 0, 0);

@@ -1,7 +1,10 @@
-/** Copies between strided views, rows by index. */
+/** Copies between strided views, and of rows by index. */
 import { advance, at0, at1, begin } from './lib/walk';
 
-/** Copies 32-bit values, rows of `n`; the plan walks `out` and `x`, whose steps within a row are `so` and `sx`. */
+/**
+ * Copies 32-bit values in rows of `n`. The plan walks `out` and `x`, whose strides within a row are
+ * `so` and `sx` bytes.
+ */
 export function copy(out: usize, so: usize, x: usize, sx: usize, n: i32, plan: usize, axes: i32): void {
   begin(out, x, 0, 0);
   do {
@@ -18,7 +21,10 @@ export function copy(out: usize, so: usize, x: usize, sx: usize, n: i32, plan: u
   } while (advance(plan, axes));
 }
 
-/** Rows of `width` of `table` by index. Gives the position of the first index outside, or -1. */
+/**
+ * Copies the rows of `table`, `width` values each, that `indices` selects. Returns the position of
+ * the first index out of range, or -1.
+ */
 export function gather(table: usize, rows: i32, width: i32, indices: usize, n: i32, out: usize): i32 {
   const bytes = <usize>width << 2;
   for (let i = 0; i < n; i++, out += bytes) {
@@ -29,7 +35,10 @@ export function gather(table: usize, rows: i32, width: i32, indices: usize, n: i
   return -1;
 }
 
-/** Adds each row of `values` to the row of `out` that its index names. Gives the position of the first index outside, or -1. */
+/**
+ * Adds each row of `values` to the row of `out` at its index. Returns the position of the first
+ * index out of range, or -1.
+ */
 export function scatterAdd(values: usize, isInt: bool, indices: usize, n: i32, out: usize, rows: i32, width: i32): i32 {
   for (let i = 0; i < n; i++) {
     const index = load<i32>(indices + (<usize>i << 2));

@@ -1,13 +1,14 @@
 /**
- * Attention of many heads, one at a time: its scores and weights stay in scratch memory. q and the
- * result are [batch, queries, heads, width] in memory, k and v the same with keys.
+ * Attention of many heads, one head at a time, so that scores and weights fit into scratch memory.
+ * q and the result are [batch, queries, heads, width] in memory, k and v the same with keys.
  *
- * `mask`, int32 [masks, queries, keys] with one for all or one for each of the batch, and
- * `bias`, [batch, heads, queries, keys], may be 0 for none. The heads are done in `parts`, this
- * being the one with the number `part`, each with its scratch space behind that of the one before.
+ * `mask`, int32 [masks, queries, keys], holds one mask for all or one for each sequence of the
+ * batch; `bias` is [batch, heads, queries, keys]. Either may be 0 for none. The heads are divided
+ * into `parts`; a call computes part number `part`, which has its own scratch space: part i's
+ * begins i times the scratch size after `scratch`.
  *
- * Queries go in blocks. What lies behind the last key that any query of a block may look at is
- * left out: under a causal mask about half of the work.
+ * Queries are processed in blocks. Keys after the last one that any query of a block may attend to
+ * are skipped: about half of the work under a causal mask.
  */
 import { product, productScratch, turn } from '../lib/product';
 import { softmaxGradientRow, softmaxRow } from '../lib/softmax-row';
@@ -24,12 +25,12 @@ export function attentionGradientScratch(batches: i32, heads: i32, queries: i32,
   return scratchOf(queries, keys, width, valueWidth);
 }
 
-/** About how many multiplications `attention` does. */
+/** The approximate number of multiplications in `attention`. */
 export function attentionWork(batches: i32, heads: i32, queries: i32, keys: i32, width: i32, valueWidth: i32, masks: i32, scale: f32): f64 {
   return <f64>batches * heads * queries * keys * (width + valueWidth);
 }
 
-/** About how many multiplications `attentionGradient` does. */
+/** The approximate number of multiplications in `attentionGradient`. */
 export function attentionGradientWork(batches: i32, heads: i32, queries: i32, keys: i32, width: i32, valueWidth: i32, masks: i32, scale: f32): f64 {
   return 3 * attentionWork(batches, heads, queries, keys, width, valueWidth, masks, scale);
 }
@@ -40,7 +41,7 @@ function scratchOf(queries: i32, keys: i32, width: i32, valueWidth: i32): i32 {
   return reachBytes(queries) + turned + 2 * queries * rowBytes(keys) + productScratch(longest, longest);
 }
 
-/** Rows of scores are a multiple of 16 bytes; what stands behind their end is never read. */
+/** Bytes of a row of scores, padded to a multiple of 16; the padding is never read. */
 @inline
 function rowBytes(keys: i32): i32 {
   return padded(keys) << 2;
@@ -56,7 +57,10 @@ function reachBytes(queries: i32): i32 {
   return rowBytes((queries + BLOCK - 1) / BLOCK);
 }
 
-/** out = softmax(scale * (q k^T + bias)) v, where the mask is not 0. k has heads of `width`, v of `valueWidth`. */
+/**
+ * out = softmax(scale * (q k^T + bias)) v over the positions where the mask is not 0. Heads are
+ * `width` wide in q and k, `valueWidth` in v.
+ */
 export function attention(q: usize, k: usize, v: usize, mask: usize, bias: usize, batches: i32, heads: i32, queries: i32, keys: i32, width: i32, valueWidth: i32, masks: i32, scale: f32, out: usize, scratch: usize, part: i32, parts: i32): void {
   const reach = scratch + part * scratchOf(queries, keys, width, valueWidth);
   const maskStep = masks > 1 ? queries * keys << 2 : 0;
@@ -80,8 +84,8 @@ export function attention(q: usize, k: usize, v: usize, mask: usize, bias: usize
 }
 
 /**
- * The gradients of `attention` by q, k, v and, if `gBias` is not 0, bias, from that of its result,
- * `g`. The weights are computed again.
+ * The gradients of `attention` with respect to q, k, v and, if `gBias` is not 0, bias, from `g`,
+ * the gradient of its result. The weights are recomputed.
  */
 export function attentionGradient(q: usize, k: usize, v: usize, mask: usize, bias: usize, g: usize, batches: i32, heads: i32, queries: i32, keys: i32, width: i32, valueWidth: i32, masks: i32, scale: f32, gq: usize, gk: usize, gv: usize, gBias: usize, scratch: usize, part: i32, parts: i32): void {
   const reach = scratch + part * scratchOf(queries, keys, width, valueWidth);
@@ -89,7 +93,7 @@ export function attentionGradient(q: usize, k: usize, v: usize, mask: usize, bia
   const turned = reach + reachBytes(queries);
   const row = rowBytes(keys), step = heads * width << 2, valueStep = heads * valueWidth << 2;
   const weights = turned + max(width, valueWidth) * row;
-  const scores = weights + queries * row; // of their gradient
+  const scores = weights + queries * row; // their gradient
   const rest = scores + queries * row;
   const last = batches * heads * (part + 1) / parts;
   for (let i = batches * heads * part / parts; i < last; i++) {
@@ -114,7 +118,7 @@ export function attentionGradient(q: usize, k: usize, v: usize, mask: usize, bia
     }
     for (let first = 0; first < keys; first += BLOCK) {
       const rows = min(BLOCK, keys - first);
-      let from = 0; // the first query of which a block sees these keys
+      let from = 0; // the first query whose block attends to these keys
       while (from < queries && reachOf(reach, from) <= first) from += BLOCK;
       from = min(from, queries);
       const at = from * row + (first << 2);
@@ -124,7 +128,10 @@ export function attentionGradient(q: usize, k: usize, v: usize, mask: usize, bia
   }
 }
 
-/** The weights of one head, [queries, keys]; `turned` is its k as [width, keys]. */
+/**
+ * Computes the weights of one head, [queries, keys]; `turned` is its k, transposed to [width,
+ * keys].
+ */
 function weigh(q: usize, turned: usize, mask: usize, bias: usize, scale: f32, queries: i32, keys: i32, width: i32, step: i32, reach: usize, weights: usize, rest: usize): void {
   const row = rowBytes(keys), bytes = keys << 2;
   for (let first = 0; first < queries; first += BLOCK) {
@@ -138,7 +145,10 @@ function weigh(q: usize, turned: usize, mask: usize, bias: usize, scale: f32, qu
   }
 }
 
-/** Notes for each block of queries how many keys there are up to the last that one of them may look at. */
+/**
+ * Stores in `reach`, for each block of queries, the number of keys up to the last that one of its
+ * queries may attend to.
+ */
 function measure(mask: usize, queries: i32, keys: i32, reach: usize): void {
   for (let first = 0; first < queries; first += BLOCK) {
     let seen = mask ? 0 : keys;
@@ -156,7 +166,10 @@ function reachOf(reach: usize, query: i32): i32 {
   return load<i32>(reach + (query / BLOCK << 2));
 }
 
-/** x, [rows, columns] with rows `step` bytes apart, as [columns, rows] with rows `row` bytes apart. */
+/**
+ * Transposes x, [rows, columns] with rows `step` bytes apart, to [columns, rows] with rows `row`
+ * bytes apart.
+ */
 function turnOver(x: usize, step: usize, rows: i32, columns: i32, out: usize, row: usize): void {
   const whole = columns & ~3;
   for (let i = 0; i < rows; i++, x += step, out += 4) {
@@ -164,7 +177,7 @@ function turnOver(x: usize, step: usize, rows: i32, columns: i32, out: usize, ro
     if ((i & 3) == 0 && i + 4 <= rows) {
       for (; j < whole; j += 4, from += 16, to += 4 * row) turn(from, step, to, row);
     } else if ((i | 3) < rows) {
-      // Done with the first of these four rows.
+      // `turn` has copied these columns together with the first of these four rows.
       j = whole;
       from += <usize>whole << 2;
       to += <usize>whole * row;

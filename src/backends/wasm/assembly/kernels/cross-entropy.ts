@@ -3,8 +3,8 @@ import { addLanes, firstLanes, maxLane, storeLanes } from '../lib/lanes';
 import { exp4 } from '../lib/math';
 
 /**
- * The loss of each row of x, 0 where its target is `ignored`. Gives the position of the first other
- * target outside the row, or -1.
+ * Computes the loss of each row of x, 0 where the target is `ignored`. Returns the position of the
+ * first target that is neither `ignored` nor a class, or -1.
  */
 export function crossEntropy(x: usize, targets: usize, ignored: i32, rows: i32, width: i32, out: usize): i32 {
   for (let row = 0; row < rows; row++, x += <usize>width << 2) {
@@ -21,7 +21,7 @@ export function crossEntropy(x: usize, targets: usize, ignored: i32, rows: i32, 
   return -1;
 }
 
-/** (softmax(x) - oneHot(target)) * g for each row, 0 where its target is `ignored`. */
+/** (softmax(x) - oneHot(target)) * g for each row, 0 where the target is `ignored`. */
 export function crossEntropyGradient(x: usize, targets: usize, g: usize, ignored: i32, rows: i32, width: i32, out: usize): void {
   const bytes = <usize>width << 2;
   for (let row = 0; row < rows; row++, x += bytes, out += bytes) {
@@ -50,7 +50,9 @@ function largestOf(x: usize, width: i32): f32 {
   return maxLane(largest);
 }
 
-/** The sums, by lane, of e^(x - largest), which are written to `out` if it is not 0. */
+/**
+ * Computes e^(x - largest), and writes it to `out` if that is not 0; returns the sum of each lane.
+ */
 function powers(x: usize, width: i32, largest: f32, out: usize): v128 {
   const whole = <usize>(width & ~3) << 2;
   const rest = width & 3;

@@ -1,7 +1,10 @@
 /** Dropout. */
 import { floatOf, threefry, word0, word1 } from '../lib/threefry';
 
-/** out = x / (1 - rate) where a uniform float of the stream (hi, lo) is at least `rate`, elsewhere 0; plus `residual`, if it is not 0. */
+/**
+ * out = x / (1 - rate) where the uniform float of the stream (hi, lo) is at least `rate`, else 0;
+ * plus `residual`, if it is not 0.
+ */
 export function dropout(x: usize, residual: usize, rate: f64, hi: u32, lo: u32, n: i32, out: usize): void {
   const factor = <f32>(1 / (1 - rate)), least = <f32>rate;
   for (let i = 0; i < n; i += 2) {

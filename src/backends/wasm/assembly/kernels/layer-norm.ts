@@ -1,14 +1,14 @@
 /** Layer normalisation of rows, and its gradients. */
 import { addLanes, firstLanes, storeLanes } from '../lib/lanes';
 
-/** Of the row that was looked at last: its mean, and 1 / sqrt(variance + epsilon). */
+/** The mean of the last row passed to `measure`, and 1 / sqrt(variance + epsilon). */
 let centre: f32 = 0;
 let scale: f32 = 0;
-/** What that row was divided by: 1, or its largest value where the squares would overflow. */
+/** The divisor of that row: 1, or its largest absolute value where squares would overflow. */
 let unit: f32 = 1;
 
-/** Looks at the row x and returns it, or a copy divided by `unit` that it writes to `copy`. */
-function look(x: usize, width: i32, epsilon: f32, copy: usize): usize {
+/** Measures the row x. Returns x, or `copy`, to which it writes x divided by `unit`. */
+function prepare(x: usize, width: i32, epsilon: f32, copy: usize): usize {
   unit = 1;
   measure(x, width, epsilon);
   if (scale > 0) return x;
@@ -48,7 +48,7 @@ export function layerNorm(x: usize, weight: usize, bias: usize, epsilon: f32, ro
   const whole = bytes & ~15;
   const rest = width & 3;
   for (let row = 0; row < rows; row++, x += bytes, out += bytes) {
-    const values = look(x, width, epsilon, out);
+    const values = prepare(x, width, epsilon, out);
     const middle = f32x4.splat(centre), factor = f32x4.splat(scale);
     for (let at: usize = 0; at < whole; at += 16) v128.store(out + at, normed(values, weight, bias, middle, factor, at));
     if (rest) storeLanes(out + whole, normed(values, weight, bias, middle, factor, whole), rest);
@@ -67,9 +67,9 @@ export function layerNormGradientScratch(epsilon: f32, rows: i32, width: i32): i
 }
 
 /**
- * The gradients of `layerNorm` from that of its result, g: by x, where h = g weight and y is the
- * normalised row, (h - mean(h) - y mean(h y)) / sqrt(variance + epsilon); by weight the sum of g y
- * and by bias the sum of g over all rows, in double precision in `totals`.
+ * The gradients of `layerNorm` from g, the gradient of its result, where h = g weight and y is the
+ * normalised row. With respect to x: (h - mean(h) - y mean(h y)) / sqrt(variance + epsilon); to
+ * weight: the sum of g y over all rows; to bias: the sum of g. `totals` holds both sums in float64.
  */
 export function layerNormGradient(x: usize, weight: usize, g: usize, epsilon: f32, rows: i32, width: i32, gx: usize, gWeight: usize, gBias: usize, totals: usize): void {
   const bytes = <usize>width << 2;
@@ -80,7 +80,7 @@ export function layerNormGradient(x: usize, weight: usize, g: usize, epsilon: f3
   const biasTotals = totals + 2 * padded;
   memory.fill(totals, 0, 4 * padded);
   for (let row = 0; row < rows; row++, x += bytes, g += bytes, gx += bytes) {
-    const values = look(x, width, epsilon, gx);
+    const values = prepare(x, width, epsilon, gx);
     const middle = f32x4.splat(centre), factor = f32x4.splat(scale), back = f32x4.splat(scale / unit);
     let sum = none, product = none;
     for (let at: usize = 0; at < padded; at += 16) {
@@ -98,7 +98,8 @@ export function layerNormGradient(x: usize, weight: usize, g: usize, epsilon: f3
       addTo(biasTotals + 2 * at, gradient);
     }
     const h = addLanes(sum) / <f32>width, hy = addLanes(product) / <f32>width;
-    // All values of a row depend on each of it: one that isn't finite makes all of them NaN.
+    // All gradients of a row depend on each of its values: one that isn't finite makes all of them
+    // NaN.
     const meanH = f32x4.splat(abs(h) + abs(hy) < Infinity ? h : NaN), meanHY = f32x4.splat(hy);
     for (let at: usize = 0; at < padded; at += 16) {
       const y = f32x4.mul(f32x4.sub(v128.load(values + at), middle), factor);

@@ -1,8 +1,8 @@
 /** Rotary positions. */
 
 /**
- * Turns each pair (x_i, x_{i + half}) of x, [rows, heads, 2 half], by an angle; the cosines and sines
- * have `time` rows that repeat over those of x. `sign` -1 turns back.
+ * Rotates each pair (x_i, x_{i + half}) of x, [rows, heads, 2 half], by an angle. `cos` and `sin`
+ * have `time` rows, which repeat over the rows of x. `sign` -1 rotates back.
  */
 export function rotate(x: usize, cos: usize, sin: usize, sign: f32, rows: i32, time: i32, heads: i32, half: i32, out: usize): void {
   const bytes = <usize>half << 2;

@@ -2,8 +2,9 @@
 import { softmaxGradientRow, softmaxRow } from '../lib/softmax-row';
 
 /**
- * out = softmax(scale * x) over rows of `width`, where a mask row is not 0, and 0 elsewhere. The
- * mask, int32, has `maskRows` rows that repeat over the rows of x; without one `maskRows` is 0.
+ * out = softmax(scale * x) over rows of `width`, restricted to the positions where the mask is not
+ * 0; masked positions are 0. The mask, int32, has `maskRows` rows, which repeat over the rows of x;
+ * `maskRows` 0 means no mask.
  */
 export function softmax(x: usize, mask: usize, maskRows: i32, scale: f32, rows: i32, width: i32, out: usize): void {
   const bytes = <usize>width << 2;

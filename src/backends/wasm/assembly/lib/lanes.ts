@@ -1,24 +1,24 @@
-/** Vectors of four floats: across their lanes, and at the end of a row that is no multiple of four. */
+/** Vectors of four floats: reductions over their lanes, and partial vectors at the end of a row. */
 
 @inline
 export function addLanes(x: v128): f32 {
   return f32x4.extract_lane(x, 0) + f32x4.extract_lane(x, 1) + (f32x4.extract_lane(x, 2) + f32x4.extract_lane(x, 3));
 }
 
-/** The largest lane; a NaN counts as nothing. */
+/** The largest lane; NaN is ignored. */
 @inline
 export function maxLane(x: v128): f32 {
   const pairs = f32x4.pmax(x, v128.shuffle<i64>(x, x, 1, 0));
   return f32x4.extract_lane(f32x4.pmax(pairs, v128.shuffle<i32>(pairs, pairs, 1, 0, 3, 2)), 0);
 }
 
-/** The first `count` lanes of x, and those of `other` after them. */
+/** The first `count` lanes of x, followed by the lanes of `other`. */
 @inline
 export function firstLanes(x: v128, count: i32, other: v128): v128 {
   return v128.bitselect(x, other, i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(count)));
 }
 
-/** Writes the first lanes of x: one to three. */
+/** Stores the first `count` lanes of x: one to three. */
 @inline
 export function storeLanes(to: usize, x: v128, count: i32): void {
   if (count == 1) v128.store32_lane(to, x, 0);

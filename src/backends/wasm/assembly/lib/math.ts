@@ -1,14 +1,17 @@
-/** Functions of floats, four at a time where training needs them fast. Plain multiply and add: the same bits everywhere. */
+/**
+ * Functions of floats, four at a time where training needs speed. Plain multiplications and
+ * additions return the same bits on every engine.
+ */
 
 /**
- * The constants of `exp4`. They are loaded where they are used: V8 builds the constants of SIMD
- * anew in every turn of a loop, which takes longer than the arithmetic.
+ * The constants of `exp4`, loaded at each use: V8 rebuilds SIMD constants in every iteration of a
+ * loop, which takes longer than the arithmetic.
  */
 const EXP = memory.data<f32>([
-  88.72283, // above it, infinity
-  -87.33654, // below it, 0
+  88.72283, // above: infinity
+  -87.33654, // below: 0 (exp4)
   1.44269504088896341, // 1 / ln 2
-  12582912, // 1.5 * 2^23: adding it rounds to a whole number, which then stands in the lowest bits
+  12582912, // 1.5 * 2^23: adding it rounds to an integer, which is then in the lowest bits
   // ln 2 in two parts, so that n times the first is exact (Cody and Waite).
   0.693359375,
   -2.12194440e-4,
@@ -21,29 +24,32 @@ const EXP = memory.data<f32>([
   5.0000001201e-1,
   1,
   Infinity,
-  -103.97208, // below it, half of the smallest float: 0
+  -103.97208, // below: less than half of the smallest float, 0 (wholeExp4)
 ]);
 const EXPONENT_BIAS = memory.data<i32>([127]);
 
-/** The constant with this number, four times. */
+/** Constant number `index`, in all four lanes. */
 @inline
 function exp_(index: usize): v128 {
   return v128.load32_splat(EXP + (index << 2));
 }
 
-/** e^x for four floats, within 2 units of the last place; 0 in place of a result below 1.2e-38, which is denormal. */
+/**
+ * e^x for four floats, within 2 units in the last place. Results below 1.2e-38, which would be
+ * denormal, are 0.
+ */
 @inline
 export function exp4(x: v128): v128 {
   return expFrom(1, x);
 }
 
-/** `exp4` with denormal results: slow where there are any. */
+/** `exp4` with denormal results, which are slow. */
 @inline
 export function wholeExp4(x: v128): v128 {
   return expFrom(14, x);
 }
 
-/** e^x for four floats, 0 below the constant with the number `least`. */
+/** e^x for four floats; 0 below constant number `least`. */
 @inline
 function expFrom(least: usize, x: v128): v128 {
   const bounded = f32x4.pmax(f32x4.pmin(x, exp_(0)), exp_(least)); // NaN stays
@@ -57,7 +63,7 @@ function expFrom(least: usize, x: v128): v128 {
   p = f32x4.add(f32x4.mul(p, r), exp_(10));
   p = f32x4.add(f32x4.mul(p, r), exp_(11));
   p = f32x4.add(f32x4.mul(f32x4.mul(p, r), r), f32x4.add(r, exp_(12)));
-  // Times 2^n, in two halves since 2^128 is no float.
+  // Multiply by 2^n in two halves, since 2^128 is not a float.
   const power = i32x4.sub(rounded, exp_(3));
   const half = i32x4.shr_s(power, 1);
   const bias = v128.load32_splat(EXPONENT_BIAS);
@@ -71,17 +77,17 @@ function expFrom(least: usize, x: v128): v128 {
 @inline
 export function sigmoid4(x: v128): v128 {
   const y = f32x4.div(f32x4.splat(1), f32x4.add(f32x4.splat(1), exp4(f32x4.neg(x))));
-  const small = f32x4.lt(x, f32x4.splat(-88)); // e^-x may be infinite, and y is e^x
+  const small = f32x4.lt(x, f32x4.splat(-88)); // e^-x may be infinite; y equals e^x here
   return v128.any_true(small) ? v128.bitselect(wholeExp4(x), y, small) : y;
 }
 
-/** e^x for one float: the bits of `exp4`. */
+/** e^x for one float, with the same bits as `exp4`. */
 @inline
 export function exp1(x: f32): f32 {
   return f32x4.extract_lane(exp4(f32x4.splat(x)), 0);
 }
 
-/** The error function in double precision: the series and the continued fraction of the cpu backend. */
+/** The error function in float64, by the series and the continued fraction of the cpu backend. */
 export function erf(x: f64): f64 {
   const size = Math.abs(x);
   if (!(size < 6)) return size >= 6 ? Math.sign(x) : x;
@@ -101,8 +107,9 @@ export function erf(x: f64): f64 {
 }
 
 /**
- * x^y with the special cases of JavaScript's Math.pow. Small whole exponents multiply, which is
- * exact wherever the result fits a double; elsewhere the error is below 1e-13 of the result.
+ * x^y with the special cases of JavaScript's Math.pow. Small integer exponents use repeated
+ * multiplication, which is exact wherever the result fits into a double; elsewhere the relative
+ * error is below 1e-13.
  */
 export function pow(x: f64, y: f64): f64 {
   const size = abs(x);
@@ -120,7 +127,7 @@ export function pow(x: f64, y: f64): f64 {
   return odd ? copysign(power, x) : power;
 }
 
-/** x^y modulo 2^32; with a negative y rounded towards zero, and 0 for 0. */
+/** x^y modulo 2^32. For a negative y the result is rounded towards zero, and 0^y is 0. */
 export function wholePow(x: i32, y: i32): i32 {
   if (y < 0) return x == 1 ? 1 : x == -1 ? 1 - ((y & 1) << 1) : 0;
   let power = 1;

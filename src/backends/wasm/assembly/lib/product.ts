@@ -1,19 +1,19 @@
 /**
  * Matrix product in blocks (Goto and van de Geijn 2008): a block of b is packed into panels of NR
  * columns, so that the innermost loop reads it in order and keeps an MR x NR tile of the result in
- * registers. a is read where it lies.
+ * registers. a is read in place.
  *
- * The tile is as large as 15 registers allow if a load stands beside its use. V8 moves the sums to
- * the end of the loop in the order of its own, last row and column first; written in that order
- * they mix with the loads, in any other nine registers for sums, three for a and three for b are
- * alive at once, one spills, and the product takes twice the time (V8 11 to 14).
+ * The tile is as large as 15 registers allow if each load is next to its use. V8 moves the sums to
+ * the end of the loop in an order of its own: last row and column first. Written in that order,
+ * they interleave with the loads. In any other order, nine registers for sums, three for a and
+ * three for b are live at once; one spills, and the product takes twice the time (V8 11 to 14).
  */
 export const MR: i32 = 3;
 const NR: i32 = 12;
 const KC: i32 = 512;
 const MC: i32 = 96;
 const NC: i32 = 516;
-/** Up to so many rows of c, packing b costs more than reading its rows where they lie. */
+/** With at most this many rows of c, packing b costs more than reading its rows in place. */
 const FEW_ROWS: i32 = 48;
 
 /** Bytes of scratch space that `product` needs: an edge tile, a row of zeros, and the packed block of b. */
@@ -27,9 +27,9 @@ function roundUp(x: i32, multiple: i32): i32 {
 }
 
 /**
- * Three rows by 12 columns of c: what stands at `from`, whose rows are `fs` bytes apart (0: one row
- * for all), plus the sums over `kc` of a's rows, which start at a0 to a2 and step by `ac` bytes,
- * times a panel of b, whose rows are `bs` bytes apart; at least `floor`.
+ * Computes three rows by 12 columns of c: the values at `from`, whose rows are `fs` bytes apart (0:
+ * one row for all), plus the sums over `kc` of the rows of a, which start at a0, a1 and a2 and step
+ * by `ac` bytes, times a panel of b, whose rows are `bs` bytes apart; at least `floor`.
  */
 function tile12(kc: i32, a0: usize, a1: usize, a2: usize, ac: usize, b: usize, bs: usize, c: usize, ldc: usize, from: usize, fs: usize, floor: f32): void {
   let c00 = v128.load(from), c01 = v128.load(from, 16), c02 = v128.load(from, 32);
@@ -120,7 +120,10 @@ function tile4(kc: i32, a0: usize, a1: usize, a2: usize, ac: usize, b: usize, bs
   v128.store(c + 2 * ldc, f32x4.pmax(c20, least));
 }
 
-/** Panels of b, whose steps in bytes are `row` (along k) and `column`: NR columns each, the last only as wide as it must be. Columns beyond the last are zeros. */
+/**
+ * Packs panels of b, whose strides in bytes are `row` (along k) and `column`. Panels are NR columns
+ * wide, the last one only as wide as needed, in multiples of 4; columns past the end are zeros.
+ */
 function pack(b: usize, row: usize, column: usize, columns: i32, kc: i32, out: usize): void {
   for (let j = 0; j < columns; j += NR) {
     const width = min(NR, roundUp(columns - j, 4));
@@ -133,7 +136,7 @@ function pack(b: usize, row: usize, column: usize, columns: i32, kc: i32, out: u
         for (let at: usize = 0; at < bytes; at += 16, out += 16) v128.store(out, v128.load(x + at));
       }
     } else if (whole && row == 4) {
-      // Columns that lie contiguously are turned four by four.
+      // Contiguous columns are transposed four by four.
       let p = 0;
       let x = from;
       for (; p + 4 <= kc; p += 4, x += 16, out += bytes << 2) {
@@ -166,9 +169,9 @@ export function turn(x: usize, row: usize, out: usize, step: usize): void {
 }
 
 /**
- * c [m, n] = a [m, k] b [k, n] + bias [n], if `bias` is not 0, and no less than `floor`. Rows and
- * columns of a and b are `ar`, `ac`, `br`, `bc` bytes apart, so that either may be a transpose; rows
- * of c are `ldc` bytes apart.
+ * c [m, n] = a [m, k] b [k, n] + bias [n], if `bias` is not 0, and at least `floor`. Rows and
+ * columns of a and b are `ar`, `ac`, `br`, `bc` bytes apart, so either may be a transpose; rows of
+ * c are `ldc` bytes apart.
  */
 export function product(a: usize, ar: usize, ac: usize, b: usize, br: usize, bc: usize, c: usize, ldc: usize, m: i32, n: i32, k: i32, scratch: usize, bias: usize, floor: f32): void {
   const edge = scratch;
@@ -194,7 +197,7 @@ export function product(a: usize, ar: usize, ac: usize, b: usize, br: usize, bc:
           for (let i = ic; i < last; i += MR) {
             const rows = min(MR, last - i);
             const a0 = a + <usize>i * ar + <usize>pc * ac;
-            // Rows beyond the last are the last again, and their results are dropped.
+            // Missing rows repeat the last one; their results are dropped.
             const a1 = rows > 1 ? a0 + ar : a0;
             const a2 = rows > 2 ? a1 + ar : a1;
             const to = c + <usize>i * ldc + column;
@@ -202,7 +205,8 @@ export function product(a: usize, ar: usize, ac: usize, b: usize, br: usize, bc:
             const fs = pc > 0 ? ldc : 0;
             if (rows == MR && columns == width) tile(width, kc, a0, a1, a2, ac, panel, bs, to, ldc, from, fs, least);
             else {
-              // Columns beyond the last read what follows; rows beyond it might lie outside of memory.
+              // Missing columns read whatever follows, which is harmless; missing rows might be
+              // outside memory.
               const there = rows == MR || fs == 0;
               if (!there) copyTile(from, fs, edge, NR << 2, rows, columns);
               tile(width, kc, a0, a1, a2, ac, panel, bs, edge, NR << 2, there ? from : edge, there ? fs : NR << 2, least);
@@ -222,7 +226,9 @@ function tile(width: i32, kc: i32, a0: usize, a1: usize, a2: usize, ac: usize, b
   else tile4(kc, a0, a1, a2, ac, b, bs, c, ldc, from, fs, floor);
 }
 
-/** Copies `rows` by `columns` values between places whose rows are `fs` and `ts` bytes apart. */
+/**
+ * Copies `rows` by `columns` values; rows are `fs` bytes apart in `from` and `ts` bytes in `to`.
+ */
 function copyTile(from: usize, fs: usize, to: usize, ts: usize, rows: i32, columns: i32): void {
   const bytes = <usize>columns << 2;
   for (let i = 0; i < rows; i++, from += fs, to += ts) {

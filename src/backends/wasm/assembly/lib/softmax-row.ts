@@ -2,7 +2,9 @@
 import { addLanes, firstLanes, maxLane, storeLanes } from './lanes';
 import { exp4 } from './math';
 
-/** One row of softmax(scale * (x + bias)); `bias` and `open`, the row of the mask, may be 0 for none. */
+/**
+ * One row of softmax(scale * (x + bias)). `bias` and `open`, a row of the mask, may be 0 for none.
+ */
 export function softmaxRow(x: usize, bias: usize, open: usize, scale: f32, width: i32, out: usize): void {
   const none = f32x4.splat(-Infinity);
   const whole = <usize>(width & ~3) << 2;
@@ -30,7 +32,7 @@ export function softmaxRow(x: usize, bias: usize, open: usize, scale: f32, width
     last = exp4(f32x4.sub(last, shift));
     total4 = f32x4.add(total4, last);
   }
-  const total = addLanes(total4); // 0 where nothing is open, NaN where a score is
+  const total = addLanes(total4); // 0 where everything is masked, NaN where a score is NaN
   const divisor = f32x4.splat(total == 0 ? 1 : total);
   for (let at: usize = 0; at < whole; at += 16) {
     v128.store(out + at, f32x4.div(v128.load(out + at), divisor));
@@ -50,12 +52,12 @@ function score(x: usize, bias: usize, open: usize, scale: f32, at: usize): v128 
   return value;
 }
 
-/** One row of `softmaxGradient`; where y is 0, g isn't read. `out` may be `g`. */
+/** One row of `softmaxGradient`; g is ignored where y is 0. `out` may be `g`. */
 export function softmaxGradientRow(y: usize, g: usize, scale: f32, width: i32, out: usize): void {
   const whole = <usize>(width & ~3) << 2;
   const rest = width & 3;
   let sum = sumOfProducts(y, g, width);
-  const careful = !(abs(sum) < 1e30); // it, or g minus it, may be infinite
+  const careful = !(abs(sum) < 1e30); // sum, or g - sum, may be infinite or NaN
   if (careful) {
     for (let at: usize = 0; at < whole; at += 16) v128.store(out + at, weighed(y, g, at));
     if (rest) storeLanes(out + whole, weighed(y, g, whole), rest);

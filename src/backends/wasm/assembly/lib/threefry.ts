@@ -1,10 +1,10 @@
-/** The random generator: threefry.ts in 32-bit arithmetic. */
+/** The random number generator of ../../../threefry.ts in 32-bit arithmetic. */
 
-/** The last block: two words. */
+/** The two words of the last block. */
 export let word0: u32 = 0;
 export let word1: u32 = 0;
 
-/** The block with this counter of the stream (hi, lo). */
+/** Computes block number `counter` of the stream (hi, lo). */
 @inline
 export function threefry(hi: u32, lo: u32, counter: u32): void {
   const third: u32 = hi ^ lo ^ 0x1bd11bda;
@@ -28,7 +28,7 @@ export function threefry(hi: u32, lo: u32, counter: u32): void {
   word1 = y;
 }
 
-/** The float in [0, 1) of a word. */
+/** Converts a word to a float in [0, 1). */
 @inline
 export function floatOf(word: u32): f32 {
   return <f32>(word >> 8) * <f32>5.9604644775390625e-8; // 2^-24

@@ -1,21 +1,24 @@
 /**
  * Walking strided arrays together, one innermost row at a time.
  *
- * The host writes a plan into memory: for each of the outer axes its length and the step of each
- * array in bytes. `advance` moves the positions to the next row, like an odometer.
+ * The host writes a plan into memory: for each outer axis its length, a counter, and the stride of
+ * each array in bytes. `advance` moves the positions to the next row, like an odometer.
  */
 
-/** Most arrays that are walked together, and bytes of one axis in a plan: length, counter, a step for each array. */
+/**
+ * The maximum number of arrays, and the bytes of one axis in a plan: length, counter, a stride for
+ * each array.
+ */
 export const ARRAYS: i32 = 4;
 const AXIS: usize = (2 + ARRAYS) << 2;
 
-/** Where the arrays stand now. */
+/** The current position in each array. */
 export let at0: usize = 0;
 export let at1: usize = 0;
 export let at2: usize = 0;
 export let at3: usize = 0;
 
-/** Puts the arrays at their first elements. */
+/** Sets the positions to the first elements. */
 export function begin(a: usize, b: usize, c: usize, d: usize): void {
   at0 = a;
   at1 = b;
@@ -23,7 +26,7 @@ export function begin(a: usize, b: usize, c: usize, d: usize): void {
   at3 = d;
 }
 
-/** Moves on to the next row; false after the last. */
+/** Moves to the next row; returns false after the last. */
 export function advance(plan: usize, axes: i32): bool {
   for (let axis = axes - 1; axis >= 0; axis--) {
     const entry = plan + <usize>axis * AXIS;
