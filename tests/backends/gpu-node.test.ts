@@ -57,7 +57,7 @@ for (const [what, check] of Object.entries(numbers)) {
 
 test('closing with work and a read pending ends in a sentence', async () => {
   const [reading, ...after] = (await run(['closed', 'webgpu'])) as string[];
-  const closed = /^MemgradError: webgpu: this backend was closed, .*anew\.$/;
+  const closed = /^MemgradError: webgpu: this backend was closed, .*again\.$/;
   if (reading !== 'no error') assert.match(reading, closed);
   for (const answer of after) assert.match(answer, closed);
 });

@@ -90,7 +90,7 @@ for (const name of names) {
 
   test(`${name}: closing it with a read pending ends in a sentence`, async () => {
     const [reading, ...after] = await onPage<string[]>('closed', name);
-    const closed = new RegExp(`^MemgradError: ${name}: this backend was closed, .*anew\\.$`);
+    const closed = new RegExp(`^MemgradError: ${name}: this backend was closed, .*again\\.$`);
     if (reading !== 'no error') assert.match(reading, closed);
     for (const answer of after) assert.match(answer, closed);
   });

@@ -1,8 +1,8 @@
 /**
- * The backend of both GPU interfaces. One set of kernels, written in ./kernels, runs on WebGL2
- * through gpu.js and on WebGPU; values stay on the GPU between operations and only `read` brings them back.
+ * The backend on both GPU interfaces. One set of kernels, in ./kernels, runs on WebGL2 through
+ * gpu.js and on WebGPU. Values stay on the GPU between operations; only `read` copies them back.
  *
- * float32 values are packed four to a texel, int32 values two (text.ts).
+ * A texel packs four float32 values, or two int32 values (text.ts).
  */
 import type {
   Backend,
@@ -29,7 +29,7 @@ import { product } from './product.js';
 import { fillNumbers, type GpuBuffer, Runner, texelsOf, wrap } from './runner.js';
 import { inputNames } from './text.js';
 
-/** A backend on a GPU, and what it alone can do: count what it holds, and close. */
+/** A backend on a GPU. Besides `Backend`, it counts its blocks and kernels, and closes. */
 export class GpuBackend implements Backend {
   readonly name: string;
   readonly dtypes: readonly DType[] = ['float32', 'int32'];
@@ -43,12 +43,15 @@ export class GpuBackend implements Backend {
     this.kernels = fusedKernels(this.#runner);
   }
 
-  /** Textures or buffers that exist on the GPU, and compiled kernels: they stay as many from step to step. */
+  /**
+   * The number of textures or buffers on the GPU, and of compiled kernels; both stay constant over
+   * training steps.
+   */
   counts(): { blocks: number; kernels: number } {
     return this.#runner.device.counts();
   }
 
-  /** Gives the GPU back; a page has few contexts. What is on it cannot be read afterwards. */
+  /** Releases the GPU; a page can have only a few contexts. Its values can't be read afterwards. */
   close(): void {
     this.#runner.device.close();
   }
@@ -206,12 +209,12 @@ export class GpuBackend implements Backend {
   }
 }
 
-/** What of a view is a constant in the text of a kernel, besides its shape. */
+/** The part of a kernel's key that describes a view, except for its shape. */
 function keyOf({ buffer, strides, offset }: View): string {
   return `${buffer.dtype} ${strides} ${offset}`;
 }
 
-/** Each int32 as its upper and its lower half. */
+/** Splits each int32 into its upper and lower half. */
 function halvesOf(values: Int32Array): Float32Array {
   const halves = new Float32Array(2 * values.length);
   for (let i = 0; i < values.length; i++) {

@@ -1,8 +1,8 @@
-/** What the kernels need of a GPU: blocks of texels, and a way to run a kernel over them. */
+/** The interface between kernels and a GPU: blocks of texels, and running a kernel over them. */
 import { MemgradError, OutOfMemory } from '../../errors.js';
 import type { KernelText } from './text.js';
 
-/** Four floats to a texel. A block belongs to whoever asked for it, until it is given back. */
+/** Memory for `texels` texels of four floats. The caller owns it until it frees it. */
 export interface Block {
   readonly texels: number;
 }
@@ -10,14 +10,20 @@ export interface Block {
 /** A GPU: WebGL2 through gpu.js, or WebGPU. */
 export interface Device {
   readonly name: string;
-  /** The texels that one block may have. */
+  /** The maximum number of texels in a block. */
   readonly mostTexels: number;
-  /** A new block that starts with `data`. */
+  /** Returns a new block whose first values are `data`. */
   upload(data: Float32Array, texels: number): Block;
-  /** The floats of a block, when they are there. Rejects with what went wrong on the GPU since. */
+  /**
+   * Resolves to the floats of a block once they are computed. Rejects with any GPU error since the
+   * last read.
+   */
   read(block: Block): Promise<Float32Array>;
   free(block: Block): void;
-  /** Runs the kernel that `key` names, made by `make` where it is new, over `texels` texels; one block for each output. */
+  /**
+   * Runs the kernel `key` over `texels` texels and returns one block per output. `make` returns its
+   * text when it isn't compiled yet.
+   */
   run(
     key: string,
     make: () => KernelText,
@@ -25,16 +31,18 @@ export interface Device {
     texels: number,
     numbers: readonly number[],
   ): Block[];
-  /** Textures or buffers that exist, in use and kept for use; and compiled kernels. */
+  /** The number of textures or buffers, in use or pooled, and of compiled kernels. */
   counts(): { blocks: number; kernels: number };
-  /** Gives the GPU back, and with it every block. */
+  /** Releases the GPU and all blocks. */
   close(): void;
 }
 
-/** Compiled kernels that a device keeps. A training step of RMT needs a few hundred. */
+/**
+ * The number of compiled kernels that a device keeps. A training step of RMT needs a few hundred.
+ */
 export const MOST_KERNELS = 1024;
 
-/** A cache of at most `most` values that lets go of the one that was used longest ago. */
+/** A cache of at most `most` values that evicts the least recently used one. */
 export class Cache<T> {
   readonly #values = new Map<string, T>();
 
@@ -47,7 +55,7 @@ export class Cache<T> {
     return this.#values.size;
   }
 
-  /** The value of `key`, made where there is none. */
+  /** Returns the value of `key`; makes it if there is none. */
   get(key: string, make: () => T): T {
     let value = this.#values.get(key);
     if (value === undefined) {
@@ -58,14 +66,14 @@ export class Cache<T> {
       }
       value = make();
     } else {
-      this.#values.delete(key); // to the end, as the latest used
+      this.#values.delete(key); // move to the end, as the most recently used
     }
     this.#values.set(key, value);
     return value;
   }
 }
 
-/** Freed textures or buffers of one size that wait for the next use, up to `mostTexels` in all. */
+/** Freed textures or buffers by size, kept for reuse, up to `mostTexels` in total. */
 export class Pool<T> {
   readonly #free = new Map<number, T[]>();
   #texels = 0;
@@ -77,7 +85,7 @@ export class Pool<T> {
     readonly destroy: (value: T) => void,
   ) {}
 
-  /** Those that exist. */
+  /** The number of values that exist, in use or pooled. */
   get made(): number {
     return this.#made;
   }
@@ -106,27 +114,27 @@ export class Pool<T> {
   }
 }
 
-/** Unused memory that a pool keeps: 512 MiB. */
+/** The unused memory that a pool keeps: 512 MiB. */
 export const POOLED_TEXELS = 2 ** 25;
 
-/** The error for a tensor that a device has no room for. */
+/** Returns the error for a tensor that is larger than a texture or buffer can be. */
 export function tooLarge(name: string, texels: number, most: number): OutOfMemory {
   const millions = (count: number) => `${((count * 4) / 1e6).toFixed(1)} million`;
   return new OutOfMemory(
-    `${name}: a tensor of ${millions(texels)} values is over what one texture or buffer of this GPU holds, ${millions(most)}; use smaller batches, or the backend 'wasm'.`,
+    `${name}: a tensor of ${millions(texels)} values exceeds the ${millions(most)} values that one texture or buffer of this GPU holds; use smaller batches, or the backend 'wasm'.`,
   );
 }
 
-/** The error for a device whose memory is used up. */
+/** Returns the error for a device that is out of memory. */
 export function full(name: string): OutOfMemory {
   return new OutOfMemory(
     `${name}: the memory of the GPU is used up, and results since then are lost; use smaller batches or a smaller model, or the backend 'wasm'.`,
   );
 }
 
-/** The error for a backend that was closed. */
+/** Returns the error for a backend that was closed. */
 export function closed(name: string): MemgradError {
   return new MemgradError(
-    `${name}: this backend was closed, and the values on it are gone; load it anew.`,
+    `${name}: this backend was closed, and the values on it are gone; load it again.`,
   );
 }

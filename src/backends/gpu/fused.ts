@@ -1,4 +1,4 @@
-/** The fused kernels of the GPU backends; what is not here the engine defines by other kernels. */
+/** The fused kernels of the GPU backends. Operations without one run their definition. */
 import type { DeviceBuffer, Kernels } from '../backend.js';
 import { reluGradientText } from './kernels/elementwise.js';
 import * as text from './kernels/fused.js';
@@ -17,7 +17,10 @@ export function fusedKernels(runner: Runner): Partial<Kernels> {
     numbers?: readonly number[],
   ) => runner.run(key, make, inputs, 'float32', size, numbers);
 
-  /** Two kernels: one texel for each row of the first input, and what `use` makes with them. */
+  /**
+   * Runs two kernels: the first computes one texel for each row of the first input; `use` runs the
+   * second with these texels.
+   */
   const byRow = (
     key: string,
     make: () => string,
@@ -30,7 +33,7 @@ export function fusedKernels(runner: Runner): Partial<Kernels> {
     const rows = floats(`${key} ${width}`, make, inputs, (size / width) * 4);
     return [runner.using([rows], () => use(rows))];
   };
-  /** The largest value and the sum of powers of each row. */
+  /** Computes the largest value and the sum of exponentials of each row. */
   const softmaxRows = (
     x: DeviceBuffer,
     width: number,

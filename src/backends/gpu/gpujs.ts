@@ -1,10 +1,10 @@
 /**
- * Kernels as gpu.js takes them: each is one native function, since that is what gives it texture
- * sampling by index, integers and several outputs.
+ * Kernels in the form that gpu.js expects. Each is one native function, since only those can sample
+ * textures by index, use integers, and have several outputs.
  */
 import { inputNames, type KernelText, toGlsl } from './text.js';
 
-/** What is used of gpu.js, whose own types are of another age. */
+/** The part of gpu.js that we use; its own types are outdated. */
 export interface GpuJs {
   GPU: new (settings: {
     mode: 'webgl2';
@@ -20,7 +20,7 @@ export interface Gpu {
 export interface GpuJsTexture {
   texture: WebGLTexture;
   readonly context: WebGL2RenderingContext;
-  /** Asked before it is drawn into; true where it has another texture since. */
+  /** Called before gpu.js draws into the texture; returns true if it has replaced it. */
   beforeMutate(): boolean;
 }
 interface KernelFunction {
@@ -31,10 +31,10 @@ interface KernelFunction {
   kernel: { texture: GpuJsTexture; mappedTextures?: GpuJsTexture[] | null };
 }
 
-/** A kernel that can run. */
+/** A compiled kernel. */
 export interface Compiled {
   run: KernelFunction;
-  /** Where gpu.js keeps the texture that it is about to draw into. */
+  /** The textures into which gpu.js will draw. */
   targets: GpuJsTexture[];
 }
 
@@ -45,7 +45,10 @@ export interface Layout {
   height: number;
 }
 
-/** How `texels` texels lie in a texture: nearly square, and never of one row, which gpu.js would lay out anew. */
+/**
+ * The layout of `texels` texels: nearly square, and more than one row where possible, since gpu.js
+ * would change the layout of a single row.
+ */
 export function layoutOf(texels: number): Layout {
   const shift = texels <= 2 ? 0 : Math.ceil(Math.log2(texels) / 2);
   const width = 2 ** shift;
@@ -53,9 +56,9 @@ export function layoutOf(texels: number): Layout {
 }
 
 /**
- * Compiles a kernel for inputs and output of these layouts; `args` are those of its first call.
- * Before each draw `take` gives the texture of each output, as gpu.js would make a new one for each
- * result; `none` stands in for one that gpu.js must not keep.
+ * Compiles a kernel for these layouts of inputs and output; `args` are the arguments of its first
+ * call. gpu.js would make a new texture for each result; instead, `take` provides the texture of
+ * each output before each draw. `none` replaces textures that gpu.js must not keep.
  */
 export function compile(
   gpu: Gpu,
@@ -68,7 +71,7 @@ export function compile(
   const names = inputNames.slice(0, text.inputs);
   const numbers = Array.from({ length: text.numbers }, (_, i) => `number${i}`);
   const parts = Array.from({ length: text.outputs - 1 }, (_, i) => `part${i + 1}`);
-  // A string: gpu.js reads kernels from their source, which a minifier changes.
+  // A string: gpu.js parses the source of kernels, which a minifier would change.
   const source = `function(${[...names, ...numbers]}) {
     const first = body(0);
     ${parts.map((part) => `${part}();`).join(' ')}
@@ -78,7 +81,7 @@ export function compile(
     output: [width, height],
     returnType: 'Array(4)',
     precision: 'single',
-    tactic: 'precision', // or it declares everything lowp
+    tactic: 'precision', // otherwise gpu.js declares everything lowp
     pipeline: true,
     immutable: true,
   };
@@ -116,15 +119,15 @@ export function compile(
 }
 
 /**
- * How an input is read. A place is the texel's index over the width of the texture: a float, since
- * the coordinates then need no conversion, and exact up to 2^24 texels. `texture` is faster than
- * `texelFetch` where robust access checks each index.
+ * Returns the functions that read an input. A cursor is the texel's index divided by the width of
+ * the texture. It is a float, since texture coordinates then need no conversion, and exact up to
+ * 2^24 texels. `texture` is faster than `texelFetch` where robust access checks each index.
  */
 function sampler(name: string, { width, height }: Layout): string {
   const [w, h] = [width, height].map((length) => (1 / length).toExponential(9));
-  return `float ${name}_place(int i) { return float(i) * ${w}; }
+  return `float ${name}_cursor(int i) { return float(i) * ${w}; }
   vec4 ${name}_read(float f) {
     return texture(user_${name}, vec2(fract(f) + 0.5 * ${w}, (floor(f) + 0.5) * ${h}));
   }
-  vec4 ${name}_at(int i) { return ${name}_read(${name}_place(i)); }`;
+  vec4 ${name}_at(int i) { return ${name}_read(${name}_cursor(i)); }`;
 }

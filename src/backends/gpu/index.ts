@@ -1,5 +1,5 @@
 /**
- * The GPU backends: finds out what this machine has, starts them, and refuses what would compute wrongly.
+ * The GPU backends: detects the GPU of this machine, and refuses GPUs that compute inaccurately.
  *
  * @module memgrad/backends/gpu
  */
@@ -13,23 +13,26 @@ import { WebGPUDevice } from './webgpu.js';
 export type { GpuBackend } from './backend.js';
 
 /**
- * The backend `webgl`, on `gpu`, the package gpu.js. Throws `MemgradError` where there is no WebGL2,
- * no package gpu.js, or a GPU that does not compute in float32.
+ * Loads the backend `webgl`, which runs on `gpu`, the package gpu.js. Throws `MemgradError` where
+ * WebGL2 or gpu.js is missing, or where the GPU doesn't compute in float32.
  */
 export async function loadWebGL(gpu?: object): Promise<GpuBackend> {
   if (typeof document === 'undefined' && typeof OffscreenCanvas === 'undefined') {
     throw new MemgradError(
-      "webgl: there is no WebGL here, only browsers have it; use the backend 'wasm', which runs everywhere.",
+      "webgl: there is no WebGL here, since only browsers have it; use the backend 'wasm', which runs everywhere.",
     );
   }
   return ready(new WebGLDevice(await importGpuJs(gpu)));
 }
 
-/** The backend `webgpu`. Throws `MemgradError` where there is no WebGPU, or one that does not compute in float32. */
+/**
+ * Loads the backend `webgpu`. Throws `MemgradError` where WebGPU is missing, or where the GPU
+ * doesn't compute in float32.
+ */
 export async function loadWebGPU(): Promise<GpuBackend> {
   if (typeof navigator === 'undefined' || !navigator.gpu) {
     throw new MemgradError(
-      "webgpu: there is no WebGPU here (navigator.gpu is missing), it needs a recent browser and a page served by https or from localhost; use the backend 'wasm', which runs everywhere.",
+      "webgpu: there is no WebGPU here (navigator.gpu is missing), which needs a recent browser and a page served over https or from localhost; use the backend 'wasm', which runs everywhere.",
     );
   }
   const adapter = await navigator.gpu
@@ -43,18 +46,18 @@ export async function loadWebGPU(): Promise<GpuBackend> {
   return ready(new WebGPUDevice(device));
 }
 
-/** The error for a browser that has WebGPU, but no GPU for this page. */
+/** Returns the error for a browser with WebGPU that provides no GPU to this page. */
 function refused(cause?: unknown): MemgradError {
   const [why] = String(cause ?? '').split('\n');
   return new MemgradError(
-    `webgpu: this browser finds no GPU that it may use${why && ` (${why})`}; use the backend 'webgl' or 'wasm'.`,
+    `webgpu: this browser provides no GPU${why && ` (${why})`}; use the backend 'webgl' or 'wasm'.`,
     { cause },
   );
 }
 
 /**
- * Bundlers would copy an optional peer into every app, or warn of its absence, if they saw its
- * name: so a bundled app hands the package over, and only the browser itself looks for it.
+ * If bundlers saw the name of this optional peer, they would copy it into every app, or warn about
+ * its absence. So bundled apps pass the package, and only the browser itself resolves the name.
  */
 async function importGpuJs(given?: object): Promise<GpuJs> {
   let cause: unknown;
@@ -68,15 +71,15 @@ async function importGpuJs(given?: object): Promise<GpuJs> {
   const { GPU, Texture } = module.default ?? module;
   if (GPU && Texture) return { GPU, Texture };
   throw new MemgradError(
-    "webgl: the package gpu.js is missing, which this backend runs on; install it (npm install gpu.js) and hand it over, loadBackend('webgl', { gpu: await import('gpu.js') }), or use the backend 'wasm'.",
+    "webgl: the package gpu.js is missing, on which this backend runs; install it (npm install gpu.js) and pass it, loadBackend('webgl', { gpu: await import('gpu.js') }), or use the backend 'wasm'.",
     { cause },
   );
 }
 
-/** Numbers that 16 or 24 bits would not keep, and what a GPU has to make of them. */
+/** Numbers that 16 or 24 bits can't represent. */
 const probe = [1 + 2 ** -22, 1e30, 1e-30, 16777213];
 
-/** A backend on `device`, unless it computes with less than float32. */
+/** Returns a backend on `device`. Throws if the GPU computes with less than float32. */
 async function ready(device: Device): Promise<GpuBackend> {
   const make = () => ({
     text: `fn compute(t: i32) -> vec4f {
@@ -87,14 +90,14 @@ async function ready(device: Device): Promise<GpuBackend> {
     outputs: 1,
   });
   const [block] = device.run('probe', make, [], 1, probe);
-  const came = await device.read(block);
+  const received = await device.read(block);
   device.free(block);
   const [a, b, c, d] = probe.map(Math.fround);
   const expected = Float32Array.of(a + 2 ** -23, b * 2, c * 2, d + 2);
-  if (expected.some((value, i) => value !== came[i])) {
+  if (expected.some((value, i) => value !== received[i])) {
     device.close();
     throw new MemgradError(
-      `${device.name}: this GPU computes with less than float32 (${came.slice(0, 4)}, expected ${expected}), and training would go wrong; use the backend 'wasm'.`,
+      `${device.name}: this GPU computes with less than float32 (got ${received.slice(0, 4)}, expected ${expected}), so training would fail; use the backend 'wasm'.`,
     );
   }
   return new GpuBackend(device);

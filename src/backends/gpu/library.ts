@@ -1,27 +1,29 @@
 /**
  * Functions that kernels share, in the language of text.ts.
  *
- * NaN is recognised by its bits, and never by a comparison: both languages let a driver assume that
- * there is none, and NVIDIA's turns `select(x, 0.0, x < 0.0)` into a `max` that drops it. So
- * a float is compared only where `is_nan` decides about NaN, and `max`, `min` and `clamp` are not used at all.
+ * NaN is recognised by its bits, never by a comparison: both languages let a driver assume that
+ * there is no NaN, and NVIDIA's turns `select(x, 0.0, x < 0.0)` into a `max` that drops it. So
+ * floats are compared only where `is_nan` handles NaN, and `max`, `min` and `clamp` are never used.
  */
 
-/** log2(c / 8) in 64 bits, of which 55 are a fraction: what a mantissa times c / 8 lacks. */
+/**
+ * -log2(c / 8) as 64 bits with 55 bits of fraction, which undoes the factor c / 8 of a mantissa.
+ */
 function logarithmOfEighths(c: number): string {
   const fixed = BigInt.asUintN(64, -BigInt(Math.round(Math.log2(c / 8) * 2 ** 55)));
   return `vec2u(${fixed >> 32n}u, ${fixed & 0xffffffffn}u)`;
 }
 
-/** log2(1 + r) without its first term, r / ln 2, and negated: the coefficients of r^2, r^3, ... */
+/** The coefficients of r^2, r^3, ... in -log2(1 + r), without the first term, r / ln 2. */
 const restOfLogarithm = [2, 3, 4, 5, 6, 7, 8, 9].map((n) => (-1) ** n / (n * Math.LN2));
 
-/** Each by its name, in an order in which each needs only those before it. */
+/** Functions by name. Each uses only functions before it. */
 export const library: Record<string, string> = {
   lane_of: `fn lane_of(v: vec4f, lane: i32) -> f32 {
   return select(select(v.x, v.y, lane == 1), select(v.z, v.w, lane == 3), lane >= 2);
 }`,
-  // An int32 is kept as two floats, its upper and its lower half, which every GPU holds exactly:
-  // the bits themselves would be flushed to 0 as denormal floats, or changed as NaN.
+  // An int32 is stored as two floats, its upper and its lower half, which every GPU represents
+  // exactly. Its own bits, read as a float, could be denormal and flushed to 0, or NaN and changed.
   whole: `fn whole(upper: f32, lower: f32) -> i32 { return i32(upper) * 65536 + i32(lower); }`,
   halves: `fn halves(x: i32, y: i32) -> vec4f {
   return vec4f(f32(x >> 16u), f32(x & 65535), f32(y >> 16u), f32(y & 65535));
@@ -29,11 +31,11 @@ export const library: Record<string, string> = {
   is_nan: `fn is_nan(x: f32) -> bool { return (bits_of(x) & 0x7fffffff) > 0x7f800000; }`,
   not_a_number: `fn not_a_number() -> f32 { return float_of(0x7fc00000); }`,
   is_finite: `fn is_finite(x: f32) -> bool { return (bits_of(x) & 0x7f800000) != 0x7f800000; }`,
-  // Denormal numbers are zeros too, so that GPUs that flush them and GPUs that don't agree.
+  // Denormal numbers count as zeros, so that GPUs that flush them and GPUs that don't agree.
   is_zero: `fn is_zero(x: f32) -> bool { return (bits_of(x) & 0x7f800000) == 0; }`,
-  // A product with a weight. Beside a weight of 0, x isn't read.
+  // A product with a weight. Where the weight is 0, x has no effect.
   weighted: `fn weighted(weight: f32, x: f32) -> f32 { return select(weight * x, 0.0, is_zero(weight)); }`,
-  // A whole number that is larger for a larger float; -0 comes before 0.
+  // An integer that is larger for a larger float; -0 comes before 0.
   rank_of: `fn rank_of(x: f32) -> i32 {
   let bits: i32 = bits_of(x);
   return bits ^ ((bits >> 31u) & 0x7fffffff);
@@ -45,19 +47,20 @@ export const library: Record<string, string> = {
   return select(select(y, x, rank_of(x) < rank_of(y)), not_a_number(), is_nan(x) || is_nan(y));
 }`,
   rectified: `fn rectified(x: f32) -> f32 { return select(select(0.0, x, x > 0.0), x, is_nan(x)); }`,
-  // As WebAssembly's trunc_sat: the nearest int32, and 0 for NaN. Beyond 32 bits i32() is undefined.
+  // Like WebAssembly's trunc_sat: saturates; 0 for NaN. i32() is undefined for what doesn't fit.
   truncated: `fn truncated(x: f32) -> i32 {
   if (is_nan(x)) { return 0; }
   if (x >= 2147483648.0) { return 2147483647; }
   if (x <= -2147483648.0) { return -2147483647 - 1; }
   return i32(x);
 }`,
-  // 2^n for n from -252 to 254, in two factors: by themselves they would overflow.
+  // x 2^n for n from -252 to 254, in two factors: 2^n alone could overflow.
   scaled: `fn scaled(x: f32, n: i32) -> f32 {
   let low: i32 = n >> 1u;
   return x * float_of((low + 127) << 23u) * float_of((n - low + 127) << 23u);
 }`,
-  // Cody and Waite's reduction with the polynomial of Cephes' expf: GPUs promise far less.
+  // Cody and Waite's reduction with the polynomial of Cephes' expf: GPUs guarantee far
+  // less accuracy for exp.
   exponential: `fn exponential(x: f32) -> f32 {
   if (is_nan(x)) { return x; }
   if (x < -87.33654) { return 0.0; }
@@ -90,7 +93,7 @@ export const library: Record<string, string> = {
   let other: u32 = b * c + (middle & 65535u);
   return b * d + (middle >> 16u) + (other >> 16u);
 }`,
-  // 32 bits of 2 / pi from bit `at` on, after 32 zeros.
+  // 32 bits of 2 / pi, starting at bit `at` of an expansion that begins with 32 zeros.
   bits_of_two_over_pi: `fn word_of_two_over_pi(i: i32) -> u32 {
   if (i < 4) {
     if (i == 0) { return 0u; }
@@ -111,14 +114,15 @@ fn bits_of_two_over_pi(at: i32) -> u32 {
   return (word << shift) | (word_of_two_over_pi(i + 1) >> (32u - shift));
 }`,
   // Sine (quarter 0) and cosine (quarter 1): Payne and Hanek's reduction, Cephes' polynomials. The
-  // reduction multiplies in whole numbers, which no compiler reorders and which lose nothing for large x.
+  // reduction multiplies integers: no compiler reorders them, and large x lose no precision.
   wave: `fn wave(x: f32, quarter: i32) -> f32 {
   let bits: i32 = bits_of(x) & 0x7fffffff;
   if (bits >= 0x7f800000) { return not_a_number(); }
   var r: f32 = float_of(bits);
   var quarters: i32 = quarter;
   if (bits >= 0x3f490fdb) { // pi / 4
-    // |x| = m 2^k. Bits of 2 / pi worth 4 or more, times m, are whole turns: the 96 after them decide.
+    // |x| = m 2^k. Bits of 2 / pi worth 4 or more, times m, are full turns; the 96 bits
+    // after them determine the result.
     let k: i32 = (bits >> 23u) - 150;
     let m: u32 = u32((bits & 0x7fffff) | 0x800000);
     let low: u32 = bits_of_two_over_pi(k + 94);
@@ -126,7 +130,7 @@ fn bits_of_two_over_pi(at: i32) -> u32 {
     let next: u32 = m * middle + upper_product(m, low);
     var top: u32 = m * bits_of_two_over_pi(k + 30) + upper_product(m, middle);
     if (next < m * middle) { top += 1u; }
-    // The quarter turns are in the first two bits; what is left is rounded to the nearest of them.
+    // The first two bits count quarter turns; the rest is rounded to the nearest quarter turn.
     quarters += i32(top >> 30u);
     var fraction: u32 = (top << 2u) | (next >> 30u);
     var rest: u32 = next << 2u;
@@ -146,14 +150,14 @@ fn bits_of_two_over_pi(at: i32) -> u32 {
   let negative: bool = ((quarters & 2) == 2) != (quarter == 0 && bits_of(x) < 0);
   return select(v, -v, negative);
 }`,
-  // A number of 64 bits is two words, the upper one first.
+  // A 64-bit number is two words, the upper one first.
   plus: `fn plus(a: vec2u, b: vec2u) -> vec2u {
   let low: u32 = a.y + b.y;
   return vec2u(a.x + b.x + select(0u, 1u, low < a.y), low);
 }
 fn negated(a: vec2u) -> vec2u { return plus(vec2u(~a.x, ~a.y), vec2u(0u, 1u)); }`,
-  // log2 of a positive finite float by its bits, with 55 bits of fraction. For the mantissa m there is a c with
-  // m c / 8 = 1 + r and |r| < 0.08. r is exact; only the terms from r^2 on are computed in floats.
+  // log2 of a positive finite float by its bits, with 55 bits of fraction. For the mantissa m there
+  // is a c with m c / 8 = 1 + r and |r| < 0.08. r is exact; only the terms from r^2 on use floats.
   fixed_logarithm: `fn fixed_logarithm(bits: i32) -> vec2u {
   var e: i32 = (bits >> 23u) - 127;
   var m: i32 = (bits & 0x7fffff) | 0x800000;
@@ -185,7 +189,7 @@ fn negated(a: vec2u) -> vec2u { return plus(vec2u(~a.x, ~a.y), vec2u(0u, 1u)); }
   if (r < 0) { sum = plus(sum, negated(linear)); } else { sum = plus(sum, linear); }
   return plus(sum, negated(rest));
 }`,
-  // |x|^y for finite numbers other than 0, by their bits: 2^(y log2 |x|), Cephes' exp2f.
+  // |x|^y for finite numbers other than 0, by their bits: 2^(y log2 |x|), with Cephes' exp2f.
   power_of_bits: `fn power_of_bits(x: i32, y: i32) -> f32 {
   var exponent: vec2u = fixed_logarithm(x);
   let below: bool = exponent.x >= 0x80000000u;
@@ -209,13 +213,13 @@ fn negated(a: vec2u) -> vec2u { return plus(vec2u(~a.x, ~a.y), vec2u(0u, 1u)); }
   if (n < -151) { return 0.0; }
   return scaled(1.0 + f * (((((1.535336188319500e-4 * f + 1.339887440266574e-3) * f + 9.618437357674640e-3) * f + 5.550332471162809e-2) * f + 2.402264791363012e-1) * f + 6.931472028550421e-1), n);
 }`,
-  // As JavaScript's Math.pow.
+  // Like JavaScript's Math.pow.
   power: `fn power(x: f32, y: f32) -> f32 {
   let a: i32 = bits_of(x) & 0x7fffffff;
   let b: i32 = bits_of(y) & 0x7fffffff;
   if (b == 0) { return 1.0; }
   if (a > 0x7f800000 || b > 0x7f800000) { return not_a_number(); }
-  // Whether y is whole and odd: its mantissa times 2^e.
+  // Whether y is an odd integer: its mantissa times 2^e.
   let e: i32 = (b >> 23u) - 150;
   let m: i32 = (b & 0x7fffff) | 0x800000;
   var fraction: i32 = 0;
@@ -239,7 +243,7 @@ fn negated(a: vec2u) -> vec2u { return plus(vec2u(~a.x, ~a.y), vec2u(0u, 1u)); }
   if (bits_of(x) < 0 && fraction != 0) { return not_a_number(); }
   var p: f32 = 1.0;
   if (!down && fraction == 0 && b <= 0x41800000) {
-    // Whole exponents up to 16 by products, which are exact as long as 24 bits hold them.
+    // Integer exponents up to 16 by products, which are exact while they fit into 24 bits.
     var square: f32 = float_of(a);
     for (var n: i32 = m >> u32(-e); n > 0; n = n >> 1u) {
       if ((n & 1) == 1) { p = p * square; }

@@ -1,24 +1,26 @@
-/** Matrix products: tiles first, then the matrix from them (kernels/matmul.ts). */
+/**
+ * Matrix products in two kernels: one computes tiles, one lays them out as a matrix
+ * (kernels/matmul.ts).
+ */
 import type { DeviceBuffer, MatmulSpec } from '../backend.js';
 import { sizeOf } from '../layout.js';
 import { layOutText, tileRows, tilesOf, tilesText } from './kernels/matmul.js';
 import { blockOf, type Runner, wrap } from './runner.js';
 
-/** What becomes of each value of a product, in the kernel that lays it out. */
-export interface Finish {
-  /** Added to each row. */
+/** What is applied to each value of a product. */
+export interface Epilogue {
+  /** [n], added to each row. */
   readonly bias: DeviceBuffer;
-  /** Whether it is no less than 0. */
   readonly relu: boolean;
 }
 
-/** a b as `spec` says, and then as `finish` does. */
+/** Computes op(a) op(b), where `spec` defines op, then the epilogue: bias and ReLU. */
 export function product(
   runner: Runner,
   a: DeviceBuffer,
   b: DeviceBuffer,
   spec: MatmulSpec,
-  finish?: Finish,
+  epilogue?: Epilogue,
 ): DeviceBuffer {
   const { m, n } = spec;
   const { skipZeros = false, ...sizes } = spec;
@@ -32,11 +34,11 @@ export function product(
     tilesOf(spec, rows),
     [],
   );
-  if (rows === 1 && n % 4 === 0 && !finish) return wrap('float32', size, tiles[0]);
+  if (rows === 1 && n % 4 === 0 && !epilogue) return wrap('float32', size, tiles[0]);
   const buffers = tiles.map((block) => wrap('float32', block.texels * 4, block));
-  const key = `tiles ${rows} ${matrices} ${m} ${n} ${finish?.relu}`;
-  const inputs = finish ? [...buffers, finish.bias] : buffers;
+  const key = `tiles ${rows} ${matrices} ${m} ${n} ${epilogue?.relu}`;
+  const inputs = epilogue ? [...buffers, epilogue.bias] : buffers;
   return runner.using(buffers, () =>
-    runner.run(key, () => layOutText(spec, rows, finish?.relu), inputs, 'float32', size),
+    runner.run(key, () => layOutText(spec, rows, epilogue?.relu), inputs, 'float32', size),
   );
 }

@@ -1,10 +1,10 @@
-/** Buffers of the GPU backends, and running kernels on them. */
+/** The buffers of the GPU backends, and running kernels on them. */
 import { MemgradError } from '../../errors.js';
 import type { DeviceBuffer, DType } from '../backend.js';
 import type { Block, Device } from './device.js';
 import { lanesOf } from './kernels/views.js';
 
-/** A buffer on a GPU. One without values has no block, and no kernel sees it. */
+/** A buffer on a GPU. An empty buffer has no block, and is never passed to a kernel. */
 export interface GpuBuffer extends DeviceBuffer {
   block: Block | undefined;
 }
@@ -14,8 +14,8 @@ export class Runner {
   constructor(readonly device: Device) {}
 
   /**
-   * What the kernel gives that `key` names: a new buffer of `size` values. The key says everything
-   * that is a constant in the text, save the sizes of inputs and output.
+   * Runs the kernel `key`; returns a new buffer of `size` values. The key must include every
+   * constant of the kernel's text except the sizes of inputs and output.
    */
   run(
     key: string,
@@ -42,7 +42,7 @@ export class Runner {
     own.block = undefined;
   }
 
-  /** What `use` gives; `buffers` are freed afterwards. */
+  /** Returns the result of `use`, and frees `buffers` afterwards. */
   using<T>(buffers: readonly DeviceBuffer[], use: () => T): T {
     try {
       return use();
@@ -68,11 +68,11 @@ export function texelsOf(dtype: DType, size: number): number {
 
 export function blockOf(buffer: DeviceBuffer): Block {
   const { block } = buffer as GpuBuffer;
-  if (!block) throw new MemgradError('gpu: a buffer was used after it had been freed.');
+  if (!block) throw new MemgradError('gpu: a buffer was used after it was freed.');
   return block;
 }
 
-/** The numbers that a kernel fills with: the value, or the halves of an int32. */
+/** The numbers of a fill kernel: the value, or the halves of an int32. */
 export function fillNumbers(value: number, dtype: DType): number[] {
   return dtype === 'int32' ? [value >> 16, value & 0xffff] : [value];
 }

@@ -1,18 +1,22 @@
 /**
- * The text of kernels. They are written once, in the part of WGSL that reads almost as GLSL does:
- * scalars, `vec4f`, `vec4i`, `vec2u`, `let` and `var` with a type, C's loops. `toGlsl` changes the spelling.
+ * The text of kernels. They are written once, in the part of WGSL that reads almost like GLSL:
+ * scalars, `vec4f`, `vec4i`, `vec2u`, `let` and `var` with a type, and C's loops. `toGlsl` changes
+ * the spelling.
  *
- * A kernel is `fn compute(t: i32) -> vec4f`, which gives texel `t` of its output. It reads input
- * `a`, `b`, ... by `a_at(texel)`, or by the readers below, and `number0`, `number1`, ... A kernel
- * with several outputs sets `more1`, `more2`, ... besides. Loops that read much keep a `place`:
- * `a_read(a_place(i) + a_place(j))` is `a_at(i + j)` with less arithmetic.
+ * A kernel is `fn compute(t: i32) -> vec4f`, which returns texel `t` of its output. It reads the
+ * inputs `a`, `b`, ... through `a_at(texel)` or the readers below, and the numbers `number0`,
+ * `number1`, ... A kernel with several outputs also sets `more1`, `more2`, ... Loops with many
+ * reads keep a `cursor`: `a_read(a_cursor(i) + a_cursor(j))` is `a_at(i + j)` with less arithmetic.
  */
 import { library } from './library.js';
 
-/** Names of the inputs, in order. WebGPU guarantees eight buffers, of which up to four are written. */
+/**
+ * The names of the inputs, in order. WebGPU guarantees eight buffers; kernels write up to four of
+ * them.
+ */
 export const inputNames = ['a', 'b', 'c', 'd', 'e', 'f'] as const;
 
-/** Ways to read an input, each in terms of `a_at`; only those that a kernel names become part of it. */
+/** Functions that read an input by `a_at`. A kernel includes only those that it calls. */
 const readers: Record<string, string> = {
   /** Float element i. */
   value: `fn a_value(i: i32) -> f32 { return lane_of(a_at(i >> 2u), i & 3); }`,
@@ -41,29 +45,29 @@ const readers: Record<string, string> = {
 }`,
 };
 
-/** What the two languages spell differently, or one of them lacks. */
+/** Functions that only one of the two languages has, or spells differently. */
 const glslOnly = `float select(float no, float yes, bool c) { return c ? yes : no; }
 int select(int no, int yes, bool c) { return c ? yes : no; }
 uint select(uint no, uint yes, bool c) { return c ? yes : no; }
 vec4 select(vec4 no, vec4 yes, bool c) { return c ? yes : no; }
 float float_of(int bits) { return intBitsToFloat(bits); }
 int bits_of(float x) { return floatBitsToInt(x); }`;
-// Through a variable: a constant expression must not be infinite.
+// bitcast takes a variable, since a constant expression must not be infinite.
 const wgslOnly = `fn float_of(bits: i32) -> f32 { var kept: i32 = bits; return bitcast<f32>(kept); }
 fn bits_of(x: f32) -> i32 { return bitcast<i32>(x); }`;
 
-/** What a kernel is compiled from. */
+/** The source of a kernel. */
 export interface KernelText {
   /** Functions in WGSL; the last is `compute`. */
   readonly text: string;
   readonly inputs: number;
-  /** How many numbers it takes. */
+  /** The number of its numbers. */
   readonly numbers: number;
-  /** How many texels it gives at a time, each to an output of its own. */
+  /** The number of its outputs; it computes one texel of each. */
   readonly outputs: number;
 }
 
-/** `text` with the readers and the shared functions that it names in front. */
+/** Prepends the readers and library functions that `text` calls. */
 function complete(text: string): string {
   let whole = text;
   for (const name of inputNames) {
@@ -79,7 +83,10 @@ function complete(text: string): string {
   return whole;
 }
 
-/** The GLSL ES 3.00 of a kernel. `samplers` are its functions `a_at`, in GLSL; numbers are uniforms of `prefix`. */
+/**
+ * Returns the GLSL ES 3.00 of a kernel. `samplers` are the GLSL functions `a_at`, ...; numbers are
+ * uniforms with `prefix`.
+ */
 export function toGlsl({ text, outputs }: KernelText, samplers: string, prefix: string): string {
   const body = complete(text)
     .replace(/\bfn (\w+)\(([^)]*)\) -> (\w+)/g, (_, name, list, type) => {
@@ -90,7 +97,7 @@ export function toGlsl({ text, outputs }: KernelText, samplers: string, prefix: 
     .replace(/\bnumber(\d)/g, `${prefix}number$1`);
   return [glslOnly, extras(outputs, (i) => `vec4f more${i};`), samplers, body]
     .join('\n')
-    .replace(/\b(f32|i32|u32|vec4f|vec4i|vec2u|place)\b/g, (type) => glslTypes[type]);
+    .replace(/\b(f32|i32|u32|vec4f|vec4i|vec2u|cursor)\b/g, (type) => glslTypes[type]);
 }
 
 const glslTypes: Record<string, string> = {
@@ -100,20 +107,23 @@ const glslTypes: Record<string, string> = {
   vec4f: 'vec4',
   vec4i: 'ivec4',
   vec2u: 'uvec2',
-  place: 'float',
+  cursor: 'float',
 };
 
-/** Threads of a workgroup. */
+/** The number of threads in a workgroup. */
 export const GROUP = 64;
 
-/** The WGSL module of a kernel that gives `texels` texels, `width` of them to a row of workgroups. */
+/**
+ * Returns the WGSL module of a kernel over `texels` texels, with `width` threads in a row of
+ * workgroups.
+ */
 export function toWgsl(kernel: KernelText, texels: number, width: number): string {
   const { inputs, outputs, numbers } = kernel;
   const binding = (index: number) => `@group(0) @binding(${index})`;
   const lines: string[] = [];
   inputNames.slice(0, inputs).forEach((name, i) => {
     lines.push(`${binding(i)} var<storage, read> input_${name}: array<vec4f>;`);
-    lines.push(`fn ${name}_place(i: i32) -> i32 { return i; }`);
+    lines.push(`fn ${name}_cursor(i: i32) -> i32 { return i; }`);
     lines.push(`fn ${name}_read(i: i32) -> vec4f { return input_${name}[i]; }`);
     lines.push(`fn ${name}_at(i: i32) -> vec4f { return input_${name}[i]; }`);
   });
@@ -127,7 +137,7 @@ export function toWgsl(kernel: KernelText, texels: number, width: number): strin
   }
   const text = complete(kernel.text).replace(/\bnumber(\d)/g, 'numbers.n$1');
   lines.push(
-    'alias place = i32;',
+    'alias cursor = i32;',
     wgslOnly,
     extras(outputs, (i) => `var<private> more${i}: vec4f;`),
     text,

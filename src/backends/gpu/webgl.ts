@@ -1,4 +1,7 @@
-/** WebGL2 through gpu.js, which compiles and runs the kernels. Textures and reading are ours. */
+/**
+ * WebGL2 through gpu.js, which compiles and runs the kernels. This file manages textures and reads
+ * them.
+ */
 import { MemgradError } from '../../errors.js';
 import {
   type Block,
@@ -21,7 +24,7 @@ import {
 } from './gpujs.js';
 import type { KernelText } from './text.js';
 
-/** A block is a texture, seen as gpu.js sees it. */
+/** A block is a texture, wrapped for gpu.js. */
 interface WebGLBlock extends Block {
   handle: GpuJsTexture;
 }
@@ -34,13 +37,16 @@ export class WebGLDevice implements Device {
   readonly #gpu: Gpu;
   readonly #kernels = new Cache<Compiled>(MOST_KERNELS, ({ run }) => run.destroy());
   readonly #textures: Pool<WebGLTexture>;
-  /** Stands in for a texture that gpu.js must not keep. */
+  /** Replaces textures that gpu.js must not keep. */
   readonly #none: WebGLTexture;
   readonly #framebuffer: WebGLFramebuffer;
 
   #closed = false;
 
-  /** At most `pooledTexels` of freed textures are kept for use. Throws where there is no WebGL2 or no rendering to float32. */
+  /**
+   * Keeps at most `pooledTexels` texels of freed textures for reuse. Throws where WebGL2 or
+   * rendering to float32 is missing.
+   */
   constructor(gpujs: GpuJs, pooledTexels = POOLED_TEXELS) {
     const canvas =
       typeof document === 'undefined'
@@ -52,20 +58,20 @@ export class WebGLDevice implements Device {
       antialias: false,
       powerPreference: 'high-performance',
     }) as WebGL2RenderingContext | null;
-    if (!gl) throw unfit('this browser gives no WebGL2 context');
+    if (!gl) throw unfit('this browser provides no WebGL2 context');
     if (!gl.getExtension('EXT_color_buffer_float')) {
       throw unfit('this GPU cannot render to float32 textures (EXT_color_buffer_float)');
     }
     const format = gl.getShaderPrecisionFormat(gl.FRAGMENT_SHADER, gl.HIGH_FLOAT);
     if (!format || format.precision < 23 || format.rangeMax < 127) {
-      throw unfit(`this GPU computes with ${format?.precision ?? 0} bits, and float32 needs 23`);
+      throw unfit(`this GPU computes with ${format?.precision ?? 0} bits, but float32 needs 23`);
     }
     this.#gl = gl;
     this.#gpujs = gpujs;
-    // gpu.js sizes its canvas to the largest result. Nothing is drawn there, so it gets one on paper.
+    // Stub canvas: gpu.js resizes it to the largest output, and nothing is presented.
     this.#gpu = new gpujs.GPU({ mode: 'webgl2', canvas: { width: 0, height: 0 }, context: gl });
     const side = gl.getParameter(gl.MAX_TEXTURE_SIZE) as number;
-    this.mostTexels = Math.min((2 ** Math.floor(Math.log2(side))) ** 2, 2 ** 24); // see sampler
+    this.mostTexels = Math.min((2 ** Math.floor(Math.log2(side))) ** 2, 2 ** 24); // `sampler` of gpujs.ts
     this.#none = gl.createTexture();
     this.#framebuffer = gl.createFramebuffer();
     this.#textures = new Pool<WebGLTexture>(
@@ -81,7 +87,7 @@ export class WebGLDevice implements Device {
     const { width, height } = layoutOf(texels);
     const padded = new Float32Array(width * height * 4);
     padded.set(data);
-    gl.activeTexture(gl.TEXTURE15); // not a unit of any kernel
+    gl.activeTexture(gl.TEXTURE15); // a unit that no kernel uses
     gl.bindTexture(gl.TEXTURE_2D, block.handle.texture);
     gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, width, height, gl.RGBA, gl.FLOAT, padded);
     return block;
@@ -99,7 +105,7 @@ export class WebGLDevice implements Device {
     gl.bufferData(gl.PIXEL_PACK_BUFFER, values.byteLength, gl.STREAM_READ);
     gl.readPixels(0, 0, width, height, gl.RGBA, gl.FLOAT, 0);
     gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
-    // Or the texture lives on after it was deleted.
+    // Otherwise the texture would outlive its deletion.
     gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, null, 0);
     const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
     gl.flush();
@@ -111,7 +117,8 @@ export class WebGLDevice implements Device {
         if (status !== gl.TIMEOUT_EXPIRED) break;
         await (tries < 20 ? turn() : new Promise((resolve) => setTimeout(resolve, 1)));
       }
-      const error = gl.getError(); // of anything since the last read; asking earlier would wait for the GPU
+      // Reports any error since the last read; calling it earlier would wait for the GPU.
+      const error = gl.getError();
       if (error === gl.CONTEXT_LOST_WEBGL) throw this.#lost();
       if (error === gl.OUT_OF_MEMORY) throw full(this.name);
       if (error !== gl.NO_ERROR) throw unfit(`the GPU's driver refused a kernel (error ${error})`);
@@ -153,7 +160,7 @@ export class WebGLDevice implements Device {
       run(...args);
       return targets.map((target) => {
         const block = this.#block(target.texture, texels);
-        target.texture = this.#none; // or gpu.js would count and delete it
+        target.texture = this.#none; // otherwise gpu.js would count and delete it
         return block;
       });
     } catch (cause) {
@@ -184,7 +191,7 @@ export class WebGLDevice implements Device {
   #lost(): MemgradError {
     if (this.#closed) return closed(this.name);
     return new MemgradError(
-      "webgl: the browser took the GPU away (the WebGL context is lost), and the values on it with it; load the backend anew, or go on from the last checkpoint on 'wasm'.",
+      "webgl: the browser took the GPU away (the WebGL context is lost), so its values are lost; load the backend again, or continue from the last checkpoint on 'wasm'.",
     );
   }
 
@@ -220,7 +227,7 @@ export class WebGLDevice implements Device {
   }
 }
 
-/** Lets the page have its turn. A channel waits for less than a timer does. */
+/** Yields to the event loop. A message channel takes less time than a timer. */
 function turn(): Promise<void> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();

@@ -1,7 +1,7 @@
 /**
- * WebGPU. The kernels are those of WebGL, compiled as compute shaders. gpu.js's own WebGPU mode
- * cannot run them: its calls are asynchronous, and it takes neither functions in WGSL nor packed
- * results as arguments. So this file creates pipelines and dispatches them itself.
+ * WebGPU. It runs the same kernels as WebGL, compiled as compute shaders. gpu.js's own WebGPU mode
+ * can't run them: its calls are asynchronous, and it takes neither WGSL functions nor packed
+ * results as arguments. So this file creates and dispatches the pipelines.
  */
 import { MemgradError } from '../../errors.js';
 import {
@@ -26,13 +26,13 @@ interface Compiled {
   readonly outputs: number;
 }
 
-/** GPUBufferUsage, whose names only exist where WebGPU does. */
+/** The values of GPUBufferUsage, which is undefined where WebGPU is missing. */
 const usage = { MAP_READ: 1, COPY_SRC: 4, COPY_DST: 8, UNIFORM: 64, STORAGE: 128 };
 const MAP_READ = 1; // GPUMapMode.READ
 const TEXEL = 16; // bytes
-/** Kernels that wait to be submitted together. */
+/** How many kernels are submitted together. */
 const BATCH = 128;
-/** Most workgroups along one axis, on every WebGPU. */
+/** The maximum number of workgroups along one axis that every WebGPU supports. */
 const MOST_GROUPS = 65535;
 
 export class WebGPUDevice implements Device {
@@ -43,12 +43,15 @@ export class WebGPUDevice implements Device {
   readonly #buffers: Pool<GPUBuffer>;
   #encoder: GPUCommandEncoder | undefined;
   #waiting = 0;
-  /** Buffers that are done with, save that commands which wait in the encoder may use them. */
+  /** Buffers to destroy once the commands in the encoder, which may use them, are submitted. */
   readonly #spent: GPUBuffer[] = [];
   #spentBytes = 0;
   #failure: MemgradError | undefined;
 
-  /** At most `pooledTexels` of freed buffers are kept for use, and as much waits to be destroyed. */
+  /**
+   * Keeps at most `pooledTexels` texels of freed buffers for reuse, and at most as many waiting to
+   * be destroyed.
+   */
   constructor(device: GPUDevice, pooledTexels = POOLED_TEXELS) {
     this.#device = device;
     const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
@@ -67,14 +70,14 @@ export class WebGPUDevice implements Device {
     );
     void device.lost.then(({ message }) => {
       this.#failure ??= new MemgradError(
-        `webgpu: the browser took the GPU away (${message || 'device lost'}), and the values on it with it; load the backend anew, or go on from the last checkpoint on 'wasm'.`,
+        `webgpu: the browser took the GPU away (${message || 'device lost'}), so its values are lost; load the backend again, or continue from the last checkpoint on 'wasm'.`,
       );
     });
     device.addEventListener('uncapturederror', (event) => {
-      event.preventDefault(); // told by the next read
+      event.preventDefault(); // the next read reports it
       const [reason] = event.error.message.split('\n');
       this.#failure ??=
-        event.error.constructor.name === 'GPUOutOfMemoryError' // in Node no global class
+        event.error.constructor.name === 'GPUOutOfMemoryError' // not a global class in Node
           ? full(this.name)
           : this.#unfit(`a kernel does not run on this GPU (${reason})`);
     });
@@ -82,7 +85,7 @@ export class WebGPUDevice implements Device {
 
   upload(data: Float32Array, texels: number): Block {
     const block = this.#take(texels);
-    this.#submit(); // what waits may still read the buffer's earlier values
+    this.#submit(); // pending commands may still read the buffer's earlier values
     this.#device.queue.writeBuffer(block.buffer, 0, data as Float32Array<ArrayBuffer>);
     return block;
   }
@@ -100,7 +103,8 @@ export class WebGPUDevice implements Device {
       if (this.#failure) throw this.#failure;
       return new Float32Array(staging.getMappedRange().slice(0));
     } catch (error) {
-      await new Promise((resolve) => setTimeout(resolve)); // for events of the device, which say more
+      // Wait for events of the device, which are more specific.
+      await new Promise((resolve) => setTimeout(resolve));
       throw this.#failure ?? this.#unfit(`a result cannot be read: ${error}`);
     } finally {
       staging.destroy();
@@ -182,7 +186,7 @@ export class WebGPUDevice implements Device {
     return buffer;
   }
 
-  /** Destroys a buffer behind the commands that wait: destroyed earlier, it would make all of them invalid. */
+  /** Destroys a buffer after the pending commands, which would otherwise become invalid. */
   #destroy(buffer: GPUBuffer): void {
     if (!this.#encoder) {
       buffer.destroy();

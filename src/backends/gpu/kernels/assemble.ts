@@ -4,7 +4,7 @@ import { sizeOf, stridesOf } from '../../layout.js';
 import { inputNames } from '../text.js';
 import { indexFunction, lanesOf, load, mapText, store, walkOf } from './views.js';
 
-/** One view over the whole output: a transpose, a slice, a broadcast. */
+/** One view that covers the whole output: a transpose, a slice, a broadcast. */
 export function viewText(shape: readonly number[], dtype: DType, piece: Piece): string {
   const { shape: lengths, strides } = walkOf(shape, [piece.view.strides]);
   return mapText(
@@ -15,8 +15,9 @@ export function viewText(shape: readonly number[], dtype: DType, piece: Piece): 
 }
 
 /**
- * Several pieces. Where none of them stands there is what input `a`, laid out as the output, has if
- * they are put `onto` it, else number0 (and number1, the other half of an int32).
+ * Several pieces. Elements outside all pieces are copied from input `a`, which has the layout of
+ * the output, if the pieces are put `onto` it; otherwise they are number0 (and number1, the other
+ * half of an int32).
  */
 export function piecesText(
   shape: readonly number[],
@@ -28,7 +29,7 @@ export function piecesText(
   const whole = dtype === 'int32';
   const names = inputNames.slice(onto ? 1 : 0);
   const inner = shape.length - 1;
-  // Where no texel crosses the edge of a piece, texels are copied and not elements.
+  // If no texel crosses the edge of a piece, copy texels instead of elements.
   const texels =
     !whole &&
     shape[inner] % 4 === 0 &&
@@ -46,12 +47,12 @@ export function piecesText(
         within.push(`c${axis} < ${at[axis] + view.shape[axis]}`);
     }
     const own = stridesOf(view.shape);
-    const place = shape
+    const index = shape
       .map((_, axis) => `(c${axis} - ${at[axis]}) * ${own[axis]}`)
       .concat('0')
       .join(' + ');
     const read = texels ? 'four' : whole ? 'int' : 'value';
-    return `  if (${within.join(' && ') || 'true'}) { return ${names[p]}_${read}(index${p}(${place})); }`;
+    return `  if (${within.join(' && ') || 'true'}) { return ${names[p]}_${read}(index${p}(${index})); }`;
   });
   const coordinates = ['  var r: i32 = e;'];
   for (let axis = inner; axis >= 0; axis--) {

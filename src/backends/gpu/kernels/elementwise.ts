@@ -2,11 +2,11 @@
 import type { BinaryKernel, DType, UnaryKernel, View } from '../../backend.js';
 import { type Load, lanesOf, load, loadAll, mapText, walkOf } from './views.js';
 
-/** x to f(x), as the body of a function. */
+/** The bodies of functions of x. */
 const unaryBodies: Record<UnaryKernel, string> = {
   neg: 'return -x;',
   abs: 'return abs(x);',
-  // By bits: a comparison may take a denormal number for 0.
+  // By its bits, since a comparison may treat a denormal number as 0.
   sign: `if (is_nan(x) || (bits_of(x) & 0x7fffffff) == 0) { return x; }
   return select(1.0, -1.0, bits_of(x) < 0);`,
   exp: 'return exponential(x);',
@@ -14,7 +14,7 @@ const unaryBodies: Record<UnaryKernel, string> = {
   sqrt: 'return sqrt(x);',
   sin: 'return wave(x, 0);',
   cos: 'return wave(x, 1);',
-  // Near 0 the polynomial of Cephes' tanhf.
+  // Near 0: the polynomial of Cephes' tanhf.
   tanh: `if (is_nan(x)) { return x; }
   let z: f32 = x * x;
   if (abs(x) < 0.625) {
@@ -67,7 +67,7 @@ const intBodies: Record<BinaryKernel, string> = {
   add: 'return x + y;',
   sub: 'return x - y;',
   mul: 'return x * y;',
-  // -2^31 / -1 is beyond 32 bits, and undefined in GLSL; the negation wraps.
+  // -2^31 / -1 overflows, which is undefined in GLSL; the negation wraps.
   div: 'if (y == 0) { return 0; } if (y == -1) { return -x; } return x / y;',
   pow: `if (y < 0) {
     if (x == 1) { return 1; }
@@ -93,7 +93,7 @@ const intBodies: Record<BinaryKernel, string> = {
 
 const arithmetic = new Set<BinaryKernel>(['add', 'sub', 'mul', 'div', 'pow', 'maximum', 'minimum']);
 
-/** What a binary kernel gives for inputs of `dtype`. */
+/** Returns the dtype of a binary kernel's result for inputs of `dtype`. */
 export function resultOf(kernel: BinaryKernel, dtype: DType): DType {
   return arithmetic.has(kernel) ? dtype : 'int32';
 }
@@ -133,7 +133,7 @@ export function castText(from: DType, to: DType, size: number): string {
   );
 }
 
-/** The inputs `a`, `b`, `c` as views of one shape, for an output of dtype `out`. */
+/** Loads the inputs `a`, `b`, `c` as views of one shape, for an output of dtype `out`. */
 function loadViews(views: readonly View[], out: DType): Load[] {
   const walk = walkOf(
     views[0].shape,

@@ -1,6 +1,7 @@
 /**
- * The text of fused kernels over rows of `width` floats. What the elements of a row share (its
- * largest value, its mean) is computed first, one texel to a row, and read by a second kernel.
+ * The text of fused kernels over rows of `width` floats. A first kernel computes what the elements
+ * of a row share (such as its largest value or its mean), in one texel per row; a second kernel
+ * reads it.
  */
 
 import { unitsText } from './rows.js';
@@ -8,8 +9,9 @@ import { unitsText } from './rows.js';
 const xyzw = ['x', 'y', 'z', 'w'];
 
 /**
- * Statements that run `body` for every element of the row from `start` on, with an expression for
- * its value in each of the inputs `names`, and in the int32 input `mask`, whose row is at `maskStart`.
+ * Returns statements that run `body` for every element of the row that begins at `start`. `body`
+ * receives an expression for the element's value in each of the inputs `names`, and in the int32
+ * input `mask`, whose row begins at `maskStart`.
  */
 function eachOfRow(
   width: number,
@@ -20,9 +22,9 @@ function eachOfRow(
   const whole = width - (width % 4);
   const aligned = width % 4 === 0;
   const starts = aligned
-    ? names.map((name) => `    var ${name}_from: place = ${name}_place(start >> 2u);\n`)
+    ? names.map((name) => `    var ${name}_from: cursor = ${name}_cursor(start >> 2u);\n`)
     : [];
-  const steps = aligned ? names.map((name) => `${name}_from += ${name}_place(1);`) : [];
+  const steps = aligned ? names.map((name) => `${name}_from += ${name}_cursor(1);`) : [];
   const reads = names.map((name) => {
     const read = aligned ? `${name}_read(${name}_from)` : `${name}_four(start + j)`;
     return `let ${name}v: vec4f = ${read};`;
@@ -46,8 +48,8 @@ ${starts.join('')}    for (var j: i32 = 0; j < ${whole}; j += 4) { ${[...reads, 
 }
 
 /**
- * The second kernel: `element` of the values of `names`, of the row's texel `s` in input `shared`,
- * and of the mask's value, for each element. Functions that it needs stand in `functions`.
+ * Returns the second kernel, which computes `element` from the values of `names`, the row's texel
+ * `s` in input `shared`, and the mask's value. Functions that `element` calls must precede it.
  */
 function withRow(
   width: number,
@@ -56,14 +58,14 @@ function withRow(
   element: (values: string[], s: string, mask: string) => string,
   mask?: { name: string; rows: number },
 ): string {
-  const place = (row: string, column: string) =>
+  const maskIndex = (row: string, column: string) =>
     mask ? `((${row}) % ${mask.rows}) * ${width} + ${column}` : '';
   const reads = names.map((name) => `  let ${name}v: vec4f = ${name}_at(t);\n`).join('');
   const values = (lane: string) => names.map((name) => `${name}v.${lane}`);
   if (width % 4 === 0) {
     const across = width / 4;
     const seen = mask
-      ? `  let seen: vec4i = ${mask.name}_ints(${place('row', `(t - row * ${across}) * 4`)});\n`
+      ? `  let seen: vec4i = ${mask.name}_ints(${maskIndex('row', `(t - row * ${across}) * 4`)});\n`
       : '';
     const elements = xyzw.map((lane) => element(values(lane), 's', `seen.${lane}`));
     return `fn compute(t: i32) -> vec4f {
@@ -72,7 +74,7 @@ function withRow(
 ${reads}${seen}  return vec4f(${elements});
 }`;
   }
-  // The texel may straddle rows.
+  // A texel may straddle rows.
   const lanes = xyzw.map((_, i) => {
     const lines = [
       `  let r${i}: i32 = (t * 4 + ${i}) / ${width};`,
@@ -80,7 +82,7 @@ ${reads}${seen}  return vec4f(${elements});
     ];
     if (mask) {
       const column = `t * 4 + ${i} - r${i} * ${width}`;
-      lines.push(`  let m${i}: i32 = ${mask.name}_int(${place(`r${i}`, column)});`);
+      lines.push(`  let m${i}: i32 = ${mask.name}_int(${maskIndex(`r${i}`, column)});`);
     }
     return `${lines.join('\n')}\n`;
   });
@@ -92,7 +94,10 @@ ${reads}${lanes.join('')}  return vec4f(${elements});
 
 const start = (width: number) => `  let start: i32 = t * ${width};\n`;
 
-/** For each row of `a`: the largest of scale * x where the mask `b` is not 0, and the sum of e^(scale * x - that). */
+/**
+ * For each row of `a`: the maximum m of scale * x where the mask `b` is not 0, and the sum of
+ * e^(scale * x - m) there.
+ */
 export function softmaxRowsText(width: number, scale: number, maskRows: number): string {
   const mask = maskRows > 0 ? 'b' : undefined;
   const seen = (statement: string, flag: string) =>
@@ -104,7 +109,10 @@ ${eachOfRow(width, ['a'], ([x], flag) => seen(`total += exponential(${x} * ${flo
 }`;
 }
 
-/** softmax of `a` by its rows' texels `b`, with the mask `c`; a row without anything to see is 0. */
+/**
+ * The softmax of `a`, with the texels of its rows in `b` and the mask in `c`; a fully masked row is
+ * 0.
+ */
 export function softmaxText(width: number, scale: number, maskRows: number): string {
   return `fn share(x: f32, s: vec4f, seen: i32) -> f32 {
   if (seen == 0 || (s.y == 0.0 && !is_nan(s.y))) { return 0.0; }
@@ -119,7 +127,7 @@ ${withRow(
 )}`;
 }
 
-/** For each row the sum of a * b; where a is 0, b isn't read. */
+/** The sum of a * b for each row; b is ignored where a is 0. */
 export function dotRowsText(width: number): string {
   return `fn compute(t: i32) -> vec4f {
 ${start(width)}  var total: f32 = 0.0;
@@ -127,7 +135,7 @@ ${eachOfRow(width, ['a', 'b'], ([y, g]) => `total += weighted(${y}, ${g});`)}  r
 }`;
 }
 
-/** scale * a * (b - the row's sum in `c`); where a is 0, b isn't read. */
+/** scale * a * (b - the row's sum in `c`); b is ignored where a is 0. */
 export function softmaxGradientText(width: number, scale: number): string {
   const element = ([y, g]: string[], s: string) =>
     `${float(scale)} * weighted(${y}, ${g} - ${s}.x)`;
@@ -135,8 +143,9 @@ export function softmaxGradientText(width: number, scale: number): string {
 }
 
 /**
- * `moments(start)` of the row of `a` from `start` on: an eighth of its mean, and 8 / sqrt(variance + epsilon).
- * By eighths, differences of the largest floats are finite, and the factor is never denormal.
+ * `moments(start)` for the row of `a` that begins at `start`: an eighth of its mean, and 8 /
+ * sqrt(variance + epsilon). In eighths, differences of the largest floats are finite, and the
+ * factor is never denormal.
  */
 const momentsText = (
   width: number,
@@ -152,11 +161,11 @@ fn moments(start: i32) -> vec4f {
   if (is_finite(v.y)) { return vec4f(v.x * 0.125, 8.0 / sqrt(v.y + ${float(epsilon)}), 0.0, 0.0); }
   var most: f32 = 0.0;
 ${eachOfRow(width, ['a'], ([x]) => `most = larger(most, abs(${x}));`)}  if (!is_finite(most)) { return vec4f(not_a_number(), not_a_number(), 0.0, 0.0); }
-  // The squares overflow: the row is divided by half the power of two below its largest value.
+  // The squares overflow: divide the row by half the largest power of two below its largest value.
   let exponent: i32 = bits_of(most) >> 23u;
   let inverse: f32 = float_of((255 - exponent) << 23u);
   let u: vec4f = squares_of(start, inverse);
-  let unit: f32 = float_of((exponent - 4) << 23u); // an eighth of it
+  let unit: f32 = float_of((exponent - 4) << 23u); // an eighth of the divisor
   return vec4f(u.x * unit, 8.0 * inverse / sqrt(u.y + ${float(epsilon)} * inverse * inverse), 0.0, 0.0);
 }
 `;
@@ -164,7 +173,7 @@ ${eachOfRow(width, ['a'], ([x]) => `most = larger(most, abs(${x}));`)}  if (!is_
 /** The normalised value of x in a row with the moments `s`. */
 const normalized = (x: string, s: string) => `((${x} * 0.125 - ${s}.x) * ${s}.y)`;
 
-/** For each row of `a` its moments. */
+/** The moments of each row of `a`. */
 export function momentRowsText(width: number, epsilon: number): string {
   return `${momentsText(width, epsilon)}fn compute(t: i32) -> vec4f { return moments(t * ${width}); }`;
 }
@@ -173,7 +182,10 @@ export function normalizeText(width: number): string {
   return withRow(width, ['a'], 'b', ([x], s) => normalized(x, s));
 }
 
-/** The same as `momentRowsText`, and the means of the gradient `b` and of b * y, y being the normalised row. */
+/**
+ * The result of `momentRowsText`, and the means of the gradient `b` and of b * y, where y is the
+ * normalised row.
+ */
 export function gradientRowsText(width: number, epsilon: number): string {
   return `${momentsText(width, epsilon)}fn compute(t: i32) -> vec4f {
 ${start(width)}  let s: vec4f = moments(start);
@@ -194,12 +206,15 @@ export function normalizeGradientText(width: number): string {
   );
 }
 
-/** Turns pairs of each head of `a`, rows of `heads` times `width`, by the angles with cosines `b` and sines `c`, `time` rows of them. */
+/**
+ * Rotates pairs of each head of `a`, rows of `heads` times `width`, by the angles with cosines `b`
+ * and sines `c`, which have `time` rows.
+ */
 export function rotateText(width: number, heads: number, time: number, sign: 1 | -1): string {
   const half = width / 2;
-  const turn = (x: string, y: string, c: string, s: string) =>
+  const rotated = (x: string, y: string, c: string, s: string) =>
     `select(${x} * ${c} - ${y} * ${s}, ${x} * ${c} + ${y} * ${s}, second)`;
-  const place = (e: string) => `  let head: i32 = ${e} / ${width};
+  const position = (e: string) => `  let head: i32 = ${e} / ${width};
   let column: i32 = ${e} - head * ${width};
   let second: bool = column >= ${half};
   let angle: i32 = ((head / ${heads}) % ${time}) * ${half} + column - select(0, ${half}, second);
@@ -208,42 +223,54 @@ export function rotateText(width: number, heads: number, time: number, sign: 1 |
   if (half % 4 === 0) {
     return `fn compute(t: i32) -> vec4f {
   let e: i32 = t * 4;
-${place('e')}  let x: vec4f = a_at(t);
+${position('e')}  let x: vec4f = a_at(t);
   let y: vec4f = a_at((${other('e')}) >> 2u);
   let c: vec4f = b_at(angle >> 2u);
   let s: vec4f = ${sign}.0 * c_at(angle >> 2u);
-  return ${turn('x', 'y', 'c', 's')};
+  return ${rotated('x', 'y', 'c', 's')};
 }`;
   }
   const elements = xyzw.map((_, i) => `element(t * 4 + ${i})`);
   return `fn element(e: i32) -> f32 {
-${place('e')}  let x: f32 = a_value(e);
+${position('e')}  let x: f32 = a_value(e);
   let y: f32 = a_value(${other('e')});
   let c: f32 = b_value(angle);
   let s: f32 = ${sign}.0 * c_value(angle);
-  return ${turn('x', 'y', 'c', 's')};
+  return ${rotated('x', 'y', 'c', 's')};
 }
 fn compute(t: i32) -> vec4f { return vec4f(${elements}); }`;
 }
 
-/** g': number2 times the gradient `b`, and number3 times the parameter `c` where there is weight decay. */
+/**
+ * g' = number2 * b, where `b` is the gradient; plus number3 * c, where `c` is the parameter, with
+ * weight decay.
+ */
 const gradientOf = (decays: boolean) =>
   `  let g: vec4f = number2 * b_at(t)${decays ? ' + number3 * c_at(t)' : ''};\n`;
 
-/** The new moment from the old one, `a`: number0 * a + number1 * g', or g'^2 in place of g'. */
+/**
+ * The new moment from the old one, `a`: number0 * a + number1 * g', with g'^2 instead of g' for the
+ * second moment.
+ */
 export function momentText(second: boolean, decays: boolean): string {
   return `fn compute(t: i32) -> vec4f {
 ${gradientOf(decays)}  return number0 * a_at(t) + number1 * ${second ? '(g * g)' : 'g'};
 }`;
 }
 
-/** shrink * a - rate * b / (sqrt(c) / root + epsilon), of parameter and moments, with those numbers in this order. */
+/**
+ * shrink * a - rate * b / (sqrt(c) / root + epsilon), where a is the parameter, b and c are the
+ * moments, and number0 to number3 are shrink, rate, root and epsilon.
+ */
 export const adamText = `fn compute(t: i32) -> vec4f {
   let e: vec4f = vec4f(number3, number3, number3, number3);
   return number0 * a_at(t) - number1 * b_at(t) / (sqrt(c_at(t)) / number2 + e);
 }`;
 
-/** -log softmax(a)[target] of each row of `a`, by its texel in `c` and its target in `b`; NaN for a target outside the row. */
+/**
+ * -log softmax(a)[target] of each row of `a`, with its target in `b` and its texel in `c`; NaN for
+ * a target out of range.
+ */
 export function crossEntropyText(width: number, ignored: number): string {
   const elements = xyzw.map((_, i) => `loss(t * 4 + ${i})`);
   return `fn loss(row: i32) -> f32 {
@@ -256,7 +283,10 @@ export function crossEntropyText(width: number, ignored: number): string {
 fn compute(t: i32) -> vec4f { return vec4f(${elements}); }`;
 }
 
-/** (softmax(a) - oneHot(target)) times the row's value in `c`, by the row's texel in `d` and its target in `b`. */
+/**
+ * (softmax(a) - oneHot(target)) times the row's value in `c`, with the row's target in `b` and its
+ * texel in `d`.
+ */
 export function crossEntropyGradientText(width: number, ignored: number): string {
   const elements = xyzw.map((lane, i) => `element(t * 4 + ${i}, x.${lane})`);
   return `fn element(e: i32, x: f32) -> f32 {
@@ -267,7 +297,7 @@ export function crossEntropyGradientText(width: number, ignored: number): string
   let g: f32 = c_value(row);
   let share: f32 = exponential(x - s.x) / s.y;
   if (e - row * ${width} != target_index) { return share * g; }
-  // share g - g, as in the definition: NaN where g is infinite.
+  // share g - g, as in the definition, which is NaN where g is infinite.
   return select(not_a_number(), (share - 1.0) * g, is_finite(g));
 }
 fn compute(t: i32) -> vec4f {
@@ -276,7 +306,10 @@ fn compute(t: i32) -> vec4f {
 }`;
 }
 
-/** `a` / (1 - rate) where a uniform number is at least the rate, elsewhere 0; added to `b` where there is one. */
+/**
+ * `a` / (1 - rate) where the uniform number is at least the rate, else 0; plus the residual `b`, if
+ * there is one.
+ */
 export function dropoutText(rate: number, residual: boolean): string {
   const factor = float(1 / (1 - rate));
   const elements = xyzw.map(

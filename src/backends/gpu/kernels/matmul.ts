@@ -1,7 +1,7 @@
 /**
  * The text of matrix products. One thread computes a tile of `rows` x 4 values: for four steps of
- * the inner axis it reads `rows` + 4 texels for 16 `rows` products. A tile's rows go to outputs of
- * their own, and a second kernel lays them out as the matrix.
+ * the inner axis it reads `rows` + 4 texels for 16 `rows` products. Each row of a tile goes to an
+ * output of its own, and a second kernel lays the tiles out as the matrix.
  */
 import type { MatmulSpec } from '../../backend.js';
 import { sizeOf } from '../../layout.js';
@@ -10,12 +10,15 @@ import { indexFunction } from './views.js';
 
 const xyzw = ['x', 'y', 'z', 'w'];
 
-/** Rows of a tile: as many as there are outputs to write at once, unless the second kernel costs more than it saves. */
+/**
+ * The rows of a tile: 4, the number of outputs, or 1 where the second kernel costs more than it
+ * saves.
+ */
 export function tileRows({ m, k }: MatmulSpec): 1 | 4 {
   return m >= 4 && k >= 8 ? 4 : 1;
 }
 
-/** Tiles of the whole product, each one texel of each output. */
+/** The number of tiles of the whole product; each is one texel of each output. */
 export function tilesOf({ m, n, batch }: MatmulSpec, rows: number): number {
   return sizeOf(batch) * Math.ceil(m / rows) * Math.ceil(n / 4);
 }
@@ -27,9 +30,9 @@ export function tilesText(spec: MatmulSpec, rows: number): string {
   const a = operand('a', transposeA, m, k, batchStridesA, !transposeA || rows === 4);
   const b = operand('b', !transposeB, n, k, batchStridesB, true);
 
-  /** The statements for `steps` (1 to 4) steps of the inner axis from `p` on. */
+  /** Returns the statements for `steps` (1 to 4) steps of the inner axis, starting at `p`. */
   const step = (steps: number) => {
-    // A texel of an operand: four steps of one row, or four rows at one step.
+    // A texel of an operand holds four steps of one row, or four rows at one step.
     const lines = [...a.texels(transposeA ? steps : rows), ...b.texels(transposeB ? 4 : steps)];
     for (let row = 0; row < rows; row++) {
       if (transposeB && !transposeA && steps === 4) {
@@ -49,9 +52,11 @@ export function tilesText(spec: MatmulSpec, rows: number): string {
   const even = k - (k % 4);
   const tail = k % 4 === 0 ? '' : `  {\n    let p: i32 = ${even};\n${step(k % 4)}\n  }\n`;
   const tile = [...Array(rows).keys()];
-  const anew = tile.map((row) => `c${row} = sparse(at_a + ${row * (transposeA ? 1 : k)}, at_b);`);
+  const recomputed = tile.map(
+    (row) => `c${row} = sparse(at_a + ${row * (transposeA ? 1 : k)}, at_b);`,
+  );
   const overflow = tile.map((row) => `are_finite(c${row})`).join(' && ');
-  const skip = skipZeros ? `  if (!(${overflow})) { ${anew.join(' ')} }\n` : '';
+  const skip = skipZeros ? `  if (!(${overflow})) { ${recomputed.join(' ')} }\n` : '';
   return `${skipZeros ? sparseText(spec) : ''}${indexFunction('batchA', batch, batchStridesA)}${indexFunction('batchB', batch, batchStridesB)}
 fn compute(t: i32) -> vec4f {
   let line: i32 = t / ${across};
@@ -71,7 +76,10 @@ ${tail}${skip}${tile
 }`;
 }
 
-/** `sparse`: four values of the product, one by one and without what stands beside a zero of a. Only values that aren't finite are computed so. */
+/**
+ * `sparse` computes four values of the product without the terms where a is 0. It recomputes only
+ * values that aren't finite.
+ */
 function sparseText({ m, n, k, transposeA, transposeB }: MatmulSpec): string {
   const columns = [0, 1, 2, 3].map((column) => `b_value(at_b + p + ${column * k})`);
   return `fn are_finite(v: vec4f) -> bool { return is_finite(v.x) && is_finite(v.y) && is_finite(v.z) && is_finite(v.w); }
@@ -87,9 +95,10 @@ fn sparse(at_a: i32, at_b: i32) -> vec4f {
 }
 
 /**
- * How a tile reads an operand, stored with its inner axis (of length `k`) last, or first where it
- * is `flipped`, the other axis then having length `length`. Where all rows start at a texel, and
- * `even` does not forbid it, a place moves along; else elements are counted.
+ * Returns the statements with which a tile reads an operand. Its inner axis (of length `k`) is
+ * stored last, or first where it is `flipped`; the other axis then has length `length`. If all rows
+ * start at a texel and `even` is true, a cursor advances; otherwise elements are addressed by
+ * index.
  */
 function operand(
   name: 'a' | 'b',
@@ -103,20 +112,20 @@ function operand(
   const aligned = even && row % 4 === 0 && batchStrides.every((stride) => stride % 4 === 0);
   const from = `${name}_from`;
   const read = (i: number) => {
-    if (aligned) return `${name}_read(${from} + ${name}_place(${(i * row) / 4}))`;
+    if (aligned) return `${name}_read(${from} + ${name}_cursor(${(i * row) / 4}))`;
     return `${name}_four(at_${name} + ${flipped ? `(p + ${i}) * ${row}` : `${i * row} + p`})`;
   };
   return {
-    start: aligned ? `  var ${from}: place = ${name}_place(at_${name} >> 2u);\n` : '',
-    next: aligned ? `    ${from} += ${name}_place(${flipped ? row : 1});\n` : '',
+    start: aligned ? `  var ${from}: cursor = ${name}_cursor(at_${name} >> 2u);\n` : '',
+    next: aligned ? `    ${from} += ${name}_cursor(${flipped ? row : 1});\n` : '',
     texels: (count: number) =>
       [...Array(count).keys()].map((i) => `let ${name}${i}: vec4f = ${read(i)};`),
   };
 }
 
 /**
- * Lays the tiles out as a matrix, [batch, m, n]. Where `relu` is given the input after the tiles
- * is a bias, added to each row, and if it is true nothing is less than 0.
+ * Lays the tiles out as a matrix, [batch, m, n]. If `relu` is defined, the input after the tiles is
+ * a bias, which is added to each row; if it is true, negative values become 0.
  */
 export function layOutText({ m, n }: MatmulSpec, rows: number, relu?: boolean): string {
   const across = Math.ceil(n / 4);

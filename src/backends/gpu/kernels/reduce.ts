@@ -1,12 +1,15 @@
-/** The text of reductions. Each element of the output is computed by a loop over what it reduces. */
+/**
+ * The text of reductions. A loop computes each element of the output from the elements that it
+ * reduces.
+ */
 import type { View } from '../../backend.js';
 import { sizeOf } from '../../layout.js';
 import { indexFunction, lanesOf, store, walkOf } from './views.js';
 
-/** From this many terms on, sums are made in two steps: of parts, and of those. */
+/** From this many terms on, sums are computed in two steps: sums of parts, and their sum. */
 export const LONG = 1024;
 
-/** Reduces the axes of `x` from `kept` on; `kernel` is no argmax. */
+/** Reduces the axes of `x` from axis `kept` on. */
 export function reduceText(kernel: 'sum' | 'max', x: View, kept: number): string {
   const { dtype } = x.buffer;
   const whole = dtype === 'int32';
@@ -23,7 +26,7 @@ export function reduceText(kernel: 'sum' | 'max', x: View, kept: number): string
     return `if (${value} > ${into}) { ${into} = ${value}; }`;
   };
 
-  // Four neighbours of the output reduce four neighbours of the input: one texel read serves all.
+  // Four neighbours of the output reduce four neighbours of the input: each texel is read once.
   if (!whole && outerStrides[last] === 1 && outer.shape[last] % 4 === 0) {
     const joined =
       kernel === 'sum'
@@ -62,7 +65,7 @@ ${loop}
 fn compute(t: i32) -> vec4f { return ${store(dtype, elements)}; }`;
 }
 
-/** Positions of the first largest values along the last axis; a NaN counts as largest. */
+/** The positions of the first largest values along the last axis; NaN counts as largest. */
 export function argmaxText(x: View): string {
   const whole = x.buffer.dtype === 'int32';
   const kept = x.shape.length - 1;
@@ -83,13 +86,16 @@ export function argmaxText(x: View): string {
 fn compute(t: i32) -> vec4f { return ${store('int32', ['position(t * 2)', 'position(t * 2 + 1)'])}; }`;
 }
 
-/** Parts of a long sum: how many terms each has, and how many parts there are. */
+/** How a long sum is split: the number of terms in each part, and the number of parts. */
 export function partsOf(terms: number): { length: number; parts: number } {
   const length = 4 * Math.ceil(Math.sqrt(terms) / 4);
   return { length, parts: Math.ceil(terms / length) };
 }
 
-/** Sums of `length` neighbours at a time of rows of `terms` contiguous floats: [rows, parts]. */
+/**
+ * Sums each `length` consecutive values in rows of `terms` contiguous floats; the result is [rows,
+ * parts].
+ */
 export function partSumsText(terms: number): string {
   const { length, parts } = partsOf(terms);
   const elements = [0, 1, 2, 3].map((lane) => `part(t * 4 + ${lane})`);

@@ -1,8 +1,11 @@
-/** The text of gather, scatter-add and of random numbers. */
+/** The text of gather, scatter-add and random numbers. */
 import type { DType, RandomWords } from '../../backend.js';
 import { lanesOf, store } from './views.js';
 
-/** Rows of `a` by the indices `b`. An index outside gives NaN, or 0 as int32: a GPU cannot raise an error. */
+/**
+ * The rows of `a` selected by the indices `b`. An index out of range yields NaN, or 0 as int32: a
+ * GPU can't raise an error.
+ */
 export function gatherText(dtype: DType, rows: number, width: number): string {
   const lanes = lanesOf(dtype);
   const find = `let row: i32 = e / ${width};
@@ -27,7 +30,10 @@ export function gatherText(dtype: DType, rows: number, width: number): string {
 fn compute(t: i32) -> vec4f { return ${store(dtype, elements)}; }`;
 }
 
-/** The sum of the rows of `a` whose index in `b` (of `count`) is that of the row. Each thread looks at every index. */
+/**
+ * Each row of the result is the sum of those rows of `a` whose index in `b` (`count` indices) is
+ * the row's number. Each thread reads every index.
+ */
 export function scatterAddText(dtype: DType, count: number, width: number): string {
   const lanes = lanesOf(dtype);
   if (dtype !== 'int32' && width % 4 === 0) {
@@ -57,12 +63,15 @@ fn compute(t: i32) -> vec4f { return ${store(dtype, elements)}; }`;
 
 const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24];
 
-/** The numbers of `unitsText`: the halves of a key. */
+/** The numbers that `unitsText` takes: the halves of the words of a key. */
 export function keyNumbers({ hi, lo }: RandomWords): number[] {
   return [hi, lo].flatMap((word) => [word >>> 16, word & 0xffff]);
 }
 
-/** `fn units(t: i32) -> vec4f`: Threefry-2x32 (../../threefry.ts), the numbers of two counters to a texel. */
+/**
+ * `fn units(t: i32) -> vec4f`: Threefry-2x32 (../../threefry.ts); each texel has the numbers of two
+ * counters.
+ */
 export const unitsText = `fn rotated(x: u32, by: u32) -> u32 { return (x << by) | (x >> (32u - by)); }
 fn unit(word: u32) -> f32 { return f32(word >> 8u) * 5.9604644775390625e-8; }
 fn units(t: i32) -> vec4f {

@@ -1,19 +1,24 @@
-/** How kernels find the elements of strided views. Every length and stride is a constant in their text. */
+/**
+ * The text that addresses elements of strided views. Lengths and strides are constants in the text.
+ */
 import type { DType } from '../../backend.js';
 
-/** Elements in one texel: an int32 takes two floats. */
+/** The number of elements in a texel: an int32 takes two floats. */
 export function lanesOf(dtype: DType): number {
   return dtype === 'int32' ? 2 : 4;
 }
 
-/** Arrays of one shape, with their axes joined where all of them step evenly. */
+/**
+ * A joint walk over arrays of one shape, with axes joined where all arrays step through them
+ * evenly.
+ */
 export interface Walk {
   readonly shape: readonly number[];
-  /** For each array, the strides of the joined axes. */
+  /** The strides of the joined axes, for each array. */
   readonly strides: readonly (readonly number[])[];
 }
 
-/** Joins neighbouring axes of `shape` that an array with any of `strides` steps through evenly. */
+/** Joins adjacent axes of `shape` that arrays with all of these `strides` step through evenly. */
 export function walkOf(shape: readonly number[], strides: readonly (readonly number[])[]): Walk {
   const lengths: number[] = [];
   const joined: number[][] = strides.map(() => []);
@@ -30,7 +35,10 @@ export function walkOf(shape: readonly number[], strides: readonly (readonly num
     : { shape: lengths, strides: joined };
 }
 
-/** `fn name(e: i32) -> i32`: where element `e`, counted in row-major order over `shape`, stands in an array. */
+/**
+ * Returns `fn name(e: i32) -> i32`, the position in an array of element `e`, counted in row-major
+ * order over `shape`.
+ */
 export function indexFunction(
   name: string,
   shape: readonly number[],
@@ -50,18 +58,21 @@ export function indexFunction(
   return `${[...lines, '  return o;', '}'].join('\n')}\n`;
 }
 
-/** Text that reads the elements of one texel of the output. */
+/** The text that reads the elements of one texel of the output. */
 export interface Load {
   readonly functions: string;
-  /** Statements that need `t`, the texel. */
+  /** Statements that use `t`, the texel. */
   readonly statements: string;
-  /** An expression for each element. */
+  /** One expression for each element. */
   readonly elements: readonly string[];
 }
 
 const xyzw = ['x', 'y', 'z', 'w'];
 
-/** Reads input `name` of dtype `dtype`, a view with `strides` over the walked `shape`, for the `lanes` elements of texel `t`. */
+/**
+ * Reads input `name` of `dtype`, a view with `strides` over the joined `shape`, for the `lanes`
+ * elements of texel `t`.
+ */
 export function load(
   name: string,
   dtype: DType,
@@ -76,7 +87,7 @@ export function load(
   const each = Array.from({ length: lanes }, (_, lane) => lane);
   const functions = indexFunction(`${name}_index`, shape, strides, offset);
   const local = `${name}0`;
-  // A texel lies within one row: its elements are neighbours in the view too.
+  // A texel is within one row, so its elements are equally spaced in the view.
   if (inner === 0 || shape[inner] % lanes === 0) {
     const start = `${name}_index(t * ${lanes})`;
     if (strides[inner] === 0) {
@@ -108,12 +119,15 @@ export function loadAll(name: string, dtype: DType, size: number, lanes: number)
   return load(name, dtype, [size], [1], 0, lanes);
 }
 
-/** The expression of a texel with these elements. */
+/** Returns the expression of a texel with these elements. */
 export function store(dtype: DType, elements: readonly string[]): string {
   return dtype === 'int32' ? `halves(${elements})` : `vec4f(${elements})`;
 }
 
-/** The kernel that computes each element of an output by `apply` of those that `loads` read. */
+/**
+ * Returns the kernel that computes each element of the output by `apply` from the elements that
+ * `loads` read.
+ */
 export function mapText(
   dtype: DType,
   loads: readonly Load[],

@@ -298,7 +298,7 @@ export function toFloat(x: usize, out: usize, n: i32): void {
 
 /** Whether all of `n` floats are finite. */
 export function finite(x: usize, n: i32): bool {
-  let most = i32x4.splat(0); // largest bits without the sign, which are ordered like the absolute values
+  let most = i32x4.splat(0); // largest absolute value, as bits: they have the same order
   for (let i = 0; i < n; i += 4, x += 16) {
     let value = f32x4.abs(v128.load(x));
     if (i + 4 > n) value = firstLanes(value, n & 3, f32x4.splat(0));
