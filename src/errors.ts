@@ -1,21 +1,29 @@
-/** Bad input from outside: a shape, a dtype, an option or a file. The message names what came, what was expected and what to do. */
+/**
+ * Invalid input: a shape, a dtype, an option or a file. The message says what was passed, what was
+ * expected, and what to do.
+ */
 export class MemgradError extends Error {
   override name = 'MemgradError';
 }
 
-/** A backend has no room for a result. The message says what is live; what there was before is untouched. */
+/**
+ * A backend has no memory for a result. The message says what is live; existing tensors are
+ * unaffected.
+ */
 export class OutOfMemory extends MemgradError {
   override name = 'OutOfMemory';
 }
 
-/** A step, or the parameters that it made, hold a number that is not finite. */
+/**
+ * A training step computed a number that isn't finite, in its values or in the updated parameters.
+ */
 export class NotFinite extends MemgradError {
   override name = 'NotFinite';
 }
 
 /**
- * A value that came from outside, for a message: short whatever it is, since data must not choose
- * the size of our messages.
+ * Describes a value for a message. The text is short for any value, so that data can't determine
+ * the size of messages.
  */
 export function describe(value: unknown): string {
   if (value === undefined) return 'nothing';
@@ -44,7 +52,7 @@ export function isList(value: unknown): value is ArrayLike<unknown> {
   return Array.isArray(value) || (ArrayBuffer.isView(value) && 'length' in value);
 }
 
-/** Whether `value` is a plain object, of whatever window. */
+/** Whether `value` is a plain object, from any window. */
 export function isPlain(value: object): boolean {
   const prototype = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;

@@ -1,19 +1,19 @@
-/** The one check of what public functions are given, and of options that don't exist. */
+/** Checks the arguments and options of public functions. */
 import { describe, isList, isPlain, MemgradError } from './errors.js';
 
-/** What a value must be, in words and as a test, and whether it must be given. */
+/** A condition on a value, in words and as a test, and whether the value is required. */
 export type Kind = readonly [expected: string, fits: (value: never) => unknown, needed?: boolean];
 
 /**
- * Every option of `T` by name, with its kind, or 1 where its value is checked elsewhere. The type is
- * total: a table that lacks an option, or invents one, does not compile.
+ * All options of `T` by name, with their kinds, or 1 for options checked elsewhere. A table that
+ * lacks an option, or has one too many, does not compile.
  */
 export type OptionNames<T> = { readonly [Name in keyof Required<T>]: 1 | Kind };
 
 /**
  * Throws `MemgradError` unless `options` is undefined or an object whose names are all in `known`,
- * with values of the kinds that stand there. The message names the nearest option: `lr` suggests
- * `learningRate`.
+ * with values of the right kinds. For an unknown name, the message suggests the nearest option:
+ * `learningRate` for `lr`.
  */
 export function checkOptions<T extends object>(
   where: string,
@@ -24,7 +24,10 @@ export function checkOptions<T extends object>(
   checkValues(where, options ?? {}, known);
 }
 
-/** Throws `MemgradError` for the first of `values` that isn't of its kind, or is needed and undefined. */
+/**
+ * Throws `MemgradError` for the first of `values` that isn't of its kind, or is required but
+ * undefined.
+ */
 export function checkValues(where: string, values: object, kinds: object): void {
   for (const [name, kind] of Object.entries(kinds) as [string, 1 | Kind][]) {
     const value = values[name as never];
@@ -33,12 +36,12 @@ export function checkValues(where: string, values: object, kinds: object): void 
   }
 }
 
-/** Throws `MemgradError` unless `value`, which the message calls `what`, is of `kind`. */
+/** Throws `MemgradError` unless `value` is of this kind; `what` is its name in the message. */
 export function check(what: string, value: unknown, [expected, fits]: Kind): void {
   requireThat(fits(value as never), what, expected, value);
 }
 
-/** Throws `MemgradError` unless `fits`: `what` must be `expected`, and is `value`. */
+/** Throws `MemgradError` unless `fits`: "`what` must be `expected`, got `value`." */
 export function requireThat(fits: unknown, what: string, expected: string, value: unknown): void {
   if (!fits) throw new MemgradError(`${what} must be ${expected}, got ${describe(value)}.`);
 }
@@ -60,20 +63,23 @@ export function requireTokens(
 /** Throws `MemgradError` unless `options` is undefined or an object whose names are all in `known`. */
 export function checkNames(where: string, options: unknown, known: object): void {
   if (options === undefined) return;
-  // A Map or a promise would be an object without options.
+  // A Map or a promise must not pass as an object without options.
   const isObject = Object.prototype.toString.call(options) === '[object Object]';
   let unknown: string | undefined;
   for (const name in options as object) if (!Object.hasOwn(known, name)) unknown ??= name;
   if (isObject && unknown === undefined) return;
   const names = Object.keys(known);
   if (isObject && isPlain(options as object)) refuseName(where, 'option', unknown, names);
-  // Such as a tensor where options are expected.
+  // For example, a tensor in place of options.
   throw new MemgradError(
     `${where}: expected ${names.length > 0 ? `an object of options (${names.join(', ')})` : 'no options'}, got ${describe(options)}.`,
   );
 }
 
-/** Throws `MemgradError` since no `what` is called `name`: the message has the nearest of those in `known`. */
+/**
+ * Throws `MemgradError` for an unknown `name` of `what` kind; the message suggests the nearest name
+ * in `known`.
+ */
 export function refuseName(
   where: string,
   what: string,
@@ -84,7 +90,10 @@ export function refuseName(
   throw new MemgradError(`${where}: there is no ${what} ${shown}; ${suggest(shown, known)}.`);
 }
 
-/** For the end of a message: `did you mean 'learningRate'? The options are ...`, without the question where nothing is near. */
+/**
+ * Returns the end of a message: `did you mean 'learningRate'? Known are ...`, or `choose from ...`
+ * if no name is near.
+ */
 export function suggest(name: string, known: readonly string[]): string {
   const best = nearest(name, known);
   if (known.length === 0) return 'there are none to choose from';
@@ -92,7 +101,10 @@ export function suggest(name: string, known: readonly string[]): string {
   return best === undefined ? `choose from ${all}` : `did you mean '${best}'? Known are ${all}`;
 }
 
-/** The name in `known` that `name` abbreviates, spells in another case or mistypes; undefined where none is near. */
+/**
+ * Returns the name in `known` that `name` abbreviates, spells in another case, or mistypes;
+ * undefined if none is near.
+ */
 function nearest(name: string, known: readonly string[]): string | undefined {
   const wanted = plain(name.slice(0, 60));
   let best: string | undefined;
@@ -112,12 +124,15 @@ function distanceOf(wanted: string, candidate: string): number {
   return abbreviates(wanted, candidate) ? 0.5 : edits(wanted, candidate);
 }
 
-/** `num_mem_tokens` and `numMemTokens` are one name. */
+/** Normalises a name: `num_mem_tokens` and `numMemTokens` are equal. */
 function plain(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9]/g, '');
 }
 
-/** Whether `short` begins like `long` and its letters stand in it in order: `lr` in `learningrate`. */
+/**
+ * Whether both start with the same letter and `long` contains the letters of `short` in order: `lr`
+ * in `learningrate`.
+ */
 function abbreviates(short: string, long: string): boolean {
   if (short.length < 2 || short[0] !== long[0]) return false;
   let found = 0;
@@ -125,7 +140,7 @@ function abbreviates(short: string, long: string): boolean {
   return found === short.length;
 }
 
-/** Levenshtein's distance: how many letters to insert, remove or replace. */
+/** The Levenshtein distance: how many letters to insert, remove or replace. */
 function edits(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
@@ -139,7 +154,7 @@ function edits(a: string, b: string): number {
   return row[b.length];
 }
 
-/** The kind, for an option that must be given. */
+/** The same kind, but required. */
 export const needed = ([expected, fits]: Kind): Kind => [expected, fits, true];
 
 /** A whole number from `least` to `most`. */
@@ -166,7 +181,7 @@ export const share: Kind = [
   (value) => typeof value === 'number' && value > 0 && value <= 1,
 ];
 
-/** The kind, or Infinity: no limit. */
+/** The same kind, but also Infinity, for no limit. */
 export const orInfinity = ([expected, fits]: Kind): Kind => [
   `${expected}, or Infinity`,
   (value) => value === Infinity || fits(value),
@@ -181,7 +196,7 @@ export const oneOf = (choices: readonly unknown[]): Kind => [
 /** `true` or `false`. */
 export const flag: Kind = ['true or false', (value) => typeof value === 'boolean'];
 
-/** What has the method `name`; `expected` says what that is. */
+/** A value with the method `name`; `expected` describes it in messages. */
 export const having = (name: string, expected: string): Kind => [
   expected,
   (value) => typeof value?.[name] === 'function',

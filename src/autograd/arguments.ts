@@ -1,10 +1,10 @@
-/** Checks of arguments that operations share, and the shapes that follow from them. */
+/** Argument checks that operations share, and the shapes that follow from the arguments. */
 import type { Backend, DType, View } from '../backends/backend.js';
 import { sizeOf, stridesOf } from '../backends/layout.js';
 import { describe, MemgradError } from '../errors.js';
 import { type Shape, showShape, Tensor } from './tensor.js';
 
-/** Throws unless all `inputs` are tensors: callers without types pass arrays and undefined. */
+/** Throws unless all `inputs` are tensors: untyped callers may pass arrays or undefined. */
 export function requireTensors(name: string, ...inputs: readonly unknown[]): void {
   for (const input of inputs) {
     if (input instanceof Tensor) continue;
@@ -14,24 +14,27 @@ export function requireTensors(name: string, ...inputs: readonly unknown[]): voi
   }
 }
 
-/** The one backend of `inputs`. Throws for anything but tensors of one backend. */
+/** Returns the common backend of `inputs`. Throws unless they are tensors on one backend. */
 export function commonBackend(name: string, inputs: readonly Tensor[]): Backend {
   requireTensors(name, ...inputs);
   const { backend } = inputs[0];
   for (const input of inputs) {
     if (input.backend !== backend) {
       throw new MemgradError(
-        `${name}: inputs live on '${backend.name}' and '${input.backend.name}', expected one backend; make both on the same.`,
+        `${name}: inputs are on '${backend.name}' and '${input.backend.name}', expected one backend; create them on the same one.`,
       );
     }
   }
   return backend;
 }
 
-/** A dtype holds the values of those behind it, or nearly: advice must not lose any. */
+/**
+ * Each dtype can represent the values of those after it, at least nearly: the advice must not lose
+ * precision.
+ */
 const wideFirst: readonly DType[] = ['float64', 'float32', 'int32'];
 
-/** The one dtype of `inputs`. Throws when they differ. */
+/** Returns the common dtype of `inputs`. Throws if they differ. */
 export function commonDtype(name: string, inputs: readonly Tensor[]): DType {
   const { dtype } = inputs[0];
   const other = inputs.find((input) => input.dtype !== dtype);
@@ -45,7 +48,7 @@ export function commonDtype(name: string, inputs: readonly Tensor[]): DType {
   return dtype;
 }
 
-/** Throws unless `x` is of a floating dtype. */
+/** Throws unless `x` has a floating-point dtype. */
 export function requireFloat(name: string, x: Tensor): void {
   requireTensors(name, x);
   if (x.dtype === 'int32') {
@@ -63,14 +66,17 @@ export function requireInt(name: string, what: string, x: Tensor, how = "cast(x,
   }
 }
 
-/** Throws unless `x` holds truth values. A cast would make 0.5 a 0. */
+/**
+ * Throws unless `x` is int32, as truth values are. The message advises against a cast, which would
+ * turn 0.5 into 0.
+ */
 export function requireTruth(name: string, what: string, x: Tensor): void {
   requireInt(name, what, x, 'notEqual(x, 0)');
 }
 
 /**
- * Throws for arguments that `name` doesn't take: `add(a, b, c)` is no sum of three. What `map` and
- * `reduce` pass besides, an index and their list, is no mistake.
+ * Throws for extra arguments: `add(a, b, c)` is not a sum of three. The extra arguments of
+ * callbacks of `map` and `reduce`, an index and their array, are allowed.
  */
 export function refuseExtra(name: string, extra: readonly unknown[]): void {
   if (extra.every((x) => x === undefined) || Array.isArray(extra[1])) return;
@@ -79,7 +85,7 @@ export function refuseExtra(name: string, extra: readonly unknown[]): void {
   );
 }
 
-/** `f`, refusing arguments that it doesn't take. */
+/** Returns `f` with a check that throws for extra arguments. */
 export function exactly<A extends unknown[]>(
   name: string,
   f: (...args: A) => Tensor,
@@ -90,7 +96,10 @@ export function exactly<A extends unknown[]>(
   };
 }
 
-/** `axis` counted from the front; negative ones count from the back. Throws when there is no such axis. */
+/**
+ * Converts an axis that may be negative (counted from the back) to one counted from the front.
+ * Throws if there is no such axis.
+ */
 export function normalizeAxis(name: string, axis: number, rank: number): number {
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
     const allowed =
@@ -106,7 +115,10 @@ export function normalizeAxis(name: string, axis: number, rank: number): number 
   return axis < 0 ? axis + rank : axis;
 }
 
-/** The shape that `shapes` broadcast to (NumPy's rules: aligned at the right, lengths equal or 1). */
+/**
+ * Returns the shape to which `shapes` broadcast (NumPy's rules: aligned at the right, lengths equal
+ * or 1). Throws if they don't.
+ */
 export function broadcastShapes(name: string, ...shapes: Shape[]): Shape {
   const rank = Math.max(...shapes.map((shape) => shape.length));
   return Array.from({ length: rank }, (_, axis) => {
@@ -121,7 +133,7 @@ export function broadcastShapes(name: string, ...shapes: Shape[]): Shape {
   });
 }
 
-/** `x` seen with `shape`, to which it broadcasts: stride 0 along the axes that repeat. */
+/** Returns a view of `x`, broadcast to `shape`, with stride 0 along the axes that repeat. */
 export function broadcastView(x: Tensor, shape: Shape): View {
   const missing = shape.length - x.rank;
   const own = stridesOf(x.shape);
@@ -131,7 +143,7 @@ export function broadcastView(x: Tensor, shape: Shape): View {
   return { buffer: x.buffer, shape, strides, offset: 0 };
 }
 
-/** Throws unless `backend` has `dtype`. */
+/** Throws unless `backend` supports `dtype`. */
 export function checkDtype(name: string, dtype: DType, backend: Backend): void {
   if (!backend.dtypes.includes(dtype)) {
     throw new MemgradError(
@@ -140,7 +152,7 @@ export function checkDtype(name: string, dtype: DType, backend: Backend): void {
   }
 }
 
-/** How many rows the last axis of `x` makes, and how long they are. */
+/** The number of rows along the last axis of `x`, and their length. */
 export function rowsOf({ shape }: Tensor): [rows: number, width: number] {
   return [sizeOf(shape.slice(0, -1)), shape[shape.length - 1]];
 }

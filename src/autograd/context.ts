@@ -1,7 +1,7 @@
 /**
- * The ambient context: everything around a computation that an operation has to know and nobody
- * passes as an argument. Functions such as `grad`, `scope` and `observe` run a function inside a
- * context of their own, and leave it when the function returns or throws.
+ * The ambient context: the state around a computation that operations need, without passing it as
+ * arguments. Functions such as `grad`, `scope` and `observe` run a function inside a context of
+ * their own, and restore the outer context when the function returns or throws.
  */
 import type { Recorder } from './tape.js';
 import type { Tensor } from './tensor.js';
@@ -17,23 +17,32 @@ export interface Ran {
 export interface Observer {
   readonly wanted: (name: string) => boolean;
   readonly seen: Map<string, Tensor>;
-  /** The scope around `observe`, which takes over what was seen. */
+  /** The scope around `observe`, which owns the tensors in `seen`. */
   readonly owner: Set<Tensor> | undefined;
 }
 
-/** The state that surrounds a computation. */
+/** The state around a computation. */
 export interface Context {
-  /** One for each derivative that is being taken. Nested ones all listen, which makes higher orders possible. */
+  /**
+   * One for each derivative being taken. All of them record nested computations, which makes higher
+   * orders possible.
+   */
   readonly recorders: readonly Recorder[];
-  /** Sees each operation that has run. */
+  /** Called after each operation. */
   readonly watcher: ((ran: Ran) => void) | undefined;
-  /** Collects the values that are reported by name. */
+  /** Collects values that are reported by name. */
   readonly observer: Observer | undefined;
-  /** The names that `within` opened, each followed by a dot; undefined unless a watcher or an observer needs them. */
+  /**
+   * The names opened by `within`, each followed by a dot; undefined unless a watcher or an observer
+   * needs them.
+   */
   readonly path: string | undefined;
-  /** The tensors that the innermost `scope` frees; undefined outside of every scope. */
+  /** The tensors that the innermost `scope` will free; undefined outside all scopes. */
   readonly scope: Set<Tensor> | undefined;
-  /** Whether a fused operation keeps its own gradient rule where its definition computes its value (`opaquely`). */
+  /**
+   * Whether a fused operation keeps its own gradient rule even if its definition computes its value
+   * (`opaquely`).
+   */
   readonly opaque: boolean;
 }
 
@@ -46,7 +55,7 @@ let current: Context = {
   opaque: false,
 };
 
-/** The context of the computation that is running. */
+/** Returns the context of the running computation. */
 export function context(): Context {
   return current;
 }

@@ -1,4 +1,4 @@
-/** Making tensors from values. */
+/** Makes tensors from values. */
 
 import type { Backend, DType, Result, TypedArray } from '../backends/backend.js';
 import { sizeOf } from '../backends/layout.js';
@@ -10,18 +10,18 @@ import { type Operation, run } from './run.js';
 import { allocating } from './storage.js';
 import { type Shape, showShape, Tensor } from './tensor.js';
 
-/** Values of a tensor: a number, a typed array, or nested lists of these. */
+/** The values of a tensor: a number, a typed array, or nested lists of these. */
 export type TensorValues = number | TypedArray | readonly TensorValues[];
 
-/** Where and as what a new tensor is made. */
+/** The dtype and backend of a new tensor. */
 export interface TensorOptions {
-  /** Default float32, or that of a typed array. */
+  /** Default: float32, or the dtype of a typed array. */
   dtype?: DType;
-  /** Default: the default backend. */
+  /** Default: `defaultBackend()`. */
   backend?: Backend;
 }
 
-/** A buffer of 4 GiB in float32: more than any backend has in one. */
+/** 4 GiB in float32: more than any backend can store in one buffer. */
 const MOST_VALUES = 2 ** 30;
 
 const optionNames: OptionNames<TensorOptions> = { dtype: 1, backend: 1 };
@@ -31,13 +31,16 @@ let create: (() => Backend) | undefined;
 
 /**
  * For entry points: registers the function that creates the default backend when it is first
- * needed. So the engine imports no backend.
+ * needed, so that the engine imports no backend.
  */
 export function registerBackend(createDefault: () => Backend): void {
   create = createDefault;
 }
 
-/** The backend on which new tensors are made when none is named: `wasm`, unless set otherwise. */
+/**
+ * Returns the backend of new tensors for which none is given: `wasm`, unless set otherwise. Throws
+ * `MemgradError` if none is set.
+ */
 export function defaultBackend(): Backend {
   current ??= create?.();
   if (current) return current;
@@ -46,16 +49,17 @@ export function defaultBackend(): Backend {
   );
 }
 
-/** Makes `backend` (of `await loadBackend(name)`) the default for new tensors. */
+/** Makes `backend`, from `await loadBackend(name)`, the default for new tensors. */
 export function setDefaultBackend(backend: Backend): void {
   check('setDefaultBackend: backend', backend, backendKind);
   current = backend;
 }
 
 /**
- * A tensor of `values`: a number, nested arrays of equal lengths whose rows may be typed arrays, or
- * a typed array; with `shape` the same values under another shape. Throws for ragged arrays, for
- * values that aren't numbers (or are fractions, as int32), and where shape and values don't match.
+ * Returns a tensor of `values`: a number, nested arrays of equal lengths whose rows may be typed
+ * arrays, or a typed array. `shape` gives the same values another shape. Throws `MemgradError` for
+ * ragged arrays, for values that aren't numbers (or not integers, as int32), and if shape and
+ * values don't match.
  *
  * @example
  * ```js
@@ -93,19 +97,19 @@ export function tensor(values: TensorValues, options?: TensorOptions & { shape?:
 }
 
 /**
- * A tensor of `shape` filled with `value`. Throws unless each length is a whole number >= 0, and
- * for a fraction as int32.
+ * Returns a tensor of `shape` filled with `value`. Throws `MemgradError` unless each length is an
+ * integer >= 0, and for a fraction as int32.
  */
 export function full(shape: Shape, value: number, options?: TensorOptions): Tensor {
   return make('full', shape, value, options);
 }
 
-/** A tensor of `shape` filled with 0. */
+/** Returns a tensor of `shape` filled with 0. */
 export function zeros(shape: Shape, options?: TensorOptions): Tensor {
   return make('zeros', shape, 0, options);
 }
 
-/** A tensor of `shape` filled with 1. */
+/** Returns a tensor of `shape` filled with 1. */
 export function ones(shape: Shape, options?: TensorOptions): Tensor {
   return make('ones', shape, 1, options);
 }
@@ -118,7 +122,10 @@ function make(name: string, shape: Shape, value: number, options?: TensorOptions
   return filled(name, shape, value, like);
 }
 
-/** `shape` filled with `value`, with the dtype and the backend of `like`; `name` is named in errors. */
+/**
+ * Returns a tensor of `shape` filled with `value`, with the dtype and backend of `like`; `name` is
+ * for errors.
+ */
 export function filled(
   name: string,
   shape: Shape,
@@ -137,9 +144,9 @@ const fullOperation: Operation<Result & { value: number }> = {
 };
 
 /**
- * `start`, `start + step`, ... below `end` (above it, for a negative step), int32 unless told
- * otherwise. `start` is 0 and `step` 1 when left out. Throws where no step leads from start to end,
- * and for fractions as int32.
+ * Returns `start`, `start + step`, ... below `end` (above it, for a negative step), int32 by
+ * default. `start` defaults to 0 and `step` to 1. Throws `MemgradError` if no step leads from start
+ * to end, and for fractions as int32.
  */
 export function arange(end: number, options?: TensorOptions): Tensor;
 export function arange(start: number, end: number, options?: TensorOptions): Tensor;
@@ -151,7 +158,7 @@ export function arange(...args: (number | TensorOptions | undefined)[]): Tensor 
   const size = args.every(Number.isFinite) ? Math.ceil((end - start) / step) : NaN;
   if (args.length > 3 || !(size >= 0 && size < Infinity)) {
     throw new MemgradError(
-      `arange: expected an end, or a start, an end and a step that leads there, got ${list(args)}.`,
+      `arange: expected an end, or a start, an end and a step that leads from start to end, got ${list(args)}.`,
     );
   }
   checkShape('arange', [size]);
@@ -163,12 +170,15 @@ export function arange(...args: (number | TensorOptions | undefined)[]): Tensor 
   return upload('arange', values, [size], backend);
 }
 
-/** Throws `OutOfMemory` where `backend` has no room for many values, before they are drawn or written on the host. */
+/**
+ * Throws `OutOfMemory` if `backend` has no room for many values, before they are computed on the
+ * host.
+ */
 export function requireRoom(size: number, dtype: DType, backend: Backend): void {
   if (size >= 2 ** 24) allocating(() => backend.free(backend.fill(0, size, dtype)));
 }
 
-/** Copies `data` to `backend` as a tensor of `shape`; `origin` names the maker in the memory report. */
+/** Copies `data` to `backend` as a tensor of `shape`; `origin` is its name in the memory report. */
 export function upload(
   origin: string,
   data: TypedArray,
@@ -184,20 +194,22 @@ const uploadOperation: Omit<Operation<{ data: TypedArray; shape: Shape }>, 'name
   gradients: { none: 'it has no inputs' },
 };
 
-/** Throws unless every length is a whole number >= 0, and where no backend could hold so many values. */
+/**
+ * Throws unless every length is an integer >= 0, and for more values than any backend could store.
+ */
 export function checkShape(name: string, shape: Shape): void {
   const isWhole = (length: unknown) => Number.isSafeInteger(length) && (length as number) >= 0;
-  // With find, since some and every pass over the holes of new Array(2).
+  // findIndex, since `some` and `every` skip the holes of new Array(2).
   if (!Array.isArray(shape) || shape.findIndex((length) => !isWhole(length)) >= 0) {
-    const came = Array.isArray(shape) && shape.length <= MOST_AXES ? list(shape) : describe(shape);
-    throw new MemgradError(`${name}: a shape is a list of whole numbers >= 0, got ${came}.`);
+    const shown = Array.isArray(shape) && shape.length <= MOST_AXES ? list(shape) : describe(shape);
+    throw new MemgradError(`${name}: a shape is a list of whole numbers >= 0, got ${shown}.`);
   }
   if (shape.length > MOST_AXES) {
-    throw new MemgradError(`${name}: a tensor has ${MOST_AXES} axes at most, got ${shape.length}.`);
+    throw new MemgradError(`${name}: a tensor has at most ${MOST_AXES} axes, got ${shape.length}.`);
   }
   if (sizeOf(shape) > MOST_VALUES) {
     throw new OutOfMemory(
-      `${name}: out of memory: shape ${showShape(shape)} has ${sizeOf(shape)} values, a tensor ${MOST_VALUES} at most.`,
+      `${name}: out of memory: shape ${showShape(shape)} has ${sizeOf(shape)} values, but a tensor has at most ${MOST_VALUES}.`,
     );
   }
 }
@@ -206,7 +218,10 @@ function list(values: readonly unknown[]): string {
   return `[${Array.from(values.slice(0, MOST_AXES), describe).join(', ')}]`;
 }
 
-/** The dtype and the backend of `options`, or the defaults. Throws for a backend that isn't one, and for a dtype that it doesn't have. */
+/**
+ * Returns dtype and backend of `options`, or the defaults. Throws for an invalid backend, and for a
+ * dtype that it doesn't support.
+ */
 export function placement(
   name: string,
   options: TensorOptions | undefined,

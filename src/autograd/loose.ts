@@ -1,34 +1,37 @@
 /**
- * Tensors that no scope frees: made outside of all, or returned by the outermost one. The garbage
- * collector notices which of them nobody refers to any more, and their buffers are freed then.
+ * Tensors that no scope frees: made outside all scopes, or returned by the outermost one. Their
+ * buffers are freed when the garbage collector finds them unreachable.
  */
 import { nextTask } from '../next-task.js';
 import type { Storage } from './storage.js';
 
-/** What a loose tensor looks at. It must not refer to the tensor, which would then never be collected. */
+/**
+ * The storage of a loose tensor. It must not refer to the tensor, which would then never be
+ * collected.
+ */
 export interface Held {
   storage: Storage;
 }
 
-/** An array of so many bytes tells the collector of as many that it doesn't know. */
+/** An array of this size tells the collector about as many bytes that it can't see. */
 const PRESSURE = 2 ** 25;
-/** What a tensor takes beside its values, roughly. */
+/** The approximate memory of a tensor besides its values. */
 const OVERHEAD = 1024;
-/** After so many new loose tensors, `data()` lets finalizers run. */
+/** After this many new loose tensors, `data()` lets finalizers run. */
 const TURN = 1000;
 
 let registry: FinalizationRegistry<Held> | undefined;
 let unseenBytes = 0;
 let sinceTurn = 0;
 
-/** Has `storage` released when `tensor` is collected, unless `unmake` comes first. */
+/** Releases `storage` when `tensor` is collected, unless `unmake` is called first. */
 export function loosen(tensor: object, storage: Storage): Held | undefined {
   if (typeof FinalizationRegistry === 'undefined') return undefined;
   registry ??= new FinalizationRegistry((held) => {
     try {
       held.storage.release();
     } catch {
-      // A finalizer has no caller. The backend was closed, and its memory is gone with it.
+      // A finalizer has no caller to report to. The backend was closed, and its memory freed.
     }
   });
   const held = { storage };
@@ -40,18 +43,21 @@ export function loosen(tensor: object, storage: Storage): Held | undefined {
     try {
       new ArrayBuffer(PRESSURE); // never touched, so it costs no memory
     } catch {
-      // No room for it: the collector knows.
+      // Out of memory: the collector already knows.
     }
   }
   return held;
 }
 
-/** `tensor` was freed: its collection frees nothing. */
+/** Unregisters `tensor`, which was freed explicitly. */
 export function unmake(tensor: object): void {
   registry?.unregister(tensor);
 }
 
-/** Finalizers run between tasks, and a loop that awaits settled promises never ends its task. */
+/**
+ * Yields to finalizers, which run between tasks: a loop that awaits settled promises never ends its
+ * task.
+ */
 export function turnForFinalizers(): Promise<void> | undefined {
   if (sinceTurn < TURN) return undefined;
   sinceTurn = 0;

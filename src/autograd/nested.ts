@@ -1,4 +1,4 @@
-/** Nested arrays as flat ones. */
+/** Converts nested arrays to flat ones. */
 import type { DType, TypedArray } from '../backends/backend.js';
 import { sizeOf } from '../backends/layout.js';
 import { describe, isList, MemgradError } from '../errors.js';
@@ -9,7 +9,10 @@ export const MOST_AXES = 32;
 
 export const arrays = { float32: Float32Array, float64: Float64Array, int32: Int32Array };
 
-/** The shape that nested arrays begin with, and the dtype of their first row: float32, unless it is a typed array. */
+/**
+ * Returns the shape of the first branch of nested arrays, and the dtype of their first row:
+ * float32, unless it is a typed array.
+ */
 export function shapeOf(values: unknown): { shape: number[]; dtype: DType } {
   const shape: number[] = [];
   let dtype: DType = 'float32';
@@ -18,20 +21,23 @@ export function shapeOf(values: unknown): { shape: number[]; dtype: DType } {
     if (ArrayBuffer.isView(level)) dtype = dtypeOf(level);
     if (shape.length <= MOST_AXES) continue;
     throw new MemgradError(
-      `tensor: the nested arrays are deeper than ${MOST_AXES} levels; does a list hold itself?`,
+      `tensor: the nested arrays are deeper than ${MOST_AXES} levels; does a list contain itself?`,
     );
   }
   return { shape, dtype };
 }
 
-/** The numbers of `values`, whose shape is to be `shape`, row-major. Throws for another, for what isn't a number, and for fractions as int32. */
+/**
+ * Returns the numbers of `values`, row-major. Throws unless they have `shape`, for values that
+ * aren't numbers, and for fractions as int32.
+ */
 export function flatten(values: unknown, shape: readonly number[], dtype: DType): TypedArray {
   const flat = allocating(() => new arrays[dtype](sizeOf(shape)));
   const last = shape.length - 1;
   let next = 0;
   const refuse = (value: unknown, depth: number): never => {
     throw new MemgradError(
-      `tensor: the nested arrays start as shape ${showShape(shape)}, but ${describe(value)} stands at depth ${depth}; every list of a level must have the same length and hold numbers.`,
+      `tensor: the nested arrays start as shape ${showShape(shape)}, but ${describe(value)} is at depth ${depth}; every list of a level must have the same length and hold numbers.`,
     );
   };
   const put = (value: unknown): void => {
@@ -53,17 +59,17 @@ export function flatten(values: unknown, shape: readonly number[], dtype: DType)
   return flat;
 }
 
-/** The dtype of a typed array. Throws for one that no dtype has. */
+/** Returns the dtype of a typed array. Throws if no dtype matches. */
 export function dtypeOf(data: ArrayBufferView): DType {
   if (data instanceof Float32Array) return 'float32';
   if (data instanceof Float64Array) return 'float64';
   if (data instanceof Int32Array) return 'int32';
   throw new MemgradError(
-    `tensor: takes Float32Array, Float64Array or Int32Array, got ${Object.prototype.toString.call(data).slice(8, -1)}; convert it first.`,
+    `tensor: expected a Float32Array, Float64Array or Int32Array, got ${Object.prototype.toString.call(data).slice(8, -1)}; convert it first.`,
   );
 }
 
-/** Throws unless int32 can hold all `values`: nothing is cut off in silence. */
+/** Throws unless int32 can hold all `values` exactly, so that nothing is truncated silently. */
 export function requireWhole(
   name: string,
   values: ArrayLike<number>,

@@ -4,10 +4,10 @@ import { sizeOf } from '../backends/layout.js';
 import type { Storage } from './storage.js';
 import type { Shape } from './tensor.js';
 
-/** About so many values are shown. */
+/** The approximate number of values that are shown. */
 const MOST = 40;
 
-/** The first values in nested brackets; where they are on a GPU, how to read them. */
+/** Returns the first values in nested brackets, or, for values on a GPU, how to read them. */
 export function printed({ backend, buffer }: Storage, shape: Shape): string {
   let values: TypedArray | undefined;
   try {
@@ -28,7 +28,7 @@ export function printed({ backend, buffer }: Storage, shape: Shape): string {
   return (shape.length > 1 ? '\n' : ' ') + nest(0, 0);
 }
 
-/** Five digits, and all of a whole number. */
+/** Five significant digits, but all digits of an integer. */
 function short(value: number): string {
   return `${Number.isInteger(value) ? value : Number(value.toPrecision(5))}`;
 }

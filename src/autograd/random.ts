@@ -1,4 +1,7 @@
-/** Random numbers: counter-based and splittable, so that a seed gives the same run on every backend. */
+/**
+ * Random numbers: counter-based and splittable, so that a seed produces the same run on every
+ * backend.
+ */
 import type { Backend } from '../backends/backend.js';
 import { sizeOf } from '../backends/layout.js';
 import { randomWords, threefry } from '../backends/threefry.js';
@@ -13,8 +16,8 @@ import type { Shape, Tensor } from './tensor.js';
 const indices = whole(0, 2 ** 32 - 1);
 
 /**
- * The name of one stream of random numbers. A key is never used up: equal keys give equal numbers,
- * so derive a new key (`fold`, `split`) for every use.
+ * Identifies one stream of random numbers. A key has no state: equal keys produce equal numbers, so
+ * derive a new key (`fold`, `split`) for every use.
  */
 export class Key {
   private constructor(
@@ -24,26 +27,29 @@ export class Key {
     if (typeof lo !== 'number') throw new MemgradError('Key: make keys with Key.of(seed).');
   }
 
-  /** The key of a seed, a whole number from 0 to 2^53 - 1. */
+  /** Returns the key of a seed, a whole number from 0 to 2^53 - 1. */
   static of(seed: number): Key {
     check('seed', seed, whole(0, 2 ** 53 - 1));
     return new Key(Math.floor(seed / 2 ** 32), seed >>> 0);
   }
 
-  /** The `index`-th key derived from this one: for step `index`, or layer `index`. */
+  /**
+   * Derives key number `index` from this one, such as for step or layer `index`: a whole number
+   * from 0 to 2^32 - 1.
+   */
   fold(index: number): Key {
     check('fold: index', index, indices);
-    const [hi, lo] = threefry(this, index >>> 0, 1); // counter (i, 0) makes numbers, (i, 1) makes keys
+    const [hi, lo] = threefry(this, index >>> 0, 1); // (i, 0) is for numbers, (i, 1) for keys
     return new Key(hi, lo);
   }
 
-  /** `count` keys derived from this one, 2^20 at most. */
+  /** Derives `count` keys from this one, at most 2^20. */
   split(count: number): Key[] {
     check('split: count', count, whole(0, 2 ** 20));
     return Array.from({ length: count }, (_, index) => this.fold(index));
   }
 
-  /** `count` whole numbers from 0 to `limit` - 1, on the host. */
+  /** Returns `count` whole numbers from 0 to `limit` - 1, on the host. `limit` is at most 2^31. */
   integers(count: number, limit: number): Int32Array {
     checkShape('integers', [count]);
     check('integers: limit', limit, whole(1, 2 ** 31));
@@ -55,7 +61,7 @@ export class Key {
   }
 }
 
-/** float32 values uniform in [0, 1): equal bits on every backend. */
+/** Returns float32 values, uniform in [0, 1), with equal bits on every backend. */
 export function uniform(key: Key, shape: Shape, options?: { backend?: Backend }): Tensor {
   check('uniform: key', key, isKey);
   checkShape('uniform', shape);
@@ -71,7 +77,10 @@ const uniformOperation: Operation<{ key: Key; shape: Shape }> = {
   gradients: { none: 'it has no inputs' },
 };
 
-/** Values of the standard normal distribution (Box and Muller, 1958), drawn on the host. */
+/**
+ * Returns values of the standard normal distribution (Box and Muller, 1958), computed on the host.
+ * Throws `MemgradError` for int32.
+ */
 export function normal(key: Key, shape: Shape, options?: TensorOptions): Tensor {
   check('normal: key', key, isKey);
   checkShape('normal', shape);
@@ -91,8 +100,5 @@ export function normal(key: Key, shape: Shape, options?: TensorOptions): Tensor 
   return upload('normal', values, shape, backend);
 }
 
-/** A `Key`. */
-export const isKey: Kind = [
-  'one that Key.of(seed) makes',
-  (value: unknown) => value instanceof Key,
-];
+/** The check of a `Key`. */
+export const isKey: Kind = ['a Key, from Key.of(seed)', (value: unknown) => value instanceof Key];

@@ -1,4 +1,4 @@
-/** What an operation is, and the one place that runs one. */
+/** Defines what an operation is, and runs operations. */
 import type { Backend, DeviceBuffer, Result } from '../backends/backend.js';
 import { checkDtype, commonBackend } from './arguments.js';
 import { context, inside } from './context.js';
@@ -7,49 +7,62 @@ import { explained, Storage } from './storage.js';
 import { record } from './tape.js';
 import { type Shape, Tensor } from './tensor.js';
 
-/** What a gradient rule may read. Everything in it is a tensor of the forward pass, so that rules can be differentiated again. */
+/**
+ * The data of a gradient rule: tensors of the forward pass, so that the rule itself can be
+ * differentiated.
+ */
 export interface Call<Attributes> {
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
   readonly attributes: Attributes;
-  /** The input whose gradient is asked for. */
+  /** The index of the input whose gradient is requested. */
   readonly index: number;
 }
 
 /**
- * The vector-Jacobian product for one input, in the same operations: computes the gradient of the
- * input from the gradients of the outputs. Its shape may be the broadcast one; the engine sums it back.
+ * Computes the vector-Jacobian product for one input, in differentiable operations: the gradient of
+ * the input from the gradients of the outputs. It may have the broadcast shape; the engine sums it
+ * to the shape of the input.
  */
 export type GradientRule<Attributes> = (
   gradients: readonly Tensor[],
   call: Call<Attributes>,
 ) => Tensor;
 
-/** Computes the gradients of all inputs together, where they share work; undefined for inputs that are not `wanted`. */
+/**
+ * Computes the gradients of all inputs together, for rules that share work; undefined for inputs
+ * that are not `wanted`.
+ */
 export type JointRule<Attributes> = (
   gradients: readonly Tensor[],
   call: Omit<Call<Attributes>, 'index'>,
   wanted: readonly boolean[],
 ) => readonly (Tensor | undefined)[];
 
-/** One operation: its shapes and dtypes, its kernel, and its gradient. */
+/** One operation: its shapes and dtypes, its kernel and its gradient. */
 export interface Operation<Attributes = undefined> {
   readonly name: string;
-  /** Shape and dtype of each result. Throws `MemgradError` when the inputs don't fit. */
+  /** Returns shape and dtype of each result. Throws `MemgradError` for inputs that don't fit. */
   infer(inputs: readonly Tensor[], attributes: Attributes): readonly Result[];
-  /** The buffer of each result; undefined when the operation is a fused one for which the backend has no kernel. */
+  /**
+   * Computes the buffer of each result; returns undefined for a fused operation without a kernel on
+   * this backend.
+   */
   forward(
     backend: Backend,
     inputs: readonly Tensor[],
     attributes: Attributes,
     results: readonly Result[],
   ): readonly DeviceBuffer[] | undefined;
-  /** A fused operation in simpler ones: it runs where there is no kernel, and tests hold the kernel against it. */
+  /**
+   * A fused operation in terms of simpler ones: runs where there is no kernel; tests compare the
+   * kernel with it.
+   */
   definition?(inputs: readonly Tensor[], attributes: Attributes): readonly Tensor[];
   /**
-   * A rule for each input (`null`: an integer input), one rule for all inputs, one that computes
-   * all gradients together, the reason why there is none, or `'definition'` (also in a list, for
-   * one input): the gradient of the definition, which runs again.
+   * One of: a rule for each input (`null` for an integer input), one rule for all inputs, a rule
+   * that computes all gradients together, the reason why there is no gradient, or `'definition'`
+   * (also for one input of a list), which runs the definition again and differentiates it.
    */
   readonly gradients:
     | readonly (GradientRule<Attributes> | 'definition' | null)[]
@@ -60,9 +73,9 @@ export interface Operation<Attributes = undefined> {
 }
 
 /**
- * Runs `operation` and returns its results. Where a derivative is being taken, the operation leaves
- * one entry on the tape. Throws what `infer` throws, and `OutOfMemory`. An operation without
- * inputs names its `backend`.
+ * Runs `operation` and returns its results. If a derivative is being taken, adds one entry to the
+ * tape. An operation without inputs must pass its `backend`. Throws what `infer` throws, and
+ * `OutOfMemory`.
  */
 export function run<Attributes>(
   operation: Operation<Attributes>,
@@ -92,8 +105,8 @@ export function run<Attributes>(
 }
 
 /**
- * A new tensor that shares the values of `x`, under `shape`. It is no operation: it runs no kernel
- * and leaves no entry, and derivatives treat it as `x` itself.
+ * Returns a new tensor that shares the values of `x`, with another shape. This is not an operation:
+ * it runs no kernel and adds no entry to the tape, and derivatives treat the result as `x` itself.
  */
 export function alias(x: Tensor, shape: Shape = x.shape): Tensor {
   const made = new Tensor(x.storage.share(), shape);
@@ -103,15 +116,15 @@ export function alias(x: Tensor, shape: Shape = x.shape): Tensor {
   return made;
 }
 
-/** Runs `f` without leaving entries on any tape, and frees what it does not return. */
+/** Runs `f` without adding entries to any tape, and frees what it doesn't return. */
 function unrecorded(f: () => readonly Tensor[]): readonly Tensor[] {
   return scope(() => inside({ recorders: [] }, () => f().map((output) => alias(output))));
 }
 
 /**
- * Runs `f` with every fused operation as on a backend that has a kernel for it: where the kernel is
- * missing its definition computes the value, and the operation still keeps its own gradient rule.
- * So rules can be checked in float64, which only `cpu` has.
+ * Runs `f` as if the backend had a kernel for every fused operation: where the kernel is missing,
+ * the definition computes the value, but the operation keeps its own gradient rule. This allows
+ * checking rules in float64, which only `cpu` supports.
  */
 export function opaquely<T>(f: () => T): T {
   return inside({ opaque: true }, f);

@@ -1,4 +1,4 @@
-/** Scopes: they free the tensors that were made inside and are not returned. */
+/** Scopes, which free the tensors made inside, except those that they return. */
 import { MemgradError } from '../errors.js';
 import { callable, check } from '../options.js';
 import { context, inside } from './context.js';
@@ -6,10 +6,11 @@ import type { Tensor } from './tensor.js';
 import { allLeaves } from './tree.js';
 
 /**
- * Runs `f` and frees every tensor that it made, except those in the tree that it returns, which
- * the enclosing scope takes over. Parameters are never freed. When `f` throws, all is freed.
+ * Runs `f` and frees every tensor that it made, except those in the tree that it returns, which the
+ * enclosing scope then owns. Parameters are never freed. If `f` throws, everything is freed.
  *
- * `f` must be synchronous: return tensors from the scope and read them outside.
+ * `f` must be synchronous: return tensors from the scope and read them outside. Throws
+ * `MemgradError` if `f` returns a promise.
  *
  * @example
  * ```js
@@ -38,10 +39,10 @@ export function scope<T>(f: () => T): T {
   }
 }
 
-/** Throws when a function that must be synchronous has returned a promise. */
+/** Throws if a function that must be synchronous returned a promise. */
 export function refusePromise(name: string, result: unknown): void {
   if (result instanceof Promise) {
-    result.catch(() => {}); // its own failure would only hide this one
+    result.catch(() => {}); // its rejection would hide this error
     throw new MemgradError(
       `${name}: the function returned a promise, expected it to be synchronous; return tensors and read them afterwards.`,
     );

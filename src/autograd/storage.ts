@@ -1,8 +1,8 @@
-/** Who holds which buffer: reference counts, and a ledger of what is live by the operation that made it. */
+/** Reference counts of buffers, and a ledger of live buffers by the operation that made them. */
 import type { Backend, DeviceBuffer } from '../backends/backend.js';
 import { OutOfMemory } from '../errors.js';
 
-/** A buffer on a backend, shared by all tensors that look at the same values (reshape, stopGradient). */
+/** A buffer on a backend, shared by all tensors with the same values (reshape, stopGradient). */
 export class Storage {
   #references = 1;
 
@@ -31,7 +31,7 @@ export class Storage {
   }
 }
 
-/** Live buffers and their bytes. */
+/** The number of live buffers, and their bytes. */
 export interface MemoryUse {
   buffers: number;
   bytes: number;
@@ -41,7 +41,7 @@ const ledger = new Map<string, MemoryUse>();
 let liveBuffers = 0;
 let liveBytes = 0;
 let peakBytes = 0;
-/** The number of live buffers at which a warning is due, once. */
+/** The number of live buffers at which to warn, once. */
 let alarm = 10_000;
 
 function count({ origin, bytes: size }: Storage, sign: 1 | -1): void {
@@ -56,24 +56,24 @@ function count({ origin, bytes: size }: Storage, sign: 1 | -1): void {
   else ledger.set(origin, use);
   if (liveBuffers < alarm) return;
   console.warn(
-    `memgrad: ${alarm} buffers are live, most of them made by ${makers('buffers')}. In a loop, make tensors inside scope(() => ...): it frees all that it doesn't return.`,
+    `memgrad: ${alarm} buffers are live, most of them made by ${makers('buffers')}. In a loop, make tensors inside scope(() => ...), which frees everything that it doesn't return.`,
   );
   alarm = Infinity;
 }
 
-/** The most bytes that were live at once, since the start or the last `resetPeakMemory`. */
+/** Returns the peak of live bytes since the start or the last `resetPeakMemory`. */
 export function peakMemory(): number {
   return peakBytes;
 }
 
-/** From now on `peakMemory` gives the peak of what comes. */
+/** Restarts the measurement of `peakMemory` from the bytes that are live now. */
 export function resetPeakMemory(): void {
   peakBytes = liveBytes;
 }
 
 /**
- * What is live now, in all and by the operation that made it: where a number grows from step to
- * step, that operation's results are kept by somebody.
+ * Returns the live buffers, in total and by the operation that made them. If a number grows from
+ * step to step, something keeps the results of that operation.
  */
 export function memoryReport(): MemoryUse & { byOperation: Record<string, MemoryUse> } {
   const total: MemoryUse = { buffers: 0, bytes: 0 };
@@ -86,15 +86,17 @@ export function memoryReport(): MemoryUse & { byOperation: Record<string, Memory
   return { ...total, byOperation };
 }
 
-/** `error` of a backend without memory as one that says what is live; any other error as it is. */
+/** Adds what is live to an out-of-memory error; returns any other error unchanged. */
 export function explained(error: unknown): unknown {
   if (!(error instanceof OutOfMemory || error instanceof RangeError)) return error;
   const what = error instanceof OutOfMemory ? error.message : 'out of memory on this machine.';
   const most = makers('bytes');
-  return new OutOfMemory(most ? `${what} Most of what is live was made by ${most}.` : what);
+  return new OutOfMemory(most ? `${what} Most live memory was allocated by ${most}.` : what);
 }
 
-/** Runs `make`, which takes memory; where there is none left, the error says what is live. */
+/**
+ * Runs `make`, which allocates memory. If it fails for lack of memory, the error says what is live.
+ */
 export function allocating<T>(make: () => T): T {
   try {
     return make();
@@ -103,7 +105,7 @@ export function allocating<T>(make: () => T): T {
   }
 }
 
-/** The three operations whose live results are most by number or by size. */
+/** The three operations with the most live results, by number or size. */
 function makers(by: keyof MemoryUse): string {
   const most = [...ledger].sort(([, a], [, b]) => b[by] - a[by]).slice(0, 3);
   return most

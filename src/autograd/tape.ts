@@ -3,13 +3,13 @@ import { context } from './context.js';
 import type { Operation } from './run.js';
 import type { Tensor } from './tensor.js';
 
-/** What ran: an operation, or a function that keeps nothing of what happens inside. */
+/** An operation that ran, or a function whose inner operations are not kept. */
 export type Entry = Operated | Replayed;
 
 interface Ran {
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
-  /** The path at which it ran (context.ts). */
+  /** The path of names around it (context.ts). */
   readonly path: string | undefined;
 }
 
@@ -22,26 +22,29 @@ export interface Operated extends Ran {
 
 /** A checkpoint: a function that the backward pass runs again. */
 export interface Replayed extends Ran {
-  /** Computes the outputs again. */
+  /** Recomputes the outputs. */
   replay(): readonly Tensor[];
 }
 
-/** Listens to what runs: a tape, or a probe that only notes which tensors a function reads. */
+/** Receives what runs: a tape, or a probe that only notes which tensors a function reads. */
 export interface Recorder {
   tracks(tensor: Tensor): boolean;
-  /** `entry` has run, and at least one of its inputs is tracked. */
+  /** Called for an `entry` that ran with at least one tracked input. */
   record(entry: Entry): void;
-  /** `alias` shares the values of `x`, which is tracked. */
+  /** Called when `alias` was made from `x`, which is tracked. */
   alias(x: Tensor, alias: Tensor): void;
 }
 
-/** The entries that depend on `leaves`. The order in which they ran is a topological one. */
+/** The entries that depend on `leaves`, in execution order, which is a topological order. */
 export class Tape implements Recorder {
   readonly entries: Entry[] = [];
-  /** Each tracked tensor with the tensor that it is a view of: itself, when it is none. */
+  /** Maps each tracked tensor to the tensor that it is an alias of, or to itself. */
   readonly #bases = new Map<Tensor, Tensor>();
 
-  /** `outer`: the tape whose checkpoint is replayed on this one. Its tensors may be read inside. */
+  /**
+   * `outer`: the tape with the checkpoint that this tape replays, whose tensors the function may
+   * read.
+   */
   constructor(
     leaves: Iterable<Tensor>,
     readonly outer?: Tape,
@@ -64,7 +67,10 @@ export class Tape implements Recorder {
     this.#bases.set(alias, this.#bases.get(x) ?? x);
   }
 
-  /** The tensor whose gradient is summed for `tensor`: what it is a view of, or itself. */
+  /**
+   * The tensor under which gradients of `tensor` are summed: the one that it is an alias of, or
+   * itself.
+   */
   baseOf(tensor: Tensor): Tensor {
     const base = this.#bases.get(tensor) ?? tensor;
     return this.outer ? this.outer.baseOf(base) : base;
@@ -76,7 +82,7 @@ export function isRecording(): boolean {
   return context().recorders.length > 0;
 }
 
-/** Gives `entry` to each recorder that tracks one of its inputs. */
+/** Passes `entry` to each recorder that tracks one of its inputs. */
 export function record(entry: Entry): void {
   for (const recorder of context().recorders) {
     if (entry.inputs.some((input) => recorder.tracks(input))) recorder.record(entry);

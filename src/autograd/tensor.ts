@@ -1,4 +1,4 @@
-/** Tensors: values of one dtype in row-major order, living on a backend. Nothing changes them in place. */
+/** Tensors: immutable values of one dtype in row-major order, on a backend. */
 import type { Backend, DeviceBuffer, DType, TypedArray } from '../backends/backend.js';
 import { sizeOf } from '../backends/layout.js';
 import { describe, MemgradError } from '../errors.js';
@@ -8,7 +8,10 @@ import { printed } from './print.js';
 import { Storage } from './storage.js';
 
 declare global {
-  /** Declared for TypeScript before 5.2, and for projects whose `lib` lacks it; the same declaration as TypeScript's own. */
+  /**
+   * Declared for TypeScript before 5.2, and for projects whose `lib` lacks it, exactly as
+   * TypeScript declares it.
+   */
   interface SymbolConstructor {
     readonly dispose: unique symbol;
   }
@@ -17,22 +20,25 @@ declare global {
 /** The lengths of a tensor's axes, outermost first. */
 export type Shape = readonly number[];
 
-/** A value as nested arrays, one level to an axis. */
+/** A value as nested arrays, one level for each axis. */
 export type Nested = number | Nested[];
 
 /**
- * An array of numbers with a shape and a dtype. A tensor is a value: operations make new ones.
- * It is freed by the `scope` in which it was made (or by `dispose`, or `using`); outside of every
- * scope some time after nothing refers to it any more.
+ * An array of numbers with a shape and a dtype. Tensors are immutable: operations return new ones.
+ * A tensor is freed by the `scope` in which it was made, by `dispose`, or by `using`; outside all
+ * scopes, some time after it becomes unreachable.
  */
 export class Tensor {
   readonly dtype: DType;
-  readonly #backend: Backend; // private, as the rest: a console shows a tensor's dtype and shape
+  readonly #backend: Backend; // private, so that consoles show only dtype and shape
   #storage: Storage | undefined;
-  /** Its storage once more, for whoever frees it when it is collected. */
+  /** A second reference to the storage, for the finalizer that frees it. */
   #held: Held | undefined;
 
-  /** For the engine: takes over one reference to `storage`, for `owner` to free. Users call `tensor(...)`. */
+  /**
+   * For the engine; users call `tensor(...)`. Takes over one reference to `storage`, which `owner`
+   * will free.
+   */
   constructor(
     storage: Storage,
     readonly shape: Shape,
@@ -47,12 +53,14 @@ export class Tensor {
     this.own(owner);
   }
 
-  /** Where the values live. */
+  /** The backend that stores the values. */
   get backend(): Backend {
     return this.#backend;
   }
 
-  /** For the engine: `owner` frees the tensor; without one, its collection does. */
+  /**
+   * For the engine: makes `owner` free the tensor; without an owner, garbage collection frees it.
+   */
   own(owner: Set<Tensor> | null | undefined): void {
     if (owner) owner.add(this);
     else if (this.#storage) this.#held ??= loosen(this, this.#storage);
@@ -68,7 +76,7 @@ export class Tensor {
     return sizeOf(this.shape);
   }
 
-  /** What this tensor looks at. Throws when it has been freed. */
+  /** The storage of the values. Throws `MemgradError` if the tensor was freed. */
   get storage(): Storage {
     if (this.#storage) return this.#storage;
     throw new MemgradError(
@@ -76,29 +84,33 @@ export class Tensor {
     );
   }
 
-  /** Where the backend keeps the values. Throws `MemgradError` when the tensor was freed. */
+  /** The buffer of the values. Throws `MemgradError` if the tensor was freed. */
   get buffer(): DeviceBuffer {
     return this.storage.buffer;
   }
 
-  /** The values, row-major. The one asynchronous operation: it waits until they are computed. */
+  /**
+   * Resolves to the values, row-major, once they are computed. The one asynchronous operation.
+   * Rejects if the tensor was freed.
+   */
   async data(): Promise<TypedArray> {
     const values = await this.#backend.read(this.buffer);
-    if (this.#held) await turnForFinalizers(); // and the tensor isn't collected while a GPU is read
+    // Reading #held here also keeps this tensor from being collected during the read.
+    if (this.#held) await turnForFinalizers();
     return values;
   }
 
-  /** The value of a tensor of one element. Throws for any other size. */
+  /** Resolves to the value of a tensor of one element. Rejects for any other size. */
   async item(): Promise<number> {
     if (this.size !== 1) {
       throw new MemgradError(
-        `item: takes a tensor of one element, got shape ${showShape(this.shape)}; use data() or array().`,
+        `item: expected a tensor of one element, got shape ${showShape(this.shape)}; use data() or array().`,
       );
     }
     return (await this.data())[0];
   }
 
-  /** The values as nested arrays: a number for rank 0, a list of rows for rank 2. */
+  /** Resolves to the values as nested arrays: a number for rank 0, a list of rows for rank 2. */
   async array(): Promise<Nested> {
     const data = await this.data();
     const build = (axis: number, start: number): Nested => {
@@ -109,7 +121,7 @@ export class Tensor {
     return build(0, 0);
   }
 
-  /** Frees the tensor now. Doing so twice is harmless; using it afterwards is an error. */
+  /** Frees the tensor now. Freeing it twice is harmless; using it afterwards is an error. */
   dispose(): void {
     if (this.#held) unmake(this);
     this.#storage?.release();
@@ -122,27 +134,30 @@ export class Tensor {
     this.dispose();
   }
 
-  /** Dtype, shape and backend; `console.log` in Node, Deno and Bun shows values too. */
+  /** Returns dtype, shape and backend; `console.log` in Node, Deno and Bun shows values, too. */
   toString(): string {
     return `${this.kind}(${this.dtype} ${showShape(this.shape)} on ${this.#backend.name})`;
   }
 
-  /** What `console.log` shows: the values as well, where they are at hand. */
+  /** The text that `console.log` shows, with the values if they are on the host. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     const storage = this.#storage;
     return `${this}${storage ? printed(storage, this.shape) : ', freed'}`;
   }
 
-  /** What messages call it. */
+  /** The tensor in messages. */
   get [Symbol.toStringTag](): string {
     return this.toString();
   }
 
-  /** Text for templates. As a number it throws: `a + b` is written `add(a, b)`. */
+  /**
+   * The text for template literals. Conversion to a number throws `MemgradError`: write `add(a, b)`
+   * instead of `a + b`.
+   */
   [Symbol.toPrimitive](hint: string): string {
     if (hint === 'string') return this.toString();
     throw new MemgradError(
-      `${this} is no number for +, *, < or ==; write add(a, b), mul(a, b) and so on, or await its item().`,
+      `${this} can't be used with +, *, < or ==; write add(a, b), mul(a, b) and so on, or await its item().`,
     );
   }
 
@@ -158,9 +173,9 @@ export class Tensor {
     return 'Tensor';
   }
 
-  /** For Parameter alone: looks at other values from now on. */
+  /** For `Parameter` only: replaces the values. */
   protected replace({ storage }: Tensor): void {
-    const before = this.storage; // throws when it was freed
+    const before = this.storage; // throws if it was freed
     this.#storage = storage.share();
     if (this.#held) this.#held.storage = storage;
     before.release();
@@ -168,8 +183,8 @@ export class Tensor {
 }
 
 /**
- * A tensor that an optimiser may give new values, and that outlives scopes: a weight, or a moment
- * of Adam. Made from the values of another tensor.
+ * A tensor whose values an optimiser can replace, and which outlives scopes: a weight, or a moment
+ * of Adam. It is made from the values of another tensor.
  */
 export class Parameter extends Tensor {
   constructor(value: Tensor) {
@@ -181,12 +196,15 @@ export class Parameter extends Tensor {
     super(value.storage.share(), value.shape, null);
   }
 
-  /** As for a tensor. */
+  /** The name of the class. */
   protected override get kind(): string {
     return 'Parameter';
   }
 
-  /** Takes the values of `value`, which must have the same shape, dtype and backend. */
+  /**
+   * Replaces the values by those of `value`. Throws `MemgradError` unless `value` has the same
+   * shape, dtype and backend.
+   */
   assign(value: Tensor): void {
     if (!isLike(value, this)) {
       throw new MemgradError(
@@ -197,12 +215,12 @@ export class Parameter extends Tensor {
   }
 }
 
-/** Whether both shapes have the same lengths. */
+/** Whether both shapes are equal. */
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((length, axis) => length === b[axis]);
 }
 
-/** Whether `value` is a tensor with the shape, the dtype and the backend of `like`. */
+/** Whether `value` is a tensor with the shape, dtype and backend of `like`. */
 export function isLike(value: unknown, like: Tensor): value is Tensor {
   return (
     value instanceof Tensor &&
@@ -212,7 +230,7 @@ export function isLike(value: unknown, like: Tensor): value is Tensor {
   );
 }
 
-/** `[2, 3]`, for messages. */
+/** Formats a shape for messages, such as `[2, 3]`. */
 export function showShape(shape: Shape): string {
   return `[${shape.join(', ')}]`;
 }

@@ -3,7 +3,10 @@ import { describe, isPlain, MemgradError } from '../errors.js';
 import { callable, check } from '../options.js';
 import { Tensor } from './tensor.js';
 
-/** A tensor, or a list or record of trees. What is no tensor (null, numbers, text) is carried along as it is. */
+/**
+ * A tensor, or a list or record of trees. Leaves that aren't tensors (null, numbers, strings) are
+ * kept unchanged.
+ */
 export type Tree =
   | Tensor
   | null
@@ -14,20 +17,26 @@ export type Tree =
   | readonly Tree[]
   | { readonly [name: string]: Tree };
 
-/** The tree with every tensor replaced by what `f` makes of it. Throws for a tree deeper than 100 levels. */
+/**
+ * Returns the tree with every tensor `x` replaced by `f(x)`. Throws `MemgradError` for a tree
+ * deeper than 100 levels.
+ */
 export function treeMap<T>(tree: T, f: (tensor: Tensor) => Tensor): T {
   check('treeMap: f', f, callable);
   return mapped(tree, f) as T;
 }
 
-/** The tensors of a tree, in order. */
+/**
+ * Returns the tensors of a tree, in order. Throws `MemgradError` for a tree deeper than 100 levels.
+ */
 export function treeLeaves(tree: unknown): Tensor[] {
   return leavesOf(tree);
 }
 
 /**
- * The same. Throws for tensors that `matter` in what isn't part of a tree (a `Map`, a `Set`, an
- * instance of a class): they would be left out without a word.
+ * Returns the tensors of a tree, like `treeLeaves`. Throws if tensors that `matter` are inside
+ * objects that aren't part of a tree (a `Map`, a `Set`, an instance of a class), since they would
+ * be ignored silently.
  */
 export function allLeaves(
   where: string,
@@ -66,7 +75,7 @@ function mapped(
   if (tree instanceof Tensor) return f(tree);
   if (depth > DEEPEST) {
     throw new MemgradError(
-      `A tree of tensors is deeper than ${DEEPEST} levels; does a list or an object hold itself?`,
+      `A tree of tensors is deeper than ${DEEPEST} levels; does a list or an object contain itself?`,
     );
   }
   const map = (branch: unknown) => mapped(branch, f, other, depth + 1);

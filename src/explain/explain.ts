@@ -58,7 +58,7 @@ function valuesOf(at: unknown): ReadonlyMap<string, Nested> {
   if (at instanceof Map) return at;
   if (typeof at !== 'object' || at === null || Array.isArray(at)) {
     throw new MemgradError(
-      `explain: at must be an object or a Map of values by name, got ${describe(at)}; parseValues makes one of a text.`,
+      `explain: at must be an object or a Map of values by name, got ${describe(at)}; parseValues makes one from text.`,
     );
   }
   return new Map(Object.entries(at).filter(([, value]) => value !== undefined));

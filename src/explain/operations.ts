@@ -20,7 +20,7 @@ export interface RuleCall {
 /**
  * The gradient of one input from that of the result, dy, as an expression of this language in
  * the inputs, the result y and dy; with `words` where that is not all. A formula is short where it
- * may be: its value broadcasts to the input, or is summed over what was repeated.
+ * may be: its value broadcasts to the input, or is summed over the repeated axes.
  */
 export type Rule = string | { readonly formula?: string; readonly words: string };
 
@@ -59,7 +59,7 @@ const reduction = (rule: Rule | ((call: RuleCall) => Rule)): Described => ({
 });
 const chosen: Rule = {
   formula: 'where(x == y, dy, 0)',
-  words: 'equal ones share it',
+  words: 'equal values share it',
 };
 
 /** What is averaged to one value. */
@@ -307,7 +307,7 @@ export const described = {
     takes: ['x', 'rate', 'seed'],
     options: ['residual'],
     rules: ({ plain: { rate, seed } }) => ({
-      x: { formula: `dropout(dy, ${rate}, ${seed})`, words: 'which drops the same places' },
+      x: { formula: `dropout(dy, ${rate}, ${seed})`, words: 'dropping the same positions' },
       residual: 'dy',
     }),
   },

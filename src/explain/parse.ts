@@ -106,7 +106,7 @@ class Reader extends Source {
     if (node.operator !== '=' || node.left.type !== 'Identifier') throw this.refuse(node);
     const { name } = node.left;
     if (isOperation(name) || Object.hasOwn(numbers, name)) {
-      throw this.refuse(node.left, 'has a meaning already; take another name');
+      throw this.refuse(node.left, 'already has a meaning; choose another name');
     }
     const at = this.#statement(node.right);
     const made = this.#instructions[at];
@@ -151,7 +151,7 @@ class Reader extends Source {
       case 'ArrayExpression':
         throw this.refuse(
           node,
-          'is not understood: a list has numbers alone; write stack([a, b]) for a list of values',
+          'is not understood: lists contain only numbers; write stack([a, b]) for a list of values',
         );
       case 'SequenceExpression':
         throw this.refuse(
@@ -169,7 +169,7 @@ class Reader extends Source {
       throw this.refuse(node, `is an operation; call it as ${signature(name)}`);
     }
     if (name === 'NaN' || name === 'undefined') {
-      throw this.refuse(node, 'is no variable; take another name');
+      throw this.refuse(node, 'is not a variable; choose another name');
     }
     const at = this.#add({ kind: 'variable', variable: name }, node);
     this.#instructions[at].name = name;
@@ -184,11 +184,11 @@ class Reader extends Source {
         callee.type === 'Literal' ||
         (callee.type === 'Identifier' && this.#names.has(callee.name))
       ) {
-        throw this.refuse(node, 'calls what is no operation; write * to multiply');
+        throw this.refuse(node, 'calls something that is not an operation; write * to multiply');
       }
       const { start, end } = callee;
       const name = this.text.slice(start, end).replace(/^Math\./, '');
-      throw this.refuse(callee, `is no operation; ${suggest(name, explainable)}`);
+      throw this.refuse(callee, `is not an operation; ${suggest(name, explainable)}`);
     }
     const operation = callee.name;
     const form = signature(operation);
@@ -213,7 +213,7 @@ class Reader extends Source {
             ? property.key.name
             : '';
         if (property.type !== 'Property' || !options.includes(name)) {
-          throw this.refuse(property, `is no option here: ${form}`);
+          throw this.refuse(property, `is not an option here: ${form}`);
         }
         found[name] = this.#argument(property.value, kindOf(name), form);
       }
@@ -225,7 +225,7 @@ class Reader extends Source {
     if (kind === 'tensor' || kind === 'integers') return this.#use(node as Expression, kind);
     if (kind === 'tensors') {
       if (node.type !== 'ArrayExpression') {
-        throw this.refuse(node, `is no list: ${expected} takes [a, b, ...]`);
+        throw this.refuse(node, `is not a list: ${expected} takes [a, b, ...]`);
       }
       const list = node.elements.map((element) => {
         if (!element) throw this.refuse(node, 'has a gap');
@@ -249,7 +249,7 @@ class Reader extends Source {
       if (leaf.whole !== undefined && leaf.whole !== whole) {
         throw this.refuse(
           node,
-          'is used as whole numbers (an index, a condition) and as a value; take two names',
+          'is used both as whole numbers (an index, a condition) and as a value; use two names',
         );
       }
       leaf.whole = whole;

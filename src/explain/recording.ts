@@ -113,7 +113,7 @@ export class Recording {
     const output = outputs[this.#result];
     if (output.dtype === 'int32') {
       throw new MemgradError(
-        `explain: the result is whole numbers, which have no gradient; convert them with cast(x, '${this.#dtype}').`,
+        `explain: the result holds whole numbers, which have no gradient; convert them with cast(x, '${this.#dtype}').`,
       );
     }
     if (output.size === 1) return output;
@@ -157,7 +157,7 @@ export class Recording {
     if (tensor.size > MOST_VALUES || tensor.rank > MOST_AXES) {
       const { start, end } = this.#instructions[id];
       throw new MemgradError(
-        `explain: '${shorten(this.program.text.slice(start, end))}' ${position(this.program.text, start)} has shape [${tensor.shape.join(', ')}], expected at most ${MOST_VALUES} values and ${MOST_AXES} axes, as many as can be looked at.`,
+        `explain: '${shorten(this.program.text.slice(start, end))}' ${position(this.program.text, start)} has shape [${tensor.shape.join(', ')}], expected at most ${MOST_VALUES} values and ${MOST_AXES} axes.`,
       );
     }
     this.#nodes[id] = { tensor, value: tensor.data() };

@@ -34,7 +34,7 @@ function missingGradients(explanation: Explanation): string[] {
     if (!used.has(id)) return [`The result does not depend on ${name}.`];
     if (dtype === 'int32') {
       return [
-        `${name} is whole numbers here (an index, a target or a condition), which have no gradient.`,
+        `${name} holds whole numbers here (an index, a target or a condition), which have no gradient.`,
       ];
     }
     if (reached.has(id)) return [];
@@ -61,7 +61,7 @@ function constantResult({ nodes }: Explanation): string {
       name !== `${value[0]}`,
   );
   return assigned
-    ? `${start} ${assigned.name} is assigned and therefore a constant; leave its assignment out, and it is a variable with a value of its own.`
+    ? `${start} ${assigned.name} is assigned and therefore a constant; remove its assignment to make it a variable with a value.`
     : `${start} Write a name, such as x, in place of a number.`;
 }
 
@@ -87,7 +87,7 @@ function forwardBeginnings(explanation: Explanation): string[] {
     ...(infinite ? [beginning(explanation, infinite, 'Infinity')] : []),
     ...(lost
       ? [
-          `${beginning(explanation, lost, 'NaN')} NaN is no number, and what is computed from it is NaN too.`,
+          `${beginning(explanation, lost, 'NaN')} NaN is not a number, and everything computed from it is NaN, too.`,
         ]
       : []),
   ];

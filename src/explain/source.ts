@@ -97,7 +97,7 @@ export class Source {
     }
     if (node.type !== 'ArrayExpression') return undefined;
     if (depth === MOST_AXES) {
-      throw this.refuse(node, `is a list in more than ${MOST_AXES} others, which is the most`);
+      throw this.refuse(node, `is nested in more than ${MOST_AXES} lists, the maximum`);
     }
     const values = node.elements.map((element) =>
       element ? this.literal(element, depth + 1) : undefined,
@@ -148,7 +148,7 @@ export class Source {
     const hint = Object.hasOwn(lookalikes, letter)
       ? `; write ${lookalikes[letter]}`
       : said.startsWith('Identifier directly after number')
-        ? '; write * between a number and a name, and begin no name with a digit'
+        ? "; write * between a number and a name, and don't begin a name with a digit"
         : '';
     return new MemgradError(
       `explain: cannot read ${this.what} ${position(text, at)}: ${what}${hint}.`,
@@ -180,5 +180,5 @@ export class Source {
 
 /** For a text in which brackets or signs stand in so many others that the stack does not suffice. */
 export function tooDeep(): MemgradError {
-  return new MemgradError('explain: the text is nested too deep; explain a part of it.');
+  return new MemgradError('explain: the text is nested too deeply; explain a part of it.');
 }

@@ -131,8 +131,8 @@ export function ruleOf(explanation: Explanation, node: ExplainedNode, input: num
   const summed = repeats?.includes(node.inputNames[input]) && had < gave;
   const said = [
     ...(words ? [words] : []),
-    ...(summed ? ['summed over what was repeated'] : []),
-    ...(reduces && had > gave ? ['repeated over what was reduced'] : []),
+    ...(summed ? ['summed over the repeated axes'] : []),
+    ...(reduces && had > gave ? ['repeated over the reduced axes'] : []),
   ];
   const symbols = new Map([
     ...node.inputNames.map((text, i) => [text, inputs[i].name] as const),

@@ -16,7 +16,7 @@ export function parseValues(text: string): Map<string, Nested> {
         : statement.expression.type === 'SequenceExpression'
           ? statement.expression.expressions
           : [statement.expression];
-    if (parts.length === 0) throw source.refuse(statement, 'is no value, such as w=0.5');
+    if (parts.length === 0) throw source.refuse(statement, 'is not a value such as w=0.5');
     for (const part of parts) {
       if (part.type !== 'AssignmentExpression' || part.left.type !== 'Identifier') {
         const [last] = [...values.keys()].slice(-1);
@@ -24,11 +24,11 @@ export function parseValues(text: string): Map<string, Nested> {
           part,
           part.type === 'Literal' && last !== undefined
             ? `has no name; write ${last}=[1, 2] for a list, and ${last}=1.2 for a decimal number`
-            : 'is no value of a variable; write name=value',
+            : 'is not the value of a variable; write name=value',
         );
       }
       const { name } = part.left;
-      if (part.operator !== '=') throw source.refuse(part, 'has to be written with =');
+      if (part.operator !== '=') throw source.refuse(part, 'must be written with =');
       if (values.has(name))
         throw source.refuse(part, `gives ${name} a second value; leave one out`);
       values.set(name, valueAt(source, part.right));
@@ -44,7 +44,7 @@ export function parseValue(name: string, text: string): Nested {
   const [statement, ...others] = source.statements();
   if (!statement) throw source.refuseAll('is empty; write a number or a list, such as [1, 2]');
   if (statement.type !== 'ExpressionStatement' || others.length > 0) {
-    throw source.refuseAll('is no number and no list of numbers');
+    throw source.refuseAll('is neither a number nor a list of numbers');
   }
   if (statement.expression.type === 'SequenceExpression') {
     throw source.refuseAll('has commas; write [1, 2] for a list, and 1.2 for a decimal number');
@@ -56,7 +56,7 @@ export function parseValue(name: string, text: string): Nested {
 function valueAt(source: Source, node: AnyNode): Nested {
   const value = source.literal(node);
   if (typeof value === 'number') return value;
-  if (!Array.isArray(value)) throw source.refuse(node, 'is no number and no list of numbers');
+  if (!Array.isArray(value)) throw source.refuse(node, 'is neither a number nor a list of numbers');
   if (!isRegular(value)) {
     throw source.refuse(node, 'is uneven; all lists of a level must have the same length');
   }

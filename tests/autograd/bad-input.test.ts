@@ -270,10 +270,7 @@ const table: [call: () => unknown, message: string][] = [
       ),
     'attention: expected an object of options (heads, mask, bias, dropout), got Tensor(int32 [2, 2] on cpu).',
   ],
-  [
-    () => (m.normal as F)([2, 3]),
-    'normal: key must be one that Key.of(seed) makes, got a list of 2.',
-  ],
+  [() => (m.normal as F)([2, 3]), 'normal: key must be a Key, from Key.of(seed), got a list of 2.'],
   [
     () => (m.uniform as F)(key, [2], 0, 1),
     'uniform: expected an object of options (backend), got 0.',
@@ -303,7 +300,7 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.treeLeaves(cyclic),
-    'A tree of tensors is deeper than 100 levels; does a list or an object hold itself?',
+    'A tree of tensors is deeper than 100 levels; does a list or an object contain itself?',
   ],
 
   // Dtypes.
@@ -462,13 +459,13 @@ const table: [call: () => unknown, message: string][] = [
   [() => m.dropout(x23, NaN, key), 'dropout: rate must be a number in [0, 1), got NaN.'],
   [
     () => m.dropout(x23, 0.5, as(undefined)),
-    'dropout: key must be one that Key.of(seed) makes, got nothing.',
+    'dropout: key must be a Key, from Key.of(seed), got nothing.',
   ],
 
   // Backends.
   [
     () => m.add(x23, elsewhere),
-    "add: inputs live on 'cpu' and 'cpu', expected one backend; make both on the same.",
+    "add: inputs are on 'cpu' and 'cpu', expected one backend; create them on the same one.",
   ],
   [
     () => m.zeros([2], { dtype: 'float64', backend: onFloat32 }),
@@ -498,23 +495,23 @@ const table: [call: () => unknown, message: string][] = [
   // Making tensors.
   [
     () => m.tensor([[1, 2], [3]]),
-    'tensor: the nested arrays start as shape [2, 2], but a list of 1 stands at depth 1; every list of a level must have the same length and hold numbers.',
+    'tensor: the nested arrays start as shape [2, 2], but a list of 1 is at depth 1; every list of a level must have the same length and hold numbers.',
   ],
   [
     () => m.tensor([1, [2]]),
-    'tensor: the nested arrays start as shape [2], but a list of 1 stands at depth 1; every list of a level must have the same length and hold numbers.',
+    'tensor: the nested arrays start as shape [2], but a list of 1 is at depth 1; every list of a level must have the same length and hold numbers.',
   ],
   [
     () => m.tensor([[1], 2]),
-    'tensor: the nested arrays start as shape [2, 1], but 2 stands at depth 1; every list of a level must have the same length and hold numbers.',
+    'tensor: the nested arrays start as shape [2, 1], but 2 is at depth 1; every list of a level must have the same length and hold numbers.',
   ],
   [
     () => m.tensor(as(['a'])),
-    'tensor: the nested arrays start as shape [1], but "a" stands at depth 1; every list of a level must have the same length and hold numbers.',
+    'tensor: the nested arrays start as shape [1], but "a" is at depth 1; every list of a level must have the same length and hold numbers.',
   ],
   [
     () => m.tensor(as(undefined)),
-    'tensor: the nested arrays start as shape [], but nothing stands at depth 0; every list of a level must have the same length and hold numbers.',
+    'tensor: the nested arrays start as shape [], but nothing is at depth 0; every list of a level must have the same length and hold numbers.',
   ],
   [
     () => m.tensor([1, 2, 3], { shape: [2] }),
@@ -522,7 +519,7 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.tensor(as<TypedArray>(new Uint8Array(2))),
-    'tensor: takes Float32Array, Float64Array or Int32Array, got Uint8Array; convert it first.',
+    'tensor: expected a Float32Array, Float64Array or Int32Array, got Uint8Array; convert it first.',
   ],
   [
     () => m.tensor([1], { dtype: as('float16') }),
@@ -538,15 +535,15 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.tensor(as(cyclic)),
-    'tensor: the nested arrays are deeper than 32 levels; does a list hold itself?',
+    'tensor: the nested arrays are deeper than 32 levels; does a list contain itself?',
   ],
   [
     () => m.tensor([new Float32Array(2), new Float32Array(3)]),
-    'tensor: the nested arrays start as shape [2, 2], but Float32Array of 3 stands at depth 1; every list of a level must have the same length and hold numbers.',
+    'tensor: the nested arrays start as shape [2, 2], but Float32Array of 3 is at depth 1; every list of a level must have the same length and hold numbers.',
   ],
   [
     () => m.tensor(as([new Uint8Array(2)])),
-    'tensor: takes Float32Array, Float64Array or Int32Array, got Uint8Array; convert it first.',
+    'tensor: expected a Float32Array, Float64Array or Int32Array, got Uint8Array; convert it first.',
   ],
   [
     () => m.arange(0, 1, 0.25),
@@ -554,13 +551,13 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.arange(5, 2),
-    'arange: expected an end, or a start, an end and a step that leads there, got [5, 2].',
+    'arange: expected an end, or a start, an end and a step that leads from start to end, got [5, 2].',
   ],
   [
     () => m.arange(0, 2, 0),
-    'arange: expected an end, or a start, an end and a step that leads there, got [0, 2, 0].',
+    'arange: expected an end, or a start, an end and a step that leads from start to end, got [0, 2, 0].',
   ],
-  [() => m.zeros(Array(40).fill(1)), 'zeros: a tensor has 32 axes at most, got 40.'],
+  [() => m.zeros(Array(40).fill(1)), 'zeros: a tensor has at most 32 axes, got 40.'],
   [() => key.split(2 ** 21), 'split: count must be a whole number from 0 to 1048576, got 2097152.'],
   [
     () => freed.assign(x23),
@@ -568,11 +565,11 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.adamStep({ parameters: [x23], first: [x23], second: [elsewhere] }, [x23], as({})),
-    "adam: inputs live on 'cpu' and 'cpu', expected one backend; make both on the same.",
+    "adam: inputs are on 'cpu' and 'cpu', expected one backend; create them on the same one.",
   ],
   [
     () => m.globalNorm([x23, elsewhere]),
-    "globalNorm: inputs live on 'cpu' and 'cpu', expected one backend; make both on the same.",
+    "globalNorm: inputs are on 'cpu' and 'cpu', expected one backend; create them on the same one.",
   ],
   [
     () => m.vjp(m.neg, x23)[1](elsewhere),
@@ -602,7 +599,7 @@ const table: [call: () => unknown, message: string][] = [
     () => m.arange(2, { dtype: as('int8') }),
     'arange: the backend \'cpu\' has no dtype "int8"; choose one of float32, float64, int32.',
   ],
-  [() => m.uniform(as(7), [2]), 'uniform: key must be one that Key.of(seed) makes, got 7.'],
+  [() => m.uniform(as(7), [2]), 'uniform: key must be a Key, from Key.of(seed), got 7.'],
   [
     () => m.normal(key, [2], { dtype: 'int32' }),
     'normal: expected float32 or float64, got int32; the values are real.',
@@ -625,25 +622,25 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => x23.item(),
-    'item: takes a tensor of one element, got shape [2, 3]; use data() or array().',
+    'item: expected a tensor of one element, got shape [2, 3]; use data() or array().',
   ],
 
   // Transforms.
   [
     () => m.grad((x: m.Tensor) => m.mul(x, 2))(x23),
-    'grad: the function must give a float scalar, got Tensor(float32 [2, 3] on cpu); end it with sum or mean.',
+    'grad: the function must return a float scalar, got Tensor(float32 [2, 3] on cpu); end it with sum or mean.',
   ],
   [
     () => m.grad((x: m.Tensor) => m.sum(m.cast(x, 'int32')))(x23),
-    'grad: the function must give a float scalar, got Tensor(int32 [] on cpu); end it with sum or mean.',
+    'grad: the function must return a float scalar, got Tensor(int32 [] on cpu); end it with sum or mean.',
   ],
   [
     () => m.grad(as<() => m.Tensor>(() => undefined))(...as<[]>([x23])),
-    'grad: the function must give a float scalar, got nothing; end it with sum or mean.',
+    'grad: the function must return a float scalar, got nothing; end it with sum or mean.',
   ],
   [
     () => m.grad(as<() => m.Tensor>(() => 3))(...as<[]>([x23])),
-    'grad: the function must give a float scalar, got 3; end it with sum or mean.',
+    'grad: the function must return a float scalar, got 3; end it with sum or mean.',
   ],
   [
     () => m.grad((x: number) => m.full([], x))(3),
@@ -667,7 +664,7 @@ const table: [call: () => unknown, message: string][] = [
         as<(x: m.Tensor) => m.Tensor>(() => 3),
         x23,
       ),
-    'vjp: the function must give a tensor, got 3.',
+    'vjp: the function must return a tensor, got 3.',
   ],
   [
     () => m.vjp(m.neg, as<m.Tensor>([1])),

@@ -68,7 +68,7 @@ test('a freed tensor says so, and one on a GPU how its values are read', () => {
   const far: Backend = Object.assign(createCpuBackend(), { name: 'webgpu', peek: undefined });
   assert.is(
     inspect(zeros([2], { backend: far })),
-    'Tensor(float32 [2] on webgpu), values by await data()',
+    'Tensor(float32 [2] on webgpu), read its values with await data()',
   );
 });
 
@@ -99,7 +99,7 @@ test('arithmetic and comparison with a tensor say what to write', async () => {
   for (const use of uses) {
     assert.is(
       await refusal(use),
-      'Tensor(float32 [2] on cpu) is no number for +, *, < or ==; write add(a, b), mul(a, b) and so on, or await its item().',
+      "Tensor(float32 [2] on cpu) can't be used with +, *, < or ==; write add(a, b), mul(a, b) and so on, or await its item().",
     );
   }
   assert.is(`${x}`, 'Tensor(float32 [2] on cpu)');

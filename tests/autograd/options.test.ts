@@ -68,10 +68,10 @@ const values: [call: () => unknown, message: string][] = [
   ],
   [() => m.matmul(x, x, as({ transposeB: 1 })), 'matmul: transposeB must be true or false, got 1.'],
   [() => m.dropout(x, as('0.5'), key), 'dropout: rate must be a number in [0, 1), got "0.5".'],
-  [() => m.dropout(x, 0, as(1)), 'dropout: key must be one that Key.of(seed) makes, got 1.'],
+  [() => m.dropout(x, 0, as(1)), 'dropout: key must be a Key, from Key.of(seed), got 1.'],
   [
     () => m.attention(x, x, x, { dropout: as({ rate: 0.5, key: 3 }) }),
-    'attention: dropout: key must be one that Key.of(seed) makes, got 3.',
+    'attention: dropout: key must be a Key, from Key.of(seed), got 3.',
   ],
   [
     () => m.attention(x, x, x, as({ mask: null })),
@@ -95,11 +95,11 @@ const values: [call: () => unknown, message: string][] = [
   ],
   ...(['cpu', {}, 7] as const).map((backend): [() => unknown, string] => [
     () => m.zeros([2], { backend: as(backend) }),
-    `zeros: backend must be one that await loadBackend('cpu') returns, got ${{ cpu: '"cpu"', 7: '7' }[String(backend)] ?? 'an object'}.`,
+    `zeros: backend must be the result of await loadBackend(name), got ${{ cpu: '"cpu"', 7: '7' }[String(backend)] ?? 'an object'}.`,
   ]),
   [
     () => m.setDefaultBackend(as(loadBackend('cpu'))),
-    "setDefaultBackend: backend must be one that await loadBackend('cpu') returns, got Promise.",
+    'setDefaultBackend: backend must be the result of await loadBackend(name), got Promise.',
   ],
 ];
 for (const [call, message] of values) {

@@ -210,10 +210,7 @@ test('a system that gives no more ends memory too', () => {
   heap.memory.grow = () => {
     throw new RangeError('no');
   };
-  assert.throws(
-    () => heap.allocate(2 * MIB),
-    /with 0 MiB in use; the system grants only 1 MiB\./,
-  );
+  assert.throws(() => heap.allocate(2 * MIB), /with 0 MiB in use; the system grants only 1 MiB\./);
   assert.type(heap.allocate(MIB / 2), 'number');
 });
 

@@ -121,7 +121,7 @@ test('the end of memory names what is live, and the engine goes on', async () =>
   );
   assert.match(
     message,
-    /^wasm: out of memory: 1 MiB more do not fit, with \d MiB in use; the limit is 8 MiB\. Free tensors \(scope\), or use smaller batches or segments\. Most of what is live was made by add \(\d buffers, \d\.0 MiB\), full \(\d+ buffers, 1\.0 MiB\), \w+ \(\d+ buffers, 0\.\d MiB\)\.$/,
+    /^wasm: out of memory: 1 MiB more do not fit, with \d MiB in use; the limit is 8 MiB\. Free tensors \(scope\), or use smaller batches or segments\. Most live memory was allocated by add \(\d buffers, \d\.0 MiB\), full \(\d+ buffers, 1\.0 MiB\), \w+ \(\d+ buffers, 0\.\d MiB\)\.$/,
   );
   assert.equal(await kept.array(), [1, 2, 3]);
   for (let round = 0; round < 3; round++) {
@@ -163,7 +163,7 @@ test('wherever memory ends within a step, all of it comes back', async () => {
       ballast.push(zeros([4096], { backend }));
     } catch (error) {
       assert.instance(error, OutOfMemory);
-      assert.ok((error as Error).message.includes('Most of what is live was made by full'));
+      assert.ok((error as Error).message.includes('Most live memory was allocated by full'));
       if (++ended === 5) break;
       ballast.pop()?.dispose();
       ballast.pop()?.dispose();

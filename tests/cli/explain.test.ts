@@ -23,7 +23,7 @@ test('says which values it chose, and that a result was summed', async () => {
     'Chosen, since no value was given: x=0.5, y=1.5. Give one with --at "x=0.5".',
   );
   assert.match(stdout, 'so they are summed');
-  assert.match(stdout, '(summed over what was repeated)');
+  assert.match(stdout, '(summed over the repeated axes)');
 });
 
 test('says why a gradient is missing, and where NaN begins', async () => {

@@ -1,4 +1,4 @@
-/** The backward pass: walks a tape from its outputs back to its leaves. */
+/** The backward pass, which walks a tape from its outputs back to its leaves. */
 import { context, inside } from '../context.js';
 import { filled } from '../create.js';
 import { add } from '../operations/elementwise.js';
@@ -10,9 +10,9 @@ import type { Tensor } from '../tensor.js';
 import { atGradient } from './watch.js';
 
 /**
- * Runs `f` on a new tape, and returns its results and a function from the gradients of the results
- * (undefined where nothing flows back) to the gradients of `leaves`: zeros where nothing arrived.
- * `f` reads the leaves by itself.
+ * Runs `f` on a new tape. Returns its result, and a function from the gradients of outputs
+ * (undefined where none flows back) to the gradients of `leaves`, zeros for leaves that no gradient
+ * reached. `f` must read the leaves directly.
  */
 export function onTape<T>(
   leaves: readonly Tensor[],
@@ -45,8 +45,9 @@ function backward(
 }
 
 /**
- * The sum of the gradients that have arrived at each tensor. When nobody records the backward pass,
- * a sum is freed as soon as it has been passed on. Then each contribution has to be a tensor of its own.
+ * The sums of the gradients that have arrived at each tensor. If nothing records the backward pass,
+ * a sum is freed as soon as it has been passed on; every contribution must then be a separate
+ * tensor.
  */
 class Sums {
   readonly freeing = !isRecording();
@@ -76,7 +77,7 @@ class Sums {
     shaped.dispose();
   }
 
-  /** The gradient of `target` has been passed on. */
+  /** Frees the gradient of `target` after it has been passed on. */
   done(tape: Tape, target: Tensor): void {
     const base = tape.baseOf(target);
     if (this.freeing) this.#byBase.get(base)?.dispose();
@@ -102,7 +103,10 @@ function walk(tape: Tape, sums: Sums): void {
   }
 }
 
-/** The gradients of the inputs of `entry` that `tape` tracks, in their shapes. */
+/**
+ * Computes the gradients of those inputs of `entry` that `tape` tracks, in the shapes of the
+ * inputs.
+ */
 function pull(
   entry: Operated,
   tape: Tape,
@@ -119,7 +123,10 @@ function pull(
   });
 }
 
-/** The gradients of the `wanted` inputs of `entry` from those that its outputs received, by the rules of its operation. */
+/**
+ * Computes the gradients of the `wanted` inputs of `entry` from the gradients of its outputs, by
+ * the rules of its operation.
+ */
 export function pullback(
   { operation, inputs, outputs, attributes }: Operated,
   received: readonly (Tensor | undefined)[],
@@ -152,7 +159,10 @@ export function pullback(
   });
 }
 
-/** The gradients of `definition` by the `wanted` inputs: it runs again, on a tape of its own. */
+/**
+ * Computes the gradients of `definition` with respect to the `wanted` inputs, by running it again
+ * on a tape of its own.
+ */
 export function pullbackOf<Attributes>(
   definition: (inputs: readonly Tensor[], attributes: Attributes) => readonly Tensor[],
   inputs: readonly Tensor[],
@@ -160,7 +170,7 @@ export function pullbackOf<Attributes>(
   cotangents: readonly (Tensor | undefined)[],
   wanted: readonly boolean[],
 ): (Tensor | undefined)[] {
-  // One tensor may stand for several inputs: each is differentiated for itself.
+  // The same tensor may be passed for several inputs: each gets a gradient of its own.
   const own = inputs.map((input, i) => (wanted[i] ? alias(input) : input));
   const leaves = own.filter((_, i) => wanted[i]);
   const [outputs, backward] = onTape(leaves, () => definition(own, attributes));
@@ -169,8 +179,9 @@ export function pullbackOf<Attributes>(
 }
 
 /**
- * The gradients of `operation` by its floating inputs, computed through its definition from
- * `[...inputs, gradient of the result]`: the definition of the operation whose kernel computes them.
+ * Computes the gradients of `operation` with respect to its floating-point inputs by
+ * differentiating its definition. `all` is `[...inputs, gradient of the result]`. This is the
+ * definition of operations whose kernel computes these gradients.
  */
 export function gradientsOf<Attributes>(
   { name, definition }: Operation<Attributes>,
@@ -184,7 +195,10 @@ export function gradientsOf<Attributes>(
   return gradients.filter((gradient) => gradient !== undefined);
 }
 
-/** Runs `compute`. While `sums` frees, its results are new tensors, each for itself, and all else that it made is freed. */
+/**
+ * Runs `compute`. If `sums` frees, returns separate new tensors, and frees everything else that
+ * `compute` made.
+ */
 function ownedBy(
   { freeing }: Sums,
   compute: () => (Tensor | undefined)[],
@@ -205,9 +219,9 @@ function ownedBy(
 }
 
 /**
- * Runs the function of `entry` once more, now with a tape, and goes back along that. Gradients of
- * the tensors that the function reads are added to the sums of the whole pass one by one, in the
- * order in which they would arrive without a checkpoint: so they have the same bits.
+ * Runs the function of `entry` again, this time on a tape, and walks that tape backwards. Gradients
+ * of the tensors that the function reads are added to the sums of the whole pass one by one, in the
+ * order in which they would arrive without a checkpoint, so the bits are the same.
  */
 function walkAgain(
   { inputs, path, replay }: Replayed,

@@ -1,4 +1,4 @@
-/** Checkpoints: functions whose results are kept and whose insides are computed again. */
+/** Checkpoints: functions whose results are kept, but whose intermediate values are recomputed. */
 import { callable, check } from '../../options.js';
 import { refuseExtra } from '../arguments.js';
 import { context, inside } from '../context.js';
@@ -9,10 +9,10 @@ import type { Tensor } from '../tensor.js';
 import { treeLeaves, treeMap } from '../tree.js';
 
 /**
- * A function with the values and gradients of `f` that keeps nothing of what happens inside: the
- * backward pass runs `f` once more (Chen et al. 2016, arXiv 1604.06174). Tensors that `f` reads by
- * itself, such as parameters, get their gradients too. `f` must give the same again: pass random
- * keys, don't draw new ones inside.
+ * Returns a function with the values and gradients of `f` that keeps no intermediate values: the
+ * backward pass runs `f` again (Chen et al. 2016, arXiv 1604.06174). Tensors that `f` reads
+ * directly, such as parameters, get their gradients, too. `f` must return the same values again:
+ * pass random keys instead of drawing new ones inside.
  */
 export function checkpoint<A extends unknown[], R>(f: (...args: A) => R): (...args: A) => R;
 export function checkpoint<A extends unknown[], R>(
@@ -28,7 +28,7 @@ export function checkpoint<A extends unknown[], R>(
     const outputs = scope(() =>
       inside({ recorders: [probe] }, () => treeMap(f(...args), (x) => alias(x))),
     );
-    // What was detached inside stays so: no gradient is to flow into it outside.
+    // Outputs that were detached inside stay detached: no gradient may flow into them.
     const reached = (_: Tensor, index: number) => depends[index];
     const leaves = treeLeaves(outputs);
     const depends = leaves.map((output) => probe.tracks(output));
@@ -42,7 +42,7 @@ export function checkpoint<A extends unknown[], R>(
   };
 }
 
-/** Notes which tensors known to the `outer` recorders a function uses, without keeping a tape. */
+/** Notes which tensors of the `outer` recorders a function uses, without keeping a tape. */
 class Probe implements Recorder {
   readonly used = new Set<Tensor>();
   readonly #inside = new Set<Tensor>();

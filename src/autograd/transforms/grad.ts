@@ -1,4 +1,4 @@
-/** Derivatives of functions: grad, valueAndGrad, vjp. */
+/** Derivatives of functions: `grad`, `valueAndGrad`, `vjp`. */
 import { describe, MemgradError } from '../../errors.js';
 import { callable, check } from '../../options.js';
 import { requireTensors } from '../arguments.js';
@@ -10,18 +10,22 @@ import { isLike, Tensor } from '../tensor.js';
 import { allLeaves, treeMap } from '../tree.js';
 import { onTape } from './backward.js';
 
-/** What `valueAndGrad` takes: a function to a scalar, or to a scalar and whatever else is to be kept. */
+/**
+ * The result of a function that `valueAndGrad` differentiates: a scalar, or a scalar and any other
+ * values.
+ */
 export type Scalar = Tensor | readonly [loss: Tensor, ...rest: unknown[]];
 
 /**
- * A function that gives the value of `f` and the gradient of that scalar.
+ * Returns a function that computes the value of `f` and the gradient of that scalar.
  *
- * The gradient is that of the first argument, a tensor or a tree of them (its integer tensors get
- * zeros), and has its structure. With `parameters`, tensors or a tree of tensors that `f` reads by
- * itself, it is theirs instead. `f` may return `[loss, ...rest]`; the rest comes back untouched.
- * Works on itself for higher orders. Throws when `f` gives no float scalar or is asynchronous.
+ * The gradient is taken with respect to the first argument, a tensor or a tree of tensors, and has
+ * its structure; integer tensors get zeros. With `parameters`, a tensor or a tree of tensors that
+ * `f` reads directly, it is taken with respect to them instead. `f` may return `[loss, ...rest]`;
+ * the rest is returned unchanged. For higher orders, apply the function to its own result. Throws
+ * `MemgradError` if `f` doesn't return a float scalar, or is asynchronous.
  *
- * All that `f` made and didn't return is freed, unless an outer derivative still needs it.
+ * Everything that `f` made and didn't return is freed, unless an outer derivative still needs it.
  *
  * @example
  * ```js
@@ -38,7 +42,7 @@ export function valueAndGrad<A extends unknown[], R extends Scalar, P = A[0]>(
   check('grad: f', f, callable);
   return (...args) => {
     const compute = (): [R, P] => {
-      // An argument is replaced by a tensor of its own, so that `f` may use the original as a constant.
+      // Replace the argument by an alias, so that `f` may also use the original as a constant.
       const traced = parameters ?? (treeMap(args[0], (x) => alias(x)) as unknown as P);
       const leaves = allLeaves('grad', traced);
       if (leaves.length === 0) {
@@ -52,7 +56,7 @@ export function valueAndGrad<A extends unknown[], R extends Scalar, P = A[0]>(
       const loss: unknown = Array.isArray(value) ? value[0] : value;
       if (!(loss instanceof Tensor) || loss.size !== 1 || loss.dtype === 'int32') {
         throw new MemgradError(
-          `grad: the function must give a float scalar, got ${describe(loss)}; end it with sum or mean.`,
+          `grad: the function must return a float scalar, got ${describe(loss)}; end it with sum or mean.`,
         );
       }
       const gradients = backward([loss], [filled('grad', loss.shape, 1, loss)]);
@@ -63,7 +67,7 @@ export function valueAndGrad<A extends unknown[], R extends Scalar, P = A[0]>(
 }
 
 /**
- * A function that gives the gradient of `f`; see `valueAndGrad`.
+ * Returns a function that computes the gradient of `f`; see `valueAndGrad`.
  *
  * @example
  * ```js
@@ -82,13 +86,14 @@ export function grad<A extends unknown[], R extends Scalar, P = A[0]>(
   check('grad: f', f, callable);
   return (...args) => {
     const compute = () => valueAndGrad(f, parameters)(...args)[1];
-    return isRecording() ? compute() : scope(compute); // the value is nobody's
+    return isRecording() ? compute() : scope(compute); // frees the value
   };
 }
 
 /**
- * The value of `f` at the tensors `args`, and its vector-Jacobian product: a function from a
- * cotangent (of the shape of the value) to the gradient of each argument. It may be called often.
+ * Returns the value of `f` at the tensors `args`, and its vector-Jacobian product: a function from
+ * a cotangent (with the shape of the value) to the gradient of each argument, which may be called
+ * many times.
  *
  * @example
  * ```js
@@ -110,7 +115,7 @@ export function vjp(
   const [value, backward] = onTape(leaves, () => f(...leaves));
   refusePromise('vjp', value);
   if (!(value instanceof Tensor)) {
-    throw new MemgradError(`vjp: the function must give a tensor, got ${describe(value)}.`);
+    throw new MemgradError(`vjp: the function must return a tensor, got ${describe(value)}.`);
   }
   return [
     value,
@@ -118,7 +123,7 @@ export function vjp(
       requireTensors('vjp', cotangent);
       if (!isLike(cotangent, value)) {
         throw new MemgradError(
-          `vjp: the cotangent is ${cotangent}, expected shape, dtype and backend of the value, ${value}.`,
+          `vjp: the cotangent is ${cotangent}, expected the shape, dtype and backend of the value, ${value}.`,
         );
       }
       return [...backward([value], [cotangent])];
@@ -126,7 +131,7 @@ export function vjp(
   ];
 }
 
-/** `tree` with its tensors replaced by `tensors`, in order. */
+/** Returns `tree` with its tensors replaced by `tensors`, in order. */
 function replaceLeaves<T>(tree: T, tensors: readonly Tensor[]): T {
   let next = 0;
   return treeMap(tree, () => tensors[next++]);

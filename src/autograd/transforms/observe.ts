@@ -1,4 +1,4 @@
-/** Reading values out by name while a function runs: attention weights, memory, hidden rows. */
+/** Reads values by name while a function runs: attention weights, memory, hidden rows. */
 import { callable, check } from '../../options.js';
 import { context, inside } from '../context.js';
 import { stopGradient } from '../operations/view.js';
@@ -8,14 +8,18 @@ import type { Tensor } from '../tensor.js';
 /** The result of `f`, and the values that were reported while it ran. */
 export interface Observation<T> {
   result: T;
-  /** By name, in the order in which they were first reported; constants, owned by the caller. */
+  /**
+   * The values by name, in the order in which they were first reported. They carry no gradient, and
+   * the caller owns them.
+   */
   seen: Map<string, Tensor>;
 }
 
 /**
  * Runs `f` and keeps the values reported inside whose names are `wanted`, such as
- * `layers.0.attention`, [batch, heads, queries, keys]. A value that is reported twice under one
- * name counts as it was last. `f` must be synchronous. Of nested calls the innermost one sees.
+ * `layers.0.attention`, [batch, heads, queries, keys]. If a name is reported twice, the last value
+ * is kept. `f` must be synchronous. When calls are nested, only the innermost one sees values.
+ * Throws `MemgradError` if `f` returns a promise.
  *
  * @example
  * ```js
@@ -48,18 +52,21 @@ export function observe<T>(
   }
 }
 
-/** Whether an observer wants the value called `name` here. Then it must be computed, and no fused kernel may hide it. */
+/**
+ * Whether an observer wants the value `name` here. If so, it must be computed, and no fused kernel
+ * may hide it.
+ */
 export function isWanted(name: string): boolean {
   const { observer, path } = context();
   return observer?.wanted(path + name) ?? false;
 }
 
-/** Whether there is an observer. Then also values that nobody else reads are computed. */
+/** Whether there is an observer. If so, values that are only reported are computed, too. */
 export function isObserved(): boolean {
   return context().observer !== undefined;
 }
 
-/** Offers `value` to the observer; costs one comparison when there is none. */
+/** Offers `value` to the observer; without one, this costs one comparison. */
 export function report(name: string, value: Tensor): void {
   const { observer, path, scope } = context();
   if (!observer) return;
@@ -67,13 +74,16 @@ export function report(name: string, value: Tensor): void {
   const full = path + name;
   if (!wanted(full)) return;
   const kept = stopGradient(value);
-  scope?.delete(kept); // it outlives the scopes inside
+  scope?.delete(kept); // it outlives inner scopes
   kept.own(owner);
   seen.get(full)?.dispose();
   seen.set(full, kept);
 }
 
-/** Runs `f`; the values that it reports, and the operations that it runs, are named `name.` and then their own name. */
+/**
+ * Runs `f`, and prefixes the names of the values that it reports, and of the operations that it
+ * runs, with `name.`.
+ */
 export function within<T>(name: string, f: () => T): T {
   check('within: f', f, callable);
   const { path } = context();

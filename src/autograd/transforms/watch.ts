@@ -1,22 +1,25 @@
-/** Seeing every operation that runs, also in the backward pass: to find where a number went wrong. */
+/**
+ * Calls a function after every operation, also in the backward pass: to find where a number went
+ * wrong.
+ */
 import { callable, check } from '../../options.js';
 import { context, inside, type Ran } from '../context.js';
 import { refusePromise } from '../scope.js';
 
-/** An operation that has run, and where. */
+/** An operation that ran, and where. */
 export interface Watched extends Ran {
-  /** The names that `within` opened around it, such as `segments.1.layers.0`; empty outside of all. */
+  /** The names opened by `within` around it, such as `segments.1.layers.0`; empty outside all. */
   readonly path: string;
-  /** In a backward pass: the operation whose gradient it belongs to. */
+  /** In a backward pass: the operation whose gradient rule ran it. */
   readonly gradientOf: string | undefined;
 }
 
-/** What stands in a path for a gradient rule. */
+/** The name of a gradient rule in a path. */
 const GRADIENT = 'gradient of ';
 
 /**
- * Runs `f`, and calls `see` after each operation inside. Constants and views (`reshape`) are no
- * operations. `see` may run operations itself; nobody sees those.
+ * Runs `f`, and calls `see` after each operation inside. Constants and views (`reshape`) are not
+ * operations. `see` may run operations itself; these are not reported.
  */
 export function watch<T>(f: () => T, see: (ran: Watched) => void): T {
   check('watch: f', f, callable);
