@@ -1,16 +1,16 @@
-/** Expressions to begin with. */
+/** Example expressions. */
 import type { Nested } from '../autograd/index.js';
 
-/** An expression that shows something, with the values to look at it. */
+/** An expression that illustrates something, with values for its variables. */
 export interface Example {
   readonly name: string;
   readonly expression: string;
   readonly at: Readonly<Record<string, Nested>>;
-  /** What it shows. */
+  /** What it illustrates. */
   readonly about: string;
 }
 
-/** The prepared expressions, the simplest first. */
+/** The example expressions, from simple to complex. */
 export const examples: readonly Example[] = [
   {
     name: 'One neuron',
@@ -40,12 +40,12 @@ export const examples: readonly Example[] = [
     name: 'Softmax and cross-entropy',
     expression: 'e = exp(z);\np = e / sum(e);\nloss = -sum([1, 0, 0] * log(p))',
     at: { z: [1, 2, -0.5] },
-    about: 'What comes out for z is p minus the target, [1, 0, 0].',
+    about: 'The gradient of z is p minus the target, [1, 0, 0].',
   },
   {
     name: 'A recurrent step, three times',
     expression: 'h = tanh(w * h + u * 0.5);\nh = tanh(w * h + u * -1);\nh = tanh(w * h + u * 0.25)',
     at: { w: 0.8, h: 0.1, u: 1 },
-    about: 'Back through time the gradient is multiplied by w (1 - h²) at every step.',
+    about: 'Going back in time, every step multiplies the gradient by w (1 - h²).',
   },
 ];

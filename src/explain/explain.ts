@@ -1,4 +1,4 @@
-/** `explain`: from a text to everything that was computed. */
+/** `explain`: from the text of an expression to everything that was computed. */
 import { type Nested, scope, watch } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { loadBackend } from '../backends/index.js';
@@ -11,9 +11,12 @@ import { shorten } from './source.js';
 
 /** Options of `explain`. */
 export interface ExplainOptions {
-  /** Values of variables: numbers and nested lists. */
+  /** The values of variables: numbers and nested lists. */
   at?: Readonly<Record<string, Nested>> | ReadonlyMap<string, Nested>;
-  /** What computes: cpu, the default, in float64, or wasm, in float32. On a page with a strict policy cpu cannot run. */
+  /**
+   * The backend: by default cpu, in float64; wasm computes in float32. cpu can't run on a page with
+   * a strict content-security policy.
+   */
   backend?: Backend;
 }
 
@@ -21,11 +24,11 @@ export interface ExplainOptions {
 const known: OptionNames<ExplainOptions> = { at: 1, backend: backendKind };
 
 /**
- * Runs `expression` forward and backward, in float64 where the backend has it, and gives every value
- * and every gradient on the way. A variable that `at` doesn't name is a number: 0.5, 1.5, 0.25 and so
- * on. A result of several numbers is summed. Throws `MemgradError` for what is not understood,
- * with its position, and where there is more than a person can look at: 200 operations, 64 numbers
- * in a value.
+ * Runs `expression` forward and backward, in float64 if the backend supports it, and returns every
+ * intermediate value and gradient. Variables that `at` omits are numbers: 0.5, 1.5, 0.25 and so on.
+ * A result of several numbers is summed. Throws `MemgradError`, with the position, for anything
+ * that can't be parsed, and for more than a person can read: 200 operations, or 64 numbers in a
+ * value.
  *
  * @example
  * ```js
@@ -64,7 +67,10 @@ function valuesOf(at: unknown): ReadonlyMap<string, Nested> {
   return new Map(Object.entries(at).filter(([, value]) => value !== undefined));
 }
 
-/** The variables without a value. Throws for a value without a variable. */
+/**
+ * Returns the variables without a value. Throws for a value that isn't of a variable, and for an
+ * invalid value.
+ */
 function withoutValue(program: Program, given: ReadonlyMap<string, Nested>): string[] {
   const { variables } = program;
   for (const [name, value] of given) {
@@ -82,7 +88,7 @@ function withoutValue(program: Program, given: ReadonlyMap<string, Nested>): str
   return variables.filter((name) => !given.has(name));
 }
 
-/** What may hold numbers; `tensor` looks into lists. */
+/** Whether `value` may hold numbers; `tensor` checks the contents of lists. */
 function isValue(value: unknown): boolean {
   return typeof value === 'number' || Array.isArray(value) || ArrayBuffer.isView(value);
 }

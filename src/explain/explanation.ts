@@ -1,68 +1,73 @@
-/** What an explanation says. */
+/** The contents of an explanation. */
 
 import type { OperationName } from '../autograd/operations/table.js';
 import type { DType } from '../backends/backend.js';
 
-/** A variable, a number that was written down, or an operation that ran. */
+/** A variable, a literal, or an operation that ran. */
 export interface ExplainedNode {
-  /** Its place in `Explanation.nodes`, which is the order in which they were computed. */
+  /** Its index in `Explanation.nodes`, which is the order of computation. */
   readonly id: number;
   readonly kind: 'variable' | 'constant' | 'operation';
-  /** As it was assigned; h₂ the second time, and v₁, v₂ and so on where it was not. */
+  /** Its assigned name, such as h, or h₂ for the second assignment; otherwise v₁, v₂ and so on. */
   readonly name: string;
-  /** Of an operation. */
+  /** The operation, for an operation. */
   readonly operation?: OperationName;
-  /** Which nodes it was computed from, one place for each argument. */
+  /** The ids of its input nodes, in the order of the arguments. */
   readonly inputs: readonly number[];
-  /** What they are called: `a` and `b` of mul. */
+  /** The names of these arguments, such as `a` and `b` for mul. */
   readonly inputNames: readonly string[];
-  /** The other arguments and the options. */
+  /** The arguments that aren't computed, and the options. */
   readonly plain: Readonly<Record<string, unknown>>;
   readonly dtype: DType;
   readonly shape: readonly number[];
   /** Row-major. */
   readonly value: readonly number[];
-  /** The derivative of the result by it; undefined where none is taken: numbers, and what no gradient reaches. */
+  /**
+   * The derivative of the result with respect to this node; undefined for constants, and where no
+   * gradient arrives.
+   */
   readonly gradient: readonly number[] | undefined;
-  /** The operations of the engine that it ran as: for `mean` a sum and a division. */
+  /** The engine operations that it ran as: for `mean`, a sum and a division. */
   readonly ranAs: readonly string[];
-  /** Where it stands in the expression. */
+  /** The range of its source in the expression. */
   readonly start: number;
   readonly end: number;
 }
 
-/** What the gradient rule of an operation sent to one of its inputs. */
+/** The gradient that the rule of an operation sent to one of its inputs. */
 export interface Contribution {
-  /** The node that it goes to. */
+  /** The id of the receiving node. */
   readonly to: number;
-  /** Which argument of the operation that is. */
+  /** The index of that input in `inputs` of the operation. */
   readonly input: number;
   readonly value: readonly number[];
-  /** The gradient that the node had before, where an operation later in the expression uses it too. */
+  /**
+   * The gradient that the node had before, if an operation later in the expression uses it, too.
+   */
   readonly before: readonly number[] | undefined;
-  /** The gradient that it has now: the sum. */
+  /** The sum: the gradient that the node has now. */
   readonly total: readonly number[];
 }
 
 /** One operation of the backward pass. */
 export interface BackwardStep {
   readonly node: number;
-  /** The gradient of its result, complete: whatever uses it has been before. */
+  /** The gradient of its result, which is complete: all users of the result have been processed. */
   readonly incoming: readonly number[];
-  /** In the order in which the engine adds them. */
+  /** The contributions, in the order in which the engine adds them. */
   readonly contributions: readonly Contribution[];
 }
 
-/** An expression with all that was computed, forward and backward. */
+/** An expression with everything that was computed, forward and backward. */
 export interface Explanation {
   readonly expression: string;
   readonly nodes: readonly ExplainedNode[];
-  /** The node that is differentiated. */
+  /** The id of the node that is differentiated. */
   readonly result: number;
-  /** Whether it is a sum that was added, since only of a single number there is a gradient. */
+  /** Whether a sum was added as the result, since only a single number has a gradient. */
   readonly summed: boolean;
-  /** The backward pass in the order of the engine. It begins with a gradient of 1 at the result. */
+  /** The backward pass in the engine's order. It begins with a gradient of 1 at the result. */
   readonly backward: readonly BackwardStep[];
-  /** The variables to which no value was given, and which have a default. */
+  /** The variables without a given value, which have a default. */
   readonly defaults: readonly string[];
 }

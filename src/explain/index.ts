@@ -1,6 +1,6 @@
 /**
- * Expressions looked at under a microscope: each operation forward and backward, with its values,
- * its gradients and the rule that was applied.
+ * Explains expressions step by step: each operation forward and backward, with its values, its
+ * gradients and the rule that was applied.
  *
  * @module memgrad/explain
  */

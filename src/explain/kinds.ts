@@ -1,7 +1,7 @@
-/** What the arguments of operations are, by their names. */
+/** The kinds of operation arguments, by name. */
 import { MOST_AXES, MOST_VALUES } from './limits.js';
 
-/** What an argument is: something that is computed, or written down. */
+/** The kind of an argument: computed values, or literals. */
 export type Kind =
   | 'tensor'
   | 'integers'
@@ -44,19 +44,19 @@ const kinds: Readonly<Record<string, Kind>> = {
   reduction: 'word',
 };
 
-/** What an argument of this name is; `tensor` unless said otherwise. */
+/** Returns the kind of the argument `name`; by default `tensor`. */
 export function kindOf(name: string): Kind {
   return Object.hasOwn(kinds, name) ? kinds[name] : 'tensor';
 }
 
-/** What is written down. */
+/** The kinds of literals. */
 export type Plain = Exclude<Kind, 'tensor' | 'integers' | 'tensors'>;
 
 const isNumber = (value: unknown): value is number => typeof value === 'number';
 const areNumbers = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every(isNumber);
 
-/** Whether a value that was written down may stand there. Sizes are multiplied out before anything is made of them. */
+/** Whether a literal fits each kind. Sizes are limited before anything is allocated. */
 export const fits: Record<Plain, (value: unknown) => boolean> = {
   number: isNumber,
   count: (value) => isNumber(value) && value <= MOST_VALUES,
@@ -73,7 +73,7 @@ export const fits: Record<Plain, (value: unknown) => boolean> = {
   word: (value) => typeof value === 'string',
 };
 
-/** How an error says what may stand there. */
+/** What each kind expects, for errors. */
 export const says: Record<Plain, string> = {
   number: 'a number',
   count: `a number up to ${MOST_VALUES}`,

@@ -1,10 +1,10 @@
-/** How much is explained: more nobody looks at one by one. */
+/** Limits of what is explained: nobody reads more than this one by one. */
 
-/** Operations, variables and numbers in an expression. */
+/** The maximum number of operations, variables and literals in an expression. */
 export const MOST_OPERATIONS = 200;
-/** Numbers in a value. */
+/** The maximum number of values in a node. */
 export const MOST_VALUES = 64;
-/** Axes of a value. */
+/** The maximum number of axes of a node. */
 export const MOST_AXES = 6;
-/** Characters in a text. */
+/** The maximum number of characters in a text. */
 export const LONGEST = 2000;

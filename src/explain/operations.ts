@@ -1,4 +1,7 @@
-/** The operations of an expression: what each takes, and its gradient rule as a line to read. */
+/**
+ * The operations of the expression language: their arguments, and their gradient rules as readable
+ * text.
+ */
 
 import type { OperationName } from '../autograd/operations/table.js';
 import { sizeOf } from '../backends/layout.js';
@@ -10,7 +13,10 @@ export interface Value {
   readonly value: readonly number[];
 }
 
-/** What a rule may look at: the inputs by name or, of a list, by place, the result y, and the other arguments. */
+/**
+ * The data of a rule: the inputs by name (for a list, by index), the result y, and the other
+ * arguments.
+ */
 export interface RuleCall {
   readonly inputs: Readonly<Record<string, Value>>;
   readonly y: Value;
@@ -18,27 +24,30 @@ export interface RuleCall {
 }
 
 /**
- * The gradient of one input from that of the result, dy, as an expression of this language in
- * the inputs, the result y and dy; with `words` where that is not all. A formula is short where it
- * may be: its value broadcasts to the input, or is summed over the repeated axes.
+ * The gradient of one input from dy, the gradient of the result, as an expression of this language
+ * in the inputs, the result y, and dy. `words` add what the formula leaves out. For brevity, the
+ * value of a formula may be broadcast to the input, or summed over the repeated axes.
  */
 export type Rule = string | { readonly formula?: string; readonly words: string };
 
-/** An operation as an expression calls it. */
+/** An operation as expressions call it. */
 export interface Described {
-  /** Its arguments by name; `?`: may be left out. `kindOf` of kinds.ts says what a name stands for. */
+  /**
+   * The names of its arguments; `?` marks optional ones. `kindOf` of kinds.ts returns the kind of a
+   * name.
+   */
   readonly takes: readonly string[];
-  /** Options, given as an object behind the arguments. */
+  /** The names of its options, which follow the arguments as an object. */
   readonly options?: readonly string[];
-  /** The inputs that are repeated to the shape of the result, so that their gradient is summed back. */
+  /** The inputs that are broadcast to the shape of the result, whose gradient is summed back. */
   readonly repeats?: readonly string[];
-  /** Whether the result is smaller than the input, so that its gradient is repeated. */
+  /** Whether the result is smaller than the input, whose gradient is broadcast. */
   readonly reduces?: true;
-  /** For each input a rule, or why there is none. */
+  /** A rule for each input, or the reason why there is none. */
   readonly rules: Rules | ((call: RuleCall) => Rules);
 }
 
-/** A rule for each input by name; that of a list of inputs is given by place. */
+/** A rule for each input by name; for a list of inputs, by index. */
 export type Rules = Readonly<Record<string, Rule>> | { readonly none: string };
 
 const unary = (rule: Rule): Described => ({ takes: ['x'], rules: { x: rule } });
@@ -62,29 +71,29 @@ const chosen: Rule = {
   words: 'equal values share it',
 };
 
-/** What is averaged to one value. */
+/** How many values are averaged to one. */
 const averaged = ({ inputs, y }: RuleCall) => sizeOf(inputs.x.shape) / sizeOf(y.shape);
 
 const list = (numbers: readonly unknown[]) => JSON.stringify(numbers).replaceAll(',', ', ');
 
-/** `matmul(a, b)` with the sides that are transposed. */
+/** Writes `matmul(a, b)` with its transpose flags. */
 function product(a: string, b: string, transposeA: boolean, transposeB: boolean): string {
   const flags = [...(transposeA ? ['transposeA: true'] : [])];
   if (transposeB) flags.push('transposeB: true');
   return `matmul(${a}, ${b}${flags.length > 0 ? `, { ${flags.join(', ')} }` : ''})`;
 }
 
-/** A rule of a product whose input may stand for many of a batch. */
+/** The rule for an input of a product, which may be broadcast over the batch. */
 function overBatch(input: Value, y: Value, formula: string): Rule {
   const batch = ({ shape }: Value) => sizeOf(shape.slice(0, -2));
   return batch(input) < batch(y) ? { formula, words: 'summed over the batch' } : formula;
 }
 
-/** Sum or mean along the axis of a row, kept with length 1. */
+/** Writes a sum or mean along an axis that is kept with length 1. */
 const along = (name: string, x: string, axis: unknown = -1) =>
   `${name}(${x}, ${axis}, { keepDims: true })`;
 
-/** Every operation of memgrad. One that is missing, or not known, is a compile error. */
+/** Every operation of memgrad. A missing or unknown operation is a compile error. */
 export const described = {
   neg: unary('-dy'),
   abs: unary('sign(x) * dy'),
@@ -354,7 +363,7 @@ function mapValues<T, U>(record: Readonly<Record<string, T>>, f: (value: T) => U
   return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, f(value)]));
 }
 
-/** What is known of the operation `name`. */
+/** Returns the description of the operation `name`. */
 export function describe(name: OperationName): Described {
   return described[name];
 }

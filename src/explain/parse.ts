@@ -1,4 +1,6 @@
-/** An expression, read as JavaScript and turned into a list of what is to be computed, in order. */
+/**
+ * Parses an expression in JavaScript's syntax into a list of instructions, in order of computation.
+ */
 import type { AnyNode, CallExpression, Expression, Node } from 'acorn';
 import type { Nested } from '../autograd/index.js';
 import type { OperationName } from '../autograd/operations/table.js';
@@ -9,15 +11,18 @@ import { MOST_OPERATIONS } from './limits.js';
 import { describe, explainable, isOperation } from './operations.js';
 import { numbers, Source, tooDeep } from './source.js';
 
-/** An argument of an operation: the place of what is computed, or what was written down. */
+/**
+ * An argument of an operation: the index of the instruction that computes it, several of these, or
+ * a literal.
+ */
 export type Argument =
   | { readonly computed: number }
   | { readonly list: readonly number[] }
   | { readonly plain: unknown };
 
-/** One thing that is computed from what stands before it. */
+/** An instruction, which uses only the results of earlier ones. */
 export interface Instruction {
-  /** As it was assigned; undefined for what has no name. */
+  /** The assigned name, if there is one. */
   name: string | undefined;
   readonly does:
     | { readonly kind: 'variable'; readonly variable: string }
@@ -25,25 +30,25 @@ export interface Instruction {
     | {
         readonly kind: 'operation';
         readonly operation: OperationName;
-        /** By the names of the arguments and options. */
+        /** The arguments and options by name. */
         readonly arguments: ReadonlyMap<string, Argument>;
-        /** The names of the options among them. */
+        /** The names of all options of the operation. */
         readonly options: readonly string[];
       };
-  /** Of a variable or constant: whether it is taken as whole numbers. Undefined until it is used. */
+  /** For a variable or constant: whether it holds whole numbers. Undefined until it is used. */
   whole?: boolean;
-  /** Where it stands. */
+  /** The range of its source in the text. */
   readonly start: number;
   readonly end: number;
 }
 
-/** An expression, ready to be computed. */
+/** A parsed expression. */
 export interface Program {
   readonly text: string;
   readonly instructions: readonly Instruction[];
-  /** The variables, in the order in which they are first read. */
+  /** The variables, in the order of their first use. */
   readonly variables: readonly string[];
-  /** The place of the last statement's value. */
+  /** The index of the instruction of the last statement. */
   readonly result: number;
 }
 
@@ -62,8 +67,8 @@ const binary: Readonly<Record<string, OperationName>> = {
 };
 
 /**
- * Reads `text`: statements of assignments and calls, of which the last is the result. Throws
- * `MemgradError` with the position of whatever else there is.
+ * Parses `text`: statements of assignments and calls; the last one is the result. Throws
+ * `MemgradError` with the position of anything else.
  */
 export function parse(text: string): Program {
   const reader = new Reader(text);
@@ -73,11 +78,13 @@ export function parse(text: string): Program {
   try {
     return reader.program();
   } catch (error) {
-    throw error instanceof RangeError ? tooDeep() : error; // the stack of this thread is small
+    throw error instanceof RangeError ? tooDeep() : error; // the stack overflowed
   }
 }
 
-/** The variables of an expression, in the order in which they are read. Throws as `explain` does. */
+/**
+ * Returns the variables of an expression, in the order of their first use. Throws like `explain`.
+ */
 export function variablesOf(expression: string): readonly string[] {
   return parse(expression).variables;
 }
@@ -110,13 +117,13 @@ class Reader extends Source {
     }
     const at = this.#statement(node.right);
     const made = this.#instructions[at];
-    // A variable keeps its name, and so does what was named before.
+    // Variables and named results keep their first name.
     if (made.does.kind !== 'variable') made.name ??= name;
     this.#names.set(name, at);
     return at;
   }
 
-  /** The place of a value that is computed. */
+  /** Returns the index of the instruction that computes `node`. */
   #value(node: Expression): number {
     const value = this.literal(node);
     if (typeof value === 'number' || Array.isArray(value)) {
@@ -240,7 +247,10 @@ class Reader extends Source {
     return { plain };
   }
 
-  /** The place of `node` as an argument; a leaf is one kind of number or the other. */
+  /**
+   * Returns the instruction of `node` as an argument. A leaf holds either whole numbers or values,
+   * not both.
+   */
   #use(node: Expression, kind: 'tensor' | 'integers'): { readonly computed: number } {
     const computed = this.#value(node);
     const leaf = this.#instructions[computed];
@@ -279,7 +289,7 @@ class Reader extends Source {
   }
 }
 
-/** `softmax(x, axis?)`. */
+/** Writes the signature of an operation, such as `softmax(x, axis?)`. */
 function signature(name: OperationName): string {
   const { takes, options } = describe(name);
   const parts = [...takes, ...(options ? [`{ ${options.map((o) => `${o}?`).join(', ')} }`] : [])];

@@ -1,4 +1,4 @@
-/** A program run by the engine, forward and backward, with every number kept. */
+/** Runs a program on the engine, forward and backward, and keeps every number. */
 import {
   Key,
   type Nested,
@@ -18,12 +18,18 @@ import { describe } from './operations.js';
 import type { Argument, Instruction, Program } from './parse.js';
 import { position, shorten } from './source.js';
 
-/** What variables without a value are, in the order in which they are first read: not 0 or 1, and log and sqrt take them. */
+/**
+ * The values of variables without one, in the order of their first use: neither 0 nor 1, and
+ * positive for log and sqrt.
+ */
 const defaultValues = [0.5, 1.5, 0.25, 2, 0.75, 1.25, 1.75, 0.6];
 
 type Reading = Promise<TypedArray>;
 
-/** What is noted of a node while the engine runs. Values are read at once: cpu and wasm copy them before their tensors are freed. */
+/**
+ * What is kept of a node during the run. Values are read immediately: cpu and wasm copy them before
+ * the tensors are freed.
+ */
 interface Noted {
   tensor: Tensor;
   value: Reading;
@@ -33,7 +39,7 @@ interface Noted {
 /** One run of a program. */
 export class Recording {
   readonly #nodes: Noted[] = [];
-  /** For each node, what the engine ran. */
+  /** The engine operations that each node ran as. */
   readonly #ranAs: string[][];
   readonly #instructions: Instruction[];
   readonly #steps: {
@@ -56,23 +62,23 @@ export class Recording {
     this.#result = program.result;
   }
 
-  /** Forward and backward. */
+  /** Runs the program forward and backward. */
   run(): void {
     const leaves = this.#instructions.map((instruction) => this.#leaf(instruction));
-    const places = this.#instructions.flatMap(({ does, whole }, id) =>
+    const ids = this.#instructions.flatMap(({ does, whole }, id) =>
       does.kind === 'variable' && !whole ? [id] : [],
     );
     const [value, pullback] = vjp(
-      (...variables) => this.#forward(leaves, new Map(places.map((id, i) => [id, variables[i]]))),
-      ...places.map((id) => leaves[id] as Tensor),
+      (...variables) => this.#forward(leaves, new Map(ids.map((id, i) => [id, variables[i]]))),
+      ...ids.map((id) => leaves[id] as Tensor),
     );
     const gradients = pullback(ones(value.shape, { dtype: value.dtype, backend: value.backend }));
     gradients.forEach((gradient, i) => {
-      this.#nodes[places[i]].gradient = gradient.data();
+      this.#nodes[ids[i]].gradient = gradient.data();
     });
   }
 
-  /** An operation of the engine ran at a path that `#compute` opened. */
+  /** Notes that an engine operation ran at a path that `#compute` opened. */
   ran(operation: string, path: string): void {
     if (path !== '') this.#ranAs[Number(path)].push(operation);
   }
@@ -129,7 +135,10 @@ export class Recording {
     return this.#compute(this.#result, this.#instructions[this.#result], outputs);
   }
 
-  /** Runs one operation between taps: one on each input, in which its contribution is seen, and one on the result. */
+  /**
+   * Runs one operation between taps: one on each input, which sees its contribution, and one on the
+   * result.
+   */
   #compute(id: number, instruction: Instruction, outputs: readonly Tensor[]): Tensor {
     const { does } = instruction;
     if (does.kind !== 'operation') throw new Error('a leaf is not computed');
@@ -137,11 +146,11 @@ export class Recording {
     const seeContribution = (input: number) => (gradient: Tensor) => {
       contributions.push({ input, value: gradient.data() });
     };
-    const places = inputsOf(instruction);
-    // From the last on, since the backward pass meets them the other way round.
+    const sources = inputsOf(instruction);
+    // In reverse order, since the backward pass meets the taps in the opposite order.
     const inputs: Tensor[] = [];
-    for (let input = places.length - 1; input >= 0; input--) {
-      inputs[input] = tapGradient(outputs[places[input].from], seeContribution(input));
+    for (let input = sources.length - 1; input >= 0; input--) {
+      inputs[input] = tapGradient(outputs[sources[input].from], seeContribution(input));
     }
     const output = this.#placed(instruction, () =>
       within(`${id}`, () => call(does, inputs, this.#dtype)),
@@ -164,7 +173,10 @@ export class Recording {
     return tensor;
   }
 
-  /** Runs `f`; what it throws says where, and which variables have a default. */
+  /**
+   * Runs `f`. Adds to its errors the position in the expression, and the variables that have a
+   * default.
+   */
   #placed<T>({ start, end }: { start: number; end: number }, f: () => T): T {
     try {
       return f();
@@ -181,7 +193,7 @@ export class Recording {
     }
   }
 
-  /** All that was seen, once it is there. */
+  /** Resolves to the explanation, once all values have been read. */
   async read(): Promise<Explanation> {
     const names = namesOf(this.#instructions);
     const nodes = await Promise.all(
@@ -224,11 +236,11 @@ export class Recording {
       const made: Contribution[] = [];
       for (const { input, value } of contributions) {
         const to = nodes[node].inputs[input];
-        const [before, came] = [totals.get(to), [...(await value)]];
-        const round = nodes[to].dtype === 'float32' ? Math.fround : Number; // as the engine adds
-        const total = before ? came.map((x, i) => round(before[i] + x)) : came;
+        const [before, received] = [totals.get(to), [...(await value)]];
+        const round = nodes[to].dtype === 'float32' ? Math.fround : Number; // like the engine
+        const total = before ? received.map((x, i) => round(before[i] + x)) : received;
         totals.set(to, total);
-        made.push({ to, input, value: came, before, total });
+        made.push({ to, input, value: received, before, total });
       }
       steps.push({ node, incoming: [...(await incoming)], contributions: made });
     }
@@ -236,7 +248,7 @@ export class Recording {
   }
 }
 
-/** The tensors that an operation takes, by the names of its arguments; those of a list by their place. */
+/** The computed inputs of an operation, by the names of the arguments; those in a list by index. */
 function inputsOf({ does }: Instruction): { name: string; from: number }[] {
   if (does.kind !== 'operation') return [];
   return [...does.arguments].flatMap(([name, argument]) => {
@@ -254,7 +266,10 @@ function plainOf(does: Instruction['does']): Record<string, unknown> {
   );
 }
 
-/** Calls the library, with `inputs` in the order of `inputsOf`; `dtype` is that of all floats. */
+/**
+ * Calls the operation with `inputs` in the order of `inputsOf`; `dtype` is the dtype of
+ * floating-point values.
+ */
 function call(
   does: Instruction['does'] & { kind: 'operation' },
   inputs: readonly Tensor[],
@@ -280,7 +295,10 @@ function argumentOf(name: string, argument: Argument, inputs: Tensor[]): unknown
 
 const subscript = (n: number) => String(n).replace(/\d/g, (digit) => '₀₁₂₃₄₅₆₇₈₉'[Number(digit)]);
 
-/** One name for each: the assigned one, with a number from the second time on; v and a number where there is none. */
+/**
+ * Returns a unique name for each instruction: the assigned one, numbered from the second use on, or
+ * v with a number.
+ */
 function namesOf(instructions: readonly Instruction[]): string[] {
   const times = new Map<string, number>();
   let unnamed = 0;

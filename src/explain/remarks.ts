@@ -5,7 +5,7 @@ import type { ExplainedNode, Explanation } from './explanation.js';
 import { describe } from './operations.js';
 import { ruleOf, showCall, showFactor, showNode, showNumber, writeCall } from './text.js';
 
-/** Sentences about what is missing or went wrong; none where all is well. */
+/** Returns sentences about what is missing or went wrong; none if all is well. */
 export function remarksOn(explanation: Explanation): string[] {
   requireExplanation('remarksOn', explanation);
   return [
@@ -15,7 +15,7 @@ export function remarksOn(explanation: Explanation): string[] {
   ];
 }
 
-/** Whether some of `values` is NaN or infinite. */
+/** Whether any of `values` is NaN or infinite. */
 export function isLost(values: readonly number[]): boolean {
   requireThat(areNumbers(values), 'isLost: values', 'a list of numbers', values);
   return !values.every(Number.isFinite);
@@ -50,7 +50,7 @@ function missingGradients(explanation: Explanation): string[] {
   });
 }
 
-/** Why an expression without a variable has no gradient, and how it gets one. */
+/** Explains why an expression without variables has no gradient, and how to get one. */
 function constantResult({ nodes }: Explanation): string {
   const start = 'The result depends on no variable, so there is no gradient.';
   const assigned = nodes.find(
@@ -65,14 +65,14 @@ function constantResult({ nodes }: Explanation): string {
     : `${start} Write a name, such as x, in place of a number.`;
 }
 
-/** The nodes from which the one at `id` is computed, and itself. */
+/** The node `id`, and all nodes from which it is computed. */
 function ancestorsOf({ nodes }: Explanation, id: number): ReadonlySet<number> {
   const found = new Set([id]);
-  for (const each of found) for (const input of nodes[each].inputs) found.add(input); // grows on the way
+  for (const each of found) for (const input of nodes[each].inputs) found.add(input); // the set grows during the loop
   return found;
 }
 
-/** The first Infinity and the first NaN of the forward pass. */
+/** Remarks on the first Infinity and the first NaN of the forward pass. */
 function forwardBeginnings(explanation: Explanation): string[] {
   const { nodes } = explanation;
   const inputsOf = ({ inputs }: ExplainedNode) => inputs.flatMap((id) => nodes[id].value);
@@ -95,7 +95,7 @@ function forwardBeginnings(explanation: Explanation): string[] {
 
 const isInfinite = ({ value }: ExplainedNode) => value.some((x) => Math.abs(x) === Infinity);
 
-/** Whether an infinite value was not written as such. */
+/** Whether an infinite value was computed, rather than written as Infinity. */
 function isMade({ kind, name }: ExplainedNode): boolean {
   return kind === 'operation' || !name.includes('Infinity');
 }
@@ -131,7 +131,10 @@ function beginning(
   return `${what} begins at ${showNode(explanation, node)}: ${text} ${why}.`;
 }
 
-/** The first element in which an operation that works element by element computes NaN or Infinity, in numbers. */
+/**
+ * Returns the first element for which an elementwise operation computes NaN or Infinity, as a call
+ * with numbers; undefined for other operations.
+ */
 function elementOf({ nodes }: Explanation, node: ExplainedNode, what: 'Infinity' | 'NaN') {
   const { takes, options } = node.operation ? describe(node.operation) : { takes: [] };
   if (options || !['x', 'a,b'].includes(takes.join())) return undefined;
@@ -145,24 +148,24 @@ function elementOf({ nodes }: Explanation, node: ExplainedNode, what: 'Infinity'
   };
 }
 
-/** What stands in `node`, broadcast to `shape`, at the place `at`. */
+/** The value of `node`, broadcast to `shape`, at the flat index `at`. */
 function elementAt(
   { value, shape: own }: ExplainedNode,
   shape: readonly number[],
   at: number,
 ): number {
-  let [place, step, rest] = [0, 1, at];
+  let [index, step, rest] = [0, 1, at];
   for (let back = 1; back <= own.length; back++) {
     const length = own[own.length - back];
     const full = shape[shape.length - back];
-    if (length > 1) place += step * (rest % full);
+    if (length > 1) index += step * (rest % full);
     step *= length;
     rest = Math.floor(rest / full);
   }
-  return value[place];
+  return value[index];
 }
 
-/** The first rule that sent NaN or Infinity where nothing that it used had it. */
+/** Remarks on the first rule that sent NaN or Infinity although none of its operands had any. */
 function backwardBeginning(explanation: Explanation): string[] {
   const { nodes, backward } = explanation;
   for (const { node: id, incoming, contributions } of backward) {

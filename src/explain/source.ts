@@ -1,15 +1,15 @@
-/** A text in JavaScript's syntax: its statements, what is written down in it, and errors that say where. */
+/** A text in JavaScript's syntax: its statements, its literals, and errors with positions. */
 import { type AnyNode, type Node, parse, parseExpressionAt } from 'acorn';
 import { describe, MemgradError } from '../errors.js';
 import { LONGEST, MOST_AXES } from './limits.js';
 
-/** Names that are numbers. */
+/** The names of constants. */
 export const numbers: Readonly<Record<string, number>> = { PI: Math.PI, Infinity };
 
 const LANGUAGE =
   'numbers, [lists], names, + - * / ** and comparisons, c ? a : b, operations of memgrad, and name = value';
 
-/** Characters that people copy from formulas, and how to write them here. */
+/** Characters that people copy from formulas, and their spelling here. */
 const lookalikes: Readonly<Record<string, string>> = {
   '×': '*',
   '·': '*',
@@ -27,7 +27,10 @@ const lookalikes: Readonly<Record<string, string>> = {
   '#': '// before a comment',
 };
 
-/** `at character 5`, with the line where there are several. A letter outside the basic plane is one character. */
+/**
+ * Formats a position: `at character 5`, with the line if there are several. A character outside the
+ * basic plane counts as one.
+ */
 export function position(text: string, offset: number): string {
   const lines = text.slice(0, offset).split('\n');
   const column = [...(lines.at(-1) as string)].length + 1;
@@ -36,13 +39,16 @@ export function position(text: string, offset: number): string {
     : `at character ${column}`;
 }
 
-/** At most `most` characters of a text, in one line. */
+/** Shortens a text to at most `most` characters on one line. */
 export function shorten(text: string, most = 30): string {
   const letters = [...text.replace(/\s+/g, ' ')];
   return letters.length > most ? `${letters.slice(0, most - 1).join('')}…` : letters.join('');
 }
 
-/** A text that is read; errors call it `what`. Throws where it is no text, or too long. */
+/**
+ * A text to be parsed; errors call it `what`. Throws unless it is a string of at most `LONGEST`
+ * characters.
+ */
 export class Source {
   constructor(
     readonly text: string,
@@ -58,7 +64,9 @@ export class Source {
     }
   }
 
-  /** The statements of the text. */
+  /**
+   * Parses the statements of the text. Throws `MemgradError` with the position of a syntax error.
+   */
   statements() {
     try {
       return parse(this.text, { ecmaVersion: 2022, sourceType: 'script' }).body;
@@ -70,18 +78,21 @@ export class Source {
     }
   }
 
-  /** An error that names what stands at `node` and where. */
+  /** Returns an error that quotes `node` and its position. */
   refuse(node: Node, why = `is not understood; write ${LANGUAGE}`): MemgradError {
     const source = shorten(this.text.slice(node.start, node.end));
     return new MemgradError(`explain: '${source}' ${this.#at(node.start)} ${why}.`);
   }
 
-  /** An error about the text as a whole. */
+  /** Returns an error about the whole text. */
   refuseAll(why: string): MemgradError {
     return new MemgradError(`explain: ${this.what}, '${shorten(this.text)}', ${why}.`);
   }
 
-  /** What is written down: numbers, lists, words, truth values. Undefined for anything else. */
+  /**
+   * Returns the value of a literal: a number, list, word or truth value; undefined for anything
+   * else.
+   */
   literal(node: AnyNode, depth = 0): unknown {
     if (node.type === 'Literal') {
       const { value, raw = '' } = node;
@@ -107,7 +118,7 @@ export class Source {
       : values;
   }
 
-  /** Refuses numbers that JavaScript reads otherwise than they look. */
+  /** Throws for numbers that JavaScript reads differently than they look. */
   #checkNumber(node: Node, value: number, raw: string): void {
     if (/^0\d/.test(raw)) {
       throw this.refuse(
@@ -123,7 +134,10 @@ export class Source {
     return this.what === 'the text' ? where : `${where} of ${this.what}`;
   }
 
-  /** Why the parser stopped at `offset`, and what to write where that can be guessed. */
+  /**
+   * Returns the error for a parser that stopped at `offset`, with a hint if the intention can be
+   * guessed.
+   */
   #unreadable(offset: number, said: string): MemgradError {
     const { text } = this;
     if (offset >= text.trimEnd().length) {
@@ -131,7 +145,7 @@ export class Source {
         `explain: ${this.what} ends too early; something is missing, such as a bracket.`,
       );
     }
-    // The parser points behind a #.
+    // The parser reports the position after a #.
     const at = text[offset - 1] === '#' ? offset - 1 : offset;
     const code = text.codePointAt(at) as number;
     const letter = String.fromCodePoint(code);
@@ -155,7 +169,10 @@ export class Source {
     );
   }
 
-  /** JavaScript refuses a sign before a power, `-x ** 2`, since it has two meanings. */
+  /**
+   * Returns the error for a sign before a power, `-x ** 2`, which JavaScript rejects as ambiguous;
+   * undefined otherwise.
+   */
   #signBefore(offset: number): MemgradError | undefined {
     const { text } = this;
     if (!text.startsWith('**', offset)) return undefined;
@@ -166,7 +183,7 @@ export class Source {
         const { type, end } = parseExpressionAt(signed, 0, { ecmaVersion: 2022 });
         if (type !== 'UnaryExpression' || end !== signed.length) continue;
       } catch {
-        continue; // the sign of something shorter
+        continue; // this sign belongs to a shorter operand
       }
       const operand = shorten(signed.slice(1).trim());
       const power = /^\*\*\s*([\w.]+)(?!\s*[\w.([])/.exec(text.slice(offset))?.[1] ?? '…';
@@ -178,7 +195,7 @@ export class Source {
   }
 }
 
-/** For a text in which brackets or signs stand in so many others that the stack does not suffice. */
+/** Returns the error for a text that is nested too deeply for the stack. */
 export function tooDeep(): MemgradError {
   return new MemgradError('explain: the text is nested too deeply; explain a part of it.');
 }

@@ -1,4 +1,4 @@
-/** What was explained, in words: numbers, calls, rules, and the steps one after another. */
+/** An explanation as text: numbers, calls, rules, and steps. */
 import type { Nested } from '../autograd/index.js';
 import type { OperationName } from '../autograd/operations/table.js';
 import { sizeOf } from '../backends/layout.js';
@@ -9,13 +9,13 @@ import type { BackwardStep, Contribution, ExplainedNode, Explanation } from './e
 import { describe, type Rule } from './operations.js';
 import { writeValue } from './values.js';
 
-/** A number in at most six digits. */
+/** Formats a number with at most six significant digits. */
 export function showNumber(x: number): string {
   check('showNumber: x', x, number);
   return Object.is(x, -0) ? '0' : `${Number(x.toPrecision(6))}`;
 }
 
-/** A value as nested lists: `[[1, 2], [3, 4]]`. */
+/** Formats a value as nested lists: `[[1, 2], [3, 4]]`. */
 export function showValue(value: readonly number[], shape: readonly number[]): string {
   const fits = areNumbers(value) && areNumbers(shape) && sizeOf(shape) === value.length;
   requireThat(fits, 'showValue: value', 'as many numbers as the shape holds', value);
@@ -62,7 +62,7 @@ export function showCall(explanation: Explanation, node: ExplainedNode): string 
   );
 }
 
-/** The call of an operation with `names` for its inputs. */
+/** Formats the call of an operation with `names` for its inputs. */
 export function writeCall(
   { operation, inputNames, plain }: ExplainedNode,
   names: readonly string[],
@@ -86,23 +86,26 @@ export function writeCall(
   return `${operation}(${[...args, ...(named.length > 0 ? [`{ ${named.join(', ')} }`] : [])].join(', ')})`;
 }
 
-/** `v₁ = w * x`, or the name alone of what was not computed. */
+/** Formats a node: `v₁ = w * x`, or only the name of a node that isn't an operation. */
 export function showNode(explanation: Explanation, node: ExplainedNode): string {
   requireNode('showNode', explanation, node);
   return node.kind === 'operation' ? `${node.name} = ${showCall(explanation, node)}` : node.name;
 }
 
-/** How a contribution came about. */
+/** The rule that computed a contribution. */
 export interface AppliedRule {
-  /** The rule in the names of the expression: `x * dv₁`. Undefined where it is told in words. */
+  /**
+   * The rule in the names of the expression, such as `x * dv₁`; undefined if the rule is in words
+   * only.
+   */
   readonly formula?: string;
-  /** The same with the numbers, where all are single: `1.5 * 0.42`. */
+  /** The same with numbers, if all values are single numbers: `1.5 * 0.42`. */
   readonly numbers?: string;
   /** What the formula leaves out. */
   readonly words?: string;
 }
 
-/** The rule for one input as it stands in the table, in x, y and dy. */
+/** Returns the rule for one input as it is in the table, in x, y and dy. */
 export function rawRule({ nodes }: Explanation, node: ExplainedNode, input: number) {
   if (!node.operation) throw new MemgradError(`explain: ${node.name} is no operation.`);
   const { rules } = describe(node.operation);
@@ -120,7 +123,10 @@ export function rawRule({ nodes }: Explanation, node: ExplainedNode, input: numb
     : { formula: undefined, ...rule };
 }
 
-/** The rule by which `node` passes its gradient on to its input at `input`, in the names of the expression. */
+/**
+ * Returns the rule by which `node` passes its gradient to input number `input`, in the names of the
+ * expression.
+ */
 export function ruleOf(explanation: Explanation, node: ExplainedNode, input: number): AppliedRule {
   requireNode('ruleOf', explanation, node);
   check('ruleOf: input', input, whole(0, Math.max(0, node.inputs.length - 1)));
@@ -153,7 +159,7 @@ export function ruleOf(explanation: Explanation, node: ExplainedNode, input: num
   };
 }
 
-/** A single number as it stands in a product. */
+/** Formats a single number as a factor, with negative numbers in parentheses. */
 export function showFactor([x = Number.NaN]: readonly number[] = []): string {
   return x < 0 ? `(${showNumber(x)})` : showNumber(x);
 }
@@ -162,7 +168,10 @@ function replaceNames(formula: string, names: ReadonlyMap<string, string>): stri
   return formula.replace(/[A-Za-z_]\w*/g, (name) => names.get(name) ?? name);
 }
 
-/** One step through an explanation: all operations forward, the gradient 1 of the result, all operations backward. */
+/**
+ * One step of an explanation: all operations forward, the gradient 1 of the result, all operations
+ * backward.
+ */
 export type Step =
   | { readonly kind: 'start' }
   | { readonly kind: 'forward'; readonly node: number }
@@ -184,15 +193,15 @@ export function stepsOf(explanation: Explanation): Step[] {
   ];
 }
 
-/** What is known after some steps. */
+/** What is known after a step. */
 export interface Known {
-  /** The nodes that have a value. */
+  /** The ids of nodes that have a value. */
   readonly values: ReadonlySet<number>;
-  /** The gradients so far by node: sums that may still grow. */
+  /** The gradients so far, by node id: sums that may still grow. */
   readonly gradients: ReadonlyMap<number, readonly number[]>;
 }
 
-/** What is known after the step at `position` of `stepsOf`. */
+/** Returns what is known after the step at `position` of `stepsOf`. */
 export function knownAt(explanation: Explanation, position: number): Known {
   requireExplanation('knownAt', explanation);
   check('knownAt: position', position, whole(0));

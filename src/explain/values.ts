@@ -1,11 +1,14 @@
-/** Values of variables, as text. */
+/** Parses and formats the values of variables. */
 import type { AnyNode } from 'acorn';
 import type { Nested } from '../autograd/index.js';
 import { check, requireThat } from '../options.js';
 import { MOST_AXES } from './limits.js';
 import { Source, shorten } from './source.js';
 
-/** Reads `text` such as `w=0.5, b=[1, 2]`: numbers and lists of numbers by name. Throws `MemgradError` with the position of anything else. */
+/**
+ * Parses text such as `w=0.5, b=[1, 2]`: numbers and lists of numbers by name. Throws
+ * `MemgradError` with the position of anything else.
+ */
 export function parseValues(text: string): Map<string, Nested> {
   const source = new Source(text, 'the list of values');
   const values = new Map<string, Nested>();
@@ -37,7 +40,10 @@ export function parseValues(text: string): Map<string, Nested> {
   return values;
 }
 
-/** Reads the value of one variable, such as `0.5` or `[1, 2]`. Throws `MemgradError`, which names the variable. */
+/**
+ * Parses the value of one variable, such as `0.5` or `[1, 2]`. Throws `MemgradError` with the name
+ * of the variable.
+ */
 export function parseValue(name: string, text: string): Nested {
   check('parseValue: name', name, ['a string', (name) => typeof name === 'string']);
   const source = new Source(text, `the value of ${shorten(name)}`);
@@ -52,7 +58,9 @@ export function parseValue(name: string, text: string): Nested {
   return valueAt(source, statement.expression);
 }
 
-/** The number or list at `node`; every list of a level has the same length. */
+/**
+ * Returns the number or list at `node`. Throws unless all lists of a level have the same length.
+ */
 function valueAt(source: Source, node: AnyNode): Nested {
   const value = source.literal(node);
   if (typeof value === 'number') return value;
@@ -70,7 +78,7 @@ function isRegular(value: unknown): boolean {
   return value.every((inner) => shape(inner) === shape(value[0]) && isRegular(inner));
 }
 
-/** A value as it is written: `[1, 2]`. */
+/** Formats a value: `[1, 2]`. */
 export function writeValue(value: Nested): string {
   requireThat(isNested(value), 'writeValue: value', 'a number or lists of numbers', value);
   const write = (one: Nested): string =>
@@ -85,7 +93,7 @@ function isNested(value: unknown, axes = MOST_AXES): boolean {
   return isLists && Array.from(value).every((inner) => isNested(inner, axes - 1));
 }
 
-/** Values as `parseValues` reads them: `w=0.5, b=[1, 2]`. */
+/** Formats values for `parseValues`: `w=0.5, b=[1, 2]`. */
 export function writeValues(values: Iterable<readonly [name: string, value: Nested]>): string {
   const isList = typeof Object(values)[Symbol.iterator] === 'function';
   requireThat(isList, 'writeValues: values', 'a Map or pairs of name and value', values);

@@ -1,4 +1,4 @@
-/** The table of all operations: how each is called, and what can be expected of it. */
+/** The case table of all operations: how each is called, and how accurate it must be. */
 import type { OperationName } from '../autograd/operations/table.js';
 import type { OperationCases } from './case.js';
 import { attentionCases } from './cases/attention.js';
@@ -9,7 +9,7 @@ import { networkCases } from './cases/network.js';
 import { reductionCases } from './cases/reduction.js';
 import { shapeCases } from './cases/shape.js';
 
-/** The cases of every operation. One that is missing here is a compile error. */
+/** The cases of every operation. A missing operation is a compile error. */
 export const cases = {
   ...elementwiseCases,
   ...comparisonCases,

@@ -1,4 +1,4 @@
-/** Holds a backend against the rules of docs/numbers.md. */
+/** Checks a backend against the rules of docs/numbers.md. */
 import { scope, type Tensor, vjp } from '../autograd/index.js';
 import type { Backend, TypedArray } from '../backends/backend.js';
 import { backendKind, check, checkOptions, flag } from '../options.js';
@@ -8,24 +8,24 @@ import { rowEdges } from './row-edges.js';
 
 /** Options of `checkEdges`. */
 export interface EdgeOptions {
-  /** Whether a result below 1.2e-38 may be 0: GPUs flush denormal numbers. Default false. */
+  /** Whether results below 1.2e-38 may be 0, since GPUs flush denormal numbers. Default: false. */
   flushesDenormals?: boolean;
 }
 
 /** One example of a rule on a backend. */
 export interface EdgeRow {
   readonly rule: string;
-  /** Its number among all examples, from 0. */
+  /** Its index among all examples. */
   readonly example: number;
   readonly passed: boolean;
-  /** What came, and what was expected, where it did not pass. */
+  /** The actual and the expected values, if it failed. */
   readonly message?: string;
 }
 
 /**
  * Computes examples of every rule of docs/numbers.md on `backend` in float32 and int32, with
- * gradients, and compares with the values of the page: NaN, infinities and the signs of zeros exactly,
- * other values within 1e-5 of themselves.
+ * gradients, and compares them with the values of that page: NaN, infinities and the signs of zeros
+ * exactly, other values with a relative error of 1e-5.
  */
 export async function checkEdges(backend: Backend, options: EdgeOptions = {}): Promise<EdgeRow[]> {
   check('checkEdges: backend', backend, backendKind);
@@ -55,10 +55,10 @@ async function problem(
   });
   const read = await Promise.all(made.map((x) => x.data()));
   for (const x of made) x.dispose();
-  for (const [i, came] of read.entries()) {
+  for (const [i, actual] of read.entries()) {
     const expected = i === 0 ? gives : (gradients?.[i - 1] ?? []);
-    if (isAs(came, expected, i > 0, least)) continue;
-    return `${i === 0 ? 'the result' : `gradient ${i - 1}`} is [${show(came)}], expected [${show(expected)}]`;
+    if (isAs(actual, expected, i > 0, least)) continue;
+    return `${i === 0 ? 'the result' : `gradient ${i - 1}`} is [${show(actual)}], expected [${show(expected)}]`;
   }
   return undefined;
 }
@@ -67,20 +67,23 @@ function ones({ shape, size, backend }: Tensor): Tensor {
   return upload({ dtype: 'float', shape, values: Array(size).fill(1) }, backend, 'float32');
 }
 
-/** The signs of zeros count in results; in gradients nothing is promised of them. Values below `least` may be 0. */
+/**
+ * Signs of zeros must match in results, but not in gradients, where they are unspecified. Values
+ * below `least` may be 0.
+ */
 function isAs(
-  came: TypedArray,
+  actual: TypedArray,
   expected: readonly number[],
   isGradient: boolean,
   least: number,
 ): boolean {
   return (
-    came.length === expected.length &&
+    actual.length === expected.length &&
     expected.every((value, i) => {
-      if (Object.is(came[i], value) || (isGradient && came[i] === value)) return true;
-      if (came[i] === 0 && value !== 0) return Math.abs(value) < least;
+      if (Object.is(actual[i], value) || (isGradient && actual[i] === value)) return true;
+      if (actual[i] === 0 && value !== 0) return Math.abs(value) < least;
       const allowed = isGradient ? 1e-5 * Math.max(1, Math.abs(value)) : 1e-5 * Math.abs(value);
-      return value !== 0 || isGradient ? Math.abs(came[i] - value) <= allowed : false;
+      return value !== 0 || isGradient ? Math.abs(actual[i] - value) <= allowed : false;
     })
   );
 }

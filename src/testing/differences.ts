@@ -1,4 +1,4 @@
-/** Holds a backend against cpu on random programs. */
+/** Compares a backend with cpu on random programs. */
 import { scope, type Tensor, vjp } from '../autograd/index.js';
 import type { Backend, TypedArray } from '../backends/backend.js';
 import { createCpuBackend } from '../backends/cpu/index.js';
@@ -9,37 +9,41 @@ import { type Program, Programs } from './programs.js';
 
 /** Options of `checkPrograms`. */
 export interface ProgramOptions {
-  /** How many programs to run. Default 1000. */
+  /** The number of programs. Default: 1000. */
   count?: number;
-  /** Which ones. Default 1. */
+  /** The seed of the programs. Default: 1. */
   seed?: number;
-  /** Whether denormal numbers may count as 0, in inputs and results: GPUs flush them. Default false. */
+  /** Whether denormal inputs and results may count as 0, since GPUs flush them. Default: false. */
   flushesDenormals?: boolean;
 }
 
-/** A value or gradient that differs, or a program that one backend refuses. */
+/** A value or gradient that differs, or a program for which only one backend throws. */
 export interface ProgramDifference {
-  /** Its number, from 0. */
+  /** The index of the program. */
   readonly program: number;
   readonly operations: readonly string[];
   readonly message: string;
 }
 
-/** What `checkPrograms` found. */
+/** The result of `checkPrograms`. */
 export interface ProgramReport {
-  /** Values and gradients that were compared. */
+  /** The number of compared values and gradients. */
   readonly compared: number;
-  /** Of those: in so many, rounding, or flushing where it is allowed, decides between two classes or moves the value too far to compare. */
+  /**
+   * How many of those are too sensitive to compare: rounding (or flushing, where allowed) decides
+   * between finite, infinite and NaN, or moves the value too far.
+   */
   readonly sensitive: number;
   readonly differences: readonly ProgramDifference[];
 }
 
 /**
  * Runs random chains of operations over NaN, infinities, zeros of either sign, denormal and huge
- * numbers on `backend` and on cpu in float32, forward and backward. A difference is a NaN or an
- * infinity on one side only, or a finite value that is further off than rounding explains: the same
- * program in float64, with its inputs moved by a unit of the last place, and with products added in
- * float32, tells how far that is; with `flushesDenormals`, the program without denormal numbers too.
+ * numbers on `backend` and on cpu in float32, forward and backward. A difference is NaN or an
+ * infinity on one side only, or a finite value that is further off than rounding explains. To
+ * estimate rounding, the program also runs in float64, with inputs moved by about a unit in the
+ * last place, and with products summed in float32; with `flushesDenormals`, also without denormal
+ * numbers.
  */
 export async function checkPrograms(
   backend: Backend,
@@ -65,10 +69,10 @@ export async function checkPrograms(
     const program = programs.next();
     const { names: operations, leaves } = program;
     const expected = await outcome(program, leaves, cpu, 'float32');
-    const came = await outcome(program, leaves, backend, 'float32');
-    if (typeof expected === 'string' || typeof came === 'string') {
-      if (came === expected) continue;
-      const message = [came, expected].map((x) => (typeof x === 'string' ? x : 'a result'));
+    const actual = await outcome(program, leaves, backend, 'float32');
+    if (typeof expected === 'string' || typeof actual === 'string') {
+      if (actual === expected) continue;
+      const message = [actual, expected].map((x) => (typeof x === 'string' ? x : 'a result'));
       differences.push({ program: number, operations, message: message.join(', expected ') });
       continue;
     }
@@ -76,7 +80,7 @@ export async function checkPrograms(
     for (const [part, values] of expected.entries()) {
       for (const [at, value] of values.entries()) {
         compared++;
-        const other = came[part][at];
+        const other = actual[part][at];
         if (isNear(other, value, 2e-6 * Math.abs(value) + (part === 0 ? 1e-6 : 5e-5))) continue;
         variants ??= await variantsOf(program, cpu, others);
         if (dependsOnRounding(other, part, at, expected, variants)) {
@@ -92,9 +96,11 @@ export async function checkPrograms(
   return { compared, sensitive, differences };
 }
 
-/** Whether the variants differ among themselves as much as `came` does from what was expected. */
+/**
+ * Whether the variants differ from each other as much as `actual` differs from the expected value.
+ */
 function dependsOnRounding(
-  came: number,
+  actual: number,
   part: number,
   at: number,
   expected: readonly TypedArray[],
@@ -105,20 +111,23 @@ function dependsOnRounding(
   const value = expected[part][at];
   const own = spreadOf(value, part, at);
   if (!(own < Infinity)) return variants.some((list) => !isNear(list[part][at], value, 0));
-  if (isNear(came, value, 64 * own)) return true;
-  // Terms that cancel always, as in the gradient of what a norm subtracts, hide their own spread.
+  if (isNear(actual, value, 64 * own)) return true;
+  // Terms that always cancel, as in the gradient of the mean that a norm subtracts, hide their
+  // spread.
   const others = expected.flatMap((values, p) =>
     Array.from(values, (x, i) => (Math.abs(x) < 1e6 ? spreadOf(x, p, i) : 0)),
   );
-  return isNear(came, value, 4 * Math.max(...others.filter((spread) => spread < Infinity)));
+  return isNear(actual, value, 4 * Math.max(...others.filter((spread) => spread < Infinity)));
 }
 
-function isNear(came: number, expected: number, allowed: number): boolean {
-  if (came === expected || (Number.isNaN(came) && Number.isNaN(expected))) return true;
-  return Math.abs(came - expected) <= allowed && Number.isFinite(came) && Number.isFinite(expected);
+function isNear(actual: number, expected: number, allowed: number): boolean {
+  if (actual === expected || (Number.isNaN(actual) && Number.isNaN(expected))) return true;
+  return (
+    Math.abs(actual - expected) <= allowed && Number.isFinite(actual) && Number.isFinite(expected)
+  );
 }
 
-/** The result and the gradients of all leaves, rounded to float32; or what was thrown. */
+/** Returns the result and the gradients of all leaves, rounded to float32; or the error as text. */
 async function outcome(
   program: Program,
   leaves: readonly HostArray[],
@@ -149,7 +158,7 @@ async function outcome(
   return read;
 }
 
-/** The same program where rounding goes otherwise. */
+/** Runs variants of the program that round differently. */
 async function variantsOf(
   program: Program,
   cpu: Backend,

@@ -1,4 +1,4 @@
-/** What comes of values at the edges: the rules of docs/numbers.md, each with examples worked out by hand. */
+/** Edge cases: the rules of docs/numbers.md, each with examples computed by hand. */
 import {
   abs,
   add,
@@ -31,9 +31,12 @@ import { given, ints, type Pattern } from './case.js';
 /** One example of a rule. */
 export interface Edge extends Pick<Pattern, 'inputs' | 'call'> {
   readonly rule: string;
-  /** The result. */
+  /** The expected result. */
   readonly gives: readonly number[];
-  /** The gradients by the floating inputs, for a gradient of ones. Not compared when left out. */
+  /**
+   * The expected gradients of the floating-point inputs, for a cotangent of ones. Not compared if
+   * undefined.
+   */
   readonly gradients?: readonly (readonly number[])[];
 }
 
@@ -77,7 +80,7 @@ const pair = (
   gradients,
 });
 
-/** Whole numbers. */
+/** The examples for int32. */
 export const wholeEdges: readonly Edge[] = [
   whole('int32 counts modulo 2^32', add, [most, least], [1, -1], [least, most]),
   whole('int32 counts modulo 2^32', sub, [least], [1], [most]),
@@ -132,7 +135,7 @@ const powers: [base: number, exponent: number, result: number][] = [
   [2, -149, 2 ** -149],
 ];
 
-/** One or two floats. */
+/** The examples for elementwise operations and reductions of floats. */
 export const floatEdges: readonly Edge[] = [
   pair(
     'pow is that of JavaScript',

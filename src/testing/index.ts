@@ -1,6 +1,6 @@
 /**
- * Checks that anyone can run: gradients against central differences, a backend against the reference
- * and against the rules of docs/numbers.md.
+ * Checks for backends and operations: gradients against central differences, and a backend against
+ * the reference backend and the rules of docs/numbers.md.
  *
  * @module memgrad/testing
  */

@@ -1,8 +1,8 @@
-/** What a backend promises of the calls that move values: upload, read, fill, cast, uniform, free. */
+/** Checks of the backend methods that move values: upload, read, fill, cast, uniform, free. */
 import type { Backend, DeviceBuffer, DType, TypedArray } from '../backends/backend.js';
 import { uniformFloats } from '../backends/threefry.js';
 
-/** One promise; `run` gives undefined when it is kept, else what went wrong. */
+/** One check; `run` resolves to undefined if it passed, else to the problem. */
 export interface KernelCheck {
   readonly kernel: string;
   readonly pattern: string;
@@ -16,22 +16,22 @@ const samples: Record<DType, readonly number[]> = {
   int32: [0, 1, -1, 2147483647, -2147483648, 16777217],
 };
 
-/** Lengths around the sizes of vectors, texels and blocks. */
+/** Lengths near the sizes of vectors, texels and blocks. */
 const lengths = [0, 1, 2, 3, 4, 5, 63, 64, 65, 1000];
 
-/** All checks of `backend`, in each dtype that it has. */
+/** Returns all checks of `backend`, in each dtype that it supports. */
 export function kernelChecks(backend: Backend): KernelCheck[] {
   const checks: KernelCheck[] = [];
   const check = (kernel: string, pattern: string, dtype: DType, run: KernelCheck['run']) =>
     checks.push({ kernel, pattern, dtype, run });
-  /** Reads a buffer, frees it and compares. */
+  /** Reads a buffer, frees it, and compares its values. */
   const holds = async (buffer: DeviceBuffer, expected: TypedArray) => {
     const { dtype, size } = buffer;
-    const came = await backend.read(buffer);
+    const actual = await backend.read(buffer);
     backend.free(buffer);
     if (size !== expected.length) return `size ${size}, expected ${expected.length}`;
     if (dtype !== dtypeOf(expected)) return `dtype ${dtype}, expected ${dtypeOf(expected)}`;
-    return difference(came, expected);
+    return difference(actual, expected);
   };
 
   for (const dtype of backend.dtypes) {
@@ -50,7 +50,7 @@ export function kernelChecks(backend: Backend): KernelCheck[] {
       values.fill(7);
       return holds(buffer, sample(dtype, 5));
     });
-    check('read', 'gives a copy', dtype, async () => {
+    check('read', 'returns a copy', dtype, async () => {
       const buffer = backend.upload(sample(dtype, 5));
       (await backend.read(buffer)).fill(7);
       return holds(buffer, sample(dtype, 5));
@@ -123,13 +123,13 @@ function dtypeOf(values: TypedArray): DType {
   return values instanceof Float32Array ? 'float32' : 'float64';
 }
 
-function difference(came: TypedArray, expected: TypedArray): string | undefined {
-  if (dtypeOf(came) !== dtypeOf(expected)) {
-    return `read gave ${dtypeOf(came)}, expected ${dtypeOf(expected)}`;
+function difference(actual: TypedArray, expected: TypedArray): string | undefined {
+  if (dtypeOf(actual) !== dtypeOf(expected)) {
+    return `read returned ${dtypeOf(actual)}, expected ${dtypeOf(expected)}`;
   }
-  if (came.length !== expected.length) {
-    return `read gave ${came.length} values, expected ${expected.length}`;
+  if (actual.length !== expected.length) {
+    return `read returned ${actual.length} values, expected ${expected.length}`;
   }
-  const at = expected.findIndex((value, i) => value !== came[i] && !Object.is(value, came[i]));
-  return at < 0 ? undefined : `value ${at} is ${came[at]}, expected ${expected[at]}`;
+  const at = expected.findIndex((value, i) => value !== actual[i] && !Object.is(value, actual[i]));
+  return at < 0 ? undefined : `value ${at} is ${actual[at]}, expected ${expected[at]}`;
 }

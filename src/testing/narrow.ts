@@ -11,7 +11,10 @@ import type {
 import { createCpuBackend } from '../backends/cpu/index.js';
 import { sizeOf } from '../backends/layout.js';
 
-/** cpu with sums in float32, from the last term to the first, and exp and sigmoid in float32, without denormal powers. Sums start from `start`. */
+/**
+ * cpu with sums in float32, from the last term to the first, beginning with `start`, and with exp
+ * and sigmoid in float32 without denormal powers.
+ */
 export function createNarrowBackend(start = 0): Backend {
   const cpu = createCpuBackend();
   return Object.assign(createCpuBackend(), {
@@ -24,15 +27,19 @@ export function createNarrowBackend(start = 0): Backend {
     reduce(kernel: ReduceKernel, x: View, kept: number) {
       if (kernel !== 'sum' || x.buffer.dtype === 'int32') return cpu.reduce(kernel, x, kept);
       const { shape, strides, offset, buffer } = x;
-      const terms = placesOf(shape.slice(kept), strides.slice(kept)).reverse();
-      return floats(placesOf(shape.slice(0, kept), strides.slice(0, kept)), start, (place, add) => {
-        for (const term of terms) add(dataOf(buffer)[offset + place + term]);
-      });
+      const terms = offsetsOf(shape.slice(kept), strides.slice(kept)).reverse();
+      return floats(
+        offsetsOf(shape.slice(0, kept), strides.slice(0, kept)),
+        start,
+        (position, add) => {
+          for (const term of terms) add(dataOf(buffer)[offset + position + term]);
+        },
+      );
     },
     matmul(a: DeviceBuffer, b: DeviceBuffer, spec: MatmulSpec) {
       const { m, n, k, transposeA, transposeB, batch, batchStridesA, batchStridesB } = spec;
       const [x, y] = [a, b].map(dataOf);
-      const [startsA, startsB] = [batchStridesA, batchStridesB].map((by) => placesOf(batch, by));
+      const [startsA, startsB] = [batchStridesA, batchStridesB].map((by) => offsetsOf(batch, by));
       const size = sizeOf(batch) * m * n;
       return floats([...Array(size).keys()], start, (at, add) => {
         const [index, i, j] = [Math.floor(at / (m * n)), Math.floor((at % (m * n)) / n), at % n];
@@ -45,16 +52,19 @@ export function createNarrowBackend(start = 0): Backend {
     },
     scatterAdd(values: DeviceBuffer, indices: DeviceBuffer, rows: number, width: number) {
       const [x, at] = [values, indices].map(dataOf);
-      return floats([...Array(rows * width).keys()], start, (place, add) => {
+      return floats([...Array(rows * width).keys()], start, (position, add) => {
         x.forEach((value, i) => {
-          if (at[Math.floor(i / width)] * width + (i % width) === place) add(value);
+          if (at[Math.floor(i / width)] * width + (i % width) === position) add(value);
         });
       });
     },
   });
 }
 
-/** As a GPU may compute: `createNarrowBackend` with 0 in place of every denormal number, and -0 for a sum of -0. */
+/**
+ * Computes like some GPUs: `createNarrowBackend` with denormal numbers flushed to 0, and -0 for a
+ * sum of -0.
+ */
 export function createFlushingBackend(): Backend {
   const narrow = createNarrowBackend(-0);
   const flushed = (buffer: DeviceBuffer) => {
@@ -76,16 +86,16 @@ export function createFlushingBackend(): Backend {
   } satisfies Partial<Backend>);
 }
 
-/** One float32 for each of `places`: what `visit` adds up there. */
+/** Computes one float32 for each of `offsets`: the sum of the terms that `visit` adds. */
 function floats(
-  places: readonly number[],
+  offsets: readonly number[],
   start: number,
-  visit: (place: number, add: (term: number) => void) => void,
+  visit: (position: number, add: (term: number) => void) => void,
 ): DeviceBuffer {
-  const data = new Float32Array(places.length);
-  places.forEach((place, i) => {
+  const data = new Float32Array(offsets.length);
+  offsets.forEach((position, i) => {
     let total: number | undefined; // a sum of nothing is 0
-    visit(place, (term) => {
+    visit(position, (term) => {
       total = Math.fround((total ?? start) + Math.fround(term));
     });
     data[i] = total ?? 0;
@@ -93,11 +103,11 @@ function floats(
   return Object.assign({ dtype: 'float32' as const, size: data.length }, { data });
 }
 
-/** Where the elements of a strided array stand, in row-major order. */
-function placesOf(shape: readonly number[], strides: readonly number[]): number[] {
+/** The offsets of the elements of a strided array, in row-major order. */
+function offsetsOf(shape: readonly number[], strides: readonly number[]): number[] {
   return shape.reduce(
-    (places, length, axis) =>
-      places.flatMap((place) => Array.from({ length }, (_, i) => place + i * strides[axis])),
+    (offsets, length, axis) =>
+      offsets.flatMap((position) => Array.from({ length }, (_, i) => position + i * strides[axis])),
     [0],
   );
 }

@@ -1,11 +1,11 @@
-/** Random programs: chains of operations over values at the edges of floats. */
+/** Random programs: chains of operations over edge cases of floats. */
 import * as engine from '../autograd/index.js';
 import { Key, type Shape, type Tensor } from '../autograd/index.js';
 import { operations } from '../autograd/operations/table.js';
 import { sizeOf } from '../backends/layout.js';
 import { type FloatDType, given, type HostArray, ints } from './case.js';
 
-/** A chain of operations, and the arrays that it starts from. */
+/** A chain of operations, and the arrays from which it starts. */
 export interface Program {
   /** The operations by name, in order. */
   readonly names: readonly string[];
@@ -13,7 +13,7 @@ export interface Program {
   run(leaves: readonly Tensor[], dtype: FloatDType): Tensor;
 }
 
-/** Values where something ends: of float32, of int32, of exponentials. */
+/** Edge cases of float32, of int32, and of exponentials. */
 const edges = [
   ...[
     0,
@@ -50,10 +50,10 @@ const edges = [
   ...[2 ** 31, -(2 ** 31), 3e9, 2147483520, 10, -20, 60],
 ];
 
-/** One step of a chain: from its value so far to the next. */
+/** One step of a chain, which computes the next value from the last. */
 type Step = (x: Tensor, leaves: readonly Tensor[], dtype: FloatDType) => Tensor;
 
-/** Makes one program after another, the same for the same seed. */
+/** Generates programs, always the same ones for a seed. */
 export class Programs {
   readonly #random: () => number;
   #leaves: HostArray[] = [];
@@ -100,7 +100,7 @@ export class Programs {
     };
   }
 
-  /** What a maker of steps works with. */
+  /** The functions that makers use. */
   readonly tools = {
     below: (limit: number) => this.#below(limit),
     pick: <T>(list: readonly T[]) => this.#pick(list),
@@ -114,7 +114,7 @@ export class Programs {
     },
   };
 
-  /** The place of a new array of floats. */
+  /** Adds an array of floats to the leaves; returns its index. */
   #leaf(shape: Shape): number {
     const spice = this.#pick([0, 0.1, 0.3, 0.8]);
     const values = Array.from({ length: sizeOf(shape) }, () =>
@@ -134,7 +134,10 @@ export class Programs {
 
 type Tools = Programs['tools'];
 
-/** A step from a value of `shape` and the shape after it; undefined where the operation doesn't fit. */
+/**
+ * Makes a step from a value of `shape`, and the shape of its result; undefined if the operation
+ * doesn't fit.
+ */
 type Maker = (tools: Tools, shape: Shape) => { step: Step; shape: Shape } | undefined;
 
 const unary =
@@ -194,7 +197,7 @@ const along =
     return { step: (x) => operation(x, axis), shape };
   };
 
-/** The last axis, for what works on rows. */
+/** The length of the last axis, the width of rows. */
 const width = (shape: Shape) => shape[shape.length - 1];
 
 const attend: Maker = ({ below, leaf, indices }, shape) => {
@@ -330,7 +333,7 @@ const makers: Record<string, Maker> = {
     };
   },
   pad: ({ pick }, shape) => {
-    // Rows of these have an exact mean, however it is added up.
+    // Rows of these values have an exact mean, whatever the order of the sum.
     const value = pick([0, -0, 1, 2 ** 31, 2 ** -149, NaN, Infinity, -Infinity]);
     const padding = shape.map(() => [0, 1] as const);
     return { step: (x) => engine.pad(x, padding, value), shape: shape.map((n) => n + 1) };

@@ -1,4 +1,4 @@
-/** Values at the edges in rows: softmax, losses, attention, norms. */
+/** Edge cases of rows: softmax, losses, attention, norms. */
 import {
   attention,
   crossEntropy,
@@ -30,16 +30,19 @@ const row = (
   gradients: gradient && [gradient],
 });
 
-/** Weights 1 : 1 / e : 1 / e^2 as shares, and their logarithms. */
+/** The softmax of [0, -1, -2], and its logarithm. */
 const shares = [0.66524096, 0.24472847, 0.09003057];
 const logs = [-0.40760596, -1.40760596, -2.40760596];
 const far = [1e7, 1e7 - 1, 1e7 - 2];
 const nothing = [-Infinity, -Infinity];
 
-/** Half of 1 / sqrt(2), by which scores of width 2 are scaled. */
+/** Half of 1 / sqrt(2), the factor by which scores of width 2 are scaled. */
 const half = Math.SQRT1_2 / 2;
 
-/** One query of [1, 0] and keys of equal score, the second of which is masked, with values of width 1. */
+/**
+ * One query [1, 0], and three keys, the second of which is masked; the others have equal scores.
+ * Values have width 1.
+ */
 const masked = (rule: string, k: number[], v: number[], more: Partial<Edge> = {}): Edge => ({
   rule,
   inputs: [given([1, 0], [1, 2]), given(k, [3, 2]), given(v, [3, 1]), ints([1, 0, 1], [1, 3])],
@@ -80,7 +83,7 @@ const lossOf = (
 const filled = (value: number, ...shape: number[]) =>
   given(Array(shape.reduce((a, b) => a * b, 1)).fill(value), shape);
 
-/** `call` on ones of these shapes. */
+/** An example that calls `call` on ones of these shapes. */
 const empty = (
   rule: string,
   shapes: Shape[],
@@ -89,7 +92,7 @@ const empty = (
   gradients?: number[][],
 ): Edge => ({ rule, inputs: shapes.map((shape) => filled(1, ...shape)), call, gives, gradients });
 
-/** Rows. */
+/** The examples for rows. */
 export const rowEdges: readonly Edge[] = [
   row('the largest is taken out first', softmax, far, shares),
   row('the largest is taken out first', logSoftmax, far, logs),

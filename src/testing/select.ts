@@ -2,7 +2,7 @@
 import { describe, MemgradError } from '../errors.js';
 import { requireThat } from '../options.js';
 
-/** `wanted`, or all names when left out. Throws for a name that is not among them. */
+/** Returns `wanted`, or all names if it is undefined. Throws `MemgradError` for an unknown name. */
 export function selectOperations<Name extends string>(
   caller: string,
   names: readonly Name[],

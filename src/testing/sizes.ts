@@ -1,4 +1,4 @@
-/** Holds a backend against cpu where axes have length 0 or 1. */
+/** Compares a backend with cpu where axes have length 0 or 1. */
 import { scope, type Tensor, vjp } from '../autograd/index.js';
 import { operationNames } from '../autograd/operations/table.js';
 import type { Backend } from '../backends/backend.js';
@@ -12,35 +12,38 @@ import { selectOperations } from './select.js';
 
 /** Options of `checkSizes`. */
 export interface SizeOptions {
-  /** Call these operations only. Default: all. */
+  /** The operations to call. Default: all. */
   operations?: readonly string[];
-  /** Whether the backend refuses an index outside a table, as GPUs can't. Default true. */
+  /** Whether the backend throws for an index out of range, which GPUs can't. Default: true. */
   seesIndices?: boolean;
 }
 
-/** An operation whose result, gradient or refusal differs from cpu's where an axis is short. */
+/** An operation whose result, gradient or error differs from cpu's where an axis is short. */
 export interface SizeDifference {
   readonly operation: string;
   readonly pattern: string;
   readonly message: string;
 }
 
-/** What `checkSizes` found. */
+/** The result of `checkSizes`. */
 export interface SizeReport {
-  /** Calls that were compared. */
+  /** The number of compared calls. */
   readonly compared: number;
-  /** Of those: refused on both sides, in the same sentence. */
+  /** How many of those threw the same error on both backends. */
   readonly refused: number;
-  /** Of those: an index is outside a table, and the backend doesn't see it; what it returns isn't looked at. */
+  /**
+   * How many of those have an index out of range that the backend can't detect; their results are
+   * ignored.
+   */
   readonly unseen: number;
   readonly differences: readonly SizeDifference[];
 }
 
 /**
  * Calls every operation of the case table with axes cut to length 0 and 1, each axis alone and all
- * axes of one length together, and compares results, gradients and gradients of gradients with cpu's:
- * shapes, NaN, infinities, and finite values roughly. What one side refuses, the other must, in the
- * same sentence. Throws for an operation that is not known.
+ * axes of one length together. Compares results, gradients and second derivatives with cpu's:
+ * shapes, NaN and infinities exactly, and finite values roughly. If one backend throws, the other
+ * must throw the same message. Throws `MemgradError` for an unknown operation.
  */
 export async function checkSizes(backend: Backend, options: SizeOptions = {}): Promise<SizeReport> {
   check('checkSizes: backend', backend, backendKind);
@@ -53,14 +56,17 @@ export async function checkSizes(backend: Backend, options: SizeOptions = {}): P
     const seen = new Set<string>();
     for (const { pattern, inputs, call } of cases[operation].patterns) {
       for (const [what, cut] of cuts(inputs)) {
-        const [came, expected] = [await outcome(cut, call, backend), await outcome(cut, call, cpu)];
+        const [actual, expected] = [
+          await outcome(cut, call, backend),
+          await outcome(cut, call, cpu),
+        ];
         compared++;
-        if (outside(expected) && typeof came !== 'string') {
+        if (outside(expected) && typeof actual !== 'string') {
           unseen++;
           continue;
         }
-        if (typeof expected === 'string' && came === expected) refused++;
-        const message = compare(came, expected);
+        if (typeof expected === 'string' && actual === expected) refused++;
+        const message = compare(actual, expected);
         const key = `${pattern}, ${what}`;
         if (message && !seen.has(key)) differences.push({ operation, pattern: key, message });
         seen.add(key);
@@ -70,12 +76,12 @@ export async function checkSizes(backend: Backend, options: SizeOptions = {}): P
   return { compared, refused, unseen, differences };
 }
 
-/** Whether it is the sentence about an index outside a table or the classes. */
+/** Whether the outcome is the error for an index out of range. */
 function isOutside(outcome: readonly Result[] | string): boolean {
   return typeof outcome === 'string' && / is outside the /.test(outcome);
 }
 
-/** The inputs with one axis cut, or all axes of one length. */
+/** Yields the inputs with one axis cut, or with all axes of one length cut. */
 function* cuts(inputs: readonly HostArray[]): Generator<[string, HostArray[]]> {
   const lengths = new Set(inputs.flatMap(({ shape }) => shape).filter((length) => length > 1));
   for (const to of [0, 1]) {
@@ -95,7 +101,7 @@ function* cuts(inputs: readonly HostArray[]): Generator<[string, HostArray[]]> {
   }
 }
 
-/** The first values under another shape. Whole numbers become indices of what is left. */
+/** Returns the first values in another shape; limits indices to the rows that are left. */
 function resized({ dtype, values }: HostArray, shape: readonly number[], limit: number): HostArray {
   const kept = values.slice(0, sizeOf(shape));
   return {
@@ -110,7 +116,10 @@ interface Result {
   readonly values: readonly number[];
 }
 
-/** Result, gradients, and gradients of the sum of the gradients; or the sentence of an error. */
+/**
+ * Returns the result, its gradients, and the gradients of the sums of the gradients; or the message
+ * of an error.
+ */
 async function outcome(
   inputs: readonly HostArray[],
   call: Pattern['call'],
@@ -149,17 +158,17 @@ function cotangent({ shape, backend, size }: Tensor): Tensor {
 }
 
 function compare(
-  came: readonly Result[] | string,
+  actual: readonly Result[] | string,
   expected: readonly Result[] | string,
 ): string | undefined {
   if (typeof expected === 'string' && expected.startsWith('not a MemgradError')) return expected;
-  if (typeof came === 'string' || typeof expected === 'string') {
-    if (came === expected) return undefined;
-    return [came, expected]
+  if (typeof actual === 'string' || typeof expected === 'string') {
+    if (actual === expected) return undefined;
+    return [actual, expected]
       .map((x) => (typeof x === 'string' ? x : 'a result'))
       .join(', expected ');
   }
-  for (const [i, { shape, values }] of came.entries()) {
+  for (const [i, { shape, values }] of actual.entries()) {
     const wanted = expected[i];
     if (shape.join() !== wanted.shape.join()) {
       return `result ${i} has shape [${shape}], expected [${wanted.shape}]`;
@@ -170,7 +179,7 @@ function compare(
   return undefined;
 }
 
-function isNear(came: number, expected: number): boolean {
-  if (Object.is(came, expected) || came === expected) return true;
-  return Math.abs(came - expected) <= 1e-3 + 1e-3 * Math.abs(expected);
+function isNear(actual: number, expected: number): boolean {
+  if (Object.is(actual, expected) || actual === expected) return true;
+  return Math.abs(actual - expected) <= 1e-3 + 1e-3 * Math.abs(expected);
 }

@@ -1,4 +1,4 @@
-/** Cases of attention: heads, masks, biases, and the rotations that give its rows positions. */
+/** Cases of attention (heads, masks, biases) and of rotary positions. */
 import { attention, Key, rotate, type Shape } from '../../autograd/index.js';
 import {
   accumulated,
@@ -19,7 +19,7 @@ function rotated(shape: number[], heads = 1): Pattern {
   };
 }
 
-/** Queries, keys and values with the given batch axes; lengths 2, 3 and widths 2, 2. */
+/** Queries, keys and values with these batch axes; 2 queries, 3 keys, widths 2 and 2. */
 function qkv(q: Shape, k: Shape = q, v: Shape = k): HostArray[] {
   return [floats([...q, 2, 2], 760), floats([...k, 3, 2], 761), floats([...v, 3, 2], 762)];
 }
@@ -92,7 +92,7 @@ const attentionPatterns: Pattern[] = [
   },
 ];
 
-/** Queries, keys and values of two heads of width 2, of lengths 2, 3 and 3. */
+/** 2 queries, 3 keys and 3 values, each of two heads of width 2. */
 function headed(batch: Shape): HostArray[] {
   return [2, 3, 3].map((time, i) => floats([...batch, time, 4], 770 + i));
 }

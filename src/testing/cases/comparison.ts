@@ -1,4 +1,4 @@
-/** Cases of the comparisons, of choice and of conversion. */
+/** Cases of comparisons, `where` and `cast`. */
 import {
   add,
   cast,

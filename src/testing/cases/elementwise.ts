@@ -1,4 +1,4 @@
-/** Cases of the elementwise operations, in every way that shapes broadcast. */
+/** Cases of elementwise operations, for every way in which shapes broadcast. */
 import {
   abs,
   add,
@@ -40,10 +40,10 @@ import {
   type Tolerance,
 } from '../case.js';
 
-/** Every rank from 0 to 4, and the sizes 1 and 0. */
+/** Shapes of every rank from 0 to 4, and of sizes 1 and 0. */
 const unaryShapes: Shape[] = [[], [1], [3], [2, 3], [2, 1, 2], [1, 2, 1, 2], [0], [2, 0, 3]];
 
-/** Every way in which two shapes broadcast. */
+/** Pairs of shapes for every way in which they broadcast. */
 const binaryShapes: [what: string, a: Shape, b: Shape][] = [
   ['scalars', [], []],
   ['equal shapes', [2, 3], [2, 3]],
@@ -71,7 +71,7 @@ interface UnaryOptions {
   differentiable?: OperationCases['differentiable'];
   tolerance?: Tolerance;
   domain?: Domain;
-  /** Values with a result worth comparing, at which no gradient is. */
+  /** Values whose result is compared, but where there is no gradient to compare. */
   extreme: readonly number[];
   more?: readonly Pattern[];
 }
@@ -101,14 +101,17 @@ interface BinaryOptions {
   tolerance?: Tolerance;
   left?: Domain;
   right?: Domain;
-  /** Pairs with a result worth comparing, at which no gradient is. */
+  /** Pairs whose result is compared, but where there is no gradient to compare. */
   extreme: readonly (readonly [a: number, b: number])[];
   /** Pairs at a kink: gradients are compared, but not with central differences. */
   kinks?: readonly (readonly [a: number, b: number])[];
   more?: readonly Pattern[];
 }
 
-/** The cases of an operation of two arguments: every way in which they broadcast, and what `options` add. */
+/**
+ * The cases of a binary operation: every way in which its arguments broadcast, and the cases that
+ * `options` add.
+ */
 export function binary(
   operation: (a: Operand, b: Operand) => Tensor,
   options: BinaryOptions,
@@ -152,7 +155,7 @@ export function binary(
   };
 }
 
-/** Both sides are one tensor, so that its gradient is the sum of two. */
+/** Both arguments are the same tensor, so its gradient is a sum of two. */
 function twice(operation: (a: Tensor, b: Tensor) => Tensor, domain?: Domain): Pattern {
   return {
     pattern: 'one tensor on both sides',
@@ -174,7 +177,7 @@ const ends = [
 
 const zeroAndFar = [0, -0, 1e-30, 1e30, -1e30, Infinity, -Infinity, NaN];
 
-/** Angles of every size, which are to be reduced without a loss. */
+/** Angles of every magnitude, whose range reduction must not lose precision. */
 const turns = [
   ...[0, 3, -3, 6, 30, -30, 355, 1e3, -1e4, 1e5, 1e6, 1e8, -1e15, 1e30, 3.4e38],
   ...[Infinity, -Infinity, NaN],

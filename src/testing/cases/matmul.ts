@@ -1,4 +1,4 @@
-/** Cases of the matrix products: each side transposed, each way a batch broadcasts. */
+/** Cases of matrix products: each side transposed, each way in which a batch broadcasts. */
 import { type LinearOptions, linear, matmul, type Shape } from '../../autograd/index.js';
 import { accumulated, floats, given, type OperationCases, type Pattern, show } from '../case.js';
 
@@ -9,7 +9,7 @@ const sides = [
   { transposeA: true, transposeB: true },
 ];
 
-/** Batch axes of both sides. */
+/** The batch axes of both sides. */
 const batches: [what: string, a: Shape, b: Shape][] = [
   ['no batch', [], []],
   ['equal batches', [2], [2]],
@@ -24,7 +24,7 @@ const batches: [what: string, a: Shape, b: Shape][] = [
   ['empty batch on both sides', [0, 2], [2]],
 ];
 
-/** Lengths m, k and n that make an odd case. */
+/** Lengths m, k and n that aren't multiples of tile sizes, or are 0 or 1. */
 const lengths: [what: string, m: number, k: number, n: number][] = [
   ['one number', 1, 1, 1],
   ['row times column', 1, 3, 1],

@@ -1,4 +1,4 @@
-/** Cases of what networks are made of: rows by index, normalisation, loss, dropout. */
+/** Cases of the parts of networks: rows by index, normalisation, loss, dropout. */
 import {
   type CrossEntropyOptions,
   crossEntropy,
@@ -54,7 +54,9 @@ function oneHotOf(what: string, at: HostArray, depth: number): Pattern {
   };
 }
 
-/** Every axis of every rank, then logits that overflow unless the largest is taken out, then masks. */
+/**
+ * Every axis of every rank, then logits that overflow unless the largest is subtracted, then masks.
+ */
 function alongAxis(operation: (x: Tensor, axis?: number) => Tensor): Pattern[] {
   const along: [Shape, number?][] = [
     [[1]],

@@ -1,4 +1,4 @@
-/** Cases of the reductions: each axis, several axes, axes from the back, kept or not. */
+/** Cases of reductions: one axis, several axes, negative axes, axes kept or not. */
 import {
   type Axes,
   argmax,
@@ -70,10 +70,10 @@ const reductions: [shape: Shape, axes?: Axes][] = [
     [2, 1, 2, 3],
     [0, 2],
   ],
-  [[0, 3], 1], // nothing left, but nothing to choose from either
+  [[0, 3], 1], // the result is empty, so the empty axis is allowed
 ];
 
-/** An axis of length 0 is reduced, which only a sum can do. */
+/** Reduces an axis of length 0, which only sums allow. */
 const empty: [shape: Shape, axes?: Axes][] = [
   [[0]],
   [[0, 3], 0],
@@ -152,7 +152,7 @@ const chosenFrom = [
   [-3, -1, -2, -1],
 ];
 
-/** NaN, alone and among others, along rows and columns: four columns are one texel of a GPU. */
+/** NaN, alone and among others, along rows and columns; four columns are one texel on a GPU. */
 function withNaN(operation: Reduction): Pattern[] {
   const values = [
     [1, NaN, 2, 0],

@@ -1,4 +1,4 @@
-/** Cases of the operations that move values, and of those that leave them where they are. */
+/** Cases of operations that move values, and of views, which don't. */
 import {
   broadcastTo,
   concat,
