@@ -18,7 +18,7 @@ const options = [
   '--noAssert',
   '--runtime=stub',
   '--importMemory',
-  // A whole 4 GiB, and not shared: what sharedModule in src/backends/wasm/module.ts looks for.
+  // A whole 4 GiB, and not shared: forSharedMemory in src/backends/wasm/module.ts expects this.
   '--maximumMemory=65536',
   '--enable=simd',
   '--enable=nontrapping-f2i',
@@ -88,19 +88,19 @@ function tableOf(names, texts) {
   const enums = texts.flatMap((text) => [...text.matchAll(/^enum (\w+) \{([^}]*)\}/gm)]);
   const numbers = enums.map(([, name, members]) => {
     const lines = members.match(/\w+/g).map((member, number) => `  ${member}: ${number},\n`);
-    return `/** Functions of \`${name.toLowerCase()}\` by the number that the compiled code knows them by. */
+    return `/** The numbers by which the compiled code identifies functions of \`${name.toLowerCase()}\`. */
 export const ${name.toLowerCase()}Numbers = {\n${lines.join('')}} as const;\n`;
   });
   return `// Written by scripts/kernels.mjs from the AssemblyScript files in ./assembly. Don't edit it.
 
-/** All functions that the compiled module exports. */
+/** The functions that the compiled module exports. */
 export type ExportName =
 ${found
   .map(({ kernel }) => `  | '${kernel}'`)
   .sort()
   .join('\n')};
 
-/** The kernels of fused operations that take addresses of inputs, numbers, and addresses of results: assembly/kernels. */
+/** The fused kernels (assembly/kernels). Arguments: input addresses, numbers, result addresses. */
 export const fusedNames = ${list(found.filter(({ isFused }) => isFused))} as const;
 
 /** The kernels whose last two arguments are the part to compute and the number of parts. */

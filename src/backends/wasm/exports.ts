@@ -1,6 +1,6 @@
 // Written by scripts/kernels.mjs from the AssemblyScript files in ./assembly. Don't edit it.
 
-/** All functions that the compiled module exports. */
+/** The functions that the compiled module exports. */
 export type ExportName =
   | 'adam'
   | 'argmax'
@@ -45,7 +45,7 @@ export type ExportName =
   | 'uniform'
   | 'where';
 
-/** The kernels of fused operations that take addresses of inputs, numbers, and addresses of results: assembly/kernels. */
+/** The fused kernels (assembly/kernels). Arguments: input addresses, numbers, result addresses. */
 export const fusedNames = [
   'attention',
   'attentionGradient',
@@ -67,7 +67,7 @@ export const fusedNames = [
 /** The kernels whose last two arguments are the part to compute and the number of parts. */
 export const splitNames = ['attention', 'attentionGradient', 'matmul'] as const;
 
-/** Functions of `unary` by the number that the compiled code knows them by. */
+/** The numbers by which the compiled code identifies functions of `unary`. */
 export const unaryNumbers = {
   neg: 0,
   abs: 1,
@@ -83,7 +83,7 @@ export const unaryNumbers = {
   erf: 11,
 } as const;
 
-/** Functions of `binary` by the number that the compiled code knows them by. */
+/** The numbers by which the compiled code identifies functions of `binary`. */
 export const binaryNumbers = {
   add: 0,
   sub: 1,
