@@ -1,4 +1,4 @@
-/** Root mean square normalisation of rows, and its gradients. */
+/** The text of root mean square normalisation of rows, and of its gradients. */
 import type { DeviceBuffer, Kernels } from '../../backend.js';
 import type { Runner } from '../runner.js';
 
@@ -8,10 +8,11 @@ const zero = 'vec4f(0.0, 0.0, 0.0, 0.0)';
 const total = (four: string) => `${four}.x + ${four}.y + ${four}.z + ${four}.w`;
 
 /**
- * The measures of each row of `a`, with epsilon as number0: a power of two by which its values are
- * multiplied first, so that their squares don't overflow (1 for most rows), and 1 / sqrt(mean of
- * squares + epsilon) of these. With the weight as `b` and the gradient of the result as `c`, also
- * mean(g weight y), y being the normalised row.
+ * Measures each row of `a`, with epsilon as number0, in one texel: a power of two by which its
+ * values are multiplied first, so that their squares don't overflow (1 for most rows), and 1 /
+ * sqrt(mean of squares + epsilon) of the multiplied values. For the gradient, with the weight as
+ * `b` and the gradient g of the result as `c`, also mean(g weight y), where y is the normalised
+ * row.
  */
 function measuresText(width: number, isGradient: boolean): string {
   const whole = width - (width % 4);
@@ -58,7 +59,10 @@ ${product}  return vec4f(s.x, s.y, (product + ${total('products')}) / ${width}.0
 }`;
 }
 
-/** One element at a time, by a function `element` of its position, row and column. */
+/**
+ * Returns a kernel that computes one element at a time, by the statements `element` of its position
+ * `e`, its row and its column `j`.
+ */
 function byElement(width: number, element: string): string {
   const calls = lanes.map((_, i) => `at(t * 4 + ${i})`);
   return `fn at(e: i32) -> f32 {
@@ -80,7 +84,7 @@ const gradientText = (width: number) =>
   return (c_value(e) * b_value(j) - y * s.z) * s.y * s.x;`,
   );
 
-/** For each column, the sum of g y over the rows: x is `a`, g is `b`, the measures are `c`. */
+/** The sum of g y over all rows, for each column: x is `a`, g is `b`, the measures are `c`. */
 const weightText = (rows: number, width: number) => {
   const calls = lanes.map((_, i) => `sum_of(t * 4 + ${i})`);
   return `fn sum_of(j: i32) -> f32 {
@@ -95,7 +99,7 @@ fn compute(t: i32) -> vec4f { return vec4f(${calls}); }`;
 };
 
 export function rmsNormKernels(runner: Runner): Pick<Kernels, 'rmsNorm' | 'rmsNormGradient'> {
-  /** One texel for each row, and what `use` makes with them. */
+  /** Measures each row in one texel, and calls `use` with these texels. */
   const withMeasures = <T>(
     inputs: readonly DeviceBuffer[],
     [epsilon, rows, width]: readonly number[],

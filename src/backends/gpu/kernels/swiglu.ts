@@ -1,4 +1,4 @@
-/** a sigmoid(a) b, and its gradients. */
+/** The text of swiglu, a sigmoid(a) b, and of its gradients. */
 import type { Kernels } from '../../backend.js';
 import type { Runner } from '../runner.js';
 

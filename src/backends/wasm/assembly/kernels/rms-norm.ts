@@ -1,13 +1,13 @@
 /** Root mean square normalisation of rows, and its gradients. */
 import { addLanes, firstLanes, storeLanes } from '../lib/lanes';
 
-/** For the row that `look` saw last: 1 / sqrt(mean of squares + epsilon). */
+/** 1 / sqrt(mean of squares + epsilon) for the last row that `prepare` measured. */
 let factor: f32 = 0;
-/** The divisor of that row: 1, or its largest value where the squares would overflow. */
+/** The divisor of that row: 1, or its largest absolute value where squares would overflow. */
 let unit: f32 = 1;
 
-/** Measures the row x and returns it, or a copy divided by `unit` that it writes to `copy`. */
-function look(x: usize, width: i32, epsilon: f32, copy: usize): usize {
+/** Measures the row x. Returns x, or `copy`, to which it writes x divided by `unit`. */
+function prepare(x: usize, width: i32, epsilon: f32, copy: usize): usize {
   unit = 1;
   factor = 1 / sqrt<f32>(sumOfProducts(x, x, width) / <f32>width + epsilon);
   if (factor > 0) return x;
@@ -36,7 +36,7 @@ export function rmsNorm(x: usize, weight: usize, epsilon: f32, rows: i32, width:
   const whole = bytes & ~15;
   const rest = width & 3;
   for (let row = 0; row < rows; row++, x += bytes, out += bytes) {
-    const values = look(x, width, epsilon, out);
+    const values = prepare(x, width, epsilon, out);
     const by = f32x4.splat(factor);
     for (let at: usize = 0; at < whole; at += 16) {
       v128.store(out + at, f32x4.mul(f32x4.mul(v128.load(values + at), by), v128.load(weight + at)));
@@ -51,9 +51,9 @@ export function rmsNormGradientScratch(epsilon: f32, rows: i32, width: i32): i32
 }
 
 /**
- * The gradients of `rmsNorm` from the gradient of its result, g. With h = g weight and y the
- * normalised row: by x, (h - y mean(h y)) / sqrt(mean(x^2) + epsilon); by weight, the sum of g y
- * over all rows, in double precision in `totals`.
+ * The gradients of `rmsNorm` from g, the gradient of its result, where h = g weight and y is the
+ * normalised row. With respect to x: (h - y mean(h y)) / sqrt(mean(x^2) + epsilon); to weight: the
+ * sum of g y over all rows, in float64 in `totals`.
  */
 export function rmsNormGradient(x: usize, weight: usize, g: usize, epsilon: f32, rows: i32, width: i32, gx: usize, gWeight: usize, totals: usize): void {
   const bytes = <usize>width << 2;
@@ -63,7 +63,7 @@ export function rmsNormGradient(x: usize, weight: usize, g: usize, epsilon: f32,
   const none = f32x4.splat(0);
   memory.fill(totals, 0, 2 * padded);
   for (let row = 0; row < rows; row++, x += bytes, g += bytes, gx += bytes) {
-    const values = look(x, width, epsilon, gx);
+    const values = prepare(x, width, epsilon, gx);
     const by = f32x4.splat(factor), back = f32x4.splat(factor / unit);
     let product = none;
     for (let at: usize = 0; at < padded; at += 16) {

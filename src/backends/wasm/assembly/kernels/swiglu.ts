@@ -1,7 +1,7 @@
-/** a sigmoid(a) b, and its gradients. */
+/** swiglu, a sigmoid(a) b, and its gradients. */
 import { sigmoid4 } from '../lib/math';
 
-// Buffers are padded to 16 bytes, so that the last step may read and write past the end.
+// Buffers are padded to 16 bytes, so the last step may read and write past the end.
 
 /** out = a sigmoid(a) b for `n` floats. */
 export function swiglu(a: usize, b: usize, n: i32, out: usize): void {
@@ -11,7 +11,7 @@ export function swiglu(a: usize, b: usize, n: i32, out: usize): void {
   }
 }
 
-/** The gradients of `swiglu` by a and b, where g is the gradient of its result. */
+/** The gradients of `swiglu` with respect to a and b; g is the gradient of its result. */
 export function swigluGradient(a: usize, b: usize, g: usize, n: i32, ga: usize, gb: usize): void {
   const one = f32x4.splat(1);
   for (let at: usize = 0; at < <usize>n << 2; at += 16) {
