@@ -573,7 +573,7 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.vjp(m.neg, x23)[1](elsewhere),
-    'vjp: the cotangent is Tensor(float32 [2, 3] on cpu), expected shape, dtype and backend of the value, Tensor(float32 [2, 3] on cpu).',
+    'vjp: the cotangent is Tensor(float32 [2, 3] on cpu), expected the shape, dtype and backend of the value, Tensor(float32 [2, 3] on cpu).',
   ],
   [
     () => m.adamStep({ parameters: [x23], first: [x23], second: [] }, [x23], as({})),
@@ -672,11 +672,11 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.vjp(m.neg, x23)[1](vector),
-    'vjp: the cotangent is Tensor(float32 [3] on cpu), expected shape, dtype and backend of the value, Tensor(float32 [2, 3] on cpu).',
+    'vjp: the cotangent is Tensor(float32 [3] on cpu), expected the shape, dtype and backend of the value, Tensor(float32 [2, 3] on cpu).',
   ],
   [
     () => m.vjp(m.neg, vector)[1](f64([1, 2, 3])),
-    'vjp: the cotangent is Tensor(float64 [3] on cpu), expected shape, dtype and backend of the value, Tensor(float32 [3] on cpu).',
+    'vjp: the cotangent is Tensor(float64 [3] on cpu), expected the shape, dtype and backend of the value, Tensor(float32 [3] on cpu).',
   ],
   [
     () => m.scope(async () => x23),

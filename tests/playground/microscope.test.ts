@@ -138,7 +138,7 @@ test('a value that is changed runs at once, and stands in the address', () =>
 test('what is not understood is said, and what was shown stays', () =>
   microscope({}, async (page) => {
     await page.getByRole('textbox', { name: 'Expression' }).fill('tanh(w * x + foo(b))');
-    assert.match(await alarm(page), "'foo' at character 14 is no operation");
+    assert.match(await alarm(page), "'foo' at character 14 is not an operation");
     assert.match((await rows(page)).map(({ computed }) => computed).join(), 'v₃ = tanh(v₂)');
     await page.getByRole('textbox', { name: 'Expression' }).fill('');
     await page.getByRole('alert').filter({ hasText: 'is empty' }).waitFor();
@@ -165,10 +165,10 @@ test('an error is about the field that it comes from, and the graph before is gr
     const w = page.getByLabel('w', { exact: true });
     for (const [typed, said] of [
       ['1,2', "The value of w, '1,2', has commas; write [1, 2] for a list, and 1.2 for"],
-      ['NaN', 'is no number'],
+      ['NaN', 'is neither a number'],
       ['[1, [2]]', 'uneven'],
       ['1e999', 'larger than any number'],
-      ['constructor', "'constructor' at character 1 of the value of w is no number"],
+      ['constructor', "'constructor' at character 1 of the value of w is neither a number"],
     ]) {
       await w.fill(typed);
       await page.getByRole('alert').filter({ hasText: said }).waitFor();
