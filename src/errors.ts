@@ -39,12 +39,14 @@ export function describe(value: unknown): string {
   return typeof made === 'string' && made !== kind ? `a ${cut(made)}` : 'an object';
 }
 
-/** At most `most` characters of a text; a shorter one ends in three dots and `end`. */
+/** Limits a text to `most` characters, the last of which are then three dots, followed by `end`. */
 export function cut(text: string, end = '', most = 60): string {
   return text.length > most ? `${text.slice(0, most - 3)}...${end}` : text;
 }
 
-/** A path or a name from outside, for a message: those of people are whole. */
+/**
+ * A path or name from outside, for a message. Paths and names of usual length are shown in full.
+ */
 export const shownPath = (path: string): string => cut(path, '', 300);
 
 /** Whether `value` is an array or a typed array. */

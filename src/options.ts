@@ -203,7 +203,7 @@ export const having = (name: string, expected: string): Kind => [
 ];
 
 /** A backend. */
-export const backendKind = having('upload', "one that await loadBackend('cpu') returns");
+export const backendKind = having('upload', 'the result of await loadBackend(name)');
 
 /** A function. */
 export const callable: Kind = ['a function', (value) => typeof value === 'function'];

@@ -1,4 +1,4 @@
-/** The backends by name. A new one gets a folder of its own and a line in the table. */
+/** The backends by name. A new backend needs a folder of its own and a line in the table. */
 import { MemgradError } from '../errors.js';
 import { checkOptions, type OptionNames, refuseName } from '../options.js';
 import type { Backend } from './backend.js';
@@ -35,13 +35,16 @@ export type BackendName = keyof typeof loaders;
 export const backendNames = Object.keys(loaders) as BackendName[];
 
 const optionNames: OptionNames<BackendOptions> = { threads: 1, gpu: 1 };
-/** Whose option each is. */
+/** The backend to which each option belongs. */
 const belongsTo = { threads: 'wasm', gpu: 'webgl' } satisfies Record<
   keyof BackendOptions,
   BackendName
 >;
 
-/** Makes the backend called `name` ready for use. Throws `MemgradError` for a name that is not known, and for an option of another backend. */
+/**
+ * Loads the backend `name`. Throws `MemgradError` for an unknown name, for an option of another
+ * backend, or if the backend can't run here.
+ */
 export async function loadBackend(name: BackendName, options?: BackendOptions): Promise<Backend> {
   if (!backendNames.includes(name as BackendName)) {
     refuseName('loadBackend', 'backend', name, backendNames);
@@ -64,7 +67,10 @@ export interface BackendReport {
   readonly why?: string;
 }
 
-/** Tries each backend on this machine, with `options` of `loadBackend`: which there are, and why not the others. */
+/**
+ * Tries to load each backend with `options`; reports which work on this machine, and why others
+ * don't.
+ */
 export async function backends(options?: BackendOptions): Promise<BackendReport[]> {
   checkOptions('backends', options, optionNames);
   return Promise.all(

@@ -20,7 +20,7 @@ export interface ExplainOptions {
   backend?: Backend;
 }
 
-/** The names of its options. */
+/** The options of `explain`. */
 const known: OptionNames<ExplainOptions> = { at: 1, backend: backendKind };
 
 /**

@@ -1,4 +1,4 @@
-/** What somebody should be told about an explanation: why a gradient is missing, and where NaN or Infinity begins. */
+/** Remarks on an explanation: why a gradient is missing, and where NaN or Infinity begins. */
 import { requireThat } from '../options.js';
 import { areNumbers, requireExplanation } from './check.js';
 import type { ExplainedNode, Explanation } from './explanation.js';

@@ -28,7 +28,10 @@ export function showValue(value: readonly number[], shape: readonly number[]): s
   return build(0, 0);
 }
 
-/** The nodes to show: numbers stand in the operations that they belong to, and need no place of their own. */
+/**
+ * Returns the nodes to show. Single constants are omitted, since the operations that use them show
+ * them.
+ */
 export function shownNodes(explanation: Explanation): ExplainedNode[] {
   requireExplanation('shownNodes', explanation);
   const { nodes, result } = explanation;
@@ -51,7 +54,7 @@ const signs: Partial<Record<OperationName, string>> = {
   greaterEqual: '>=',
 };
 
-/** What a node was computed by, in the names of its inputs: `w * x`, `softmax(v₁, 0)`. */
+/** Formats the operation of a node with the names of its inputs: `w * x`, `softmax(v₁, 0)`. */
 export function showCall(explanation: Explanation, node: ExplainedNode): string {
   requireNode('showCall', explanation, node);
   const { nodes } = explanation;
@@ -178,7 +181,7 @@ export type Step =
   | { readonly kind: 'seed'; readonly node: number }
   | { readonly kind: 'backward'; readonly node: number; readonly back: BackwardStep };
 
-/** The steps in order. */
+/** Returns the steps in order. */
 export function stepsOf(explanation: Explanation): Step[] {
   requireExplanation('stepsOf', explanation);
   const { nodes, result, backward } = explanation;
@@ -220,7 +223,7 @@ export function knownAt(explanation: Explanation, position: number): Known {
   return { values, gradients };
 }
 
-/** What a contribution comes to: `dx = 1 + 0.5 = 1.5` where something was there before, else `dx = 0.5`. */
+/** Formats a contribution: `dx = 1 + 0.5 = 1.5` if there was a gradient before, else `dx = 0.5`. */
 export function showSum(explanation: Explanation, contribution: Contribution): string {
   requireContribution('showSum', explanation, contribution);
   const { nodes } = explanation;

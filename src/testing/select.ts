@@ -1,4 +1,4 @@
-/** Choosing operations by name. */
+/** Selects operations by name. */
 import { describe, MemgradError } from '../errors.js';
 import { requireThat } from '../options.js';
 
@@ -17,7 +17,7 @@ export function selectOperations<Name extends string>(
   const unknown = wanted?.findIndex((name) => !names.includes(name as Name)) ?? -1;
   if (unknown >= 0) {
     throw new MemgradError(
-      `${caller}: the operation ${describe(wanted?.[unknown])} is not known; choose from ${names.join(', ')}.`,
+      `${caller}: there is no operation ${describe(wanted?.[unknown])}; choose from ${names.join(', ')}.`,
     );
   }
   return (wanted as readonly Name[] | undefined) ?? names;

@@ -62,7 +62,7 @@ test('a NaN is a failure', async () => {
 test('names that are no operation, or have no gradient, are refused', async () => {
   for (const name of ['multiply', 'argmax']) {
     const message = await refusal(() => checkAllGradients({ operations: [name] }).next());
-    assert.match(message, `gradcheck: the operation "${name}" is not known; choose from `);
+    assert.match(message, `gradcheck: there is no operation "${name}"; choose from `);
   }
 });
 

@@ -185,7 +185,7 @@ const refused: Record<string, RegExp> = {
   'constructor(x)': /'constructor' at character 1 is not an operation/,
   'sum(...x)': /not understood/,
   'sum(x, { ...y })': /is not an option/,
-  'NaN + 1': /no variable/,
+  'NaN + 1': /is not a variable/,
   'argmax(x, 0)':
     /axis 0 does not exist.*This is 'argmax\(x, 0\)' at character 1\. No value was given for x/,
   'argmax([1, 2], 0)': /result holds whole numbers/,

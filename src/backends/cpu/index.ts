@@ -86,11 +86,11 @@ class CpuBackend implements Backend {
   uniform(key: RandomWords, size: number) {
     return wrap(uniformFloats(key, size));
   }
-  /** There is nothing to end: it goes on as before. */
+  /** Does nothing: there is nothing to release, and the backend stays usable. */
   close() {}
 }
 
-/** The backend `cpu`: float32, float64 and int32, synchronous, no set-up. */
+/** Creates the backend `cpu`: float32, float64 and int32; synchronous, without set-up. */
 export function createCpuBackend(options?: object): Backend {
   checkOptions('createCpuBackend', options, {});
   return new CpuBackend();
