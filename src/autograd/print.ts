@@ -1,4 +1,4 @@
-/** The values of a tensor as text, for consoles. */
+/** Formats the values of a tensor, for consoles. */
 import type { TypedArray } from '../backends/backend.js';
 import { sizeOf } from '../backends/layout.js';
 import type { Storage } from './storage.js';
@@ -15,7 +15,7 @@ export function printed({ backend, buffer }: Storage, shape: Shape): string {
   } catch {
     return ', on a closed backend'; // a console must not throw
   }
-  if (!values) return ', values by await data()';
+  if (!values) return ', read its values with await data()';
   const most = Math.max(1, Math.floor(MOST ** (1 / shape.length)));
   const nest = (axis: number, start: number): string => {
     if (axis === shape.length) return short(values[start]);

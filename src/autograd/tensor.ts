@@ -161,14 +161,14 @@ export class Tensor {
     );
   }
 
-  /** For `JSON.stringify`, which would lose the values without a word: throws. */
+  /** Throws `MemgradError`: `JSON.stringify` would silently lose the values. */
   toJSON(): never {
     throw new MemgradError(
-      `${this} has no JSON; write its values, await array(), or save tensors by encodeSafetensors.`,
+      `${this} can't be converted to JSON; convert its values, await array(), or save tensors with encodeSafetensors.`,
     );
   }
 
-  /** The name of its class, which bundlers shorten. */
+  /** The name of the class, spelled out since bundlers shorten class names. */
   protected get kind(): string {
     return 'Tensor';
   }
