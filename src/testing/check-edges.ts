@@ -40,7 +40,7 @@ export async function checkEdges(backend: Backend, options: EdgeOptions = {}): P
 }
 
 async function problem(
-  { inputs, call, gives, gradients }: Edge,
+  { inputs, call, result, gradients }: Edge,
   backend: Backend,
   least: number,
 ): Promise<string | undefined> {
@@ -56,7 +56,7 @@ async function problem(
   const read = await Promise.all(made.map((x) => x.data()));
   for (const x of made) x.dispose();
   for (const [i, actual] of read.entries()) {
-    const expected = i === 0 ? gives : (gradients?.[i - 1] ?? []);
+    const expected = i === 0 ? result : (gradients?.[i - 1] ?? []);
     if (isAs(actual, expected, i > 0, least)) continue;
     return `${i === 0 ? 'the result' : `gradient ${i - 1}`} is [${show(actual)}], expected [${show(expected)}]`;
   }

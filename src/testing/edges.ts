@@ -32,7 +32,7 @@ import { given, ints, type Pattern } from './case.js';
 export interface Edge extends Pick<Pattern, 'inputs' | 'call'> {
   readonly rule: string;
   /** The expected result. */
-  readonly gives: readonly number[];
+  readonly result: readonly number[];
   /**
    * The expected gradients of the floating-point inputs, for a cotangent of ones. Not compared if
    * undefined.
@@ -48,20 +48,20 @@ const whole = (
   operation: (a: Tensor, b: Tensor) => Tensor,
   a: readonly number[],
   b: readonly number[],
-  gives: readonly number[],
-): Edge => ({ rule, inputs: [ints(a), ints(b)], call: ([x, y]) => operation(x, y), gives });
+  result: readonly number[],
+): Edge => ({ rule, inputs: [ints(a), ints(b)], call: ([x, y]) => operation(x, y), result });
 
 const unary = (
   rule: string,
   operation: (x: Tensor) => Tensor,
   x: readonly number[],
-  gives: readonly number[],
+  result: readonly number[],
   gradient?: readonly number[],
 ): Edge => ({
   rule,
   inputs: [given(x)],
   call: ([input]) => operation(input),
-  gives,
+  result,
   gradients: gradient && [gradient],
 });
 
@@ -70,33 +70,33 @@ const pair = (
   operation: (a: Tensor, b: Tensor) => Tensor,
   a: readonly number[],
   b: readonly number[],
-  gives: readonly number[],
+  result: readonly number[],
   gradients?: readonly (readonly number[])[],
 ): Edge => ({
   rule,
   inputs: [given(a), given(b)],
   call: ([x, y]) => operation(x, y),
-  gives,
+  result,
   gradients,
 });
 
 /** The examples for int32. */
 export const wholeEdges: readonly Edge[] = [
-  whole('int32 counts modulo 2^32', add, [most, least], [1, -1], [least, most]),
-  whole('int32 counts modulo 2^32', sub, [least], [1], [most]),
-  whole('int32 counts modulo 2^32', mul, [123456789, least], [987654321, -1], [-67153019, least]),
+  whole('int32 wraps modulo 2^32', add, [most, least], [1, -1], [least, most]),
+  whole('int32 wraps modulo 2^32', sub, [least], [1], [most]),
+  whole('int32 wraps modulo 2^32', mul, [123456789, least], [987654321, -1], [-67153019, least]),
   whole(
-    'int32 counts modulo 2^32',
+    'int32 wraps modulo 2^32',
     pow,
     [3, 2, 2, -2],
     [40, 31, 32, 31],
     [689956897, least, 0, least],
   ),
   {
-    rule: 'int32 counts modulo 2^32',
+    rule: 'int32 wraps modulo 2^32',
     inputs: [ints([most, 1, most, most], [2, 2])],
     call: ([x]) => sum(x, 1),
-    gives: [least, -2],
+    result: [least, -2],
   },
   whole('int32 quotients', div, [7, -7, 5, 0, least], [2, 2, 0, 0, -1], [3, -3, 0, 0, least]),
   whole(
@@ -107,7 +107,7 @@ export const wholeEdges: readonly Edge[] = [
     [1, -1, 1, 0, 0],
   ),
   unary(
-    'cast to int32 ends at its ends',
+    'cast to int32 saturates',
     (x) => cast(x, 'int32'),
     [3e9, -3e9, Infinity, -Infinity, NaN, -1.9],
     [most, least, most, least, 0, -1],
@@ -138,7 +138,7 @@ const powers: [base: number, exponent: number, result: number][] = [
 /** The examples for elementwise operations and reductions of floats. */
 export const floatEdges: readonly Edge[] = [
   pair(
-    'pow is that of JavaScript',
+    'pow follows JavaScript',
     pow,
     ...([0, 1, 2].map((i) => powers.map((row) => row[i])) as [number[], number[], number[]]),
   ),
@@ -164,12 +164,12 @@ export const floatEdges: readonly Edge[] = [
     ],
   ),
   pair('NaN wins', minimum, [NaN, -Infinity], [1, NaN], [NaN, NaN]),
-  pair('equal values share', maximum, [2], [2], [2], [[0.5], [0.5]]),
+  pair('equal values share the gradient', maximum, [2], [2], [2], [[0.5], [0.5]]),
   unary('NaN wins', (x) => max(x, 0), [1, NaN, 3], [NaN], [NaN, NaN, NaN]),
   unary('NaN wins', (x) => min(x, 0), [1, NaN, -3], [NaN]),
   unary('the first of equal values, or of NaN', (x) => argmax(x, 0), [1, 3, 3], [1]),
   unary('the first of equal values, or of NaN', (x) => argmax(x, 0), [Infinity, NaN, NaN], [1]),
-  unary('equal values share', (x) => max(x, 0), [3, 3, 1], [3], [0.5, 0.5, 0]),
+  unary('equal values share the gradient', (x) => max(x, 0), [3, 3, 1], [3], [0.5, 0.5, 0]),
   unary('relu', relu, [-0, NaN, -Infinity, 1e-30], [0, NaN, 0, 1e-30], [0, 0, 0, 1]),
   unary('a zero keeps its sign', sign, [-0, 0, NaN, -1e-30], [-0, 0, NaN, -1]),
   unary('a zero keeps its sign', sqrt, [-0, -1], [-0, NaN]),
@@ -197,7 +197,7 @@ export const floatEdges: readonly Edge[] = [
     [1],
   ),
   pair(
-    'what where leaves out is not read',
+    'where ignores the values that it does not select',
     (a, b) => where(greater(a, 0), a, b),
     [2, 3],
     [NaN, Infinity],
@@ -208,13 +208,13 @@ export const floatEdges: readonly Edge[] = [
     ],
   ),
   unary(
-    'what where leaves out gets a gradient of 0',
+    'the values that where does not select get a gradient of 0',
     (x) => where(greater(x, 0), sqrt(x), 0),
     [4, 0],
     [2, 0],
     [0.25, NaN], // 0 / sqrt(0)
   ),
-  unary('sums end at the largest float', (x) => sum(x), [3e38, 3e38], [Infinity]),
+  unary('sums overflow to Infinity', (x) => sum(x), [3e38, 3e38], [Infinity]),
   unary('the sum of nothing', (x) => sum(x), [], [0], []),
   unary('the mean of nothing', (x) => mean(x), [], [NaN], []),
   unary('denormals add up', (x) => sum(x), [2 ** -149, 2 ** -149, 2 ** -149], [3 * 2 ** -149]),

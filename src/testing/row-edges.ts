@@ -20,13 +20,13 @@ const row = (
   rule: string,
   operation: (x: Tensor) => Tensor,
   x: readonly number[],
-  gives: readonly number[],
+  result: readonly number[],
   gradient?: readonly number[],
 ): Edge => ({
   rule,
   inputs: [given(x, [1, x.length])],
   call: ([input]) => operation(input),
-  gives,
+  result,
   gradients: gradient && [gradient],
 });
 
@@ -47,7 +47,7 @@ const masked = (rule: string, k: number[], v: number[], more: Partial<Edge> = {}
   rule,
   inputs: [given([1, 0], [1, 2]), given(k, [3, 2]), given(v, [3, 1]), ints([1, 0, 1], [1, 3])],
   call: ([q, keys, values, mask]) => attention(q, keys, values, { mask }),
-  gives: [3],
+  result: [3],
   gradients: [
     [0, 0],
     [-half, 0, 0, 0, half, 0],
@@ -58,11 +58,11 @@ const masked = (rule: string, k: number[], v: number[], more: Partial<Edge> = {}
 const keys = [0, 1, 5, 5, 0, 1];
 const broken = [0, 1, NaN, Infinity, 0, 1];
 
-const norm = (rule: string, x: number[], gives: number[], gradients?: number[][]): Edge => ({
+const norm = (rule: string, x: number[], result: number[], gradients?: number[][]): Edge => ({
   rule,
   inputs: [given(x, [1, x.length]), given([1, 2, 1, 1]), given([0, 0, 0, 1])],
   call: ([input, weight, bias]) => layerNorm(input, weight, bias),
-  gives,
+  result,
   gradients,
 });
 
@@ -70,13 +70,13 @@ const lossOf = (
   rule: string,
   logits: number[],
   targets: number[],
-  gives: number[],
+  result: number[],
   gradient: number[],
 ): Edge => ({
   rule,
   inputs: [given(logits, [targets.length, logits.length / targets.length]), ints(targets)],
   call: ([x, target]) => crossEntropy(x, target, { reduction: 'none' }),
-  gives,
+  result,
   gradients: [gradient],
 });
 
@@ -88,18 +88,18 @@ const empty = (
   rule: string,
   shapes: Shape[],
   call: Edge['call'],
-  gives: number[],
+  result: number[],
   gradients?: number[][],
-): Edge => ({ rule, inputs: shapes.map((shape) => filled(1, ...shape)), call, gives, gradients });
+): Edge => ({ rule, inputs: shapes.map((shape) => filled(1, ...shape)), call, result, gradients });
 
 /** The examples for rows. */
 export const rowEdges: readonly Edge[] = [
-  row('the largest is taken out first', softmax, far, shares),
-  row('the largest is taken out first', logSoftmax, far, logs),
-  row('the largest is taken out first', logSoftmax, [-1e30, 0], [-1e30, 0], [1, -1]),
-  row('the largest is taken out first', (x) => logsumexp(x, 1), [1000, 1000], [1000.69314718]),
+  row('the largest is subtracted first', softmax, far, shares),
+  row('the largest is subtracted first', logSoftmax, far, logs),
+  row('the largest is subtracted first', logSoftmax, [-1e30, 0], [-1e30, 0], [1, -1]),
+  row('the largest is subtracted first', (x) => logsumexp(x, 1), [1000, 1000], [1000.69314718]),
   lossOf(
-    'the largest is taken out first',
+    'the largest is subtracted first',
     far,
     [0],
     [0.40760596],
@@ -116,10 +116,10 @@ export const rowEdges: readonly Edge[] = [
   row('a row with NaN', softmax, [NaN, 0, -Infinity], [NaN, NaN, NaN]),
   row('a row with NaN', softmax, [NaN, -Infinity], [NaN, NaN], [NaN, NaN]),
   {
-    rule: 'a weight of 0 lets no gradient through',
+    rule: 'a weight of 0 passes no gradient',
     inputs: [given([0, -200, 0], [1, 3]), given([1, Infinity, 3], [1, 3])],
     call: ([x, factor]) => mul(softmax(x), factor),
-    gives: [0.5, NaN, 1.5],
+    result: [0.5, NaN, 1.5],
     gradients: [
       [-0.5, 0, 0.5],
       [0.5, 0, 0.5],
@@ -153,12 +153,12 @@ export const rowEdges: readonly Edge[] = [
       [-half, 0, half],
     ],
   }),
-  masked('what is not masked is read', keys, [2, 1, NaN], { gives: [NaN], gradients: undefined }),
+  masked('unmasked values are read', keys, [2, 1, NaN], { result: [NaN], gradients: undefined }),
   {
-    rule: 'a query that is NaN stays alone',
+    rule: 'a NaN in a query affects only its own row',
     inputs: [given([NaN, 1], [2, 1]), given([1, 1], [2, 1]), given([2, 4], [2, 1])],
     call: ([q, k, v]) => attention(q, k, v, {}),
-    gives: [NaN, 3],
+    result: [NaN, 3],
   },
 
   norm('norms scale', [3e38, -3e38, 3e38, -3e38], [1, -2, 1, 0]),
@@ -173,18 +173,18 @@ export const rowEdges: readonly Edge[] = [
     ],
   ),
   norm('norms scale', [0, 0, 0, 0], [0, 0, 0, 1]),
-  norm('a norm of what is not finite', [Infinity, 1, 1, 1], [NaN, NaN, NaN, NaN]),
+  norm('a norm of values that are not finite', [Infinity, 1, 1, 1], [NaN, NaN, NaN, NaN]),
   row('norms scale', (x) => globalNorm([x]), [3e30, 4e30], [5e30]),
   row('norms scale', (x) => globalNorm([x, x]), [0, 0], [0]),
   row('norms scale', (x) => globalNorm([x]), [3e-30, 4e-30], [5e-30]),
-  row('a norm of what is not finite', (x) => globalNorm([x]), [1, -Infinity], [Infinity]),
-  row('a norm of what is not finite', (x) => globalNorm([x]), [NaN, -Infinity], [NaN]),
+  row('a norm of values that are not finite', (x) => globalNorm([x]), [1, -Infinity], [Infinity]),
+  row('a norm of values that are not finite', (x) => globalNorm([x]), [NaN, -Infinity], [NaN]),
 
   empty('nothing in, nothing out', [[2, 0]], ([x]) => softmax(x), [], [[]]),
   empty('nothing in, nothing out', [[2, 0]], ([x]) => logSoftmax(x, 1), [], [[]]),
   empty('nothing to add up', [[2, 0]], ([x]) => logsumexp(x, 1), [-Infinity, -Infinity], [[]]),
   empty(
-    'attention without keys gives zeros',
+    'attention without keys returns zeros',
     [
       [1, 2],
       [0, 2],
