@@ -82,7 +82,10 @@ test('a console shows a tensor of a closed backend, too', () => {
 test('what a browser shows of a tensor without its inspector: shape and dtype', () => {
   const x = normal(Key.of(1), [2]);
   assert.equal(Object.keys(x).sort(), ['dtype', 'shape']);
-  assert.throws(() => JSON.stringify({ x }), /can't be converted to JSON; convert its values, await array/);
+  assert.throws(
+    () => JSON.stringify({ x }),
+    /can't be converted to JSON; convert its values, await array/,
+  );
 });
 
 test('arithmetic and comparison with a tensor say what to write', async () => {
