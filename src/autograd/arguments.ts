@@ -2,6 +2,7 @@
 import type { Backend, DType, View } from '../backends/backend.js';
 import { sizeOf, stridesOf } from '../backends/layout.js';
 import { describe, MemgradError } from '../errors.js';
+import type { Value } from './run.js';
 import { type Shape, showShape, Tensor } from './tensor.js';
 
 /** Throws unless all `inputs` are tensors: untyped callers may pass arrays or undefined. */
@@ -134,7 +135,7 @@ export function broadcastShapes(name: string, ...shapes: Shape[]): Shape {
 }
 
 /** Returns a view of `x`, broadcast to `shape`, with stride 0 along the axes that repeat. */
-export function broadcastView(x: Tensor, shape: Shape): View {
+export function broadcastView(x: Value, shape: Shape): View {
   const missing = shape.length - x.rank;
   const own = stridesOf(x.shape);
   const strides = shape.map((_, axis) =>
@@ -153,6 +154,6 @@ export function checkDtype(name: string, dtype: DType, backend: Backend): void {
 }
 
 /** The number of rows along the last axis of `x`, and their length. */
-export function rowsOf({ shape }: Tensor): [rows: number, width: number] {
+export function rowsOf({ shape }: { readonly shape: Shape }): [rows: number, width: number] {
   return [sizeOf(shape.slice(0, -1)), shape[shape.length - 1]];
 }

@@ -3,14 +3,24 @@
  * arguments. Functions such as `grad`, `scope` and `observe` run a function inside a context of
  * their own, and restore the outer context when the function returns or throws.
  */
-import type { Recorder } from './tape.js';
-import type { Tensor } from './tensor.js';
+import type { Key } from './random.js';
+import type { Operated, Recorder } from './tape.js';
+import type { Parameter, Tensor } from './tensor.js';
 
-/** An operation that has run. */
-export interface Ran {
-  readonly operation: string;
-  readonly inputs: readonly Tensor[];
-  readonly outputs: readonly Tensor[];
+/** Called for everything that happens to tensors, whether a derivative is being taken or not. */
+export interface Listener {
+  /** An operation ran; constants (`full`, `tensor`) are operations without inputs. */
+  ran(entry: Operated): void;
+  /** A kernel declined its inputs, so that the definition runs: another call may compute otherwise. */
+  declined?(): void;
+  /** `made` shares the values of `x`. */
+  aliased?(x: Tensor, made: Tensor): void;
+  /** `parameter` took the values of `value`. */
+  assigned?(parameter: Parameter, value: Tensor): void;
+  /** `name` draws numbers of `key` on the host. */
+  drawn?(name: string, key: Key): void;
+  /** `derived` is the key number `index` of `key`. */
+  folded?(key: Key, index: number, derived: Key): void;
 }
 
 /** One call of `observe`. */
@@ -28,8 +38,8 @@ export interface Context {
    * orders possible.
    */
   readonly recorders: readonly Recorder[];
-  /** Called after each operation. */
-  readonly watcher: ((ran: Ran) => void) | undefined;
+  /** A watcher, or the recording of `capture`. */
+  readonly listener: Listener | undefined;
   /** Collects values that are reported by name. */
   readonly observer: Observer | undefined;
   /**
@@ -48,7 +58,7 @@ export interface Context {
 
 let current: Context = {
   recorders: [],
-  watcher: undefined,
+  listener: undefined,
   observer: undefined,
   path: undefined,
   scope: undefined,

@@ -1,5 +1,4 @@
 /** The engine: tensors, operations and derivatives. */
-export type { Ran } from './context.js';
 export {
   arange,
   defaultBackend,
@@ -16,6 +15,7 @@ export { Key, normal, uniform } from './random.js';
 export { scope } from './scope.js';
 export { type MemoryUse, memoryReport, peakMemory, resetPeakMemory } from './storage.js';
 export { type Nested, Parameter, type Shape, Tensor } from './tensor.js';
+export { type Captured, capture } from './transforms/capture.js';
 export { checkpoint } from './transforms/checkpoint.js';
 export { grad, type Scalar, valueAndGrad, vjp } from './transforms/grad.js';
 export * from './transforms/gradcheck.js';

@@ -7,6 +7,7 @@ import { sizeOf } from '../backends/layout.js';
 import { randomWords, threefry } from '../backends/threefry.js';
 import { MemgradError } from '../errors.js';
 import { check, checkOptions, type Kind, whole } from '../options.js';
+import { context } from './context.js';
 import { checkShape, placement, requireRoom, type TensorOptions, upload } from './create.js';
 import { arrays } from './nested.js';
 import { type Operation, run } from './run.js';
@@ -40,7 +41,9 @@ export class Key {
   fold(index: number): Key {
     check('fold: index', index, indices);
     const [hi, lo] = threefry(this, index >>> 0, 1); // (i, 0) is for numbers, (i, 1) for keys
-    return new Key(hi, lo);
+    const derived = new Key(hi, lo);
+    context().listener?.folded?.(this, index, derived);
+    return derived;
   }
 
   /** Derives `count` keys from this one, at most 2^20. */
@@ -53,6 +56,7 @@ export class Key {
   integers(count: number, limit: number): Int32Array {
     checkShape('integers', [count]);
     check('integers: limit', limit, whole(1, 2 ** 31));
+    context().listener?.drawn?.('integers', this);
     const integers = new Int32Array(count);
     randomWords(this, count).forEach((word, i) => {
       integers[i] = Math.floor((word / 2 ** 32) * limit);
@@ -89,6 +93,7 @@ export function normal(key: Key, shape: Shape, options?: TensorOptions): Tensor 
   if (dtype === 'int32') {
     throw new MemgradError('normal: expected float32 or float64, got int32; the values are real.');
   }
+  context().listener?.drawn?.('normal', key);
   const size = sizeOf(shape);
   requireRoom(size, dtype, backend);
   const values = allocating(() => new arrays[dtype](size));

@@ -1,5 +1,5 @@
 /** Defines what an operation is, and runs operations. */
-import type { Backend, DeviceBuffer, Result } from '../backends/backend.js';
+import { type Backend, type DeviceBuffer, declined, type Result } from '../backends/backend.js';
 import { checkDtype, commonBackend } from './arguments.js';
 import { context, inside } from './context.js';
 import { scope } from './scope.js';
@@ -39,6 +39,13 @@ export type JointRule<Attributes> = (
   wanted: readonly boolean[],
 ) => readonly (Tensor | undefined)[];
 
+/** An input of a kernel: a tensor, or a buffer that stands for one. */
+export interface Value extends Result {
+  readonly rank: number;
+  readonly size: number;
+  readonly buffer: DeviceBuffer;
+}
+
 /** One operation: its shapes and dtypes, its kernel and its gradient. */
 export interface Operation<Attributes = undefined> {
   readonly name: string;
@@ -46,14 +53,14 @@ export interface Operation<Attributes = undefined> {
   infer(inputs: readonly Tensor[], attributes: Attributes): readonly Result[];
   /**
    * Computes the buffer of each result; returns undefined for a fused operation without a kernel on
-   * this backend.
+   * this backend, and `declined` where the kernel declines these values.
    */
   forward(
     backend: Backend,
-    inputs: readonly Tensor[],
+    inputs: readonly Value[],
     attributes: Attributes,
     results: readonly Result[],
-  ): readonly DeviceBuffer[] | undefined;
+  ): readonly DeviceBuffer[] | typeof declined | undefined;
   /**
    * A fused operation in terms of simpler ones: runs where there is no kernel; tests compare the
    * kernel with it.
@@ -86,18 +93,20 @@ export function run<Attributes>(
   const { name } = operation;
   const results = operation.infer(inputs, attributes);
   for (const { dtype } of results) checkDtype(name, dtype, backend);
-  let buffers: readonly DeviceBuffer[] | undefined;
+  let computed: ReturnType<Operation['forward']>;
   try {
-    buffers = operation.forward(backend, inputs, attributes, results);
+    computed = operation.forward(backend, inputs, attributes, results);
   } catch (error) {
     throw explained(error);
   }
-  const { recorders, watcher, path, opaque } = context();
+  const { recorders, listener, path, opaque } = context();
+  const buffers = computed === declined ? undefined : computed;
+  if (computed === declined) listener?.declined?.();
   if (!buffers && !opaque) return defined(operation, inputs, attributes);
   const outputs = buffers
     ? buffers.map((buffer, i) => new Tensor(new Storage(backend, buffer, name), results[i].shape))
     : unrecorded(() => defined(operation, inputs, attributes));
-  if (watcher && buffers && inputs.length > 0) watcher({ operation: name, inputs, outputs });
+  if (listener && buffers) listener.ran({ operation, inputs, outputs, attributes, path });
   if (recorders.length > 0 && isDifferentiable(operation, results)) {
     record({ operation, inputs, outputs, attributes, path });
   }
@@ -110,9 +119,11 @@ export function run<Attributes>(
  */
 export function alias(x: Tensor, shape: Shape = x.shape): Tensor {
   const made = new Tensor(x.storage.share(), shape);
-  for (const recorder of context().recorders) {
+  const { recorders, listener } = context();
+  for (const recorder of recorders) {
     if (recorder.tracks(x)) recorder.alias(x, made);
   }
+  listener?.aliased?.(x, made);
   return made;
 }
 

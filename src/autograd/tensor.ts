@@ -194,6 +194,7 @@ export class Parameter extends Tensor {
       );
     }
     super(value.storage.share(), value.shape, null);
+    context().listener?.aliased?.(value, this);
   }
 
   /** The name of the class. */
@@ -212,6 +213,7 @@ export class Parameter extends Tensor {
       );
     }
     this.replace(value);
+    context().listener?.assigned?.(this, value);
   }
 }
 

@@ -86,3 +86,32 @@ function mapped(
   other?.(tree);
   return tree;
 }
+
+/** The tensors of `tree`, in order, and a function that builds the same tree of others. Throws as `allLeaves`. */
+export function rebuilder<T>(
+  where: string,
+  tree: T,
+): { tensors: readonly Tensor[]; rebuild(tensors: readonly Tensor[]): T } {
+  const tensors = allLeaves(where, tree);
+  type Build = (next: () => Tensor) => unknown;
+  const builder = (part: unknown): Build => {
+    if (part instanceof Tensor) return (next) => next();
+    if (Array.isArray(part)) {
+      const parts = part.map(builder);
+      return (next) => parts.map((build) => build(next));
+    }
+    if (typeof part === 'object' && part !== null && isPlain(part)) {
+      const parts = Object.entries(part).map(([name, value]) => [name, builder(value)] as const);
+      return (next) => Object.fromEntries(parts.map(([name, build]) => [name, build(next)]));
+    }
+    return () => part;
+  };
+  const build = builder(tree);
+  return {
+    tensors,
+    rebuild(others) {
+      const next = others.values();
+      return build(() => next.next().value as Tensor) as T;
+    },
+  };
+}

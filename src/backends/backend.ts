@@ -107,7 +107,7 @@ export interface Result {
 /**
  * A kernel of a fused operation: computes a new buffer for each of `results` from buffers and
  * numbers. Buffers are contiguous and floats are float32, unless the kernel's type says otherwise.
- * A kernel may decline by returning undefined; then the definition of the operation runs.
+ * A kernel may decline values that it can't compute; then the definition of the operation runs.
  */
 export type Kernel<
   Inputs extends readonly (DeviceBuffer | undefined)[],
@@ -116,7 +116,10 @@ export type Kernel<
   inputs: Inputs,
   numbers: Numbers,
   results: readonly Result[],
-) => readonly DeviceBuffer[] | undefined;
+) => readonly DeviceBuffer[] | typeof declined;
+
+/** Returned by a kernel that declines. */
+export const declined = Symbol('declined');
 
 /**
  * The kernels of fused operations, by name. Each operation in src/autograd/operations adds the type

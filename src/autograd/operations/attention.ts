@@ -11,7 +11,7 @@ import {
   requireTruth,
 } from '../arguments.js';
 import { isKey, type Key } from '../random.js';
-import { type Operation, run } from '../run.js';
+import { type Operation, run, type Value } from '../run.js';
 import { sameShape, showShape, type Tensor } from '../tensor.js';
 import { gradientsOf } from '../transforms/backward.js';
 import { isWanted, report } from '../transforms/observe.js';
@@ -196,7 +196,7 @@ function swapTimeAndHeads(x: Tensor): Tensor {
 
 /** The arguments of the kernels; undefined for shapes that broadcast and for dropout, which they can't take. */
 function kernelCall(
-  inputs: readonly Tensor[],
+  inputs: readonly Value[],
   attributes: Attributes,
 ): { buffers: AttentionBuffers; numbers: AttentionNumbers } | undefined {
   const { q, k, v, mask, bias } = named(inputs, attributes);
@@ -220,7 +220,7 @@ function kernelCall(
   };
 }
 
-function named([q, k, v, ...rest]: readonly Tensor[], { masked }: Attributes) {
-  const [mask, bias] = masked ? rest : [undefined, ...rest];
+function named<T>([q, k, v, ...rest]: readonly T[], { masked }: Attributes) {
+  const [mask, bias]: (T | undefined)[] = masked ? rest : [undefined, ...rest];
   return { q, k, v, mask, bias };
 }

@@ -191,7 +191,7 @@ function byRows(x: Tensor): Tensor {
   return reshape(x, [sizeOf(x.shape.slice(0, -1)), x.shape[x.rank - 1]]);
 }
 
-function rowsAndColumns({ shape }: Tensor, flipped: boolean): [number, number] {
+function rowsAndColumns({ shape }: { readonly shape: Shape }, flipped: boolean): [number, number] {
   const [rows, columns] = shape.slice(-2);
   return flipped ? [columns, rows] : [rows, columns];
 }

@@ -3,11 +3,16 @@
  * wrong.
  */
 import { callable, check } from '../../options.js';
-import { context, inside, type Ran } from '../context.js';
+import { inside } from '../context.js';
 import { refusePromise } from '../scope.js';
+import type { Operated } from '../tape.js';
+import type { Tensor } from '../tensor.js';
 
 /** An operation that ran, and where. */
-export interface Watched extends Ran {
+export interface Watched {
+  readonly operation: string;
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
   /** The names opened by `within` around it, such as `segments.1.layers.0`; empty outside all. */
   readonly path: string;
   /** In a backward pass: the operation whose gradient rule ran it. */
@@ -24,11 +29,12 @@ const GRADIENT = 'gradient of ';
 export function watch<T>(f: () => T, see: (ran: Watched) => void): T {
   check('watch: f', f, callable);
   check('watch: see', see, callable);
-  const watcher = (ran: Ran) => {
-    const [path, gradientOf] = (context().path ?? '').split(GRADIENT).map(withoutDot);
-    inside({ watcher: undefined }, () => see({ ...ran, path, gradientOf }));
+  const ran = ({ operation: { name: operation }, inputs, outputs, path: names = '' }: Operated) => {
+    if (inputs.length === 0) return; // a constant
+    const [path, gradientOf] = names.split(GRADIENT).map(withoutDot);
+    inside({ listener: undefined }, () => see({ operation, inputs, outputs, path, gradientOf }));
   };
-  const result = inside({ watcher, path: '' }, f);
+  const result = inside({ listener: { ran }, path: '' }, f);
   refusePromise('watch', result);
   return result;
 }

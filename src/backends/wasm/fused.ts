@@ -1,5 +1,5 @@
 /** The kernels of fused operations. */
-import type { DeviceBuffer, Kernels, Result } from '../backend.js';
+import { type DeviceBuffer, declined, type Kernels, type Result } from '../backend.js';
 import { outsideTable } from '../outside-table.js';
 import { fusedNames, splitNames } from './exports.js';
 import type { Heap } from './heap.js';
@@ -42,7 +42,7 @@ export function fusedKernels(
   const ifFinite = ({ made }: ReturnType<Call>) => {
     if (made.every(({ address, size }) => exports.finite(address, size))) return made;
     for (const buffer of made) heap.free(buffer);
-    return undefined;
+    return declined;
   };
 
   return {
