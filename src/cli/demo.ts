@@ -1,4 +1,4 @@
-/** `memgrad demo`, which `npm start` runs: three models of equal size learn to copy, two of them in vain or nearly so. */
+/** `memgrad demo`, which `npm start` runs: three models of equal size learn to copy; the Transformer cannot. */
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { presets } from '../models/index.js';

@@ -1,16 +1,19 @@
-/** Tensors read back from their backend: what files and other processes hold. */
+/** Tensors copied from their backend into host memory, for files and other processes. */
 import { Tensor } from '../autograd/index.js';
 import type { DType, TypedArray } from '../backends/backend.js';
 import { requireThat } from '../options.js';
 
-/** The values of one tensor, row-major; safetensors files take it as it is. */
+/** The values of one tensor, row-major. `encodeSafetensors` accepts it unchanged. */
 export interface HostArray {
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly data: TypedArray;
 }
 
-/** Reads tensors back, by their names. */
+/**
+ * Copies tensors to host memory, by name. Throws `MemgradError` unless `tensors` is a record of
+ * tensors.
+ */
 export async function readArrays(
   tensors: Readonly<Record<string, Tensor>>,
 ): Promise<Record<string, HostArray>> {

@@ -1,4 +1,4 @@
-/** What a model is made of, the presets, and the check of both. */
+/** Model configurations, the presets, and the validation of both. */
 import type { Key } from '../autograd/index.js';
 import { isKey } from '../autograd/random.js';
 import type { Backend } from '../backends/backend.js';
@@ -18,12 +18,12 @@ import {
 } from '../options.js';
 
 /**
- * How a row knows where it stands.
+ * How a model encodes the position of a row.
  * - `rotary`: queries and keys are rotated by their position (Su et al. 2021, arXiv 2104.09864).
  * - `relative`: Transformer-XL's relative positions (Dai et al. 2019, section 3.3), with true
- *   negative distances for keys ahead, which the memory rows of RMT look at.
- * - `relative-wrapped`: the same as the published RMT code computes it. Its `rel_shift` returns for
- *   keys ahead what happens to stand in memory there (layers/positions.ts).
+ *   negative distances for keys ahead, which RMT's memory rows attend to.
+ * - `relative-wrapped`: the same, as the published RMT code computes it. For keys ahead, its
+ *   `rel_shift` returns values that belong to other rows (layers/positions.ts).
  * - `absolute`: sinusoids added to the embeddings (Vaswani et al. 2017).
  */
 export type Positions = 'rotary' | 'relative' | 'relative-wrapped' | 'absolute';
@@ -32,91 +32,108 @@ export type Positions = 'rotary' | 'relative' | 'relative-wrapped' | 'absolute';
 export interface ModelConfig {
   /** Size of the vocabulary. */
   nToken: number;
-  /** How many layers. */
+  /** Number of layers. */
   nLayer: number;
-  /** How many heads of attention to a layer. */
+  /** Attention heads per layer. */
   nHead: number;
   /** Width of the rows between layers, [batch, time, dModel]. */
   dModel: number;
-  /** Width of one head; even with `rotary` positions. */
+  /** Width of one head; must be even with `rotary` positions. */
   dHead: number;
   /** Width of the feed-forward layer. */
   dInner: number;
-  /** Where layer normalisation stands: before each sub-layer, or after its residual sum (the paper). */
+  /** Layer normalisation before each sub-layer, or after its residual sum (the paper). */
   norm: 'pre' | 'post';
-  /** One more normalisation before the logits. */
+  /** Whether to normalise once more before the logits. */
   finalNorm: boolean;
-  /** How a row knows where it stands. */
+  /** How the position of a row is encoded. */
   positions: Positions;
   /**
-   * The slowest pair of `rotary` positions turns by nearly 1 / rotaryBase a step. Default 10000, as
-   * published, for thousands of positions. Over the some hundred of a segment most pairs then hardly
-   * turn; 100 has them tell neighbours apart, and RMT copies exactly in a fraction of the steps.
+   * The slowest pair of `rotary` positions turns by nearly 1 / rotaryBase per step. The default,
+   * 10000, is the published value, meant for thousands of positions: within a segment of some
+   * hundred, most pairs hardly turn. With 100 they distinguish neighbours, and RMT learns to copy
+   * exactly in a fraction of the steps.
    */
   rotaryBase?: number;
   /**
-   * Multiply embeddings by sqrt(dModel), as the paper does. Without it tokens and memory start out
-   * equally large, which is what lets RMT find its memory within hundreds of steps.
+   * Multiplies embeddings by sqrt(dModel), as the paper does. Without it tokens and memory start at
+   * the same scale, which lets RMT find its memory within hundreds of steps.
    */
   scaleEmbeddings: boolean;
   /**
-   * How weights begin. `narrow`, the default: all N(0, 0.02), as published; in a narrow model
-   * attention is then all but even at the start. `wide`: N(0, 1 / √inputs) (LeCun et al. 1998), and
-   * embeddings and distinct memory rows N(0, 0.1): a layer sees at once what the one before it has
-   * looked up, which associative retrieval waits for.
+   * How weights are initialised. `narrow`, the default: all N(0, 0.02), as published; attention in
+   * a narrow model is then almost uniform at the start. `wide`: N(0, 1 / √inputs) (LeCun et al.
+   * 1998), and embeddings and distinct memory rows N(0, 0.1). A layer then sees from the start what
+   * the previous layer retrieved, which associative retrieval depends on.
    */
   init?: 'narrow' | 'wide';
-  /** Probability of dropping a value. */
+  /** Dropout probability of a value. */
   dropout: number;
-  /** Probability of dropping an attention weight. */
+  /** Dropout probability of an attention weight. */
   dropatt: number;
-  /** Distances beyond this one count as this one; for `relative` and `absolute` positions. Default: none. */
+  /**
+   * Clamps longer distances to this one; for `relative` and `absolute` positions. Default: no
+   * clamping.
+   */
   clampLen?: number;
   /**
-   * Makes the softmax over the vocabulary adaptive: tokens from each of these numbers on, to the
-   * next, form a cluster of their own, the rarer the later (layers/adaptive-softmax.ts).
+   * Makes the softmax over the vocabulary adaptive. Each cutoff starts a cluster of tokens, which
+   * ends before the next cutoff; later clusters hold rarer tokens (layers/adaptive-softmax.ts).
    */
   cutoffs?: readonly number[];
-  /** Of the parameters and all that is computed; float64 on `cpu` alone. Default float32. */
+  /** Dtype of the parameters and of all results; float64 runs on `cpu` only. Default float32. */
   dtype?: 'float32' | 'float64';
-  /** Where the parameters live. Default: `defaultBackend()`. */
+  /** Backend of the parameters. Default: `defaultBackend()`. */
   backend?: Backend;
 }
 
 /** The configuration of a model with a cache of earlier rows. */
 export interface CacheConfig extends ModelConfig {
-  /** How many rows of every layer are kept from one segment to the next. */
+  /** Number of rows that each layer keeps from one segment to the next. */
   memLen: number;
-  /** Every row sees exactly the last `memLen` rows, itself among them, wherever it stands. Default false. */
+  /**
+   * Every row sees exactly the last `memLen` rows, including itself, at any position. Default
+   * false.
+   */
   sameLength?: boolean;
 }
 
 /** The configuration of a model with memory tokens. */
 export interface MemoryConfig extends ModelConfig {
-  /** How many rows of memory there are, [batch, numMemTokens, dModel]. */
+  /** Number of memory rows, [batch, numMemTokens, dModel]. */
   numMemTokens: number;
-  /** `distinct`: every row N(0, 0.02) by itself; `repeated`: one N(0, 1) vector for all (the paper). */
+  /**
+   * `distinct`: every row drawn from N(0, 0.02); `repeated`: one N(0, 1) vector for all rows (the
+   * paper).
+   */
   memInit: 'distinct' | 'repeated';
 }
 
 /** The configuration of a model whose memory tokens are carried from segment to segment. */
 export interface RecurrentMemoryConfig extends MemoryConfig {
-  /** Whether memory stands at the end too, where it is written. Without, the memory in front, which sees itself only, is carried. Default true. */
+  /**
+   * Whether memory is also appended at the end of the segment, where it is written. If false, the
+   * front memory, which sees only itself, is carried on. Default true.
+   */
   memAtEnd?: boolean;
   /**
-   * What stands where memory is written: the memory that came in (`carried`, the default and the
-   * paper), or learned rows that are the same for every segment (`own`), which begin as `memInit` says.
+   * The rows that are appended for writing: the incoming memory (`carried`, the default and the
+   * paper), or learned rows that are the same for every segment (`own`), initialised as `memInit`
+   * says.
    */
   writeTokens?: 'carried' | 'own';
 }
 
 /** The configuration of a model with carried memory tokens and a cache. */
 export interface CachedMemoryConfig extends RecurrentMemoryConfig, CacheConfig {
-  /** Whether memory rows look at the cache. Default false. With `sameLength` memory has no rules of its own. */
+  /**
+   * Whether memory rows attend to the cache. Default false. With `sameLength`, memory rows follow
+   * the same window as all others.
+   */
   readMemFromCache?: boolean;
 }
 
-/** What a preset settles. */
+/** The options that a preset sets. */
 export type Preset = Pick<
   MemoryConfig,
   | 'norm'
@@ -130,8 +147,8 @@ export type Preset = Pick<
 >;
 
 /**
- * `fast` learns the algorithmic tasks in hundreds of steps; `paper` has the settings of the RMT
- * paper, which needs hundreds of thousands.
+ * `fast` learns the algorithmic tasks in hundreds of steps. `paper` has the settings of the RMT
+ * paper, which need hundreds of thousands.
  */
 export const presets = {
   fast: {
@@ -155,7 +172,7 @@ export const presets = {
   },
 } as const satisfies Record<string, Preset>;
 
-/** What may be chosen for each option that is a name. */
+/** The accepted values of each option that takes a name. */
 export const choices = {
   norm: ['pre', 'post'],
   positions: ['rotary', 'relative', 'relative-wrapped', 'absolute'],
@@ -164,14 +181,17 @@ export const choices = {
   writeTokens: ['carried', 'own'],
 } as const;
 
-/** What cutoffs must be. */
+/** What `cutoffs` must be, as error messages say it. */
 export const RISING = 'whole numbers that rise from above 0 to below nToken';
 
 const size = whole();
 const rate = positive(1);
 const choice = (name: keyof typeof choices): Kind => oneOf(choices[name]);
 
-/** The options of all language models. Each model takes those of the others too, since presets are shared. */
+/**
+ * The options of all language models. Each model accepts the options of the others too, since
+ * presets are shared.
+ */
 export const configKinds: OptionNames<CachedMemoryConfig> = {
   nToken: needed(size),
   nLayer: needed(whole(1, 10_000)),
@@ -200,7 +220,10 @@ export const configKinds: OptionNames<CachedMemoryConfig> = {
   readMemFromCache: flag,
 };
 
-/** `checkConfig`, and a copy: what the caller changes later, for the next model, doesn't reach this one. */
+/**
+ * Checks `given` with `checkConfig` and returns a copy, so later changes by the caller don't reach
+ * the model.
+ */
 export function ownConfig<Config extends object>(
   given: Config,
   needs: readonly string[],
@@ -211,9 +234,9 @@ export function ownConfig<Config extends object>(
 }
 
 /**
- * Throws `MemgradError` for the first option of `given` that a model cannot be made with: one that
- * isn't in `kinds`, is out of range, or is missing. `needs` are the options that a model needs
- * besides those of `ModelConfig`; without the list, there may be options of any name.
+ * Throws `MemgradError` for the first option of `given` that no model can be built with: one that
+ * isn't in `kinds`, is out of range, or is missing. `needs` lists the options that this model
+ * requires in addition to those of `ModelConfig`. Without `needs`, unknown options are ignored.
  */
 export function checkConfig(
   given: object,
@@ -250,7 +273,7 @@ export function leastParameters(
   return nToken * dModel + nLayer * layer + (hasMemory ? numMemTokens * dModel : 0);
 }
 
-/** What options ask of others. */
+/** Rules that involve several options. */
 const rules: readonly [
   name: keyof CachedMemoryConfig,
   expected: string,
@@ -279,7 +302,9 @@ const rules: readonly [
   ['cutoffs', RISING, ({ cutoffs, nToken }) => cutoffs === undefined || isRising(cutoffs, nToken)],
 ];
 
-/** Whether `values` is a list of one or more whole numbers in order, all different, above 0 and below `end`. */
+/**
+ * Whether `values` is a non-empty list of strictly rising whole numbers above 0 and below `end`.
+ */
 export function isRising(values: unknown, end: number): boolean {
   if (!Array.isArray(values) || values.length === 0) return false;
   if (!values.every(Number.isSafeInteger)) return false;
@@ -287,7 +312,7 @@ export function isRising(values: unknown, end: number): boolean {
   return values[0] > 0 && values.every((value, i) => value < ends[i]);
 }
 
-/** Throws `MemgradError` unless a layer can be made of `config` with `key`. */
+/** Throws `MemgradError` unless `config` is valid and `key` is a key. */
 export function checkLayer(config: ModelConfig, key: Key): void {
   checkConfig(config);
   check('layer: key', key, isKey);

@@ -1,4 +1,7 @@
-/** RMT as an encoder: reads a long document in segments, both ways within each, and says its class. */
+/**
+ * RMT as an encoder: reads a long document in segments, bidirectionally within each, and classifies
+ * it.
+ */
 import {
   add,
   concat,
@@ -25,12 +28,12 @@ import { memoryRows, perSequence } from './layers/memory.js';
 import { allOrNothing, dense } from './layers/parameters.js';
 import { Module } from './module.js';
 
-/** The configuration of an encoder that classifies. */
+/** The configuration of an `EncoderRMT`. */
 export interface EncoderConfig extends MemoryConfig {
   classes: number;
-  /** Tokens of the document to a segment; [CLS], memory and two [SEP] come on top. */
+  /** Document tokens per segment; [CLS], the memory and two [SEP] are added to them. */
   segmentLength: number;
-  /** Longer documents lose their end. */
+  /** Longer documents are truncated at the end. */
   maxSegments: number;
   /** Ids of the special tokens. */
   cls: number;
@@ -38,12 +41,12 @@ export interface EncoderConfig extends MemoryConfig {
   pad: number;
 }
 
-/** Tokens of one document, without special ones. */
+/** Tokens of one document, without the special tokens. */
 export type Document = ArrayLike<number>;
 
-/** What the encoder says after a segment, of the documents that have got so far. */
+/** The encoder's output after one step, for the documents that have started by then. */
 export interface SegmentClasses {
-  /** Which documents, in order; all of them after the last segment. */
+  /** Indices of the documents, in order; after the last segment, all of them. */
   documents: number[];
   /** [documents, classes]. */
   logits: Tensor;
@@ -51,10 +54,10 @@ export interface SegmentClasses {
 
 /**
  * Encoder RMT (Bulatov, Kuratov, Burtsev 2022, arXiv 2207.06881, section 3, and its code for
- * classification). A segment is [CLS] memory [SEP] tokens [SEP], padded to one length; what comes
- * out at the memory is the memory of the next one. Segments are aligned to the right: the first of
- * a document is the short one, and all documents end in the same last step. The class is read
- * from [CLS] through a tanh layer, as in BERT (Devlin et al. 2019).
+ * classification). A segment is [CLS] memory [SEP] tokens [SEP], padded to one length. The output
+ * at the memory rows is the memory of the next segment. Segments are aligned to the right: the
+ * first segment of a document is the short one, and all documents end in the same last step. The
+ * class is read from [CLS] through a tanh layer, as in BERT (Devlin et al. 2019).
  */
 export class EncoderRMT extends Module {
   readonly stack: Stack;
@@ -63,7 +66,7 @@ export class EncoderRMT extends Module {
   readonly pooler: Linear;
   readonly classifier: Linear;
 
-  /** Throws `MemgradError` for a configuration that cannot be. */
+  /** Throws `MemgradError` for an invalid configuration. */
   constructor(
     readonly config: Readonly<EncoderConfig>,
     seed = 0,
@@ -97,7 +100,10 @@ export class EncoderRMT extends Module {
     this.classifier = made.classifier;
   }
 
-  /** What it says after each step; the last one is the answer. `key` turns dropout on. Throws without a document. */
+  /**
+   * Returns the logits after each step; the last step holds the answer. `key` turns dropout on.
+   * Throws `MemgradError` for an empty list and for tokens outside the vocabulary.
+   */
   forward(documents: readonly Document[], key?: Key): SegmentClasses[] {
     requireThat(Array.isArray(documents), 'EncoderRMT: documents', 'a list', documents);
     if (documents.length === 0) {
@@ -109,7 +115,7 @@ export class EncoderRMT extends Module {
     if (key !== undefined) check('EncoderRMT: key', key, isKey);
     const segments = documents.map((document) => this.#cut(document));
     const steps = Math.max(...segments.map(({ length }) => length));
-    // [1, numMemTokens, dModel] for each document, at first the learned one
+    // [1, numMemTokens, dModel] for each document, initially the learned memory
     const memories = documents.map(() => perSequence(this.memory, 1));
     return Array.from({ length: steps }, (_, step) => {
       const active = documents.map((_, i) => i).filter((i) => segments[i].length >= steps - step);
@@ -129,8 +135,9 @@ export class EncoderRMT extends Module {
   }
 
   /**
-   * Cross-entropy with the class of each document: after the last segment, or the mean over the
-   * steps of the mean over the documents in each. Throws unless there is one class to a document.
+   * Cross-entropy with the class of each document: after the last segment (`last`), or the mean
+   * over the steps of each step's mean over its documents (`mean`). Throws `MemgradError` unless
+   * there is one class per document.
    */
   loss(
     documents: readonly Document[],
@@ -158,7 +165,10 @@ export class EncoderRMT extends Module {
     );
   }
 
-  /** The segments of a document, the first one the short one; one without tokens for an empty document. */
+  /**
+   * Cuts a document into segments, of which the first may be shorter. An empty document has one
+   * empty segment.
+   */
   #cut(document: Document): Int32Array[] {
     const { segmentLength, maxSegments } = this.config;
     const tokens = Int32Array.from(document).subarray(0, segmentLength * maxSegments);
@@ -169,7 +179,10 @@ export class EncoderRMT extends Module {
     });
   }
 
-  /** One step: segments of tokens and `memory` [batch, numMemTokens, dModel] to logits and the new memory. */
+  /**
+   * Reads one segment of each document with `memory` [batch, numMemTokens, dModel]; returns the
+   * logits [batch, classes] and the new memory.
+   */
   #read(segments: readonly Int32Array[], memory: Tensor, key?: Key) {
     const { numMemTokens, segmentLength, cls, sep, pad, dropout: rate } = this.config;
     const { stack } = this;

@@ -1,5 +1,5 @@
 /**
- * The models by name. A new one gets a file of its own and a line in the table.
+ * The models by name. A new model needs a file of its own and a line in the table.
  *
  * @module memgrad/models
  */
@@ -59,28 +59,34 @@ const models = {
 
 /** The name of a model. */
 export type ModelName = keyof typeof models;
-/** The names that `createModel` takes. */
+/** The names that `createModel` accepts. */
 export const modelNames = Object.keys(models) as ModelName[];
 
-/** What all members of a union have in common. */
+/** The intersection of all members of a union. */
 type Common<Union> = (Union extends unknown ? (member: Union) => void : never) extends (
   common: infer Member,
 ) => void
   ? Member
   : never;
 
-/** The options that the model `Name` needs. Those of other models may stand beside them, since presets are shared. */
+/**
+ * The options that the model `Name` needs. Options of other models are accepted too, since presets
+ * are shared.
+ */
 export type ConfigOf<Name extends ModelName> = Partial<AnyConfig> &
   Common<Name extends unknown ? ConstructorParameters<(typeof models)[Name]>[0] : never>;
 
-/** The model `Name`; where the type checker doesn't know which, one of them. */
+/**
+ * The type of the model `Name`; `SegmentModel` where the type checker doesn't know which model it
+ * is.
+ */
 export type ModelOf<Name extends ModelName> = [Common<Name>] extends [never]
   ? SegmentModel
   : InstanceType<(typeof models)[Name]>;
 
 /**
- * The model called `name` with fresh parameters drawn from `seed`. Throws `MemgradError` for an
- * unknown name, an option that no model has, and one that is missing or out of range.
+ * Returns the model called `name` with parameters drawn from `seed`. Throws `MemgradError` for an
+ * unknown name, an option that no model has, and an option that is missing or out of range.
  */
 export function createModel<Name extends ModelName>(
   name: Name,

@@ -1,4 +1,6 @@
-/** MemTransformer: memory tokens in front of every segment, carried nowhere. */
+/**
+ * MemTransformer: memory tokens in front of every segment, and nothing carried between segments.
+ */
 import { Key, type Parameter, type Tensor } from '../autograd/index.js';
 import { type MemoryConfig, ownConfig } from './config.js';
 import { Decoder } from './layers/decoder.js';
@@ -9,16 +11,17 @@ import { allOrNothing } from './layers/parameters.js';
 import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
 /**
- * Memory Transformer (Burtsev et al. 2020, arXiv 2006.11527) as the RMT paper compares with it: a
- * segment is read as [memory | tokens], and each begins with the same learned memory. In a causal
- * decoder the memory sees itself only, so it is a learned prefix that knows nothing of the segment.
+ * Memory Transformer (Burtsev et al. 2020, arXiv 2006.11527) in the form that the RMT paper
+ * compares with: a segment is read as [memory | tokens], and each starts with the same learned
+ * memory. In a causal decoder the memory sees only itself, so it is a learned prefix that knows
+ * nothing of the segment.
  */
 export class MemTransformer extends SegmentModel<null> {
   readonly decoder: Decoder;
   /** [numMemTokens, dModel]; learned. */
   readonly memory: Parameter;
 
-  /** Throws `MemgradError` for a configuration that cannot be. */
+  /** Throws `MemgradError` for an invalid configuration. */
   constructor(
     override readonly config: Readonly<MemoryConfig>,
     seed = 0,

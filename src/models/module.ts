@@ -2,23 +2,23 @@
 import { Parameter, Tensor } from '../autograd/index.js';
 import { isPlain, MemgradError } from '../errors.js';
 
-/** What is being listed: a module that holds its own parent is listed once. */
+/** Objects being traversed: a module that holds its own parent is listed once. */
 const open = new Set<unknown>();
 
-/** Something with parameters, which are found in its fields. */
+/** Base class of everything with parameters, which it finds in the fields. */
 export abstract class Module {
   /**
-   * All parameters by their dotted names, `layers.0.attention.qkv.weight`: those in fields, and in
-   * the modules, lists and plain records that fields hold. No code outside of a class sees fields
-   * whose names begin with #: a module that keeps parameters there overrides this method.
+   * All parameters by their dotted names, such as `layers.0.attention.qkv.weight`: those in fields,
+   * and in modules, lists and plain records that fields hold. Private fields (#) can't be seen from
+   * outside their class: a module that keeps parameters there overrides this method.
    *
-   * Throws `MemgradError` where parameters would be lost: in a Map, a Set, a function, an object that
-   * isn't a module, or under a Symbol; for a tensor that isn't a parameter, since no optimiser trains it and no file holds it;
-   * and for two parameters of one name.
+   * Throws `MemgradError` where parameters would be missed: in a Map, a Set, a function, an object
+   * that isn't a module, or under a Symbol. Also throws for a tensor that isn't a parameter, since
+   * no optimiser trains it and no file stores it, and for two parameters with the same name.
    */
   parameters(): Record<string, Parameter> {
     const found: Record<string, Parameter> = {};
-    // `levels` counts down where parameters would be lost, so that what holds none isn't searched through.
+    // `levels` limits the search in objects whose parameters would be missed, since most hold none.
     const visit = (path: string, value: unknown, levels?: number): void => {
       const isObject = typeof value === 'object' || typeof value === 'function';
       if (!isObject || value === null || levels === 0 || open.has(value)) return;
@@ -56,13 +56,15 @@ export abstract class Module {
     return found;
   }
 
-  /** How many trainable numbers there are; a tied weight counts once. */
+  /** Number of trainable values; a tied weight counts once. */
   parameterCount(): number {
     const all = new Set(Object.values(this.parameters()));
     return [...all].reduce((count, { size }) => count + size, 0);
   }
 
-  /** What `console.log` shows in Node, Deno and Bun: the parameters, without their values. */
+  /**
+   * The text that `console.log` prints in Node, Deno and Bun: the parameters without their values.
+   */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     const all = Object.entries(this.parameters()).map(([name, one]) => `\n  ${name}: ${one}`);
     const more = all.length > 12 ? `\n  … and ${all.length - 12} more` : '';
@@ -90,8 +92,8 @@ export function isLanguageModel(model: unknown): boolean {
 }
 
 function refuse(path: string, isTensor: boolean): never {
-  const what = isTensor ? 'a tensor, but no Parameter' : 'not found, or there twice';
+  const what = isTensor ? 'a tensor but not a Parameter' : 'not found, or found twice';
   throw new MemgradError(
-    `parameters: '${path}' is ${what}; hold Parameters in fields, lists, plain records and Modules, and constants in #fields.`,
+    `parameters: '${path}' is ${what}; keep Parameters in fields, lists, plain records and Modules, and constants in #fields.`,
   );
 }

@@ -1,4 +1,4 @@
-/** Parameters by the names of the published RMT code (LM-RMT, PyTorch). */
+/** Conversion between our parameter names and those of the published RMT code (LM-RMT, PyTorch). */
 import { scope, tensor } from '../autograd/index.js';
 import { describe, MemgradError } from '../errors.js';
 import { requireThat } from '../options.js';
@@ -7,7 +7,7 @@ import { type HostArray, readArrays } from './arrays.js';
 import { Module } from './module.js';
 import { isHostArray } from './saved-state.js';
 
-/** The values of one reference tensor, row-major. */
+/** The values of one tensor of a reference checkpoint, row-major. */
 export interface ReferenceTensor {
   readonly shape: readonly number[];
   readonly data: ArrayLike<number>;
@@ -16,14 +16,17 @@ export interface ReferenceTensor {
 /** Reference tensors by their names, as in a PyTorch state dict. */
 export type ReferenceState = Readonly<Record<string, ReferenceTensor>>;
 
-/** What `loadReference` takes: such tensors in a record or a Map, the bytes of a safetensors file, or what `decodeSafetensors` returns. */
+/**
+ * What `loadReference` accepts: tensors in a record or a Map, the bytes of a safetensors file, or
+ * the result of `decodeSafetensors`.
+ */
 export type ReferenceSource =
   | Uint8Array
   | ReferenceState
   | ReadonlyMap<string, ReferenceTensor>
   | { readonly tensors: ReadonlyMap<string, ReferenceTensor> };
 
-/** Our name, as a pattern, and the reference's; `*` stands for the number of a layer. */
+/** Our name and the reference's; `*` matches the number of a layer. */
 const names: readonly (readonly [ours: string, reference: string])[] = [
   ['decoder.embedding', 'word_emb.emb_layers.0.weight'],
   ['decoder.outputBias', 'crit.out_layers.0.bias'],
@@ -46,22 +49,22 @@ const names: readonly (readonly [ours: string, reference: string])[] = [
 ];
 const referenceNames = /* @__PURE__ */ new Map(names);
 
-/** The tied weight, which a PyTorch state dict lists twice, and a table of constants. */
+/** The tied weight, which a PyTorch state dict lists under two names, and a table of constants. */
 const EMBEDDING = 'word_emb.emb_layers.0.weight';
 const TIED = 'crit.out_layers.0.weight';
 const CONSTANT = 'pos_emb.inv_freq';
 
 /**
- * Where the values of the parameter `name` stand in a reference checkpoint: mostly in one tensor.
- * A model whose positions are added to the embeddings has queries apart from keys and values.
+ * The names of the reference tensors that hold the parameter `name`: mostly one. A model whose
+ * positions are added to the embeddings stores queries apart from keys and values.
  */
-function placesOf(name: string, positionsAdded: boolean): string[] {
+function referenceNamesOf(name: string, positionsAdded: boolean): string[] {
   const layer = /\.layers\.(\d+)\./.exec(name)?.[1];
   const pattern = layer === undefined ? name : name.replace(`.layers.${layer}.`, '.layers.*.');
   const reference = referenceNames.get(pattern)?.replace('*', layer ?? '*');
   if (reference === undefined) {
     throw new MemgradError(
-      `The published code has nothing like the parameter '${name}'; use the settings of the preset 'paper'.`,
+      `The published code has no counterpart of the parameter '${name}'; use the settings of the preset 'paper'.`,
     );
   }
   if (!positionsAdded || !reference.endsWith('.qkv_net.weight')) return [reference];
@@ -73,8 +76,9 @@ function arePositionsAdded(names: readonly string[]): boolean {
 }
 
 /**
- * Parameters of a model, or their gradients, by the reference's names; the tied weight once.
- * Throws for one that the reference doesn't have, such as a final normalisation.
+ * Renames the parameters of a model, or their gradients, to the reference's names; the tied weight
+ * appears once. Throws `MemgradError` for a parameter that the reference doesn't have, such as a
+ * final normalisation.
  */
 export function toReference(
   arrays: Readonly<Record<string, HostArray>>,
@@ -83,8 +87,8 @@ export function toReference(
   requireThat(areArrays, 'toReference: arrays', 'a record, as readArrays returns', arrays);
   const added = arePositionsAdded(Object.keys(arrays));
   const renamed = Object.entries(arrays).flatMap(([name, array]): [string, HostArray][] => {
-    const places = placesOf(name, added);
-    if (places.length === 1) return [[places[0], array]];
+    const theirs = referenceNamesOf(name, added);
+    if (theirs.length === 1) return [[theirs[0], array]];
     const { dtype, data, shape } = array;
     const [rows, columns] = shape;
     const queries = rows / 3;
@@ -94,24 +98,28 @@ export function toReference(
       data: data.slice(start * columns, end * columns),
     });
     return [
-      [places[0], part(0, queries)],
-      [places[1], part(queries, rows)],
+      [theirs[0], part(0, queries)],
+      [theirs[1], part(queries, rows)],
     ];
   });
   return Object.fromEntries(renamed);
 }
 
-/** The parameters of `model` as a reference checkpoint: a safetensors file takes it, `loadReference` takes it back. */
+/**
+ * The parameters of `model` as a reference checkpoint, which `encodeSafetensors` and
+ * `loadReference` accept.
+ */
 export async function saveReference(model: Module): Promise<Record<string, HostArray>> {
   requireModule('saveReference', model);
   return toReference(await readArrays(model.parameters()));
 }
 
 /**
- * Gives `model` the parameters of a reference checkpoint: a state dict, or a safetensors
- * file, decoded or not. All names may begin with `module.`, as PyTorch's DataParallel has them. Shapes may differ by
- * axes of length 1. A tied weight may stand there twice if both are equal. Throws `MemgradError`,
- * before anything is changed, when a parameter is missing, has another size, or is left over.
+ * Loads a reference checkpoint into `model`: a state dict, or a safetensors file, decoded or not.
+ * All names may begin with `module.`, as PyTorch's DataParallel writes them. Shapes may differ by
+ * axes of length 1. The tied weight may be listed under both names if both are equal. Throws
+ * `MemgradError`, before anything is changed, when a parameter is missing, has another size, or is
+ * left over.
  */
 export function loadReference(model: Module, source: ReferenceSource): void {
   requireModule('loadReference', model);
@@ -119,24 +127,24 @@ export function loadReference(model: Module, source: ReferenceSource): void {
   const parameters = Object.entries(model.parameters());
   const added = arePositionsAdded(parameters.map(([name]) => name));
   const left = new Set(Object.keys(state));
-  const take = (place: string, name: string): ReferenceTensor => {
-    if (!left.delete(place)) {
+  const take = (theirs: string, name: string): ReferenceTensor => {
+    if (!left.delete(theirs)) {
       throw new MemgradError(
-        `loadReference: the checkpoint has no '${place}' for the parameter '${name}'; check that it belongs to this model.`,
+        `loadReference: the checkpoint has no '${theirs}' for the parameter '${name}'; check that it belongs to this model.`,
       );
     }
-    return state[place];
+    return state[theirs];
   };
   const matches = parameters.map(([name, parameter]) => {
-    const places = placesOf(name, added);
-    const found = places.map((place) => take(place, name));
+    const theirs = referenceNamesOf(name, added);
+    const found = theirs.map((one) => take(one, name));
     const data = joined(found);
     const [first, ...rest] = found.map(({ shape }) => shape);
     const shape = rest.length === 0 ? first : [parameter.shape[0], ...first.slice(1)];
     if (long(shape) !== long(parameter.shape) || data.length !== parameter.size) {
       const came = found.map((part) => `[${part.shape.join(', ')}]`).join(' and ');
       throw new MemgradError(
-        `loadReference: '${places.join("' and '")}' has shape ${came} and ${data.length} values, expected [${parameter.shape.join(', ')}].`,
+        `loadReference: '${theirs.join("' and '")}' has shape ${came} and ${data.length} values, expected [${parameter.shape.join(', ')}].`,
       );
     }
     return { parameter, data };
@@ -149,7 +157,7 @@ export function loadReference(model: Module, source: ReferenceSource): void {
   left.delete(CONSTANT);
   if (left.size > 0) {
     throw new MemgradError(
-      `loadReference: the model has no place for '${[...left][0]}'; check that the checkpoint belongs to it.`,
+      `loadReference: the model has no parameter for '${[...left][0]}'; check that the checkpoint belongs to it.`,
     );
   }
   scope(() => {
@@ -186,7 +194,7 @@ function requireModule(where: string, model: Module): void {
   requireThat(model instanceof Module, `${where}: model`, 'a model, as createModel makes', model);
 }
 
-/** The values of tensors that stand one behind the other. */
+/** The values of all `parts`, concatenated. */
 function joined(parts: readonly ReferenceTensor[]): Float64Array {
   const values = new Float64Array(parts.reduce((sum, { data }) => sum + data.length, 0));
   let at = 0;
@@ -197,7 +205,7 @@ function joined(parts: readonly ReferenceTensor[]): Float64Array {
   return values;
 }
 
-/** The lengths that say something. */
+/** The lengths other than 1. */
 function long(shape: readonly number[]): string {
   return shape.filter((length) => length !== 1).join(', ');
 }

@@ -1,4 +1,6 @@
-/** The Recurrent Memory Transformer: memory vectors carry what a segment has to tell the next. */
+/**
+ * The Recurrent Memory Transformer: memory vectors carry information from one segment to the next.
+ */
 import { Key, type Parameter, type Tensor } from '../autograd/index.js';
 import { check, whole } from '../options.js';
 import { ownConfig, type RecurrentMemoryConfig } from './config.js';
@@ -19,17 +21,20 @@ import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
 /**
  * RMT (Bulatov, Kuratov, Burtsev 2022, arXiv 2207.06881, section 3): a segment is read as
- * [memory | tokens | memory]. Tokens read from the memory at the front; what comes out at the
- * memory at the end is the memory of the next segment. Gradients flow through it.
+ * [memory | tokens | memory]. Tokens read from the memory at the front. The output at the memory
+ * rows at the end is the memory of the next segment. Gradients flow through it.
  */
 export class RMT extends SegmentModel<Tensor> {
   readonly decoder: Decoder;
   /** The memory before the first segment, [numMemTokens, dModel]; learned. */
   readonly memory: Parameter;
-  /** What stands at the end of every segment, [numMemTokens, dModel], with `writeTokens: 'own'`. */
+  /**
+   * The learned rows at the end of every segment, [numMemTokens, dModel], with
+   * `writeTokens: 'own'`.
+   */
   readonly writeTokens: Parameter | undefined;
 
-  /** Throws `MemgradError` for a configuration that cannot be. */
+  /** Throws `MemgradError` for an invalid configuration. */
   constructor(
     override readonly config: Readonly<RecurrentMemoryConfig>,
     seed = 0,
@@ -76,7 +81,7 @@ export class RMT extends SegmentModel<Tensor> {
     return { numMemTokens, memAtEnd };
   }
 
-  /** The output of a segment from the row `first` on; all of it where memory is written in front. */
+  /** The output rows of a segment from `first` on; all of them if the front memory is carried. */
   #outputFrom(first: number, tokens: Tensor, memory: Tensor, key?: Key): Tensor {
     const { decoder, writeTokens } = this;
     const layout = this.#layout;

@@ -1,4 +1,4 @@
-/** Choosing tokens: greedy, by temperature, among the most likely. */
+/** Sampling of tokens: greedy, by temperature, or among the most likely. */
 import { Key } from '../autograd/index.js';
 import { isKey } from '../autograd/random.js';
 import { isList, MemgradError } from '../errors.js';
@@ -14,13 +14,18 @@ import {
 } from '../options.js';
 import { Stream } from './stream.js';
 
-/** How a token is chosen. */
+/** Options of `sampleToken`. */
 export interface SamplingOptions {
-  /** Logits are divided by it. 0 always takes the most likely token. Default 1. */
+  /** Divides the logits. 0 always chooses the most likely token. Default 1. */
   temperature?: number;
-  /** Choose among the `topK` most likely tokens (Fan et al. 2018, arXiv 1805.04833). Default: all. */
+  /**
+   * Samples among the `topK` most likely tokens (Fan et al. 2018, arXiv 1805.04833). Default: all.
+   */
   topK?: number;
-  /** Choose among the fewest tokens that together have this probability (Holtzman et al. 2020, arXiv 1904.09751). Default 1: all. */
+  /**
+   * Samples among the fewest tokens that together have this probability (Holtzman et al. 2020,
+   * arXiv 1904.09751). Default 1: all.
+   */
   topP?: number;
 }
 
@@ -31,8 +36,9 @@ const samplingKinds = () => ({
 });
 
 /**
- * A token drawn from `logits` [vocabulary] with `key`; equal keys draw the same. `topK` is applied
- * before `topP`. Throws `MemgradError` for an option out of range or logits without a finite maximum.
+ * Draws a token from `logits` [vocabulary] with `key`; equal keys draw the same token. `topK` is
+ * applied before `topP`. Throws `MemgradError` for an option out of range or logits without a
+ * finite maximum.
  */
 export function sampleToken(
   logits: ArrayLike<number>,
@@ -51,7 +57,7 @@ export function sampleToken(
       `sample: the largest of ${values.length} logits is ${largest}, expected a finite number; check the model.`,
     );
   }
-  // Of equal logits the first token counts as the likelier, so greedy choice is `argmax`.
+  // Ties are ranked by token, so greedy choice equals `argmax`.
   const ranked = values.map((_, token) => token).sort((a, b) => values[b] - values[a] || a - b);
   if (temperature === 0) return ranked[0];
   const candidates = ranked.slice(0, topK);
@@ -60,7 +66,7 @@ export function sampleToken(
   let count = 0;
   let mass = 0;
   while (count < weights.length && mass < topP * total) mass += weights[count++];
-  // Where in the mass of the candidates that are left the draw falls.
+  // A point in the probability mass of the remaining candidates.
   const draw = (key.integers(1, 2 ** 31)[0] / 2 ** 31) * mass;
   let passed = 0;
   for (let i = 0; i < count; i++) {
@@ -72,13 +78,13 @@ export function sampleToken(
 
 /** Options of `generate`. */
 export interface GenerateOptions extends SamplingOptions {
-  /** How many tokens. */
+  /** Number of tokens to generate. */
   count: number;
   /** Default 0. */
   seed?: number;
 }
 
-/** Goes on with what `stream` has read: draws tokens one by one, and has the stream read each. */
+/** Continues `stream`: draws tokens one by one, pushes each into the stream, and yields it. */
 export async function* generate(
   stream: Stream,
   options: GenerateOptions,

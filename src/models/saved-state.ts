@@ -1,4 +1,4 @@
-/** The state of a model as tensors by name, as files hold it. */
+/** Model states as named tensors, the form that files store. */
 import { type Tensor, type Tree, tensor, treeLeaves, treeMap } from '../autograd/index.js';
 import type { HostArray } from './arrays.js';
 
@@ -8,8 +8,9 @@ export function namedState(name: string, state: Tree): Record<string, Tensor> {
 }
 
 /**
- * The tree of `start` with the values that `saved` has by the names of `namedState`. Only the number
- * of cached rows may be another, the same in all layers; what else doesn't fit goes to `refuse`.
+ * Rebuilds the tree `start` with the values that `saved` holds under the names of `namedState`.
+ * Only the number of cached rows may differ, equally in all layers. Calls `refuse` with the reason
+ * for anything else that doesn't fit.
  */
 export function restoredState(
   name: string,
@@ -25,7 +26,7 @@ export function restoredState(
     const found = isHostArray(given) ? given : undefined;
     let expected = shape;
     if (found && shape[1] === 0) {
-      rows ??= found.shape[1] ?? 0; // of a cache, which begins without any
+      rows ??= found.shape[1] ?? 0; // a cache, which is empty at the start
       expected = [shape[0], rows, ...shape.slice(2)];
     }
     if (found?.dtype !== dtype || found.shape.join() !== expected.join()) {
@@ -36,7 +37,9 @@ export function restoredState(
   });
 }
 
-/** Whether `value` is an array as `readArrays` returns them: as many numbers as its shape says. */
+/**
+ * Whether `value` is an array as `readArrays` returns it, with as many values as its shape needs.
+ */
 export function isHostArray(value: unknown): value is HostArray {
   const { shape, data } = (value ?? {}) as Partial<HostArray>;
   return (

@@ -1,4 +1,4 @@
-/** Streaming inference: tokens as they come, a state of fixed size. */
+/** Streaming inference: reads tokens as they arrive, with a state of fixed size. */
 import {
   Parameter,
   reshape,
@@ -18,36 +18,39 @@ import { isLanguageModel, Module } from './module.js';
 import { isHostArray, namedState, restoredState } from './saved-state.js';
 import type { SegmentModel } from './segment-model.js';
 
-/** A stream as plain arrays by name, as safetensors files hold them. */
+/** A stream as named arrays, which `encodeSafetensors` accepts. */
 export type SavedStream = Readonly<Record<string, HostArray>>;
 
 /** Options of `SegmentModel.stream`. */
 export interface StreamOptions {
-  /** Tokens to a segment, as in training. */
+  /** Tokens per segment, as in training. */
   segmentLength: number;
-  /** Go on where this one was, which the same model saved. */
+  /** A stream saved by the same model, to continue from. */
   saved?: SavedStream;
 }
 
-/** Tokens to a segment at most: their attention would not fit anywhere. */
+/** The maximum of tokens per segment; the attention of more would fit in no memory. */
 const LONGEST = 2 ** 24;
 
 /**
- * A model reading one endless sequence. It holds the state after the last whole segment and the
- * tokens of the present one, so its size doesn't grow. Whoever makes a stream disposes of it.
+ * A model that reads one endless sequence. It keeps the state after the last whole segment and the
+ * tokens of the current one, so its size doesn't grow. The caller disposes of it.
  */
 export class Stream {
   readonly #model: SegmentModel;
   readonly #vocabulary: number | undefined;
   readonly #backend: Backend;
-  /** The tokens of the present segment; zeros stand where none has come yet, and no position looks ahead. */
+  /** The tokens of the current segment, padded with zeros, which no earlier position sees. */
   readonly #segment: Int32Array;
   #filled = 0;
   #disposed = false;
-  /** Parameters, since these outlive the scope in which a token happens to come. */
+  /** Parameters, since they outlive the scope in which `push` is called. */
   #state: Tree;
 
-  /** Throws `MemgradError` for a length below 1, and for a saved stream that the model cannot have. */
+  /**
+   * Throws `MemgradError` for a segment length below 1, and for a saved stream that doesn't fit the
+   * model.
+   */
   constructor(model: SegmentModel, options: StreamOptions) {
     const isModel = model instanceof Module && isLanguageModel(model);
     requireThat(isModel, 'stream: the model', 'one with initialState() and forward()', model);
@@ -64,9 +67,9 @@ export class Stream {
   }
 
   /**
-   * Reads more tokens. They take effect on the state when their segment is whole and another token
-   * comes. Throws `MemgradError` for a token outside the vocabulary, and where memory runs out; the
-   * stream is then as it was before the call.
+   * Reads more tokens. They change the state once their segment is complete and another token
+   * arrives. Throws `MemgradError` for a token outside the vocabulary, and when memory runs out;
+   * the stream is then as it was before the call.
    */
   push(tokens: ArrayLike<number>): void {
     this.#requireOpen();
@@ -89,12 +92,15 @@ export class Stream {
     }
   }
 
-  /** Logits [vocabulary] of the next token. Reads the present segment once. Throws before the first token. */
+  /**
+   * Returns the logits [vocabulary] of the next token, in one forward pass over the current
+   * segment. Throws `MemgradError` before the first token.
+   */
   logits(): Tensor {
     this.#requireOpen();
     if (this.#filled === 0) {
       throw new MemgradError(
-        'stream: nothing was read yet; push a token before asking for logits.',
+        'stream: nothing was read yet; push a token before requesting logits.',
       );
     }
     return scope(() => {
@@ -103,7 +109,7 @@ export class Stream {
     });
   }
 
-  /** All that is needed to go on from here in another process. */
+  /** Returns everything needed to continue from here in another process. */
   async save(): Promise<SavedStream> {
     this.#requireOpen();
     const data = this.#segment.slice(0, this.#filled);
@@ -121,10 +127,10 @@ export class Stream {
 
   #requireOpen(): void {
     if (!this.#disposed) return;
-    throw new MemgradError('stream: it was disposed of; make another one.');
+    throw new MemgradError('stream: it was disposed of; create another one.');
   }
 
-  /** Ends the present segment. The state before it is freed, unless it is `first`. */
+  /** Ends the current segment. Frees the previous state, unless it is `first`. */
   #close(first: Tree): void {
     const before = this.#state;
     this.#state = scope(() => kept(this.#model.advance(this.#tokens(), before)));
@@ -138,7 +144,7 @@ export class Stream {
     return tensor(this.#segment, { shape, backend: this.#backend });
   }
 
-  /** The state of `start` with the saved values. */
+  /** Restores the tokens; returns the tree `start` with the saved values. */
   #restored(start: Tree, saved: SavedStream): Tree {
     const refuse = (what: string): never => {
       throw new MemgradError(

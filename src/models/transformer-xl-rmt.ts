@@ -1,4 +1,4 @@
-/** Transformer-XL + RMT: a cache of the last rows for what is near, memory for what is far. */
+/** Transformer-XL + RMT: a cache of recent rows for short range, memory for long range. */
 import { Key, type Parameter, type Tensor } from '../autograd/index.js';
 import { check, whole } from '../options.js';
 import { type CachedMemoryConfig, ownConfig } from './config.js';
@@ -10,11 +10,11 @@ import { memoryRows, perSequence, splitMemory, withMemory, writeRows } from './l
 import { allOrNothing } from './layers/parameters.js';
 import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
-/** What both leave for the next segment. */
+/** The state that is carried: memory and cache. */
 export type MemoryAndCache = {
   /** [batch, numMemTokens, dModel], with its gradient. */
   memory: Tensor;
-  /** Without gradient. It holds the rows of memory tokens too, and `memLen` counts them. */
+  /** Without gradient. It includes the rows of memory tokens, which count towards `memLen`. */
   cache: Cache;
 };
 
@@ -23,10 +23,13 @@ export class TransformerXLRMT extends SegmentModel<MemoryAndCache> {
   readonly decoder: Decoder;
   /** The memory before the first segment, [numMemTokens, dModel]; learned. */
   readonly memory: Parameter;
-  /** What stands at the end of every segment, [numMemTokens, dModel], with `writeTokens: 'own'`. */
+  /**
+   * The learned rows at the end of every segment, [numMemTokens, dModel], with
+   * `writeTokens: 'own'`.
+   */
   readonly writeTokens: Parameter | undefined;
 
-  /** Throws `MemgradError` for a configuration that cannot be. */
+  /** Throws `MemgradError` for an invalid configuration. */
   constructor(
     override readonly config: Readonly<CachedMemoryConfig>,
     seed = 0,

@@ -1,4 +1,4 @@
-/** Transformer-XL: every layer also sees the rows that it saw in earlier segments. */
+/** Transformer-XL: every layer also attends to rows that it kept from earlier segments. */
 import { Key, type Tensor } from '../autograd/index.js';
 import { check, whole } from '../options.js';
 import { type CacheConfig, ownConfig } from './config.js';
@@ -13,7 +13,7 @@ import { SegmentModel, type SegmentOutput } from './segment-model.js';
 export class TransformerXL extends SegmentModel<Cache> {
   readonly decoder: Decoder;
 
-  /** Throws `MemgradError` for a configuration that cannot be. */
+  /** Throws `MemgradError` for an invalid configuration. */
   constructor(
     override readonly config: Readonly<CacheConfig>,
     seed = 0,

@@ -1,4 +1,4 @@
-/** The baseline: a Transformer that knows nothing of earlier segments. */
+/** The baseline: a Transformer that sees nothing of earlier segments. */
 import { Key, type Tensor } from '../autograd/index.js';
 import { type ModelConfig, ownConfig } from './config.js';
 import { Decoder } from './layers/decoder.js';
@@ -7,11 +7,11 @@ import { segmentMask } from './layers/mask.js';
 import { allOrNothing } from './layers/parameters.js';
 import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
-/** A causal decoder (Vaswani et al. 2017) that reads each segment by itself. */
+/** A causal decoder (Vaswani et al. 2017) that reads each segment independently. */
 export class Transformer extends SegmentModel<null> {
   readonly decoder: Decoder;
 
-  /** Throws `MemgradError` for a configuration that cannot be. */
+  /** Throws `MemgradError` for an invalid configuration. */
   constructor(
     override readonly config: Readonly<ModelConfig>,
     seed = 0,

@@ -1,4 +1,7 @@
-/** What training along a stream carries from one step to the next, held so that it can be saved. */
+/**
+ * The state that training along a stream carries from one step to the next, in a form that can be
+ * saved.
+ */
 import { scope, type Tensor, type Tree, tensor, treeLeaves } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
@@ -13,14 +16,14 @@ import type { Named } from './optimizers.js';
 import type { Carry } from './stream-loss.js';
 
 /**
- * Where training along a stream stands: `train` keeps in it what the next segment is read with.
- * Whoever makes one disposes of it.
+ * The position of a training along a stream: `train` stores here what the next segment is read
+ * with. The caller disposes of it.
  */
 export class Carried {
-  /** Undefined where nothing is carried, as before the first segment. */
+  /** Undefined when nothing is carried, as before the first segment. */
   carry: Carry | undefined;
 
-  /** Takes `carry` over and frees the one before. */
+  /** Takes ownership of `carry` and frees the previous one. */
   keep(carry: Carry | undefined): void {
     checkValues('Carried', { carry }, { carry: carryKind });
     for (const part of treeLeaves(this.carry)) part.dispose();
@@ -33,7 +36,10 @@ export class Carried {
   }
 }
 
-/** The tensors of `carry` by name, for saving: `states.I.J` and `inputs.I`; none for undefined. */
+/**
+ * The tensors of `carry` by name, for saving: `states.I.J` and `inputs.I`; none for undefined.
+ * Throws `MemgradError` for a value that isn't a carry.
+ */
 export function namedCarry(carry: Carry | undefined): Named<Tensor> {
   checkValues('namedCarry', { carry }, { carry: carryKind });
   const { states, inputs } = carry ?? { states: [], inputs: [] };
@@ -41,7 +47,7 @@ export function namedCarry(carry: Carry | undefined): Named<Tensor> {
   return Object.assign(namedState('inputs', inputs), ...named);
 }
 
-/** The training that a saved carry must fit, as `train` takes it. */
+/** The training that a saved carry must fit; the options have the same meaning as in `train`. */
 export interface CarriedBy {
   model: SegmentModel | EncoderRMT;
   task: AnyTask;
@@ -53,7 +59,10 @@ export interface CarriedBy {
   backend?: Backend;
 }
 
-/** What `saved` has by the names of `namedCarry`. Throws `MemgradError` for what this training never carries. */
+/**
+ * Rebuilds a carry from `saved`, whose names are those of `namedCarry`. Throws `MemgradError` for
+ * anything that this training can't have carried.
+ */
 export function restoredCarry(
   saved: Readonly<Record<string, HostArray>>,
   by: CarriedBy,
@@ -82,7 +91,7 @@ export function restoredCarry(
       const given = saved[`inputs.${i}`];
       const tokens = isHostArray(given) ? given : undefined;
       const [size, time] = tokens?.shape ?? [];
-      const fits = size === batchSize && time > 0 && time <= segmentLength; // the streams' end is shorter
+      const fits = size === batchSize && time > 0 && time <= segmentLength; // the last segment may be shorter
       if (tokens?.dtype !== 'int32' || tokens.shape.length !== 2 || !fits) {
         return refuse(`has no int32 [${batchSize}, ${segmentLength}] as 'inputs.${i}'`);
       }

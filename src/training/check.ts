@@ -1,4 +1,4 @@
-/** The checks of what training and evaluation are given. */
+/** Argument checks of training and evaluation. */
 import { Tensor } from '../autograd/index.js';
 import { describe, MemgradError } from '../errors.js';
 import type { EncoderRMT } from '../models/encoder-rmt.js';
@@ -10,7 +10,7 @@ import { type AnyTask, type DocumentBatch, IGNORED } from '../tasks/index.js';
 import type { Batch } from '../tasks/task.js';
 import type { Carry } from './stream-loss.js';
 
-/** What the last step left along a stream. */
+/** The carry of the previous step along a stream. */
 export const carryKind: Kind = [
   'what streamLoss returned',
   (carry?: Carry | null) =>
@@ -31,8 +31,9 @@ export function requireLanguageModel(where: string, model: SegmentModel): void {
 }
 
 /**
- * Throws `MemgradError` unless `task` is a task, one with the method `kind` if that is given, and
- * `model` can read it: an encoder for documents, a language model for the rest, which knows all tokens.
+ * Throws `MemgradError` unless `task` is a task, with the method `kind` if that is given, and
+ * `model` can read it: an `EncoderRMT` for documents, otherwise a language model that knows all its
+ * tokens.
  */
 export function requireFit(
   where: string,
@@ -47,7 +48,7 @@ export function requireFit(
   const shows = kind !== 'batch' || typeof methods.show === 'function';
   requireThat(shows, `${where}: show() of the task`, 'a function', methods.show);
   const classifies = found === 'documents';
-  // By its methods, so that who trains no encoder doesn't load one.
+  // Checks methods rather than the class, so the encoder isn't loaded by apps that don't train one.
   if (!Object(model)[classifies ? 'loss' : 'initialState']) {
     const why = classifies
       ? 'has documents to classify, which takes an EncoderRMT'
@@ -60,8 +61,8 @@ export function requireFit(
 }
 
 /**
- * Throws `MemgradError` unless `batch` has `size` rows of inputs and targets, all of them tokens
- * below `vocabulary`, and a target that counts. Without a vocabulary only the sizes are looked at.
+ * Throws `MemgradError` unless `batch` has `size` rows of inputs and targets, all tokens are below
+ * `vocabulary`, and at least one target counts. Without a vocabulary it checks only the sizes.
  */
 export function checkBatch(where: string, batch: Batch, size?: number, vocabulary?: number): void {
   check(`${where}: size`, batch?.size, whole(size, size));
@@ -83,7 +84,10 @@ export function checkBatch(where: string, batch: Batch, size?: number, vocabular
   for (const list of [inputs, counted]) requireTokens(where, list, vocabulary);
 }
 
-/** Throws `MemgradError` unless each document has one of `most` classes. The encoder checks the documents. */
+/**
+ * Throws `MemgradError` unless there is one class below `most` per document. The encoder checks the
+ * documents.
+ */
 export function requireClasses(where: string, batch: DocumentBatch, most: number): void {
   const { documents, classes } = Object(batch) as DocumentBatch;
   requireTokens(`${where}: classes`, classes, most);

@@ -1,4 +1,7 @@
-/** A curriculum: begin with short samples, grow when they are mastered, then cut them finer. */
+/**
+ * A curriculum: starts with short samples, lengthens them as they are mastered, then cuts them into
+ * shorter segments.
+ */
 import { MemgradError } from '../errors.js';
 import { check, checkOptions, finite, needed, requireThat, share, whole } from '../options.js';
 import type { Task } from '../tasks/task.js';
@@ -7,40 +10,50 @@ import type { Task } from '../tasks/task.js';
 export interface CurriculumOptions {
   /** Length of the first samples. */
   start: number;
-  /** How much longer they get each time. Whole segments keep what was learnt about offsets. */
+  /** By how much samples grow each time. Whole segments preserve what was learnt about offsets. */
   by: number;
   /**
-   * Segment lengths to begin with, from the longest on. Once samples have their full length, mastering them
-   * leads on to the next of these, and at last to the training's own: so what can be learnt within
-   * one segment is learnt before it has to pass through memory. Default: none.
+   * Segment lengths to start with, longest first. Once samples have their full length, mastering
+   * them moves on to the next of these, and finally to the segment length of the training. What can
+   * be learnt within one segment is thus learnt before it has to pass through memory. Default:
+   * none.
    */
   cuts?: readonly number[];
-  /** Accuracy, averaged over the last `window` steps, at which it goes on. Default 0.97. */
+  /**
+   * The accuracy, averaged over the last `window` steps, that advances the curriculum. Default
+   * 0.97.
+   */
   at?: number;
   /** Default 10. */
   window?: number;
 }
 
-/** Where a curriculum stands. */
+/** The saved position of a curriculum. */
 export interface CurriculumState {
-  /** The present length. */
+  /** The current length. */
   readonly length: number;
-  /** How many of the `cuts` are still ahead, the present one among them. */
+  /** How many of the `cuts` are left, including the current one. */
   readonly cutsLeft: number;
-  /** The accuracies since it last went on that are still looked at, oldest first. */
+  /** The accuracies since the last advance that the average still covers, oldest first. */
   readonly recent: readonly number[];
 }
 
-/** Lets a task grow from `start` to its own length, and its segments shrink to those of the training. */
+/**
+ * Grows a task from `start` to its own length, then shrinks its segments to the training's segment
+ * length.
+ */
 export class Curriculum {
-  /** The task at the present length. */
+  /** The task at the current length. */
   task: Task;
-  /** What is left of the cuts, the present one first. */
+  /** The remaining cuts, the current one first. */
   #cuts: readonly number[];
   readonly #recent: number[] = [];
   readonly #options: Required<CurriculumOptions>;
 
-  /** Throws `MemgradError` for lengths or cuts that are no whole numbers >= 1, cuts that don't fall, or a threshold outside (0, 1]. */
+  /**
+   * Throws `MemgradError` for lengths or cuts that aren't whole numbers >= 1, cuts that don't
+   * decrease, or a threshold outside (0, 1].
+   */
   constructor(
     readonly target: Task,
     options: CurriculumOptions,
@@ -67,12 +80,12 @@ export class Curriculum {
     this.task = target.withLength(Math.min(start, target.length));
   }
 
-  /** Tokens to a segment at present; undefined where it is the training that says. */
+  /** Tokens per segment now; undefined when the training's own segment length applies. */
   get segmentLength(): number | undefined {
     return this.#cuts.at(0);
   }
 
-  /** Takes note of a step's accuracy and goes on when it is time. */
+  /** Records a step's accuracy, and advances if the average is high enough. */
   observe(accuracy: number): void {
     check('curriculum: accuracy', accuracy, finite);
     const { by, at, window } = this.#options;
@@ -89,12 +102,15 @@ export class Curriculum {
     this.#recent.length = 0;
   }
 
-  /** Where it stands now, for saving. */
+  /** The current position, for saving. */
   state(): CurriculumState {
     return { length: this.task.length, cutsLeft: this.#cuts.length, recent: [...this.#recent] };
   }
 
-  /** Goes on from a saved state. Throws `MemgradError` for one that these options never lead to. */
+  /**
+   * Continues from a saved state. Throws `MemgradError` for a state that these options never lead
+   * to.
+   */
   restore(state: CurriculumState): void {
     const { length, cutsLeft, recent } = state ?? {};
     check('curriculum: the saved length', length, whole());
@@ -109,7 +125,7 @@ export class Curriculum {
       cutsLeft === cuts.length || (cutsLeft < cuts.length && length === this.target.length);
     if (!reached || !cut || recent.length > window) {
       throw new MemgradError(
-        `curriculum: the saved one has length ${length}, ${cutsLeft} cuts left and ${recent.length} accuracies, expected a length that begins with ${first}, grows by ${by} up to ${this.target.length}, only then less than ${cuts.length} cuts, and at most ${window} accuracies.`,
+        `curriculum: the saved state has length ${length}, ${cutsLeft} cuts left and ${recent.length} accuracies, expected a length from ${first} to ${this.target.length} in steps of ${by}, fewer than ${cuts.length} cuts only at full length, and at most ${window} accuracies.`,
       );
     }
     this.#cuts = cuts.slice(cuts.length - cutsLeft);

@@ -1,4 +1,4 @@
-/** How well an encoder classifies documents that it has not been trained on. */
+/** Evaluation of an encoder on documents that it wasn't trained on. */
 import { argmax, scope } from '../autograd/index.js';
 import type { EncoderRMT } from '../models/encoder-rmt.js';
 import { callable, check, checkOptions, oneOf, requireTokens, whole } from '../options.js';
@@ -13,21 +13,30 @@ export interface EvaluateDocumentsOptions {
   task: DocumentTask;
   /** Default `test`. */
   part?: Part;
-  /** How many at once. Default 8. */
+  /** Documents per forward pass. Default 8. */
   batchSize?: number;
-  /** Called after each batch with the share that is done, and awaited: what it throws ends the evaluation. */
+  /**
+   * Called with the completed share after each batch, and awaited. An error that it throws ends the
+   * evaluation.
+   */
   onProgress?: (share: number) => void | Promise<void>;
 }
 
-/** How well documents were classified. */
+/** The result of `evaluateDocuments`. */
 export interface DocumentEvaluation {
   readonly accuracy: number;
-  /** The F1 of each class: 2 TP / (2 TP + FP + FN), 0 for one that was neither there nor named. */
+  /**
+   * The F1 of each class, 2 TP / (2 TP + FP + FN); 0 for a class that neither occurred nor was
+   * predicted.
+   */
   readonly f1: readonly number[];
   readonly samples: number;
 }
 
-/** Classifies every document of a part after its last segment. */
+/**
+ * Classifies every document of a part after its last segment. Throws `MemgradError` for an option
+ * out of range, and for a task that doesn't fit the model.
+ */
 export async function evaluateDocuments(
   options: EvaluateDocumentsOptions,
 ): Promise<DocumentEvaluation> {
@@ -55,7 +64,10 @@ export async function evaluateDocuments(
   return { ...judge(named, classes, task.classes.length), samples: documents.length };
 }
 
-/** Accuracy and F1 of the classes `named` where `wanted` are right, for classes 0 to `count` - 1. */
+/**
+ * Returns the accuracy, and the F1 of classes 0 to `count` - 1, of the predictions `named` against
+ * the true classes `wanted`.
+ */
 export function judge(
   named: readonly number[],
   wanted: readonly number[],
@@ -70,7 +82,7 @@ export function judge(
     list.filter((found) => found === index).length;
   return {
     accuracy: named.filter((found, i) => found === wanted[i]).length / wanted.length,
-    // TP + FP is how often a class was named, TP + FN how often it was there.
+    // TP + FP is how often a class was predicted, TP + FN how often it occurred.
     f1: Array.from({ length: count }, (_, index) => {
       const either = of(named, index) + of(wanted, index);
       return either === 0 ? 0 : (2 * hits(index)) / either;

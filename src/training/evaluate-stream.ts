@@ -1,4 +1,4 @@
-/** How well a language model predicts a part of a text that it has not been trained on. */
+/** Evaluation of a language model on a part of a text that it wasn't trained on. */
 import { scope } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import type { SegmentModel } from '../models/segment-model.js';
@@ -21,23 +21,29 @@ export interface EvaluateStreamOptions {
   /** How many segments of each stream to read. Default: all. */
   segments?: number;
   backend?: Backend;
-  /** Called after each segment with the share that is done, and awaited: what it throws ends the evaluation. */
+  /**
+   * Called with the completed share after each segment, and awaited. An error that it throws ends
+   * the evaluation.
+   */
   onProgress?: (share: number) => void | Promise<void>;
 }
 
-/** How well a text was predicted. */
+/** The result of `evaluateStream`. */
 export interface StreamEvaluation {
   /** Mean cross-entropy in nats. */
   readonly loss: number;
-  /** The loss in bits, which for bytes are bits per character. */
+  /** The loss in bits; for byte tokens, bits per character. */
   readonly bits: number;
   /** exp(loss). */
   readonly perplexity: number;
-  /** How many tokens were predicted. */
+  /** Number of predicted tokens. */
   readonly tokens: number;
 }
 
-/** Reads parallel streams from their start, every token once, with the state carried along each. */
+/**
+ * Reads parallel streams from the start, every token once, carrying the state along each. Throws
+ * `MemgradError` for an option out of range, and for a task that doesn't fit the model.
+ */
 export async function evaluateStream(options: EvaluateStreamOptions): Promise<StreamEvaluation> {
   checkOptions('evaluateStream', options, {
     model: 1,
@@ -51,9 +57,9 @@ export async function evaluateStream(options: EvaluateStreamOptions): Promise<St
   });
   const { model, task, segmentLength, part = 'test', batchSize = 16, backend } = options ?? {};
   requireFit('evaluateStream', model, task, 'segment');
-  const there = task.segments(part, batchSize, segmentLength);
-  check(`evaluateStream: the task '${task.name}': segments()`, there, whole());
-  const segments = Math.min(there, options.segments ?? there);
+  const available = task.segments(part, batchSize, segmentLength);
+  check(`evaluateStream: the task '${task.name}': segments()`, available, whole());
+  const segments = Math.min(available, options.segments ?? available);
   const carried = new Carried();
   let total = 0;
   let tokens = 0;

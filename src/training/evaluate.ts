@@ -1,4 +1,4 @@
-/** Evaluation: the model answers freely, reading its own predictions. */
+/** Evaluation with free-running answers: the model reads its own predictions. */
 import {
   argmax,
   Key,
@@ -20,36 +20,40 @@ export interface EvaluateOptions {
   model: SegmentModel;
   task: Task;
   segmentLength: number;
-  /** How many held-out sequences to answer. Default 256. */
+  /** Number of held-out sequences to answer. Default 256. */
   samples?: number;
-  /** How many at once. Default 64. */
+  /** Sequences per forward pass. Default 64. */
   batchSize?: number;
   seed?: number;
   backend?: Backend;
   /**
-   * Judge as the published scripts do, for comparison: the first input of every segment of the
-   * answer is the truth, which tells the model what it should have said last, and where steps
-   * precede the answer its first token is not judged. Default false.
+   * Scores as the published scripts do, for comparison: the first input of every answer segment is
+   * the truth, which reveals to the model what its previous token should have been; and where steps
+   * precede the answer, the first token of the steps is not scored. Default false.
    */
   likeReference?: boolean;
-  /** Called after each reading of a segment with the share that is done, and awaited: what it throws ends the evaluation. */
+  /**
+   * Called with the completed share after each forward pass over a segment, and awaited. An error
+   * that it throws ends the evaluation.
+   */
   onProgress?: (share: number) => void | Promise<void>;
 }
 
-/** How well the held-out sequences were answered. */
+/** The result of `evaluate`. */
 export interface Evaluation {
-  /** Share of answer tokens that were right. */
+  /** Share of correct answer tokens. */
   readonly accuracy: number;
-  /** Share of answers without a single error; where steps precede the answer, they may have some. */
+  /** Share of answers without any error; errors in steps before the answer don't count. */
   readonly exact: number;
   readonly samples: number;
-  /** The first sequence, for a person to look at. */
+  /** The first sequence as text, for people to read. */
   readonly example: { prompt: string; answer: string; predicted: string };
 }
 
 /**
- * Answers held-out sequences. From the first answer token on the model reads nothing but its own
- * predictions: no ground truth stands anywhere in the answer, not even at the start of a segment.
+ * Answers held-out sequences. From the first answer token on, the model reads only its own
+ * predictions: no ground truth enters the answer, not even at the start of a segment. Throws
+ * `MemgradError` for an option out of range, and for a task that doesn't fit the model.
  */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   checkOptions('evaluate', options, {
@@ -104,12 +108,15 @@ export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   };
 }
 
-/** The column from which whole answers are judged. */
+/** The first column of the answer that `exact` considers. */
 function startOfAnswer({ promptLength, answerStart = promptLength - 1 }: Batch, loose: boolean) {
   return answerStart + (loose && answerStart >= promptLength ? 1 : 0);
 }
 
-/** Predictions [size, time] of every position from the end of the prompt on, each made from the ones before. */
+/**
+ * Returns predictions [size, time] for every position from the end of the prompt on, each from its
+ * predecessors.
+ */
 export async function answer(
   model: SegmentModel,
   batch: Batch,
@@ -125,7 +132,7 @@ export async function answer(
   check('evaluate: promptLength', promptLength, whole(1, time));
   check('evaluate: answerStart', answerStart, whole(0, time));
   const predictions = new Int32Array(size * time);
-  const inputs = new Int32Array(size * time); // zeros stand where nothing is known yet: no position looks ahead
+  const inputs = new Int32Array(size * time); // zeros where nothing is known yet: no position looks ahead
   for (let row = 0; row < size; row++) {
     inputs.set(batch.inputs.subarray(row * time, row * time + promptLength), row * time);
   }
@@ -134,8 +141,8 @@ export async function answer(
     for (let start = 0; start < time; start += segmentLength) {
       const length = Math.min(segmentLength, time - start);
       const end = start + length;
-      // A pass reads what the one before it said and settles all up to the first input that its own
-      // answers change. The last one changes none: its state is that of the segment as it stands.
+      // Each pass reads the predictions of the previous one, and settles everything up to the first
+      // input that it changes itself. The last pass changes none, so its state is final.
       for (let at = Math.max(start, Math.min(promptLength, end) - 1); at < end; ) {
         const known = columns(inputs, batch, start, length);
         const next = scope(() => {
@@ -176,7 +183,7 @@ export async function answer(
   return predictions;
 }
 
-/** Tensors of `state` that don't belong to `other` as well. */
+/** The tensors of `state` that `other` doesn't share. */
 function ownLeaves(state: Tree, other: Tree): Tensor[] {
   const shared = new Set(treeLeaves(other));
   return treeLeaves(state).filter((tensor) => !shared.has(tensor));

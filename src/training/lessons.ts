@@ -1,4 +1,4 @@
-/** What a step learns from: whole samples, the next segment of a stream, or documents. */
+/** What one step trains on: whole samples, the next segment of a stream, or documents. */
 import { argmax, crossEntropy, type Key, type Tensor, tensor } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import type { EncoderRMT, SegmentClasses } from '../models/encoder-rmt.js';
@@ -11,49 +11,55 @@ import { checkBatch, requireClasses } from './check.js';
 import { cutSegments, type ReadOptions, type Segment, sequenceLoss } from './segments.js';
 import { type Carry, streamLoss } from './stream-loss.js';
 
-/** How steps read. */
+/** Options that all steps share. */
 export interface LessonOptions {
   model: SegmentModel | EncoderRMT;
   batchSize: number;
   bpttDepth?: number;
   checkpointSegments?: boolean;
   onProgress?: ReadOptions['onProgress'];
-  /** What a stream carries between lessons. */
+  /** The state that a stream carries between lessons. */
   carried: Carried;
   backend?: Backend;
 }
 
-/** What the random numbers of a step come from. */
+/** The keys of a step's random numbers. */
 interface StepKeys {
   readonly data: Key;
   readonly dropout: Key;
 }
 
-/** What a lesson comes to. */
+/** The loss of a lesson, the predictions and, along a stream, the carry. */
 interface LessonLoss {
   loss: Tensor;
   predictions: Tensor[];
   carry?: Carry;
 }
 
-/** One step's worth of learning. */
+/** The data of one step. */
 export interface Lesson {
-  /** The loss, to be derived, with the gradient by the state before each segment shown on the way back. */
+  /**
+   * Computes the loss for differentiation. The backward pass calls `seeStateGradient` with the
+   * gradient by the state before each segment.
+   */
   loss(seeStateGradient: ReadOptions['seeStateGradient']): LessonLoss;
-  /** Between how many segments gradients are shown. */
+  /** Number of segments that `seeStateGradient` is called for. */
   readonly segments: number;
-  /** The share of targets that the values of `predictions` have right. */
+  /** Share of targets that `predictions` has right. */
   accuracy(predictions: readonly ArrayLike<number>[]): number;
-  /** How many are read. */
+  /** Number of tokens read. */
   readonly tokens: number;
   readonly length: number;
 }
 
-/** The lessons of one training. */
+/** Builds the lessons of one training. */
 export class Lessons {
   constructor(readonly options: LessonOptions) {}
 
-  /** The lesson of `step`, counted from 1, in segments of `segmentLength` tokens. Throws `MemgradError` for a batch that can't be learnt from. */
+  /**
+   * Returns the lesson of `step`, counted from 1, in segments of `segmentLength` tokens. Throws
+   * `MemgradError` for a batch that can't be trained on.
+   */
   of(task: AnyTask, segmentLength: number, step: number, keys: StepKeys): Lesson {
     if ('documents' in task) return this.#documents(task, keys);
     if ('segment' in task) return this.#stream(task, segmentLength, step, keys);
@@ -82,7 +88,9 @@ export class Lessons {
     };
   }
 
-  /** Step after step the next segment; behind the last one the streams begin again, with nothing carried. */
+  /**
+   * The next segment in each step; after the last one the streams start over, with nothing carried.
+   */
   #stream(task: StreamTask, segmentLength: number, step: number, { dropout }: StepKeys): Lesson {
     const { batchSize, bpttDepth, carried, backend } = this.options;
     const model = this.options.model as SegmentModel;
@@ -128,7 +136,7 @@ export class Lessons {
   }
 }
 
-/** What an encoder says after the last segment, [documents, classes]. */
+/** Returns the encoder's logits after the last segment, [documents, classes]. */
 export function lastLogits(model: EncoderRMT, documents: readonly Int32Array[], key?: Key): Tensor {
   return (model.forward(documents, key).at(-1) as SegmentClasses).logits;
 }

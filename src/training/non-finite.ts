@@ -1,4 +1,7 @@
-/** Where a number first went wrong: which operation made it, of what, in which segment and layer. */
+/**
+ * Finds the first value that isn't finite: the operation that produced it, its inputs, segment and
+ * layer.
+ */
 import {
   cast,
   mul,
@@ -12,23 +15,24 @@ import {
 } from '../autograd/index.js';
 import type { Named } from './optimizers.js';
 
-/** What is known of a result before it is read back. */
+/** What is recorded about a result before it is read back. */
 interface Mark {
-  /** NaN when any value is not finite, else 0. */
+  /** NaN if any value isn't finite, otherwise 0. */
   readonly wild: Tensor;
-  /** How many values are NaN. */
+  /** Number of NaN values. */
   readonly nan: Tensor;
   /** The marks of its inputs. */
   readonly inputs: readonly Mark[];
 }
 
 /**
- * Runs `f` and returns its result, and a function that describes the first operation inside, the
- * backward pass included, that made a value which is not finite: undefined when none did. Call it
- * once: it runs `f` again where it finds one. `names` are parameters to call by name.
+ * Runs `f`; returns its result, and a function that describes the first operation inside, including
+ * the backward pass, that produced a value that isn't finite (undefined if none did). Call that
+ * function once: if it finds such a value, it runs `f` again. `names` are parameters that the
+ * description may refer to by name.
  *
- * NaN always counts. Infinity counts when it was made of finite values: a softmax hides what is
- * masked by a constant of -Infinity, which does no harm.
+ * NaN always counts. Infinity counts if it was computed from finite values: a softmax masks with a
+ * constant of -Infinity, which does no harm.
  */
 export function watchFinite<T>(
   f: () => T,
@@ -38,7 +42,7 @@ export function watchFinite<T>(
   const byStorage = new Map<unknown, Mark>();
   const mark = (x: Tensor, inputs: readonly Mark[]): Mark => {
     const [wild, nan] = scope(() =>
-      // Parameters, which outlive scopes, once there was memory for both.
+      // Parameters, since they outlive scopes; created only once memory for both was found.
       [sum(mul(x, 0)), sum(cast(notEqual(x, x), 'float32'))].map((sum) => new Parameter(sum)),
     );
     const made = { wild, nan, inputs };
@@ -86,7 +90,7 @@ async function firstFault(marks: readonly Mark[]): Promise<number> {
   return -1;
 }
 
-/** Runs `f` again up to its end and describes its result number `index`. */
+/** Runs `f` again to its end and describes result number `index`. */
 async function describeFault<T>(
   f: () => T,
   free: (result: T) => void,
@@ -127,7 +131,7 @@ async function describeFault<T>(
   return `The first value that is not finite was made by ${operation}${where}: ${output.text}, of ${of}.`;
 }
 
-/** The range of what is finite, and how many are not. */
+/** The range of the finite values, and the number of others. */
 function summary(values: ArrayLike<number>): string {
   let [least, most, nan, infinite] = [Infinity, -Infinity, 0, 0];
   for (let i = 0; i < values.length; i++) {

@@ -1,4 +1,4 @@
-/** Optimisers: they alone give parameters new values. */
+/** Optimisers, the only code that assigns new values to parameters during training. */
 import {
   adamStep,
   add,
@@ -16,47 +16,53 @@ import { check, checkOptions, positive, refuseName, requireThat, whole } from '.
 /** Parameters, or their gradients, by name. */
 export type Named<T extends Tensor> = Readonly<Record<string, T>>;
 
-/** What a step may be told besides the gradients. */
+/** Options of one step. */
 export interface StepOptions {
   /** The learning rate of this step. Default: the optimiser's own. */
   rate?: number;
-  /** What the gradients are multiplied with first: less than 1 where they are clipped. Default 1. */
+  /** Factor of the gradients, less than 1 when they are clipped. Default 1. */
   gradientScale?: number;
 }
 
-/** Takes gradients, gives parameters new values. */
+/** Updates parameters from their gradients. */
 export interface Optimizer {
   readonly learningRate: number;
   /**
-   * One step. All new values are computed before the first is assigned: when it throws, every
+   * Takes one step. All new values are computed before the first is assigned: if it throws, every
    * parameter and every moment is as it was. Throws `MemgradError` for a parameter without a
    * gradient of its shape, dtype and backend, and for a gradient without a parameter.
    */
   step(parameters: Named<Parameter>, gradients: Named<Tensor>, options?: StepOptions): void;
-  /** How many steps it has taken. */
+  /** Number of steps taken. */
   readonly steps: number;
-  /** Moments by name, for saving: `first.NAME`, `second.NAME`; none before the first step. */
+  /**
+   * The moments by name, for saving, such as `first.NAME` and `second.NAME`; none before the first
+   * step.
+   */
   state(): Named<Parameter>;
-  /** Makes ready to go on after `steps` steps: gives the moments, of zeros, to assign the saved ones to. */
+  /**
+   * Prepares to continue after `steps` steps. Returns the moments, filled with zeros, to assign the
+   * saved values to.
+   */
   resume(parameters: Named<Parameter>, steps: number): Named<Parameter>;
   /** Frees the moments. */
   dispose(): void;
 }
 
-/** What an optimiser wants to assign, and to which parameter. */
+/** A new value and its target. */
 type Update = [target: Parameter, value: Tensor];
 
-/** The bookkeeping that all optimisers share; a rule gives the updates. */
+/** The bookkeeping that all optimisers share; each subclass computes the updates. */
 abstract class Base implements Optimizer {
   /** Steps taken. */
   protected count = 0;
-  /** Which moments each parameter has. */
+  /** The kinds of moments that each parameter has. */
   protected abstract readonly kinds: readonly string[];
   readonly #moments = new Map<string, Parameter>();
 
   constructor(readonly learningRate: number) {}
 
-  /** The new value of each parameter, and of what the rule keeps for it. */
+  /** Computes the new value of each parameter and of its moments. */
   protected abstract updates(
     parameters: Named<Parameter>,
     gradients: Named<Tensor>,
@@ -75,7 +81,9 @@ abstract class Base implements Optimizer {
     });
   }
 
-  /** Counts `steps` steps and runs `f`. When it throws, the count and the moments are as before. */
+  /**
+   * Sets the step count to `steps` and runs `f`. If `f` throws, restores the count and the moments.
+   */
   #orUndo<T>(steps: number, f: () => T): T {
     const before = this.count;
     const { size } = this.#moments;
@@ -97,7 +105,7 @@ abstract class Base implements Optimizer {
     }
   }
 
-  /** The moment `kind` of a parameter; zeros when it is first asked for. */
+  /** Returns the moment `kind` of a parameter, created as zeros on first use. */
   protected moment(kind: string, name: string, like: Tensor): Parameter {
     const id = `${kind}.${name}`;
     let moment = this.#moments.get(id);
@@ -144,7 +152,7 @@ export interface SGDOptions {
   weightDecay?: number;
 }
 
-/** Stochastic gradient descent with momentum, as PyTorch's SGD: v = m v + g, p = p - rate v. */
+/** Stochastic gradient descent with momentum, as in PyTorch's SGD: v = m v + g, p = p - rate v. */
 export class SGD extends Base {
   protected readonly kinds: readonly string[];
   readonly #momentum: number;
@@ -261,7 +269,10 @@ export class AdamW extends Adam {
   }
 }
 
-/** Throws unless every parameter has a gradient that fits it, and every gradient a parameter. */
+/**
+ * Throws `MemgradError` unless every parameter has a gradient that fits it, and every gradient a
+ * parameter.
+ */
 function checkGradients(parameters: Named<Parameter>, gradients: Named<Tensor>): void {
   for (const name in { ...requireNamed(parameters), ...requireNamed(gradients) }) {
     const [parameter, gradient] = [parameters[name], gradients[name]];
@@ -282,10 +293,13 @@ const optimizers = { sgd: SGD, adam: Adam, adamw: AdamW };
 
 /** The name of an optimiser. */
 export type OptimizerName = keyof typeof optimizers;
-/** The names that `createOptimizer` takes. */
+/** The names that `createOptimizer` accepts. */
 export const optimizerNames = Object.keys(optimizers) as OptimizerName[];
 
-/** The optimiser called `name`. Throws `MemgradError` for an unknown name, and for an option that this optimiser doesn't have or that is out of range. */
+/**
+ * Returns the optimiser called `name`. Throws `MemgradError` for an unknown name, and for an option
+ * that this optimiser doesn't have or that is out of range.
+ */
 export function createOptimizer(
   name: OptimizerName,
   options: AdamOptions & SGDOptions = {},

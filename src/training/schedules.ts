@@ -1,35 +1,35 @@
-/** Learning rates over time, as factors of the optimiser's own rate. */
+/** Learning rate schedules, as factors of the optimiser's own rate. */
 import { check, checkOptions, finite, type Kind, requireThat, whole } from '../options.js';
 
-/** Gives the factor for each step, counted from 1. */
+/** A learning rate factor for each step, counted from 1. */
 export interface Schedule {
-  /** By what to multiply the learning rate in this step. */
+  /** Returns the factor of the learning rate in this step. */
   factor(step: number): number;
-  /** Called with the loss of each step, for schedules that look at it. */
+  /** Called with the loss of each step, for schedules that depend on it. */
   observe?(loss: number): void;
-  /** What has been learnt from the losses so far, for saving; schedules that look at none have none. */
+  /** Returns the state for saving; only schedules that depend on losses have one. */
   state?(): PlateauState;
-  /** Goes on from a saved state. */
+  /** Continues from a saved state. */
   restore?(state: PlateauState): void;
 }
 
-/** What `onPlateau` knows of the losses so far. */
+/** The state of `onPlateau`. */
 export interface PlateauState {
-  /** The factor as it is now. */
+  /** The current factor. */
   readonly factor: number;
-  /** The mean loss, and the lowest that it has been; null before the first step. */
+  /** The mean loss, and its lowest value so far; null before the first step. */
   readonly average: number | null;
   readonly best: number | null;
-  /** For how many steps it has not got better. */
+  /** Steps without improvement. */
   readonly waited: number;
 }
 
-/** Always 1. */
+/** Returns a schedule that is always 1. */
 export function constant(): Schedule {
   return { factor: () => 1 };
 }
 
-/** Rises linearly to 1 over `steps` steps, then goes on as `then`. */
+/** Returns a schedule that rises linearly to 1 over `steps` steps, multiplied by `then`. */
 export function warmUp(steps: number, then: Schedule = constant()): Schedule {
   check('warmUp: steps', steps, whole());
   requireThat(typeof then?.factor === 'function', 'warmUp: then', 'a schedule', then);
@@ -44,7 +44,10 @@ export function warmUp(steps: number, then: Schedule = constant()): Schedule {
   };
 }
 
-/** Falls from 1 to `floor` over `steps` steps along half a cosine (Loshchilov and Hutter 2017, arXiv 1608.03983). */
+/**
+ * Returns a schedule that falls from 1 to `floor` over `steps` steps along half a cosine
+ * (Loshchilov and Hutter 2017, arXiv 1608.03983).
+ */
 export function cosine(steps: number, floor = 0): Schedule {
   check('cosine: steps', steps, whole());
   requireThat(isShare(floor), 'cosine: floor', 'a number from 0 to 1', floor);
@@ -58,13 +61,16 @@ export function cosine(steps: number, floor = 0): Schedule {
 
 /** Options of `onPlateau`. */
 export interface PlateauOptions {
-  /** What the rate is multiplied with. Default 0.5: halved, as in the paper. */
+  /** The factor of the rate at each reduction. Default 0.5, as in the paper. */
   factor?: number;
-  /** How many steps the mean loss may go without getting better. Default 1000. */
+  /** Steps without improvement of the mean loss before a reduction. Default 1000. */
   patience?: number;
 }
 
-/** Lowers the rate whenever the loss, averaged over the last tenth of `patience`, got no better for `patience` steps. */
+/**
+ * Returns a schedule that lowers the rate whenever the loss, averaged over the last tenth of
+ * `patience`, hasn't improved for `patience` steps.
+ */
 export function onPlateau(options: PlateauOptions = {}): Schedule {
   const between: Kind = ['a number between 0 and 1', (x: number) => isShare(x) && x > 0 && x < 1];
   checkOptions('onPlateau', options, { factor: between, patience: whole() });

@@ -1,4 +1,4 @@
-/** A batch cut into segments, and its loss: where truncated BPTT happens. */
+/** Cuts a batch into segments and computes its loss, with truncated BPTT. */
 import {
   add,
   argmax,
@@ -26,11 +26,14 @@ export interface Segment {
   readonly time: number;
   readonly inputs: Int32Array;
   readonly targets: Int32Array;
-  /** How many targets count. */
+  /** Number of targets that count. */
   readonly counted: number;
 }
 
-/** The batch in segments of `length` columns; the last may be shorter. Those after the last target that counts are left out. */
+/**
+ * Cuts the batch into segments of `length` columns; the last may be shorter. Segments after the
+ * last target that counts are omitted.
+ */
 export function cutSegments(batch: Batch, length: number): Segment[] {
   check('cutSegments: length', length, whole());
   checkBatch('cutSegments', batch);
@@ -46,7 +49,7 @@ export function cutSegments(batch: Batch, length: number): Segment[] {
   return segments.slice(0, segments.findLastIndex(({ counted }) => counted > 0) + 1);
 }
 
-/** Columns of a row-major [size, time] array. */
+/** Returns `count` columns of a row-major [size, time] array, from `start` on: [size, count]. */
 export function columns(
   values: Int32Array,
   batch: Batch,
@@ -65,34 +68,39 @@ export function columns(
   return part;
 }
 
-/** How a sequence is read. */
+/** Options of reading a sequence. */
 export interface ReadOptions {
-  /** Turns dropout on; each segment gets a key of its own, the same in a replay. */
+  /** Turns dropout on; each segment has its own key, the same when it is read again. */
   key?: Key;
   /**
-   * Gradients flow back through at most this many segments before the present one; all when left
-   * out. With a depth k, segments t - k to t - 1 are read again from the detached state before
-   * them, then segment t, and only the loss of that last reading counts. The learned initial state
-   * then gets no gradient.
+   * The number of segments before the current one that gradients flow back through. Default: all.
+   * With a depth k, segments t - k to t - 1 are read again from the detached state before them,
+   * then segment t, and only the loss of this last pass counts. The learned initial state then gets
+   * no gradient.
    */
   bpttDepth?: number;
   /**
-   * Keeps only the states at the borders of segments, and reads each segment once more when the
-   * backward pass comes to it (Chen et al. 2016, arXiv 1604.06174): memory for one segment instead
-   * of all, for the time of one more forward pass. The gradients have the same bits.
+   * Keeps only the states at segment borders, and reads each segment again when the backward pass
+   * reaches it (Chen et al. 2016, arXiv 1604.06174): memory for one segment instead of all, at the
+   * cost of one more forward pass. The gradients have the same bits.
    */
   checkpointSegments?: boolean;
-  /** Gets the gradient of the loss by each part of the state before a segment, on its way back. */
+  /**
+   * Called by the backward pass with the gradient of the loss by each part of the state before a
+   * segment.
+   */
   seeStateGradient?: (segment: number, gradient: Tensor) => void;
   /**
-   * Called by `sequenceLoss` and its backward pass at each segment, with the share of both that is
-   * done: a step of many segments takes long. What it throws ends the pass.
+   * Called by `sequenceLoss` and its backward pass at each segment, with the completed share of
+   * both, since a step of many segments takes long. An error that it throws ends the pass.
    */
   onProgress?: (share: number) => void;
   backend?: Backend;
 }
 
-/** Throws `MemgradError` unless `size` sequences can be read with `model` so. */
+/**
+ * Throws `MemgradError` unless these are valid arguments for reading `size` sequences with `model`.
+ */
 export function checkRead(
   where: string,
   model: SegmentModel,
@@ -111,25 +119,26 @@ export function checkRead(
   });
 }
 
-/** Throws `MemgradError` unless `segment` is one of `size` sequences. */
+/** Throws `MemgradError` unless `segment` is a segment of `size` sequences. */
 export function requireSegment(where: string, segment: Segment, size: number): void {
   checkBatch(where, { ...segment, size, promptLength: 1 });
   check(`${where}: counted`, segment.counted, whole(0));
 }
 
-/** The mean loss over the targets that count, and the predictions of each segment that has any. */
+/** The mean loss over the targets that count, and predictions. */
 export interface SequenceLoss {
   loss: Tensor;
   /** int32 [size, time] for each segment with targets that count, in order. */
   predictions: Tensor[];
 }
 
-/** What reading one segment gives: the state behind it and, where targets count, their loss and the predictions. */
+/** The state after a segment and, if targets count, their loss and the predictions. */
 type Reading = { state: Tree; loss?: Tensor; predicted?: Tensor };
 
 /**
- * Reads the segments of a batch of `size` sequences with `model`. Whoever observes sees segment t
- * as `segments.t`, and segment s read again before it as `segments.t.replays.s`.
+ * Reads the segments of a batch of `size` sequences with `model`. Observers see segment t as
+ * `segments.t`, and a segment s that is read again before it as `segments.t.replays.s`. Throws
+ * `MemgradError` if no target counts, and for an option out of range.
  */
 export function sequenceLoss(
   model: SegmentModel,
@@ -143,9 +152,9 @@ export function sequenceLoss(
   const counts = segments.some((segment) => segment.counted > 0);
   requireThat(counts, 'sequenceLoss: segments', 'some in which a target counts', segments);
   const { key, bpttDepth = Infinity, checkpointSegments, seeStateGradient, backend } = options;
-  let onTheWayBack = false;
-  const tellProgress = (index: number) => {
-    const passed = onTheWayBack ? 2 * segments.length - 1 - index : index;
+  let isBackward = false;
+  const reportProgress = (index: number) => {
+    const passed = isBackward ? 2 * segments.length - 1 - index : index;
     options.onProgress?.(passed / (2 * segments.length));
   };
   const inputs = segments.map(({ inputs, time }) =>
@@ -160,18 +169,18 @@ export function sequenceLoss(
     const { logits, state: next } = model.forward(inputs[index], state, key?.fold(index));
     const wanted = tensor(targets, { shape: [size, time], backend });
     const sum = crossEntropy(logits, wanted, { ignoreIndex: IGNORED, reduction: 'sum' });
-    const loss = options.onProgress ? tapGradient(sum, () => tellProgress(index)) : sum;
+    const loss = options.onProgress ? tapGradient(sum, () => reportProgress(index)) : sum;
     return { state: next, loss, predicted: argmax(logits, -1) };
   };
-  const run = (place: string, how: typeof read, index: number, state: Tree): Reading => {
+  const readAs = (path: string, how: typeof read, index: number, state: Tree): Reading => {
     const reading = (before: Tree) => {
-      tellProgress(index); // in a replay too
-      return within(place, () => how(index, before));
+      reportProgress(index); // in a replay too
+      return within(path, () => how(index, before));
     };
     return (checkpointSegments ? checkpoint(reading) : reading)(state);
   };
 
-  const states: Tree[] = [model.initialState(size)]; // states[t] is the one before segment t
+  const states: Tree[] = [model.initialState(size)]; // states[t] is the state before segment t
   const losses: Tensor[] = [];
   const predictions: Tensor[] = [];
   segments.forEach((_, index) => {
@@ -180,7 +189,7 @@ export function sequenceLoss(
       const from = Math.max(0, index - bpttDepth);
       state = detach(states[from]);
       for (let replayed = from; replayed < index; replayed++) {
-        state = run(`segments.${index}.replays.${replayed}`, advance, replayed, state).state;
+        state = readAs(`segments.${index}.replays.${replayed}`, advance, replayed, state).state;
       }
     }
     if (seeStateGradient) {
@@ -188,12 +197,12 @@ export function sequenceLoss(
         tapGradient(part, (gradient) => seeStateGradient(index, gradient)),
       );
     }
-    const { state: next, loss, predicted } = run(`segments.${index}`, read, index, state);
+    const { state: next, loss, predicted } = readAs(`segments.${index}`, read, index, state);
     states.push(bpttDepth === Infinity ? next : detach(next));
     if (loss) losses.push(loss);
     if (predicted) predictions.push(predicted);
   });
-  onTheWayBack = true;
+  isBackward = true;
   const counted = segments.reduce((sum, segment) => sum + segment.counted, 0);
   return {
     loss: div(

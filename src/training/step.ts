@@ -1,10 +1,10 @@
-/** One pass forward and backward: the loss, the gradients, and how large they are where. */
+/** One forward and backward pass: the loss, the gradients and their norms. */
 import { globalNorm, Parameter, type Tensor, treeLeaves, valueAndGrad } from '../autograd/index.js';
 import type { Lesson } from './lessons.js';
 import type { Named } from './optimizers.js';
 import type { Carry } from './stream-loss.js';
 
-/** What a pass gives. Whoever takes it frees it, by `freePass`. */
+/** The result of a pass. The caller frees it with `freePass`. */
 export interface Pass {
   loss: Tensor;
   /** int32 [size, time] for each segment with targets that count. */
@@ -14,29 +14,32 @@ export interface Pass {
   layerNorms: Record<string, Tensor>;
   /** For each segment, the norms of the gradient by each part of the state before it. */
   stateNorms: Parameter[][];
-  /** What a stream hands on to its next step. */
+  /** The state that a stream carries to its next step. */
   carry: Carry | undefined;
 }
 
 /** The norms of a pass as numbers. */
 export interface GradientNorms {
-  /** Of all gradients together. */
+  /** The norm of all gradients together. */
   readonly gradientNorm: number;
   /**
-   * Of the gradient by the state before each segment: how much of what later segments need flows
-   * back across the border. 0 where a model carries nothing, or nothing with a gradient.
+   * The norm of the gradient by the state before each segment: how strongly later segments depend
+   * on what crosses the border. 0 for a model that carries nothing, or nothing with a gradient.
    */
   readonly segmentGradientNorms: readonly number[];
-  /** Of the gradients of each layer, `decoder.layers.0`, and of each parameter outside of layers. */
+  /**
+   * The norm of the gradients of each layer, `decoder.layers.0`, and of each parameter outside of
+   * layers.
+   */
   readonly layerGradientNorms: Readonly<Record<string, number>>;
 }
 
-/** Loss and gradients of a lesson. */
+/** Computes the loss and the gradients of a lesson. */
 export function takePass(parameters: Named<Tensor>, lesson: Lesson): Pass {
   const stateNorms: Parameter[][] = Array.from({ length: lesson.segments }, () => []);
   const lossOf = () => {
     const { loss, predictions, carry } = lesson.loss((segment, gradient) =>
-      // A parameter, since it is made within the scopes of the backward pass and outlives them.
+      // A parameter, since it must outlive the scopes of the backward pass.
       stateNorms[segment].push(new Parameter(globalNorm([gradient]))),
     );
     return [loss, { predictions, carry }] as const;
@@ -62,7 +65,7 @@ function normsByLayer(gradients: Named<Tensor>): Record<string, Tensor> {
   );
 }
 
-/** Reads the norms of a pass. */
+/** Reads the norms of a pass as numbers. */
 export async function readNorms({ layerNorms, stateNorms }: Pass): Promise<GradientNorms> {
   const read = (norms: readonly Tensor[]) => Promise.all(norms.map((norm) => norm.item()));
   const names = Object.keys(layerNorms);
@@ -76,7 +79,7 @@ export async function readNorms({ layerNorms, stateNorms }: Pass): Promise<Gradi
   };
 }
 
-/** Frees all that a pass holds. */
+/** Frees all tensors of a pass. */
 export function freePass(pass: Pass): void {
   for (const tensor of treeLeaves(pass)) tensor.dispose();
 }

@@ -1,4 +1,4 @@
-/** Language modelling along a stream: one loss, and one optimiser step, for each segment. */
+/** Language modelling along a stream: one loss and one optimiser step per segment. */
 import {
   crossEntropy,
   div,
@@ -15,7 +15,7 @@ import { IGNORED } from '../tasks/task.js';
 import { carryKind } from './check.js';
 import { checkRead, type ReadOptions, requireSegment, type Segment } from './segments.js';
 
-/** What is carried from one segment of a stream to the next, all of it constants. */
+/** The state carried from one segment of a stream to the next, all of it constants. */
 export type Carry = {
   /** The states before each of the segments in `inputs`, and the one before the next segment. */
   states: Tree[];
@@ -23,22 +23,23 @@ export type Carry = {
   inputs: Tensor[];
 };
 
-/** The loss of one segment, and what to hand to the next call. */
+/** The loss of one segment, and the carry to pass to the next call. */
 export interface StreamLoss {
   /** Mean cross-entropy over the targets that count. */
   loss: Tensor;
-  /** Tensors of its own: the carry that came in may be freed. */
+  /** Shares no tensor with the previous carry, which may be freed. */
   carry: Carry;
 }
 
 /**
- * Reads the next segment of `size` parallel streams. The state is carried as a constant; with a
- * depth k (default 0) the last k segments are read again, from the detached state before them, with
- * the parameters as they are now, so that gradients reach what these segments write. The learned
- * initial state gets a gradient from the first segment only.
+ * Reads the next segment of `size` parallel streams. The state is carried as a constant. With a
+ * depth k (default 0), the last k segments are first read again with the current parameters, from
+ * the detached state before them, and gradients reach what these segments write. The learned
+ * initial state gets a gradient only from the first segment. Throws `MemgradError` for an argument
+ * that doesn't fit.
  *
- * This is what the trainer of the RMT paper's language models means to do; its released code fails
- * to put the old memory back before it reads again.
+ * The trainer of the RMT paper's language models intends the same; its released code fails to
+ * restore the old memory before it reads again.
  */
 export function streamLoss(
   model: SegmentModel,
@@ -53,17 +54,17 @@ export function streamLoss(
   requireSegment('streamLoss', segment, size);
   checkValues('streamLoss', { carry }, { carry: carryKind });
   const { inputs, targets, time, counted } = segment;
-  const place = { shape: [size, time], backend };
+  const layout = { shape: [size, time], backend };
   const { states, inputs: earlier } = carry ?? { states: [model.initialState(size)], inputs: [] };
   let [state] = states;
   earlier.forEach((tokens, i) => {
     state = within(`replays.${i}`, () => model.advance(tokens, state, fold(key, i)));
   });
-  const tokens = tensor(inputs, place);
+  const tokens = tensor(inputs, layout);
   const output = model.forward(tokens, state, fold(key, earlier.length));
   const loss = output.losses
     ? div(sum(output.losses(targets)), Math.max(1, counted))
-    : crossEntropy(output.logits, tensor(targets, place), { ignoreIndex: IGNORED });
+    : crossEntropy(output.logits, tensor(targets, layout), { ignoreIndex: IGNORED });
   const kept = <T>(list: T[], count: number) => list.slice(Math.max(0, list.length - count));
   return {
     loss,

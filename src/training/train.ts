@@ -1,4 +1,4 @@
-/** The training loop: the one that the command line, the tests and every page run. */
+/** The training loop, shared by the command line, the tests and web pages. */
 import { Key, scope, type Tensor } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { NotFinite } from '../errors.js';
@@ -26,54 +26,58 @@ import type { Named, Optimizer } from './optimizers.js';
 import { constant, type Schedule } from './schedules.js';
 import { freePass, type GradientNorms, type Pass, readNorms, takePass } from './step.js';
 
-/** What `train` needs, and what it may be told. */
+/** Options of `train`. */
 export interface TrainOptions {
   /** An encoder for documents, a language model for everything else. */
   model: SegmentModel | EncoderRMT;
   task: AnyTask;
   optimizer: Optimizer;
-  /** Tokens to a segment. */
+  /** Tokens per segment. */
   segmentLength: number;
-  /** After how many steps to stop. */
+  /** The number of the last step. */
   steps: number;
   /**
-   * Steps already taken, to go on after them; the model, optimizer, schedule, curriculum and, along
-   * a stream, `carried` must be as they were then. What is drawn depends on seed and step alone.
-   * Default 0.
+   * Steps already taken, to resume after them. The model, optimizer, schedule, curriculum and,
+   * along a stream, `carried` must be as they were then. Random numbers depend only on seed and
+   * step. Default 0.
    */
   stepsTaken?: number;
   /**
-   * Holds what a stream carries from step to step, for whoever saves it or trains on later; it is
-   * the caller's, who disposes of it. Without it the first segment is read with nothing carried
-   * into it, and all is freed at the end.
+   * Holds the state that a stream carries from step to step, for saving it or for training on
+   * later. The caller owns it and disposes of it. Without it the first segment is read with nothing
+   * carried into it, and the state is freed at the end.
    */
   carried?: Carried;
-  /** Sequences to a step. Default 32. */
+  /** Sequences per step. Default 32. */
   batchSize?: number;
-  /** Draws batches and dropout. Default 0. */
+  /** The seed of batches and dropout. Default 0. */
   seed?: number;
   /** Default: constant. */
   schedule?: Schedule;
-  /** Largest norm of all gradients together; longer ones are scaled down to it. Default: none. */
+  /**
+   * The largest norm of all gradients together; larger gradients are scaled down to it. Default: no
+   * limit.
+   */
   clip?: number;
   /**
-   * How many earlier segments gradients reach (`ReadOptions`). Left out, they reach all of a
-   * sample, and along a stream none.
+   * How many earlier segments gradients reach (`ReadOptions`). Default: all segments of a sample,
+   * none along a stream.
    */
   bpttDepth?: number;
-  /** Keeps only the state at the borders of segments (`ReadOptions`). */
+  /** Keeps only the states at segment borders (`ReadOptions`). */
   checkpointSegments?: boolean;
   /**
-   * What becomes of a step whose loss or gradient is not finite: an error that says where the first
-   * such value was made, or that step is left out, and says so. Default: stop.
+   * How to handle a step whose loss or gradient isn't finite. `stop`, the default, throws an error
+   * that says where the first such value was computed. `skip` leaves the parameters unchanged and
+   * reports the reason in `skipped`.
    */
   nonFinite?: (typeof nonFiniteChoices)[number];
-  /** Looks at the result of every operation of every step, at the price of some speed. Default false. */
+  /** Checks the result of every operation of every step, which is slower. Default false. */
   checkFinite?: boolean;
-  /** Lets the samples of a task grow and be cut finer; it must have been made of `task`. */
+  /** Changes the length of the samples and segments; it must have been created for `task`. */
   curriculum?: Curriculum;
   backend?: Backend;
-  /** Ends the loop after the step that is being taken. */
+  /** Ends the loop after the current step. */
   signal?: AbortSignal;
   /**
    * Called when a step begins, and on samples at each segment forward and backward, with the share
@@ -82,36 +86,42 @@ export interface TrainOptions {
   onProgress?: (share: number) => void;
 }
 
-/** What may become of a step that is not finite. */
+/** The values of `nonFinite`. */
 export const nonFiniteChoices = ['stop', 'skip'] as const;
 
-/** What happened in one step. The norms are those before clipping. */
+/** The result of one step. Norms are measured before clipping. */
 export interface TrainStep extends GradientNorms {
   /** Counted from 1. */
   readonly step: number;
   /** Mean cross-entropy in nats over the targets that count, before the step. */
   readonly loss: number;
-  /** Share of those targets that were predicted, with the truth before them as input; NaN along a stream, where the loss says all. */
+  /**
+   * Share of those targets that were predicted correctly, given the true tokens before them; NaN
+   * along a stream, where it isn't computed.
+   */
   readonly accuracy: number;
   readonly learningRate: number;
   readonly tokensPerSecond: number;
-  /** Length of the samples, which a curriculum changes; of the segment along a stream and of the longest document. */
+  /**
+   * Length of the samples, which a curriculum changes; along a stream, of the segment; for
+   * documents, of the longest one.
+   */
   readonly length: number;
-  /** Tokens to a segment, which a curriculum changes too. */
+  /** Tokens per segment, which a curriculum changes too. */
   readonly segmentLength: number;
-  /** Why the step changed nothing, where it was left out. */
+  /** The reason why the step was skipped and changed nothing; undefined for all other steps. */
   readonly skipped?: string;
 }
 
 /**
- * Trains `model` on `task`, one optimiser step for each batch of whole sequences or documents, or
- * for each segment of a stream:
+ * Trains `model` on `task`, with one optimiser step per batch of whole sequences or documents, or
+ * per segment of a stream:
  *
  *     for await (const { step, loss } of train({ model, task, optimizer, segmentLength: 24, steps: 500 })) ...
  *
- * Leaving the loop stops training. Everything that a step makes is freed when it ends. Throws
- * `MemgradError` for options out of range before the first step, and when a loss or gradient is
- * not finite (`NotFinite`): then that step has changed nothing.
+ * Leaving the loop stops training. All tensors of a step are freed when it ends. Throws
+ * `MemgradError` before the first step for options out of range. Throws `NotFinite` when a loss or
+ * gradient isn't finite; that step has changed nothing.
  */
 export async function* train(options: TrainOptions): AsyncGenerator<TrainStep, void, void> {
   checkTrain(options);
@@ -167,7 +177,7 @@ async function* takeSteps(
         const gradientScale = clip === undefined ? 1 : clipScale(gradientNorm, clip);
         optimizer.step(parameters, pass.gradients, { rate: learningRate, gradientScale });
         carried.keep(pass.carry);
-        pass.carry = undefined; // now its own
+        pass.carry = undefined; // owned by `carried` now
       }
     } finally {
       freePass(pass);
@@ -195,14 +205,14 @@ async function* takeSteps(
 
 const ALL_FINITE = 'All values are finite, but the norm of the gradients is too large for float32.';
 
-/** Takes a pass again to find where it went wrong. */
+/** Repeats a pass to find its first value that isn't finite. */
 async function findFault(take: () => Pass, parameters: Named<Tensor>): Promise<string | undefined> {
   const { result, describe } = watchFinite(take, parameters);
   freePass(result);
   return describe(freePass);
 }
 
-/** What a pass came to, in numbers. */
+/** Reads the results of a pass as numbers. */
 async function readPass(
   pass: Pass,
   lesson: Lesson,
@@ -215,14 +225,17 @@ async function readPass(
   };
 }
 
-/** What gradients of this norm are multiplied with so that it is at most `clip`, as PyTorch's `clip_grad_norm_`. */
+/**
+ * Returns the factor that limits gradients of this norm to `clip`, as PyTorch's `clip_grad_norm_`
+ * computes it.
+ */
 export function clipScale(norm: number, clip: number): number {
   check('clipScale: norm', norm, finite);
   check('clipScale: clip', clip, finite);
   return Math.min(1, clip / (norm + 1e-6));
 }
 
-/** Throws `MemgradError` for options of `train` that cannot be; `where` stands at the start of the message. */
+/** Throws `MemgradError` for invalid options of `train`; `where` starts the message. */
 export function checkTrain(options: TrainOptions, where = 'train'): void {
   checkOptions(where, options, {
     model: 1,

@@ -1,4 +1,4 @@
-/** A softmax over a large vocabulary in which rare tokens cost little. */
+/** A softmax over a large vocabulary that saves work on rare tokens. */
 
 import { requireTensors } from '../../autograd/arguments.js';
 import {
@@ -23,25 +23,25 @@ import { Module } from '../module.js';
 import { Linear } from './linear.js';
 import { dense, type Placement } from './parameters.js';
 
-/** What gives the logit of each token: [nToken, dModel] and [nToken]. */
+/** The weights and biases of the logits: [nToken, dModel] and [nToken]. */
 export interface TokenTable {
   weight: Parameter;
   bias: Parameter;
 }
 
-const UNCOUNTED = -100; // crossEntropy leaves such a target out
+const UNCOUNTED = -100; // crossEntropy skips this target
 
 /**
- * The adaptive softmax (Grave et al. 2017, arXiv 1609.04309, section 4), of which the Transformer-XL
- * code makes the factorised softmax below. Frequent tokens, before the first cutoff, and one entry
- * for each cluster of rarer ones form the head:
+ * The adaptive softmax (Grave et al. 2017, arXiv 1609.04309, section 4) in the factorised form of
+ * the Transformer-XL code. The head consists of the frequent tokens, those before the first cutoff,
+ * and one entry for each cluster of rarer tokens:
  *
  *     p(token) = head(token)                               for a frequent token
- *     p(token) = head(its cluster) tail(token | cluster)    for one of a cluster
+ *     p(token) = head(its cluster) tail(token | cluster)    for a token of a cluster
  *
- * A loss computes the tails of those clusters only that its targets belong to. Clusters are as wide
- * as the head, as in the models of the RMT paper. Their entries stand in the head in reverse order,
- * the last cluster first, as the Transformer-XL code reads them.
+ * A loss computes only the tails of clusters that its targets belong to. Clusters have the width of
+ * the head, as in the models of the RMT paper. Their entries follow the frequent tokens in reverse
+ * order, the last cluster first, as in the Transformer-XL code.
  */
 export class AdaptiveSoftmax extends Module {
   /** The entries of the clusters in the head: [clusters, dModel] and [clusters]. */
@@ -64,7 +64,7 @@ export class AdaptiveSoftmax extends Module {
     this.#nToken = config.nToken;
   }
 
-  /** log p of every token: `rows` [..., dModel] to [..., nToken]. */
+  /** log p of every token: maps `rows` [..., dModel] to [..., nToken]. */
   logProbabilities(rows: Tensor, table: TokenTable): Tensor {
     requireTensors('AdaptiveSoftmax', rows, table?.weight, table?.bias);
     const head = logSoftmax(this.#head(rows, table));
@@ -77,7 +77,10 @@ export class AdaptiveSoftmax extends Module {
     return concat([frequent, ...rare], -1);
   }
 
-  /** -log p of each target: `rows` [batch, time, dModel] and row-major targets to [batch, time]; 0 for a negative target. */
+  /**
+   * -log p of each target, [batch, time], for `rows` [batch, time, dModel] and row-major targets; 0
+   * for a negative target.
+   */
   losses(rows: Tensor, table: TokenTable, targets: Int32Array): Tensor {
     requireTensors('AdaptiveSoftmax', rows, table?.weight, table?.bias);
     const fits = targets instanceof Int32Array;
@@ -95,14 +98,14 @@ export class AdaptiveSoftmax extends Module {
       reduction: 'none',
     }); // [batch * time]
     this.#cutoffs.forEach((start, cluster) => {
-      const places = Array.from(targets).flatMap((token, place) =>
-        clusterOf(token) === cluster ? place : [],
+      const positions = Array.from(targets).flatMap((token, position) =>
+        clusterOf(token) === cluster ? position : [],
       );
-      if (places.length === 0) return;
-      const at = int32(Int32Array.from(places));
+      if (positions.length === 0) return;
+      const at = int32(Int32Array.from(positions));
       const tail = crossEntropy(
         this.#tail(gather(flat, at), table, cluster),
-        int32(Int32Array.from(places, (place) => targets[place] - start)),
+        int32(Int32Array.from(positions, (position) => targets[position] - start)),
         { reduction: 'none' },
       );
       losses = add(losses, scatterAdd(tail, at, targets.length));
@@ -110,7 +113,7 @@ export class AdaptiveSoftmax extends Module {
     return reshape(losses, rows.shape.slice(0, -1));
   }
 
-  /** Where the entry of a cluster stands in the head. */
+  /** The index of a cluster's entry in the head. */
   #entry(cluster: number): number {
     return this.#cutoffs[0] + this.#cutoffs.length - 1 - cluster;
   }

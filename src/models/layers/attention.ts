@@ -1,4 +1,4 @@
-/** The attention sub-layer: heads, positions, cache. */
+/** The attention sub-layer: heads, positions and cache. */
 
 import { requireTensors } from '../../autograd/arguments.js';
 import {
@@ -22,30 +22,33 @@ import { dense } from './parameters.js';
 import { type Rotations, relShift } from './positions.js';
 import { lastRows } from './rows.js';
 
-/** Relative positions: a table by distance, and the biases u and v that stand in for a query's own position. */
+/**
+ * Relative positions: a table by distance, and the biases u and v that replace a query's own
+ * position.
+ */
 export interface RelativePositions {
-  /** `[distances, dModel]`, from the largest distance to 0, or on to the most negative one. */
+  /** `[distances, dModel]`, from the largest distance down to 0, or to the most negative one. */
   table: Tensor;
   /** [nHead, dHead] each; the reference's `r_w_bias` and `r_r_bias`. */
   u: Parameter;
   v: Parameter;
 }
 
-/** What all layers share while one segment is read. */
+/** The inputs that all layers share while one segment is read. */
 export interface AttentionContext {
-  /** int32 [queries, keys], 1 where a query may look at a key. */
+  /** int32 [queries, keys], 1 where a query may attend to a key. */
   mask: Tensor;
-  /** How positions enter attention; neither when they are added to the embeddings. */
+  /** How positions enter attention; neither is set when they are added to the embeddings. */
   relative?: RelativePositions;
   rotary?: Rotations;
 }
 
-/** Multi-head self-attention whose keys and values may start with cached rows. No biases. */
+/** Multi-head self-attention without biases, whose keys and values may start with cached rows. */
 export class SelfAttention extends Module {
   /** `[3 nHead dHead, dModel]`: queries, keys, values, each head-major. */
   readonly qkv: Linear;
   readonly output: Linear;
-  /** Projects the table of relative positions; absent where there is none. */
+  /** Projects the table of relative positions; undefined without relative positions. */
   readonly position: Linear | undefined;
   readonly #config: ModelConfig;
 
@@ -62,22 +65,22 @@ export class SelfAttention extends Module {
   }
 
   /**
-   * `x` [batch, rows, dModel] and `cache` [batch, cached, dModel] to [batch, queries, dModel]: the
-   * rows of `x` are keys, and those of them that have a row in the mask, the last ones, are queries.
+   * Maps `x` [batch, rows, dModel] and `cache` [batch, cached, dModel] to [batch, queries, dModel].
+   * All rows of `x` are keys; the last ones, one for each row of the mask, are queries.
    */
   forward(x: Tensor, cache: Tensor | null, context: AttentionContext, key?: Key): Tensor {
     const { nHead, dHead, dropatt } = this.#config;
     requireTensors('attention', x, context?.mask);
     const source = cache ? concat([cache, x], 1) : x; // [batch, keys, dModel]
     const keys = source.shape[1];
-    // The weight is cut rather than what comes of it, which is far larger.
+    // Slices the weight rather than the product, which is far larger.
     const project = (rows: Tensor, part: number) => {
       const weight = slice(this.qkv.weight, 0, part * nHead * dHead, (part + 1) * nHead * dHead);
       return linear(rows, weight); // [batch, rows, nHead dHead]
     };
     const turn = (rows: Tensor) => {
       if (!context.rotary) return rows;
-      const first = keys - rows.shape[1]; // queries stand behind the cache
+      const first = keys - rows.shape[1]; // queries follow the cached rows
       const [cos, sin] = [context.rotary.cos, context.rotary.sin].map((x) => slice(x, 0, first));
       return rotate(rows, cos, sin, nHead);
     };

@@ -1,4 +1,4 @@
-/** The stacks that models share: embedding and layers, and logits for language models. */
+/** The stacks that models share: embedding and layers; for language models, logits too. */
 
 import { requireTensors } from '../../autograd/arguments.js';
 import {
@@ -50,8 +50,8 @@ export class DecoderLayer extends Module {
   }
 
   /**
-   * `x` [batch, rows, dModel] with the cached rows of this layer's input, to [batch, queries,
-   * dModel]: as many of the last rows as the mask has.
+   * Maps `x` [batch, rows, dModel], with the cached rows of this layer's input, to
+   * [batch, queries, dModel]: the last rows, one for each row of the mask.
    */
   forward(x: Tensor, cache: Tensor | null, context: AttentionContext, key?: Key): Tensor {
     if (key !== undefined) check('layer: key', key, isKey);
@@ -84,24 +84,24 @@ export interface StackOptions {
   /** Turns dropout on. */
   key?: Key;
   /**
-   * The first row whose output is read, default 0. The last layer then computes no query before
-   * it, unless somebody observes, or dropout, which is drawn by place, needs all of them.
+   * The first row whose output is read, default 0. The last layer then skips the queries before it,
+   * unless an observer is active, or dropout needs all of them, since it is drawn by position.
    */
   readFrom?: number;
 }
 
-/** What the stack gives for one segment. */
+/** The output of the stack for one segment. */
 export interface StackOutput {
-  /** [batch, queries, dModel], from the first row on that is read. */
+  /** [batch, queries, dModel], starting at the row `readFrom`. */
   output: Tensor;
   /**
-   * The input of every layer and the output of the last one: nLayer + 1 times [batch, queries,
-   * dModel], the last of them without what it did not compute.
+   * The input of every layer and the output of the last one: nLayer + 1 tensors
+   * [batch, queries, dModel]. The last one lacks the rows that were skipped.
    */
   hidden: Tensor[];
 }
 
-/** Embedding and layers, with their positions. */
+/** Embedding and layers, with positions. */
 export class Stack extends Module {
   /** [nToken, dModel]. */
   readonly embedding: Parameter;
@@ -131,7 +131,7 @@ export class Stack extends Module {
     this.#config = config;
   }
 
-  /** Tokens [batch, time] to embeddings [batch, time, dModel]. */
+  /** Maps tokens [batch, time] to embeddings [batch, time, dModel]. */
   embed(tokens: Tensor): Tensor {
     const rows = gather(this.embedding, tokens);
     const { scaleEmbeddings, dModel } = this.#config;
@@ -179,7 +179,7 @@ export class Stack extends Module {
     return isObserved() || (key !== undefined && dropout + dropatt > 0);
   }
 
-  /** The positions of a segment with this mask. */
+  /** The positions for a segment with this mask. */
   #context(mask: Tensor): AttentionContext & { added?: Tensor } {
     const { positions, dModel, clampLen = Infinity } = this.#config;
     const [queries, keys] = mask.shape.slice(-2);
@@ -197,7 +197,10 @@ export class Stack extends Module {
   }
 }
 
-/** A stack that predicts tokens: logits through the transposed embedding (Press and Wolf 2017). */
+/**
+ * A stack that predicts tokens, with the transposed embedding as its output layer (Press and Wolf
+ * 2017).
+ */
 export class Decoder extends Stack {
   /** [nToken]. */
   readonly outputBias: Parameter;
@@ -209,7 +212,7 @@ export class Decoder extends Stack {
     this.adaptive = config.cutoffs && new AdaptiveSoftmax(config, config.cutoffs, key.fold(5));
   }
 
-  /** What a model says of `rows` [batch, time, dModel], beside the state that it leaves. */
+  /** The output of a model for `rows` [batch, time, dModel] and the state that it carries on. */
   predict<State>(rows: Tensor, state: State): SegmentOutput<State> {
     const { adaptive, embedding, outputBias } = this;
     if (!adaptive) {

@@ -20,7 +20,7 @@ export class FeedForward extends Module {
     this.#rate = rate;
   }
 
-  /** [batch, time, dModel] to the same. */
+  /** Maps [batch, time, dModel] to the same shape. */
   forward(x: Tensor, key?: Key): Tensor {
     const inner = this.inner.forward(x, { activation: 'relu' });
     return this.outer.forward(key ? dropout(inner, this.#rate, key) : inner);

@@ -5,12 +5,17 @@ import { configKinds } from '../config.js';
 import { Module } from '../module.js';
 import { allOrNothing, gaussian, type Placement, zero } from './parameters.js';
 
-/** `layerNorm` over the last axis; weight N(1, 0.02) and bias 0, as in the Transformer-XL code. */
+/**
+ * `layerNorm` over the last axis, with weight N(1, 0.02) and bias 0, as in the Transformer-XL code.
+ */
 export class LayerNorm extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter;
 
-  /** The `placement` may be the configuration of a model. Throws `MemgradError` unless `features` is a whole number >= 1. */
+  /**
+   * `placement` may be the configuration of a model. Throws `MemgradError` unless `features` is a
+   * whole number >= 1.
+   */
   constructor(features: number, key: Key, placement: Placement = {}) {
     super();
     check('LayerNorm: features', features, whole());
@@ -23,7 +28,7 @@ export class LayerNorm extends Module {
     this.bias = made.bias;
   }
 
-  /** [..., features] to the same. */
+  /** Maps [..., features] to the same shape. */
   forward(x: Tensor): Tensor {
     return layerNorm(x, this.weight, this.bias);
   }

@@ -13,7 +13,10 @@ import { allOrNothing, gaussian, type Placement, zero } from './parameters.js';
 
 /** Options of a dense layer. */
 export interface DenseOptions extends Placement, Pick<ModelConfig, 'init'> {
-  /** What the weight is drawn from. Default: a key of its own for each layer, in the order in which they are made. */
+  /**
+   * The key that the weight is drawn from. Default: a different key for each layer, in the order of
+   * construction.
+   */
   key?: Key;
   /** Default true. */
   bias?: boolean;
@@ -22,8 +25,9 @@ export interface DenseOptions extends Placement, Pick<ModelConfig, 'init'> {
 let keyless = 0;
 
 /**
- * x W^T + b with `weight` [out, in] and `bias` [out]. The bias starts at 0, the weight N(0, 1 / √in)
- * (LeCun et al. 1998), or N(0, 0.02) with `init: 'narrow'`, as the published models do.
+ * Computes x W^T + b with `weight` [out, in] and `bias` [out]. The bias starts at 0, the weight
+ * N(0, 1 / √in) (LeCun et al. 1998), or N(0, 0.02) with `init: 'narrow'`, as in the published
+ * models.
  */
 export class Linear extends Module {
   readonly weight: Parameter;
@@ -51,7 +55,7 @@ export class Linear extends Module {
     this.bias = made.bias;
   }
 
-  /** [..., in] to [..., out]. */
+  /** Maps [..., in] to [..., out]. */
   forward(x: Tensor, options?: CallOptions): Tensor {
     return linear(x, this.weight, this.bias, options);
   }

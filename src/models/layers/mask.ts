@@ -1,4 +1,4 @@
-/** Who may look at whom. */
+/** Attention masks. */
 import { type Tensor, tensor } from '../../autograd/index.js';
 import type { Backend } from '../../backends/backend.js';
 import { checkOptions, flag, needed, requireThat, whole } from '../../options.js';
@@ -6,26 +6,32 @@ import { checkOptions, flag, needed, requireThat, whole } from '../../options.js
 /** Entries of a mask, 1 GiB: attention of more would not fit either. */
 const MOST = 2 ** 28;
 
-/** What a segment consists of: keys are [cache | memory | tokens | memory], queries the same without the cache. */
+/**
+ * The layout of a segment: keys are [cache | memory | tokens | memory], queries the same without
+ * the cache.
+ */
 export interface SegmentLayout {
   /** Tokens of the segment. */
   time: number;
   /** Rows of the cache. */
   cached?: number;
   numMemTokens?: number;
-  /** Whether the memory stands at the end too, where it is written. Default true. */
+  /** Whether memory is also appended at the end, where it is written. Default true. */
   memAtEnd?: boolean;
-  /** Whether memory rows look at the cache. Default false. */
+  /** Whether memory rows attend to the cache. Default false. */
   readMemFromCache?: boolean;
-  /** Every row sees just this many rows, the last one being itself, and memory has no rules of its own. */
+  /**
+   * Every row sees exactly this many rows, including itself as the last; memory rows are no
+   * exception.
+   */
   window?: number;
 }
 
 /**
- * The mask of one segment, int32 [queries, keys] with 1 where a query may look at a key, by the
- * rules of the RMT paper's code: every row sees itself and the keys before it; read memory sees
- * all of the read memory; write memory sees all of the write memory; memory rows see the cache
- * only if `readMemFromCache`.
+ * Returns the mask of one segment, int32 [queries, keys] with 1 where a query may attend to a key,
+ * by the rules of the RMT paper's code: every row sees itself and the keys before it; read memory
+ * sees all of the read memory; write memory sees all of the write memory; memory rows see the cache
+ * only with `readMemFromCache`.
  */
 export function segmentMask(layout: SegmentLayout, backend?: Backend): Tensor {
   const count = whole(0);

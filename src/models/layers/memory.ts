@@ -1,4 +1,4 @@
-/** Memory tokens: how they begin, and how they stand around the tokens of a segment. */
+/** Memory tokens: their initial values, and their position around the tokens of a segment. */
 import {
   broadcastTo,
   concat,
@@ -13,9 +13,9 @@ import { drawn, gaussianRows, parameter } from './parameters.js';
 import { lastRows } from './rows.js';
 
 /**
- * The learned rows that memory starts with, [numMemTokens, dModel]. The paper's code repeats one
- * N(0, 1) vector: then only their positions tell the memory tokens apart, and what they write has
- * to be told apart by training. Distinct rows are the faster start.
+ * The learned initial memory, [numMemTokens, dModel]. The paper's code repeats one N(0, 1) vector:
+ * only positions then distinguish the memory tokens, and training has to make them write different
+ * things. Distinct rows learn faster.
  */
 export function memoryRows(config: MemoryConfig, key: Key): Parameter {
   const { numMemTokens, dModel, memInit } = config;
@@ -25,24 +25,30 @@ export function memoryRows(config: MemoryConfig, key: Key): Parameter {
   );
 }
 
-/** The rows that stand where memory is written, [numMemTokens, dModel], if they are learned ones. */
+/**
+ * The learned rows for writing memory, [numMemTokens, dModel]; undefined unless `writeTokens` is
+ * 'own'.
+ */
 export function writeRows(config: RecurrentMemoryConfig, key: Key): Parameter | undefined {
   return config.writeTokens === 'own' ? memoryRows(config, key) : undefined;
 }
 
-/** Learned rows for each sequence, [batch, numMemTokens, dModel]. */
+/** Broadcasts learned rows to each sequence: [batch, numMemTokens, dModel]. */
 export function perSequence(rows: Parameter, batch: number): Tensor {
   return broadcastTo(rows, [batch, ...rows.shape]);
 }
 
-/** What stands at the end of a segment, if anything does. */
+/** The rows at the end of a segment, if there are any. */
 export interface MemoryEnd {
   memAtEnd: boolean;
-  /** Left out, it is the memory that came in. */
+  /** Default: the incoming memory. */
   writeTokens?: Parameter;
 }
 
-/** [memory | tokens | memory], or without the memory at the end: [batch, rows, dModel]. */
+/**
+ * Returns [memory | tokens | memory], or [memory | tokens] without `memAtEnd`:
+ * [batch, rows, dModel].
+ */
 export function withMemory(
   memory: Tensor,
   tokens: Tensor,
@@ -54,20 +60,26 @@ export function withMemory(
   return concat([memory, tokens, end], 1);
 }
 
-/** Where the memory of a segment stands. */
+/** The position of the memory in a segment. */
 export interface MemoryLayout {
   numMemTokens: number;
   memAtEnd: boolean;
 }
 
-/** The `output` rows of a segment that are the memory of the next: those at the end or, without memory there, in front. */
+/**
+ * The `output` rows that become the memory of the next segment: the last ones with `memAtEnd`,
+ * otherwise the first.
+ */
 export function writtenMemory(output: Tensor, { numMemTokens, memAtEnd }: MemoryLayout): Tensor {
   const memory = memAtEnd ? lastRows(output, numMemTokens) : slice(output, 1, 0, numMemTokens);
   report('memory.written', memory);
   return memory;
 }
 
-/** Takes the `output` rows of a segment of `time` tokens apart: those of the tokens, and the memory of the next segment. */
+/**
+ * Splits the `output` rows of a segment of `time` tokens into those of the tokens (`read`) and the
+ * memory of the next segment.
+ */
 export function splitMemory(
   output: Tensor,
   time: number,

@@ -1,4 +1,6 @@
-/** How parameters begin. Each is made in a scope of its own, which frees what it was made from. */
+/**
+ * Initial values of parameters. Each is created in its own scope, which frees intermediate tensors.
+ */
 import {
   add,
   type Key,
@@ -14,16 +16,19 @@ import type { Backend } from '../../backends/backend.js';
 import type { ModelConfig } from '../config.js';
 import type { DenseOptions } from './linear.js';
 
-/** Where and as what parameters are made. */
+/** Dtype and backend of new parameters. */
 export interface Placement {
   dtype?: 'float32' | 'float64';
   backend?: Backend;
 }
 
-/** The parameters of the model that is being made, if one is. */
+/** The parameters of the model under construction. */
 let made: Parameter[] | undefined;
 
-/** Runs `build`. When it throws, as when memory runs out, the parameters made so far are freed. */
+/**
+ * Runs `build`. If it throws, for example when memory runs out, frees the parameters created so
+ * far.
+ */
 export function allOrNothing<T>(build: () => T): T {
   const outer = made;
   const own: Parameter[] = [];
@@ -40,7 +45,7 @@ export function allOrNothing<T>(build: () => T): T {
   }
 }
 
-/** A parameter of the values that `make` returns. */
+/** A parameter with the values that `make` returns. */
 export function parameter(make: () => Tensor): Parameter {
   const begun = scope(() => new Parameter(make()));
   made?.push(begun);
@@ -49,7 +54,7 @@ export function parameter(make: () => Tensor): Parameter {
 
 type Normal = Placement & { mean?: number; deviation?: number };
 
-/** Values N(mean, deviation): by default N(0, 0.02), as in the code of the RMT paper. */
+/** Draws values from N(mean, deviation), by default N(0, 0.02) as in the code of the RMT paper. */
 export function drawn(
   key: Key,
   shape: Shape,
@@ -58,12 +63,12 @@ export function drawn(
   return add(mul(normal(key, shape, { dtype, backend }), deviation), mean);
 }
 
-/** A parameter of such values. */
+/** A parameter with values from `drawn`. */
 export function gaussian(key: Key, shape: Shape, options: Normal): Parameter {
   return parameter(() => drawn(key, shape, options));
 }
 
-/** Rows that stand where tokens do, embeddings and memory, as `init` has them. */
+/** Embeddings or memory rows, initialised as `init` says. */
 export function gaussianRows(
   key: Key,
   shape: Shape,
@@ -72,12 +77,12 @@ export function gaussianRows(
   return gaussian(key, shape, { ...placement, deviation: init === 'wide' ? 0.1 : undefined });
 }
 
-/** A parameter of zeros: a bias. */
+/** A parameter of zeros, for a bias. */
 export function zero(shape: Shape, { dtype, backend }: Placement): Parameter {
   return parameter(() => zeros(shape, { dtype, backend }));
 }
 
-/** The options of a dense layer of a model. */
+/** The options of a model's dense layer. */
 export function dense(
   { init = 'narrow', dtype, backend }: Placement & Pick<ModelConfig, 'init'>,
   key: Key,

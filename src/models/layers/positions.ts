@@ -1,4 +1,4 @@
-/** Positions: sinusoids, the shift that makes them relative, and rotations. */
+/** Positions: sinusoids, the shift to relative positions, and rotations. */
 
 import { requireTensors } from '../../autograd/arguments.js';
 import {
@@ -15,8 +15,8 @@ import { check, requireThat, whole } from '../../options.js';
 import type { Placement } from './parameters.js';
 
 /**
- * Rows [sin(p f) | cos(p f)] for each position p, with f_i = 10000^(-2i / d) (Vaswani et al. 2017,
- * section 3.5; in halves, not interleaved, as in the Transformer-XL code). Gives [positions, d].
+ * Returns rows [sin(p f) | cos(p f)] for each position p, [positions, d], with f_i = 10000^(-2i /
+ * d) (Vaswani et al. 2017, section 3.5; in halves, not interleaved, as in the Transformer-XL code).
  */
 export function sinusoids(
   positions: readonly number[],
@@ -58,12 +58,13 @@ function anglesOf(
 
 /**
  * Shifts row i of `x` [..., queries, distances] left by queries - 1 - i, by padding and reshaping
- * (Dai et al. 2019, appendix B). What was a table by distance, largest first, becomes one by key.
+ * (Dai et al. 2019, appendix B). This turns a table by distance, largest first, into one by key.
  *
- * Where a shifted row runs out, the values of the next row follow, after one 0. If the table
- * holds no negative distances, that is what a query gets for the keys ahead of it. The causal mask
- * of Transformer-XL hides them; RMT's memory rows see them. This is the `relative-wrapped` of the
- * published code. A table that goes on to distance -(queries - 1) holds every distance (`relative`).
+ * Where a shifted row ends, one 0 and then the values of the next row follow. If the table has no
+ * negative distances, a query reads these values for the keys ahead of it. The causal mask of
+ * Transformer-XL hides them, but RMT's memory rows see them: the published code's behaviour,
+ * `relative-wrapped`. A table that extends to distance -(queries - 1) holds every distance
+ * (`relative`).
  */
 export function relShift(x: Tensor): Tensor {
   requireTensors('relShift', x);
@@ -74,13 +75,13 @@ export function relShift(x: Tensor): Tensor {
   return reshape(slice(padded, -2, 1), [...batch, queries, distances]);
 }
 
-/** Cosines and sines of the angles by which rotary positions turn pairs: [positions, dHead / 2] each. */
+/** Cosines and sines of the angles of rotary positions: [positions, dHead / 2] each. */
 export interface Rotations {
   cos: Tensor;
   sin: Tensor;
 }
 
-/** The rotations of positions 0, 1, ... `count` - 1 (Su et al. 2021, eq. 15). */
+/** Returns the rotations of positions 0, 1, ... `count` - 1 (Su et al. 2021, eq. 15). */
 export function rotations(
   count: number,
   config: Placement & { dHead: number; rotaryBase?: number },

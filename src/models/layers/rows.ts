@@ -1,7 +1,7 @@
-/** Rows [..., rows, columns]. */
+/** Slices of tensors [..., rows, columns]. */
 import { slice, type Tensor } from '../../autograd/index.js';
 
-/** The last `count` of them. */
+/** Returns the last `count` rows. */
 export function lastRows(x: Tensor, count: number): Tensor {
   const rows = x.shape[x.rank - 2];
   return count === rows ? x : slice(x, -2, rows - count);
