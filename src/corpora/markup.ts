@@ -1,4 +1,7 @@
-/** Text without its tags. Every function takes time in proportion to its text, whatever the text is. */
+/**
+ * Extracts text from markup. Every function takes time in proportion to the length of its text,
+ * even for hostile text.
+ */
 import { MemgradError } from '../errors.js';
 
 const ENTITIES: Readonly<Record<string, string>> = {
@@ -11,11 +14,11 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Takes out tags, puts in what entities stand for, and joins runs of white space within a line. An
- * entity that stands for no character is left as it is written.
+ * Removes tags, replaces entities by their characters, and collapses white space within lines.
+ * Unknown entities are kept as written.
  */
 export function plainText(markup: string): string {
-  const end = markup.lastIndexOf('>') + 1; // behind it no tag ends, and looking for one at each < is quadratic
+  const end = markup.lastIndexOf('>') + 1; // no tag ends after it, and searching from each < would take quadratic time
   const text = markup.slice(0, end).replace(/<[^>]*>/g, (tag) => (endsLine(tag) ? '\n' : ' '));
   return (text + markup.slice(end))
     .replace(/&(#\d+|#x[\da-f]+|\w+);/gi, (all, name) => entity(name) ?? all)
@@ -41,7 +44,7 @@ function entity(name: string): string | undefined {
 
 /** A start tag of XML. */
 export interface StartTag {
-  /** Where it begins, and the place behind its `>`. */
+  /** Its first byte, and the byte after its `>`. */
   readonly start: number;
   readonly end: number;
   /** The text between the name and the `>`. */
@@ -50,7 +53,10 @@ export interface StartTag {
 
 const LONGEST_TAG = 2 ** 16;
 
-/** The start tags called `name`, in order. Throws `MemgradError` for one that has no end within 64 kB; `where` is for the message. */
+/**
+ * Yields the start tags called `name`, in order. Throws `MemgradError` for a tag that doesn't end
+ * within 64 kB; `where` names the file in the message.
+ */
 export function* startTags(where: string, markup: Buffer, name: string): Iterable<StartTag> {
   const open = `<${name}`;
   for (let start = markup.indexOf(open); start >= 0; ) {
@@ -69,7 +75,7 @@ export function* startTags(where: string, markup: Buffer, name: string): Iterabl
   }
 }
 
-/** The place behind the `>` of the tag in which `from` is, or -1. A `>` in quotes does not count. */
+/** The index after the `>` of the tag around `from`, or -1. A `>` in quotes doesn't count. */
 function endOfTag(markup: Buffer, from: number): number {
   const last = Math.min(from + LONGEST_TAG, markup.length);
   let quoted = false;
@@ -81,7 +87,7 @@ function endOfTag(markup: Buffer, from: number): number {
   return -1;
 }
 
-/** The value of an attribute as it is written, or undefined. */
+/** Returns the value of an attribute as written, or undefined. */
 export function attribute(attributes: string, name: string): string | undefined {
   for (let from = 0; ; ) {
     const open = attributes.indexOf('"', from);

@@ -1,13 +1,16 @@
 /** The merges of byte pair encoding. */
 
-/** A table of tokens, each a string or bytes that aren't UTF-8. A token's number is the rank of its merge too. */
+/**
+ * A table of tokens, each a string or bytes that aren't UTF-8. The index of a token is also the
+ * rank of its merge.
+ */
 export type MergeTable = readonly (string | readonly number[])[];
 
-/** Merges neighbours while two of them are a token together, the lowest number first, in time n log n. */
+/** Merges pairs of neighbours that form a token, lowest rank first, in time n log n. */
 export class Merges {
   /** The bytes of each token. */
   readonly bytes: readonly Uint8Array[];
-  /** Tokens by their bytes, as a string with one character to a byte. */
+  /** Tokens by their bytes, as a string with one character per byte. */
   readonly #tokens: ReadonlyMap<string, number>;
 
   constructor(table: MergeTable) {
@@ -17,27 +20,27 @@ export class Merges {
     this.#tokens = new Map(this.bytes.map((bytes, token) => [binary(bytes), token]));
   }
 
-  /** The tokens of a word. */
+  /** Returns the tokens of a word. */
   encode(word: string): number[] {
     const text = binary(Buffer.from(word));
     const length = text.length;
-    // A part of the text begins at each `start` and ends before next[start]; merged[start] is the
-    // token of this part and the one behind it, or -1.
+    // A part of the text starts at each `start` and ends before next[start]; merged[start] is the
+    // token of this part joined with the next one, or -1.
     const next = new Int32Array(length + 1);
     const previous = new Int32Array(length + 1);
     const merged = new Int32Array(length + 1).fill(-1);
     const heap = new Heap();
-    const look = (start: number) => {
+    const queue = (start: number) => {
       const middle = next[start];
       const token = middle < length ? this.#tokens.get(text.slice(start, next[middle])) : undefined;
       merged[start] = token ?? -1;
-      if (token !== undefined) heap.push(token * 2 ** 32 + start); // the lowest token, then the first
+      if (token !== undefined) heap.push(token * 2 ** 32 + start); // the lowest rank, then the leftmost
     };
     for (let start = 0; start <= length; start++) {
       next[start] = start + 1;
       previous[start] = start - 1;
     }
-    for (let start = 0; start < length; start++) look(start);
+    for (let start = 0; start < length; start++) queue(start);
     for (let least = heap.pop(); least !== undefined; least = heap.pop()) {
       const start = least % 2 ** 32;
       if (merged[start] !== Math.floor(least / 2 ** 32)) continue; // one of the two was merged already
@@ -45,8 +48,8 @@ export class Merges {
       merged[middle] = -1;
       next[start] = next[middle];
       previous[next[start]] = start;
-      look(start);
-      if (start > 0) look(previous[start]);
+      queue(start);
+      if (start > 0) queue(previous[start]);
     }
     const tokens: number[] = [];
     for (let start = 0; start < length; start = next[start]) {
@@ -60,7 +63,7 @@ function binary(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }
 
-/** Numbers, of which the least is taken out first. */
+/** A priority queue of numbers, smallest first. */
 class Heap {
   readonly #items: number[] = [];
 
@@ -77,7 +80,7 @@ class Heap {
     items[at] = item;
   }
 
-  /** Undefined when none is left. */
+  /** Removes and returns the smallest number; undefined if the heap is empty. */
   pop(): number | undefined {
     const items = this.#items;
     const least = items[0];

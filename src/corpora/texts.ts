@@ -1,4 +1,4 @@
-/** Texts for language modelling. */
+/** Text corpora for language modelling. */
 import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
 import { MemgradError } from '../errors.js';
@@ -36,13 +36,16 @@ export async function mobyDick(files = MOBY_DICK): Promise<TextParts> {
   return cutText(Buffer.concat(chapters.map(({ bytes }) => bytes)));
 }
 
-/** The Collaborative International Dictionary of English: 40 MB of markup-like text, in place of enwik8. */
+/**
+ * The Collaborative International Dictionary of English: 40 MB of text with markup, a substitute
+ * for enwik8.
+ */
 export async function dictionary(files = GCIDE): Promise<TextParts> {
   const [{ bytes }] = await readPackage(files);
   return cutText(await decompressed('The dictionary', () => promisify(gunzip)(bytes)));
 }
 
-/** Spurgeon's Treasury of David: a long book, in place of WikiText-103. */
+/** Spurgeon's Treasury of David: a long book, a substitute for WikiText-103. */
 export async function treasury(files = TREASURY): Promise<TextParts> {
   const [index, blocks] = await readPackage(files);
   if (blocks === undefined) {
@@ -51,7 +54,10 @@ export async function treasury(files = TREASURY): Promise<TextParts> {
   return cutText(plainText(await readBlocks(index.bytes, blocks.bytes)));
 }
 
-/** The text of a compressed module of SWORD: the index has offset, size and inflated size of each block, 32 bits each. */
+/**
+ * Returns the text of a compressed SWORD module. Its index has the offset, size and inflated size
+ * of each block, 32 bits each.
+ */
 export async function readBlocks(index: Uint8Array, blocks: Uint8Array): Promise<string> {
   const view = new DataView(index.buffer, index.byteOffset, index.byteLength);
   const texts: Uint8Array[] = [];
@@ -90,14 +96,17 @@ async function decompressed(what: string, decompress: () => Promise<Buffer>): Pr
   }
 }
 
-/** WikiText-103 (Merity et al. 2016, arXiv 1609.07843), words with spaces between them, in its published parts. */
+/**
+ * WikiText-103 (Merity et al. 2016, arXiv 1609.07843), space-separated words, in its published
+ * parts.
+ */
 export async function wikitext103(folder: string): Promise<TextParts> {
   const names = ['wiki.train.tokens', 'wiki.valid.tokens', 'wiki.test.tokens'];
   const [train, validation, test] = await readPublished('wikitext-103', folder, names);
   return { train, validation, test };
 }
 
-/** enwik8 (Hutter Prize): a hundred million bytes of Wikipedia, cut into 90, 5 and 5. */
+/** enwik8 (Hutter Prize): a hundred million bytes of Wikipedia, split into 90, 5 and 5 percent. */
 export async function enwik8(folder: string): Promise<TextParts> {
   const [text] = await readPublished('enwik8', folder, ['enwik8']);
   return cutText(text);

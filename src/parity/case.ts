@@ -1,4 +1,4 @@
-/** Case fixtures: every forward pass, the losses and their gradients. */
+/** Compares case fixtures: every forward pass, the losses and their gradients. */
 import { observe, type Tensor, valueAndGrad } from '../autograd/index.js';
 import { MemgradError } from '../errors.js';
 import { type HostArray, readArrays, toReference } from '../models/index.js';
@@ -9,7 +9,7 @@ import type { FixtureTensor, Forward, StreamCase, SyntheticCase } from './fixtur
 import { fixtureModel, type StateRules } from './model.js';
 import { batchOf } from './tokens.js';
 
-/** One sequence, read by `sequenceLoss`. */
+/** Compares one sequence, read by `sequenceLoss`. Yields a row per field. */
 export async function* runSynthetic(
   { config, params, inputs, targets, forwards, loss, grads }: SyntheticCase,
   { backend, tolerance }: ParityContext,
@@ -27,14 +27,17 @@ export async function* runSynthetic(
     const { segment, kind } = forward;
     const before = /\d+$/.exec(kind)?.[0];
     const path = before ? `segments.${before}.replays.${segment}.` : `segments.${segment}.`;
-    const place = { path, field: `forwards[${i}]`, targets, time: config.tgt_len };
-    yield* compareForward(forward, taken.seen, place, tolerance);
+    const named = { path, field: `forwards[${i}]`, targets, time: config.tgt_len };
+    yield* compareForward(forward, taken.seen, named, tolerance);
   }
   yield compare('loss', [taken.loss], [loss], tolerance);
   yield* compareNamed('grads', taken.gradients, grads, tolerance);
 }
 
-/** A stream, read by `streamLoss`. */
+/**
+ * Compares a stream, read by `streamLoss`. Yields a row per field. Throws `MemgradError` for more
+ * steps than segments.
+ */
 export async function* runStream(
   { config, params, inputs, targets, steps }: StreamCase,
   { backend, tolerance }: ParityContext,
@@ -74,8 +77,8 @@ export async function* runStream(
     let replays = 0;
     for (const [j, forward] of forwards.entries()) {
       const path = forward.kind === 'main' ? '' : `replays.${replays++}.`;
-      const place = { path, field: `steps[${i}].forwards[${j}]`, targets, time: config.tgt_len };
-      yield* compareForward(forward, all[i].seen, place, tolerance);
+      const named = { path, field: `steps[${i}].forwards[${j}]`, targets, time: config.tgt_len };
+      yield* compareForward(forward, all[i].seen, named, tolerance);
     }
     yield compare(`steps[${i}].loss`, [all[i].loss], [loss], tolerance);
     yield* compareNamed(`steps[${i}].grads`, all[i].gradients, grads, tolerance);
@@ -89,18 +92,18 @@ function rulesOf(config: SyntheticCase['config']): StateRules {
   };
 }
 
-/** A loss with everything about it, read back. */
+/** A loss, its gradients and the observed values, read back. */
 interface Taken {
   loss: number;
   /** By the reference's names. */
   gradients: Record<string, HostArray>;
-  /** What was observed, by its full name. */
+  /** The observed values, by their full names. */
   seen: Record<string, HostArray>;
 }
 
-/** Computes a loss and its gradients under observation, reads all of it and frees it. */
+/** Computes a loss and its gradients under observation, reads everything back, and frees it. */
 async function take(compute: () => [Tensor, Record<string, Tensor>]): Promise<Taken> {
-  // Attention weights are not among what fixtures have, so the fused attention runs.
+  // Fixtures have no attention weights. Not requesting them keeps the fused attention.
   const isCompared = (name: string) =>
     /(^|\.)(logits|memory\.(read|written)|cache\.\d+)$/.test(name);
   const { result, seen } = observe(compute, isCompared);
@@ -114,29 +117,29 @@ async function take(compute: () => [Tensor, Record<string, Tensor>]): Promise<Ta
   return taken;
 }
 
-/** Where the values of a forward pass stand. */
-interface Place {
-  /** What stands before their names in what was observed. */
+/** Names the values of a forward pass. */
+interface ForwardNames {
+  /** The prefix of their names in the observed values. */
   path: string;
   /** The name of the pass in the fixture. */
   field: string;
-  /** Of the whole sequence. */
+  /** The targets of the whole sequence. */
   targets: FixtureTensor;
-  /** Rows to a segment. */
+  /** Rows per segment. */
   time: number;
 }
 
 function* compareForward(
   { segment, loss_mean, mem_in, mem_out, logits, nll, mems_out }: Forward,
   seen: Taken['seen'],
-  { path, field, targets, time }: Place,
+  { path, field, targets, time }: ForwardNames,
   tolerance: number,
 ): Generator<ParityRow, void, void> {
   const named = (name: string): Float64Array => {
     const found = seen[path + name];
     if (found) return timeMajor(found);
     throw new MemgradError(
-      `${field} has values for '${name}', which the model that the configuration describes does not make; the two do not belong together.`,
+      `${field} has values for '${name}', which the configured model does not compute; the two do not belong together.`,
     );
   };
   const against = (name: string, ours: ArrayLike<number>, expected: ArrayLike<number>) =>
@@ -160,7 +163,10 @@ function* compareForward(
   }
 }
 
-/** Cross-entropy of each target with its row of `logits`: here in plain numbers, while `loss` is what the engine makes of it. */
+/**
+ * Cross-entropy of each target with its row of `logits`, in plain JavaScript, independent of the
+ * engine's loss.
+ */
 function lossesOf(logits: Float64Array, targets: readonly number[]): number[] {
   const width = logits.length / targets.length;
   return targets.map((target, i) => {

@@ -1,19 +1,24 @@
-/** Our numbers beside the reference's. */
+/** Compares our numbers with the reference's. */
 import { MemgradError } from '../errors.js';
 import type { HostArray } from '../models/index.js';
 import type { FixtureTensor } from './fixture.js';
 
-/** One field of a fixture. */
+/** The comparison of one field of a fixture. */
 export interface ParityRow {
   readonly field: string;
   /** The largest absolute difference. */
   readonly maxAbs: number;
-  /** The same, relative to the largest value of the field; where all of them are 0, `maxAbs` itself. */
+  /**
+   * The same, relative to the largest absolute value of the field; equals `maxAbs` if all values
+   * are 0.
+   */
   readonly maxRel: number;
   readonly pass: boolean;
 }
 
-/** Compares row-major values in the fixture's order. Throws `MemgradError` where their number differs. */
+/**
+ * Compares row-major values in the fixture's order. Throws `MemgradError` if their counts differ.
+ */
 export function compare(
   field: string,
   ours: ArrayLike<number>,
@@ -22,7 +27,7 @@ export function compare(
 ): ParityRow {
   if (ours.length !== expected.length) {
     throw new MemgradError(
-      `${field} has ${expected.length} values, but the model that the configuration describes gives ${ours.length}; the two do not belong together.`,
+      `${field} has ${expected.length} values, but the configured model computes ${ours.length}; the two do not belong together.`,
     );
   }
   let largest = 0;
@@ -36,7 +41,7 @@ export function compare(
   return { field, maxAbs, maxRel, pass: maxRel <= tolerance };
 }
 
-/** Values that are batch first, [batch, time, ...], in the time-major order of fixtures. */
+/** Reorders batch-first values, [batch, time, ...], into the time-major order of fixtures. */
 export function timeMajor({ shape, data }: HostArray): Float64Array {
   const [batch, time, ...rest] = shape;
   const width = rest.reduce((product, length) => product * length, 1);
@@ -47,7 +52,7 @@ export function timeMajor({ shape, data }: HostArray): Float64Array {
   });
 }
 
-/** One row for each of the reference's tensors; null there stands for zeros. */
+/** Returns one row for each of the reference's tensors, where null means zeros. */
 export function compareNamed(
   prefix: string,
   ours: Readonly<Record<string, HostArray>>,

@@ -1,9 +1,9 @@
-/** What every kind of fixture runs with. */
+/** The context that all kinds of fixtures run in. */
 import { treeLeaves } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import type { Module } from '../models/index.js';
 
-/** Where a fixture runs, and how far it may be off. */
+/** The backend of a fixture, and the largest relative difference that passes. */
 export interface ParityContext {
   backend: Backend;
   tolerance: number;
@@ -14,7 +14,7 @@ export function disposeAll(tree: unknown): void {
   for (const tensor of treeLeaves(tree)) tensor.dispose();
 }
 
-/** What `use` gives; `model` is freed whatever happens. */
+/** Returns the result of `use`, and frees `model` even if it throws. */
 export async function finallyDispose<T>(model: Module, use: () => Promise<T>): Promise<T> {
   try {
     return await use();

@@ -1,4 +1,4 @@
-/** Evaluation fixtures: greedy answers, with the truth as input and without it. */
+/** Compares evaluation fixtures: greedy answers, teacher-forced and free-running. */
 import { argmax, scope, type Tree, tensor } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
@@ -11,7 +11,10 @@ import type { EvaluationCase, FixtureTensor } from './fixture.js';
 import { fixtureModel } from './model.js';
 import { batchOf, chunkLength, tokensOf } from './tokens.js';
 
-/** The loss, both kinds of predictions, and how many of them are right. */
+/**
+ * Compares the loss, both kinds of predictions, and how many of them are right. Yields a row per
+ * field.
+ */
 export async function* runEvaluation(
   fixture: EvaluationCase,
   { backend, tolerance }: ParityContext,
@@ -35,7 +38,7 @@ export async function* runEvaluation(
     const ours = {
       loss: await loss.item(),
       forced: await readTruth(reader(), chunkLength(time, tgt_len)),
-      // Answers shorter than a segment are judged with the truth as input alone.
+      // Answers shorter than a segment are only evaluated with teacher forcing.
       free:
         answer_size < tgt_len
           ? undefined
@@ -64,7 +67,7 @@ export async function* runEvaluation(
   yield against('returned_accuracy', right(free ?? forced) / total, returned_accuracy);
 }
 
-/** Reads a batch part by part; the inputs may be changed on the way. */
+/** Reads a batch in parts; `inputs` may be changed between them. */
 class Reader {
   readonly inputs: Int32Array;
   #state: Tree;
@@ -78,7 +81,10 @@ class Reader {
     this.#state = scope(() => model.initialState(batch.size));
   }
 
-  /** The likeliest next tokens, row-major [size, count], after each of `count` columns. Goes on behind them with `advance`. */
+  /**
+   * Returns the most likely next token after each of `count` columns, row-major [size, count].
+   * `advance` keeps the resulting state for the next part.
+   */
   async read(start: number, count: number, advance: boolean): Promise<ArrayLike<number>> {
     const { model, batch, backend } = this;
     const shape = [batch.size, count];
@@ -99,7 +105,7 @@ class Reader {
   }
 }
 
-/** Predictions [size, time] with the truth as input. */
+/** Returns teacher-forced predictions [size, time]. */
 async function readTruth(reader: Reader, length: number): Promise<Int32Array> {
   const { size, time } = reader.batch;
   const predictions = new Int32Array(size * time);
@@ -115,9 +121,9 @@ async function readTruth(reader: Reader, length: number): Promise<Int32Array> {
 }
 
 /**
- * The targets [size, time], of the answer on those that the model gives reading its own. As in the
- * reference the first input of every segment of the answer is the truth, which tells the model
- * what it should have answered last; `evaluate` in src/training does not do that.
+ * Returns the targets [size, time], with the answer replaced by free-running predictions. As in the
+ * reference, the first input of every answer segment is the truth, which reveals the token that the
+ * model should have predicted just before; `evaluate` in src/training doesn't do that.
  */
 async function answerFreely(
   reader: Reader,

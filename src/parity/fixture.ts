@@ -1,4 +1,4 @@
-/** Fixtures: what the published code computed, as files from anywhere hold it. Nothing in them is trusted. */
+/** Fixtures: files with numbers that the published code computed. Nothing in them is trusted. */
 import { describe, MemgradError, shownPath } from '../errors.js';
 import { requireThat } from '../options.js';
 import {
@@ -19,7 +19,7 @@ import { limits } from '../runs/config.js';
 import { requireBytes } from '../safetensors/bytes.js';
 import { readJson } from './json.js';
 
-/** Numbers with a shape, time-major. */
+/** A tensor of a fixture, time-major. */
 export interface FixtureTensor {
   readonly shape: readonly number[];
   readonly data: readonly number[];
@@ -74,7 +74,7 @@ const modelConfig = {
   /** 0: relative positions; 2: absolute ones, added to the embeddings. */
   attn_type: orDefault(whole(0, 3), 0),
   clamp_len: orDefault(finite, -1),
-  // What no fixture has, so that a file which does is refused rather than compared wrongly:
+  // No fixture has these, so a file with other values is refused rather than compared wrongly:
   d_embed: orDefault(orNull(length), null),
   div_val: orDefault(whole(1, 1), 1),
   cutoffs: orDefault(list(length), []),
@@ -121,12 +121,12 @@ const caseConfig = object(
 );
 const sequence = { params: dictionary(tensor), inputs: tensor, targets: tensor };
 
-/** One sequence: everything about each forward pass, the loss and its gradients. */
+/** One sequence: the values of each forward pass, the loss and its gradients. */
 const syntheticCase = object(
   { config: caseConfig, ...sequence, forwards: list(forward), loss: finite, grads: gradients },
   others,
 );
-/** A stream with one loss for each segment. */
+/** A stream with one loss per segment. */
 const streamCase = object(
   {
     config: caseConfig,
@@ -163,7 +163,7 @@ const trainingCase = object(
     ),
     init_params: dictionary(tensor),
     batches: list(object({ data: tensor, target: tensor }, others)),
-    /** The same in both arithmetics. Every backend is compared with the exacter one. */
+    /** The same run in both precisions. Every backend is compared with float64. */
     float64: trained,
     float32: orDefault(orNull(trained), null),
   },
@@ -194,7 +194,7 @@ export type SyntheticCase = ReturnType<typeof syntheticCase>;
 export type StreamCase = ReturnType<typeof streamCase>;
 export type TrainingCase = ReturnType<typeof trainingCase>;
 export type EvaluationCase = ReturnType<typeof evaluationCase>;
-/** What all fixtures say of the model. */
+/** The model configuration that all fixtures have. */
 export type FixtureConfig = EvaluationCase['config'];
 
 /** A checked fixture. */
@@ -220,8 +220,8 @@ export function checkFixture(where: string, fixture: Fixture): void {
 }
 
 /**
- * Reads a fixture: JSON of at most 64 MiB. Throws `MemgradError`, starting with `origin`, for bytes
- * that are not one.
+ * Parses a fixture, JSON of at most 64 MiB. Throws `MemgradError`, starting with `origin`, for
+ * bytes that aren't one.
  */
 export function parseFixture(bytes: Uint8Array, origin: string): Fixture {
   requireBytes('parseFixture', bytes);
@@ -241,6 +241,6 @@ export function parseFixture(bytes: Uint8Array, origin: string): Fixture {
     return { kind: 'evaluation', fixture: evaluationCase(value, path) };
   }
   throw new MemgradError(
-    `${origin} has none of the fields forwards, steps, batches and teacher_forced_argmax, one of which every fixture has; name a fixture.`,
+    `${origin} has none of the fields forwards, steps, batches and teacher_forced_argmax, one of which every fixture has; pass a fixture.`,
   );
 }

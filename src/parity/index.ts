@@ -1,5 +1,5 @@
 /**
- * Parity: the models of memgrad beside numbers that the published code computed.
+ * Parity: compares the models of memgrad with numbers that the published code computed.
  *
  * @module memgrad/parity
  */
@@ -22,8 +22,9 @@ const contextNames: OptionNames<ParityContext> = {
 };
 
 /**
- * Runs a fixture of `parseFixture` and yields one row for each of its fields. Throws `MemgradError`
- * for one that contradicts itself, or asks for what the models here don't have.
+ * Runs a fixture from `parseFixture` and yields one row for each of its fields. Throws
+ * `MemgradError` for a fixture that contradicts itself, or needs a feature that the models here
+ * don't have.
  */
 export function runFixture(fixture: Fixture, context: ParityContext): AsyncGenerator<ParityRow> {
   checkOptions('runFixture', context, contextNames);

@@ -1,16 +1,16 @@
-/** JSON from anywhere, looked through before it is parsed. */
+/** Untrusted JSON, checked before it is parsed. */
 import { MemgradError } from '../errors.js';
 
-/** Real fixtures have a few hundred kilobytes, and are five deep. */
+/** Real fixtures are a few hundred kilobytes in size and five levels deep. */
 const most = { bytes: 64 * 2 ** 20, depth: 16, nodes: 1_000_000, values: 8_000_000 };
 
 /** The largest file that `readJson` reads. */
 export const MOST_BYTES = most.bytes;
 
 /**
- * The value of a JSON file. Throws `MemgradError`, starting with `origin`, unless it is JSON in UTF-8
- * and within the limits. JSON.parse takes a hundred times the memory of its text for brackets and
- * names: they are counted first.
+ * Returns the value of a JSON file. Throws `MemgradError`, starting with `origin`, unless it is
+ * JSON in UTF-8 and within the limits. JSON.parse can take a hundred times the memory of its text
+ * for brackets and names, so they are counted first.
  */
 export function readJson(bytes: Uint8Array, origin: string): unknown {
   if (bytes.length > most.bytes) {
@@ -29,7 +29,7 @@ export function readJson(bytes: Uint8Array, origin: string): unknown {
   }
 }
 
-/** Counts what is not in strings. Text that is not JSON may pass. */
+/** Counts brackets, names and values outside of strings. Text that isn't JSON may pass. */
 function checkCounts(bytes: Uint8Array, origin: string): void {
   let [depth, nodes, values] = [0, 0, 0];
   for (let at = 0; at < bytes.length; at++) {

@@ -1,4 +1,4 @@
-/** The model that a fixture's configuration describes. */
+/** Builds the model that a fixture's configuration describes. */
 import { type Key, Parameter, Tensor, type Tree } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
@@ -14,17 +14,21 @@ import {
 } from '../models/index.js';
 import type { FixtureConfig, FixtureTensor } from './fixture.js';
 
-/** What the reference's training scripts do with the state, beyond what a model does by itself. */
+/** How the reference's training scripts change the state between segments and batches. */
 export interface StateRules {
-  /** Every segment begins as the first. */
+  /** Every segment starts from the initial state. */
   independent?: boolean;
-  /** The memory of every segment begins as that of the first; the cache is carried. */
+  /** Every segment starts with the initial memory; the cache is carried. */
   resetMemory?: boolean;
-  /** The cache is carried from one batch to the next, which have nothing to do with each other. */
+  /** The cache is carried from one batch to the next, although they are unrelated. */
   keepCache?: boolean;
 }
 
-/** The model of `config` with the values `params`, on `backend` in its widest floating type. Throws `MemgradError` where there is none. */
+/**
+ * Returns the model of `config` with the parameters `params`, on `backend` in its widest floating
+ * dtype. Throws `MemgradError` for a configuration that no model here has, and for parameters that
+ * don't fit.
+ */
 export function fixtureModel(
   config: FixtureConfig,
   params: Readonly<Record<string, FixtureTensor>>,
@@ -47,7 +51,7 @@ function requireUsable(config: FixtureConfig): void {
   const { d_embed, d_model, cutoffs, tie_weight, attn_type, same_length, mem_len } = config;
   const refuse = (what: string, expected: string): never => {
     throw new MemgradError(
-      `config: ${what}, expected ${expected}; parity knows no other fixtures.`,
+      `config: ${what}, expected ${expected}; parity supports no other fixtures.`,
     );
   };
   if (d_embed !== null && d_embed !== d_model) {
@@ -62,9 +66,9 @@ function requireUsable(config: FixtureConfig): void {
 }
 
 /**
- * The parameters as the reference had them. It drew float32 numbers, and nine digits, to which
- * fixtures are rounded, name a float32 number exactly. That matters after steps of Adam, which
- * divides a small gradient by its own size: an error of 1e-9 in the parameters grows to 1e-6.
+ * Restores the parameters to the reference's float32 values. Fixtures are rounded to nine digits,
+ * which identify a float32 number exactly. That matters after steps of Adam, which divides a small
+ * gradient by its own size: an error of 1e-9 in the parameters grows to 1e-6.
  */
 function exact(
   params: Readonly<Record<string, FixtureTensor>>,
@@ -80,7 +84,9 @@ function exact(
   return Object.fromEntries(widened);
 }
 
-/** Building the model must not allocate more than the file holds. */
+/**
+ * Throws for a configuration with more parameters than the file holds, before they are allocated.
+ */
 function requireSize(
   { n_token, n_layer, n_head, d_head, d_model, d_inner }: FixtureConfig,
   params: Readonly<Record<string, FixtureTensor>>,
@@ -115,7 +121,7 @@ function configOf(config: FixtureConfig, backend: Backend): AnyConfig {
     norm: config.pre_lnorm ? 'pre' : 'post',
     positions: config.attn_type === 2 ? 'absolute' : 'relative-wrapped',
     clampLen: clamp_len > 0 ? clamp_len : undefined,
-    memLen: Math.max(1, mem_len), // a model without a cache doesn't look at it
+    memLen: Math.max(1, mem_len), // a model without a cache ignores it
     sameLength: config.same_length,
     numMemTokens: Math.max(1, num_mem_tokens),
     memAtEnd: config.mem_at_end,
@@ -125,11 +131,17 @@ function configOf(config: FixtureConfig, backend: Backend): AnyConfig {
   };
 }
 
-/** A model whose state is handled as the reference's scripts do. Its parameters are those of the model. */
+/**
+ * A wrapper that changes the state as the reference's scripts do. It has the parameters of the
+ * model.
+ */
 export class ReferenceModel extends SegmentModel {
   readonly #model: SegmentModel;
   readonly #rules: StateRules;
-  /** The caches that this batch began with and that the next one will, as parameters, which outlive the scope of a step. */
+  /**
+   * The caches at the start of this batch and of the next one, as parameters, which outlive the
+   * scope of a step.
+   */
   #cache: Parameter[] = [];
   #next: Parameter[] = [];
 
@@ -162,7 +174,7 @@ export class ReferenceModel extends SegmentModel {
     return output;
   }
 
-  /** The state that a segment really begins with. */
+  /** The state that a segment starts from under the rules. */
   #before(state: Tree, batch: number): Tree {
     const { independent, resetMemory } = this.#rules;
     if (!independent && !resetMemory) return state;

@@ -1,9 +1,12 @@
-/** The tokens of a fixture as batches. */
+/** Converts the tokens of a fixture to batches. */
 import { MemgradError } from '../errors.js';
 import { type Batch, IGNORED } from '../tasks/index.js';
 import type { FixtureTensor } from './fixture.js';
 
-/** A time-major [time, batch] fixture as row-major [batch, time]. Throws `MemgradError` for another rank, or a number that is no token. */
+/**
+ * Converts a time-major [time, batch] fixture to row-major [batch, time]. Throws `MemgradError` for
+ * another rank, or a number that isn't a token.
+ */
 export function tokensOf(
   field: string,
   { shape, data }: FixtureTensor,
@@ -28,7 +31,10 @@ export function tokensOf(
   return { size, time, tokens };
 }
 
-/** A fixture's tokens as a batch of which the last `answerSize` positions count; all when null. */
+/**
+ * Converts a fixture's tokens to a batch in which the last `answerSize` positions count; all if
+ * null.
+ */
 export function batchOf(
   inputs: FixtureTensor,
   targets: FixtureTensor,
@@ -47,7 +53,9 @@ export function batchOf(
   return { size, time, inputs: tokens, targets: counted, promptLength: first + 1 };
 }
 
-/** How long the segments are that the reference's scripts cut: torch.chunk(rows, rows // length). */
+/**
+ * The length of the segments that the reference's scripts cut: torch.chunk(rows, rows // length).
+ */
 export function chunkLength(rows: number, length: number): number {
   return Math.ceil(rows / Math.max(1, Math.floor(rows / length)));
 }

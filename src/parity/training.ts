@@ -1,4 +1,4 @@
-/** Training fixtures: a few optimiser steps, as the reference's scripts take them. */
+/** Compares training fixtures: a few optimiser steps, as the reference's scripts take them. */
 import { globalNorm, scope, valueAndGrad } from '../autograd/index.js';
 import { MemgradError } from '../errors.js';
 import { readArrays, toReference } from '../models/index.js';
@@ -10,7 +10,7 @@ import type { TrainingCase } from './fixture.js';
 import { fixtureModel, type ReferenceModel } from './model.js';
 import { batchOf, chunkLength } from './tokens.js';
 
-/** Losses and gradient norms of the steps, and the parameters after the last one. */
+/** Compares the losses and gradient norms of the steps, and the parameters after the last one. */
 export async function* runTraining(
   fixture: TrainingCase,
   context: ParityContext,
@@ -45,11 +45,12 @@ export async function* runTraining(
 }
 
 /**
- * How far the reference's own run in float32 ends from its run in float64, relative to the largest
- * value of a parameter. Adam divides a gradient by its own size, so where a gradient is smaller than
- * the rounding of its sums, its sign is chance, and the parameter goes a whole step this way or
- * that. The last bit of the initial parameters moves our final ones by up to 5 times this
- * deviation, so 10 times it tells a fault from rounding; losses and norms keep the tolerance.
+ * The deviation of the reference's float32 run from its float64 run, relative to the largest value
+ * of a parameter. Adam divides a gradient by its own size: where a gradient is smaller than the
+ * rounding of its sums, its sign is random, and the parameter moves a whole step in either
+ * direction. Changing the last bit of the initial parameters moves our final ones by up to 5 times
+ * this deviation, so a factor of 10 separates errors from rounding. Losses and norms keep the
+ * tolerance.
  */
 function float32Deviation({ float32, float64 }: TrainingCase): number {
   const deviations = Object.entries(float32?.final_params ?? {}).map(([name, { data }]) => {
@@ -59,13 +60,13 @@ function float32Deviation({ float32, float64 }: TrainingCase): number {
   return Math.max(0, ...deviations);
 }
 
-/** What came of a step. */
+/** The result of a step. */
 interface Taken {
   loss: number;
   gradientNorm: number;
 }
 
-/** `train_synthetic.py`: a step for each batch of whole sequences, by our training loop. */
+/** `train_synthetic.py`: one step per batch of whole sequences, with our training loop. */
 function onBatches(
   model: ReferenceModel,
   batches: readonly Batch[],
@@ -97,7 +98,7 @@ function onBatches(
   });
 }
 
-/** `train.py`: a step for each segment of a stream. */
+/** `train.py`: one step per segment of a stream. */
 async function* onStreamSteps(
   model: ReferenceModel,
   batches: readonly Batch[],

@@ -1,7 +1,10 @@
-/** What is asked of bytes from outside. */
+/** Checks of bytes from callers. */
 import { describe, MemgradError } from '../errors.js';
 
-/** Whether `value` has `kind` as its class, such as Uint8Array. One of another realm (a frame, a test runner) counts. */
+/**
+ * Whether `value` is an instance of `kind`, such as Uint8Array. Instances from another realm (a
+ * frame, a test runner) count.
+ */
 export function isA(kind: string, value: unknown): boolean {
   return Object.prototype.toString.call(value) === `[object ${kind}]`;
 }

@@ -1,4 +1,6 @@
-/** The dtypes of safetensors files: how long an element is, and what memgrad makes of it. */
+/**
+ * The dtypes of safetensors files: their element sizes and their conversion to dtypes of memgrad.
+ */
 import { wideBrain, wideHalf } from './half.js';
 
 /** The dtypes of tensors in memory. */
@@ -7,10 +9,13 @@ export type StoredDType = 'float32' | 'float64' | 'int32';
 /** The elements of a stored tensor. */
 export type StoredData = Float32Array | Float64Array | Int32Array;
 
-/** A dtype of a file. */
+/** How a file stores a dtype. */
 interface Format {
   readonly bits: number;
-  /** The elements in `bytes`, or why they have no place in memory. Absent where memgrad has no such numbers. */
+  /**
+   * Converts `bytes` to elements, or returns the reason why they can't be converted. Undefined for
+   * dtypes that have no equivalent in memgrad.
+   */
   readonly decode?: (bytes: Uint8Array) => StoredData | string;
 }
 
@@ -18,7 +23,7 @@ type TypedArray =
   | (Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array)
   | (Float32Array | Float64Array);
 
-/** Copies elements between memory and a file, which is little-endian whatever the machine. */
+/** Copies elements between memory and a file, which is little-endian on every machine. */
 export function copyElements(to: Uint8Array, from: Uint8Array, size: number): void {
   to.set(from);
   const isBigEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 0;
@@ -40,7 +45,7 @@ function copied<T extends TypedArray>(
   return array;
 }
 
-/** Whole numbers of 64 bits as int32, or the first one that does not fit. */
+/** Converts 64-bit integers to int32, or returns a message about the first one that doesn't fit. */
 function narrowed(bytes: Uint8Array, signed: boolean): Int32Array | string {
   const halves = copied(bytes, Int32Array); // low, high, low, high, ...
   const values = new Int32Array(halves.length / 2);
@@ -95,19 +100,19 @@ export const formats: ReadonlyMap<string, Format> = new Map<string, Format>([
   ['F4', { bits: 4 }],
 ]);
 
-/** The dtypes that are read, for messages. */
+/** Lists the readable dtypes, for messages. */
 export function readable(): string {
   return [...formats].flatMap(([code, { decode }]) => (decode ? code : [])).join(', ');
 }
 
-/** How the elements of each dtype are written: as they are. */
+/** The code and the array type of each dtype that is written without conversion. */
 export const written: ReadonlyMap<string, readonly [code: string, array: string]> = new Map([
   ['float32', ['F32', 'Float32Array']],
   ['float64', ['F64', 'Float64Array']],
   ['int32', ['I32', 'Int32Array']],
 ]);
 
-/** The dtype of what `decode` returned. */
+/** The dtype of elements that `decode` returned. */
 export function dtypeOf(data: StoredData): StoredDType {
   if (data instanceof Float32Array) return 'float32';
   return data instanceof Float64Array ? 'float64' : 'int32';

@@ -1,6 +1,6 @@
-/** Floats of 16 bits: IEEE 754 binary16 (F16) and the upper half of binary32 (BF16). */
+/** 16-bit floats: IEEE 754 binary16 (F16) and the upper half of binary32 (BF16). */
 
-/** F16 as float32, exactly. */
+/** Converts F16 to float32, exactly. */
 export function wideHalf(halves: Uint16Array): Float32Array {
   const bits = new Uint32Array(halves.length);
   for (let i = 0; i < bits.length; i++) {
@@ -18,7 +18,7 @@ export function wideHalf(halves: Uint16Array): Float32Array {
   return new Float32Array(bits.buffer);
 }
 
-/** BF16 as float32, exactly. */
+/** Converts BF16 to float32, exactly. */
 export function wideBrain(halves: Uint16Array): Float32Array {
   const bits = new Uint32Array(halves.length);
   for (let i = 0; i < bits.length; i++) bits[i] = halves[i] << 16;
@@ -26,8 +26,9 @@ export function wideBrain(halves: Uint16Array): Float32Array {
 }
 
 /**
- * The nearest F16 or BF16; of two equally near, the even one. As PyTorch's `.half()` and `.bfloat16()`
- * do it, what is too large becomes infinite, float64 is rounded to float32 first, and NaN stays NaN.
+ * Rounds to the nearest F16 or BF16, ties to even. As in PyTorch's `.half()` and `.bfloat16()`,
+ * values that are too large become infinite, float64 is rounded to float32 first, and NaN stays
+ * NaN.
  */
 export function half(data: Float32Array | Float64Array, code: 'F16' | 'BF16'): Uint16Array {
   const narrow = code === 'F16' ? toHalf : toBrain;
@@ -41,12 +42,12 @@ export function half(data: Float32Array | Float64Array, code: 'F16' | 'BF16'): U
   return halves;
 }
 
-/** `bits` are those of a float32 without its sign. */
+/** Converts the bits of a float32 without its sign to F16. */
 function toHalf(bits: number): number {
   if (bits > 0x7f800000) return 0x7e00; // NaN
   if (bits >= 0x477ff000) return 0x7c00; // 65520 and more
   if (bits >= 0x38800000) return roundedShift(bits - 0x38000000, 13);
-  const shift = 126 - (bits >>> 23); // a denormal: how many times 2^-24
+  const shift = 126 - (bits >>> 23); // a denormal: a multiple of 2^-24
   return shift > 24 ? 0 : roundedShift((bits & 0x7fffff) | 0x800000, shift);
 }
 
@@ -54,7 +55,7 @@ function toBrain(bits: number): number {
   return bits > 0x7f800000 ? 0x7fc0 : roundedShift(bits, 16);
 }
 
-/** `value` / 2^`shift`, to the nearest; of two equally near, to the even one. */
+/** Returns `value` / 2^`shift`, rounded to nearest, ties to even. */
 function roundedShift(value: number, shift: number): number {
   const down = value >>> shift;
   const rest = value & ((1 << shift) - 1);

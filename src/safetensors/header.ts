@@ -1,6 +1,6 @@
 /**
- * The header of a safetensors file. It is hostile until every number in it is checked: nothing is
- * allocated by a size that it states.
+ * The header of a safetensors file. It is treated as hostile until every number in it is checked:
+ * no allocation depends on a size that it states.
  */
 import { MemgradError } from '../errors.js';
 import { requireBytes } from './bytes.js';
@@ -10,36 +10,42 @@ import { cut, JsonScanner } from './json-scanner.js';
 /** A tensor as the header describes it. */
 export interface Entry {
   readonly name: string;
-  /** As the file spells it, such as BF16. */
+  /** The dtype as the file spells it, such as BF16. */
   readonly code: string;
   readonly shape: readonly number[];
-  /** Where its bytes stand in the data. */
+  /** The range of its bytes in the data. */
   readonly begin: number;
   readonly end: number;
 }
 
-/** All that a file says before its data. */
+/** The contents of a file. */
 export interface Header {
-  /** In the order of their data. */
+  /** The tensors in the order of their data. */
   readonly entries: readonly Entry[];
-  /** Without a prototype, so that no key in a file can reach one. */
+  /** Has no prototype, so no key in a file can reach one. */
   readonly metadata: Record<string, string>;
-  /** All that comes after the header. */
+  /** Everything after the header. */
   readonly data: Uint8Array;
 }
 
 export const METADATA = '__metadata__';
 export const LENGTH_BYTES = 8;
-/** The reference implementation's limit, far above real headers and below what a JavaScript string can hold. */
+/**
+ * The reference implementation's limit, far above real headers and below the maximum length of a
+ * JavaScript string.
+ */
 export const MAX_HEADER_BYTES = 100_000_000;
-/** Files have a dozen strings and some thousand tensors. More of them take far more memory than their text. */
+/**
+ * Real files have a dozen strings and some thousand tensors. Each takes far more memory than its
+ * text.
+ */
 const most = { strings: 100_000, tensors: 250_000 };
 const CHECK_WHOLE = 'check that it is a safetensors file and was copied whole';
 const WRITE_AGAIN = 'write the file again with a safetensors library';
-/** What a library newer than ours may call a dtype. */
+/** The form of a dtype name, including dtypes of newer libraries. */
 const DTYPE = /^[A-Z][A-Z0-9_]{0,30}$/;
 
-/** Text from outside as a literal, cut short. */
+/** Untrusted text as a literal for messages, truncated. */
 export function quoted(text: string): string {
   return cut(JSON.stringify(text.slice(0, 100)));
 }
@@ -50,7 +56,10 @@ function twice(name: string): never {
   );
 }
 
-/** Lone surrogates have no UTF-8 form: TextEncoder would change them silently, and other readers refuse their escapes. */
+/**
+ * Throws `MemgradError` for lone surrogates, which have no UTF-8 form: TextEncoder would change
+ * them silently, and other readers refuse their escapes.
+ */
 export function checkText(what: string, text: string): void {
   if (!/\p{Surrogate}/u.test(text)) return;
   throw new MemgradError(
@@ -58,7 +67,10 @@ export function checkText(what: string, text: string): void {
   );
 }
 
-/** The bytes that a shape needs. A 0 among its entries excuses no overflow in the others: strides are products too. */
+/**
+ * The number of bytes that a shape needs. Overflow is an error even if a length is 0, since strides
+ * are products too.
+ */
 function byteLength(name: string, shape: readonly number[], bits: number): number {
   let bytes = bits / 8;
   for (const length of shape) bytes *= Math.max(length, 1);
@@ -72,7 +84,10 @@ function refuseShape(name: string, shape: string): never {
   );
 }
 
-/** Reads the description of one tensor: exactly three fields, since one that we do not know could change what the data means. */
+/**
+ * Reads the description of one tensor. It must have exactly three fields, since an unknown field
+ * could change the meaning of the data.
+ */
 function readDescription(json: JsonScanner, name: string, dataLength: number): Entry {
   checkText('A safetensors tensor name', name);
   const start = json.at;
@@ -130,7 +145,9 @@ function readOffsets(json: JsonScanner, name: string, dataLength: number): numbe
   return offsets;
 }
 
-/** Throws `MemgradError` unless a file that describes `name` so, as JSON, would be read. */
+/**
+ * Throws `MemgradError` unless `description`, the JSON of a tensor in a file, would be readable.
+ */
 export function checkDescription(name: string, description: string, dataLength: number): void {
   readDescription(new JsonScanner(description), name, dataLength);
 }
@@ -154,22 +171,25 @@ function readMetadata(json: JsonScanner): Record<string, string> {
   return metadata;
 }
 
-/** Throws `MemgradError` for more tensors or strings of metadata than are read from a file. */
+/** Throws `MemgradError` for more tensors or metadata strings than a file may have. */
 export function requireCount(where: string, what: keyof typeof most, count: number): void {
   if (count <= most[what]) return;
   throw new MemgradError(
-    `The safetensors ${where} has more than ${most[what]} ${what}, but at most so many are read; write fewer of them to a file.`,
+    `The safetensors ${where} has more than ${most[what]} ${what}, but at most that many are read; write fewer of them to a file.`,
   );
 }
 
-/** Throws the message of a metadata value that is no string. */
+/** Throws `MemgradError` for a metadata value that isn't a valid string. */
 export function refuseMetadata(key: string, shown: string): never {
   throw new MemgradError(
     `The safetensors metadata value of ${quoted(key)} is ${shown}, but it must be a string of valid Unicode; change it to one.`,
   );
 }
 
-/** Refuses overlaps and holes: together the tensors must be all of the data, so no byte is read twice or hidden. */
+/**
+ * Throws `MemgradError` for overlaps and holes: the tensors must cover the data exactly, so no byte
+ * is read twice or hidden.
+ */
 function checkLayout(entries: readonly Entry[], dataLength: number): void {
   let position = 0;
   for (const { name, begin, end } of entries) {
@@ -205,7 +225,10 @@ function textOf(header: Uint8Array): string {
   }
 }
 
-/** Reads all of a file but its data. Throws `MemgradError` for a file that is not exactly what the format says. */
+/**
+ * Reads everything in a file but its data. Throws `MemgradError` for a file that doesn't conform to
+ * the format.
+ */
 export function readHeader(bytes: Uint8Array): Header {
   requireBytes('decodeSafetensors', bytes);
   if (bytes.length < LENGTH_BYTES) {
@@ -222,7 +245,7 @@ export function readHeader(bytes: Uint8Array): Header {
   }
   const dataStart = LENGTH_BYTES + Number(claimed);
   const dataLength = bytes.length - dataStart;
-  // A copy: no TextDecoder reads memory that threads share.
+  // A copy, since TextDecoder doesn't read shared memory.
   const text = textOf(bytes.slice(LENGTH_BYTES, dataStart));
   const entries: Entry[] = [];
   let metadata = Object.create(null) as Record<string, string>;

@@ -28,38 +28,40 @@ import {
 
 export type { StoredDType } from './dtypes.js';
 
-/** One tensor in memory: `data` has as many elements as the product of `shape`, in row-major order. */
+/** One tensor in memory. `data` is row-major; its length is the product of `shape`. */
 export interface StoredTensor {
   readonly dtype: StoredDType;
   readonly shape: readonly number[];
   readonly data: StoredData;
 }
 
-/** One tensor of a file that has no place in memory. */
+/** One tensor of a file that can't be converted to a dtype of memgrad. */
 export interface UnreadableTensor {
-  /** As the file spells it, such as F8_E4M3. */
+  /** The dtype as the file spells it, such as F8_E4M3. */
   readonly dtype: string;
   readonly shape: readonly number[];
-  /** Why it was not converted. */
+  /** The reason why it wasn't converted. */
   readonly reason: string;
 }
 
-/** A safetensors file that was read. */
+/** The contents of a safetensors file. */
 export interface SafetensorsFile {
-  /** In the order of their data. `get` throws `MemgradError` for a name in `unreadable`. */
+  /**
+   * The tensors in the order of their data. `get` throws `MemgradError` for a name in `unreadable`.
+   */
   readonly tensors: Map<string, StoredTensor>;
-  /** The tensors that have no place in memory. */
+  /** The tensors that couldn't be converted. */
   readonly unreadable: Map<string, UnreadableTensor>;
-  /** Without a prototype, so that no key in a file can reach one. */
+  /** Has no prototype, so no key in a file can reach one. */
   readonly metadata: Record<string, string>;
 }
 
-/** How `encodeSafetensors` writes. */
+/** Options of `encodeSafetensors`. */
 export interface EncodeOptions {
   /**
-   * Writes float32 and float64 as F16 or BF16, half the size of F32: to the nearest, of two equally
-   * near to the even one. As PyTorch's `.half()` and `.bfloat16()` do it, what is too large becomes
-   * infinite (65,520 and more in F16) and float64 is rounded to float32 first. int32 stays I32.
+   * Writes float32 and float64 as F16 or BF16, half the size of F32, rounded to nearest, ties to
+   * even. As in PyTorch's `.half()` and `.bfloat16()`, values that are too large become infinite
+   * (65,520 and more in F16) and float64 is rounded to float32 first. int32 stays I32.
    */
   dtype?: 'F16' | 'BF16';
 }
@@ -67,7 +69,9 @@ export interface EncodeOptions {
 const encodeOptions: OptionNames<EncodeOptions> = { dtype: 1 };
 const ALIGNMENT = 8;
 
-/** `metadata` as pairs, sorted; throws unless it is a plain object of strings. */
+/**
+ * Returns `metadata` as sorted pairs. Throws `MemgradError` unless it is a plain object of strings.
+ */
 function checkedMetadata(metadata: Readonly<Record<string, string>>): [string, string][] {
   if (!isA('Object', metadata)) {
     throw new MemgradError(
@@ -84,7 +88,10 @@ function checkedMetadata(metadata: Readonly<Record<string, string>>): [string, s
   return pairs.sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-/** Throws unless `tensor` has a dtype, its array and a list of numbers. What the numbers may be, the reader says. */
+/**
+ * Throws `MemgradError` unless `tensor` has a dtype, the matching array and a list of numbers as
+ * its shape. `checkDescription` checks the numbers.
+ */
 function checkTensor(name: unknown, tensor: StoredTensor): void {
   const refuse = (what: string): never => {
     throw new MemgradError(`${what}; pass { dtype, shape, data }, as readArrays returns them.`);
@@ -94,7 +101,7 @@ function checkTensor(name: unknown, tensor: StoredTensor): void {
   }
   if (name === METADATA) {
     throw new MemgradError(
-      `A tensor is named "${METADATA}", but that name is kept for the metadata of the file; rename the tensor.`,
+      `A tensor is named "${METADATA}", but that name is reserved for the metadata of the file; rename the tensor.`,
     );
   }
   const who = `Tensor ${quoted(name as string)}`;
@@ -143,7 +150,7 @@ export function encodeSafetensors(
   const narrow = options.dtype;
   if (narrow !== undefined && narrow !== 'F16' && narrow !== 'BF16') {
     throw new MemgradError(
-      `The dtype to write is ${describe(narrow)}, but 'F16' or 'BF16' was expected; leave it out to write what there is.`,
+      `The dtype to write is ${describe(narrow)}, but 'F16' or 'BF16' was expected; leave it out to keep the dtypes.`,
     );
   }
   if (!isA('Map', tensors)) {
@@ -152,7 +159,7 @@ export function encodeSafetensors(
     );
   }
   requireCount('header', 'tensors', tensors.size);
-  // Joined by hand: an object would put names such as "10" first and lose "__proto__".
+  // Joined by hand, since an object would put names such as "10" first and lose "__proto__".
   const fields: string[] = [];
   const strings = checkedMetadata(metadata).map(
     ([key, text]) => `${JSON.stringify(key)}:${JSON.stringify(text)}`,
@@ -169,12 +176,12 @@ export function encodeSafetensors(
     end += part.byteLength;
     const code = narrowed ? narrow : written.get(dtype)?.[0];
     const description = JSON.stringify({ dtype: code, shape, data_offsets: [begin, end] });
-    checkDescription(name, description, end); // we write only what we would read
+    checkDescription(name, description, end); // writes only what the reader accepts
     fields.push(`${JSON.stringify(name)}:${description}`);
     parts.push(part);
   }
   const header = new TextEncoder().encode(`{${fields.join()}}`);
-  const headerLength = Math.ceil(header.length / ALIGNMENT) * ALIGNMENT; // LENGTH_BYTES is aligned itself
+  const headerLength = Math.ceil(header.length / ALIGNMENT) * ALIGNMENT; // LENGTH_BYTES is a multiple of ALIGNMENT
   if (headerLength > MAX_HEADER_BYTES) {
     throw new MemgradError(
       `The safetensors header would be ${headerLength} bytes long, but readers accept at most ${MAX_HEADER_BYTES}; store less metadata or fewer tensors.`,
@@ -193,7 +200,7 @@ export function encodeSafetensors(
   return file;
 }
 
-/** The tensors of a file, of which some could not be read: asked for one of these, it says why. */
+/** The tensors of a file with some that couldn't be read: `get` throws the reason for those. */
 class ReadTensors extends Map<string, StoredTensor> {
   readonly #unreadable: ReadonlyMap<string, UnreadableTensor>;
 
@@ -210,12 +217,12 @@ class ReadTensors extends Map<string, StoredTensor> {
     const { dtype, reason } = (found ? undefined : this.#unreadable.get(name)) ?? {};
     if (reason === undefined) return found;
     throw new MemgradError(
-      `Tensor ${quoted(name)} of dtype ${dtype} was not read: ${reason}; convert it where it was made.`,
+      `Tensor ${quoted(name)} of dtype ${dtype} was not read: ${reason}; convert it before writing the file.`,
     );
   }
 }
 
-/** One tensor of a file, converted, or why it has no place in memory. */
+/** Converts one tensor of a file, or returns the reason why it can't be converted. */
 export function convert(
   { code, shape, begin, end }: Entry,
   data: Uint8Array,
@@ -243,7 +250,7 @@ export function decodeSafetensors(bytes: Uint8Array): SafetensorsFile {
   const { entries, metadata, data } = readHeader(bytes);
   const unreadable = new Map<string, UnreadableTensor>();
   const tensors = new Map<string, StoredTensor>();
-  // Every number is checked: from here on the sizes are of bytes that are really there.
+  // `readHeader` checked every number, so the sizes below are backed by actual bytes.
   for (const entry of entries) {
     const made = convert(entry, data);
     if ('data' in made) tensors.set(entry.name, made);

@@ -1,21 +1,21 @@
-/** JSON read member by member, so that a hostile text is refused before it costs memory. */
+/** Reads JSON member by member, to refuse hostile text before it costs memory. */
 
-/** Longer lists are refused unread: the shape of no tensor is. */
+/** Longer lists are refused without parsing; no tensor's shape is that long. */
 const MOST_LIST_CHARACTERS = 10_000;
 const MOST_SHOWN = 80;
 const SPACE = /[ \t\n\r]*/y;
 const SIZE = /^[ \t\n\r]*(?:0|[1-9]\d*)[ \t\n\r]*$/;
 
 /**
- * A text in one line for a message, cut short: a hostile file must not choose the size of our
- * messages, nor steer a terminal.
+ * Truncates a text to one printable line for a message: a hostile file must not determine the
+ * length of our messages, nor send control characters to a terminal.
  */
 export function cut(text: string): string {
   const short = text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN - 3)}...` : text;
   return short.replace(/\s+/g, ' ').replace(/\p{C}/gu, '\ufffd');
 }
 
-/** Walks over a text of JSON. Throws `SyntaxError` where it is none. */
+/** A cursor over JSON text. Its methods throw `SyntaxError` for invalid JSON. */
 export class JsonScanner {
   #at = 0;
 
@@ -23,7 +23,7 @@ export class JsonScanner {
     this.#skipSpace();
   }
 
-  /** Where the next value begins, for `shown`. */
+  /** The start of the next value, for `shown`. */
   get at(): number {
     return this.#at;
   }
@@ -34,8 +34,8 @@ export class JsonScanner {
   }
 
   /**
-   * Reads an object. `visit` is called for each name and reads its value. `twice` is called for a
-   * name that the object has already, which JSON.parse would hide.
+   * Reads an object. Calls `visit` for each name, to read its value. Calls `twice` for a repeated
+   * name, which JSON.parse would hide.
    */
   members(visit: (name: string) => void, twice: (name: string) => never): void {
     const names = new Set<string>();
@@ -66,7 +66,7 @@ export class JsonScanner {
     return JSON.parse(this.text.slice(start, end + 1)) as string;
   }
 
-  /** Reads `null`, if that is what comes. */
+  /** Reads `null` and returns true, if it is the next value. */
   null(): boolean {
     if (!this.text.startsWith('null', this.#at)) return false;
     this.#at += 4;
@@ -74,7 +74,10 @@ export class JsonScanner {
     return true;
   }
 
-  /** Reads a list of whole numbers, 0 or more and exact as doubles. Undefined, and nothing is read, for anything else. */
+  /**
+   * Reads a list of non-negative safe integers. For anything else it reads nothing and returns
+   * undefined.
+   */
   sizes(): number[] | undefined {
     if (!this.begins('[')) return undefined;
     const end = this.text.indexOf(']', this.#at);
@@ -94,7 +97,7 @@ export class JsonScanner {
     if (this.#at < this.text.length) this.#fail();
   }
 
-  /** The value that begins at `start` as it stands in the text, cut short. */
+  /** The source text of the value that starts at `start`, truncated. */
   shown(start = this.#at): string {
     let depth = 0;
     let end = start;

@@ -138,7 +138,7 @@ test('a tensor that has no place in memory is listed, and the others are read', 
   assert.match(reason as string, /^only F32, F64, I32, F16, BF16, .*BOOL are read$/);
   assert.is(
     refused(() => tensors.get('large')),
-    'Tensor "large" of dtype I64 was not read: element 0 is 72057594037927936, which does not fit int32; convert it where it was made.',
+    'Tensor "large" of dtype I64 was not read: element 0 is 72057594037927936, which does not fit int32; convert it before writing the file.',
   );
   assert.match(
     refused(() => tensors.get('eight')),
