@@ -1,6 +1,6 @@
 /**
- * Memory and time of backpropagation through 2 to 64 segments, with everything kept and with
- * `checkpointSegments`: a table, and a plot.
+ * Memory and time of backpropagation through 2 to 64 segments, with all activations kept and with
+ * `checkpointSegments`: a table and a plot.
  */
 import { writeFile } from 'node:fs/promises';
 import {
@@ -21,7 +21,7 @@ import { useBackend } from './lib/workload.mjs';
 const segmentLength = 16;
 const batchSize = 4;
 const counts = [2, 4, 8, 16, 32, 64];
-/** RMT with dropout, so that replays have to drop the same. */
+/** RMT with dropout, which replays must reproduce. */
 const sizes = {
   nLayer: 2,
   nHead: 4,
@@ -32,7 +32,10 @@ const sizes = {
   memLen: 1,
 };
 
-/** Measures each backend, prints a table, and with `plot` writes an SVG; gives the raw numbers. */
+/**
+ * Measures each backend, prints a table, and writes an SVG to `plot` if given. Returns the raw
+ * numbers.
+ */
 export async function bptt({ backends, quick, plot }) {
   const results = [];
   for (const name of backends) {
@@ -80,7 +83,7 @@ async function measure(backend, count, repeats) {
     backend,
   });
   const segments = cutSegments(task.batch(Key.of(1), batchSize, 'train'), segmentLength);
-  const run = async (checkpointSegments) => {
+  const differentiate = async (checkpointSegments) => {
     const options = { key: Key.of(2), checkpointSegments, backend };
     const lossOf = () => sequenceLoss(model, segments, batchSize, options).loss;
     const before = memoryReport().bytes;
@@ -92,24 +95,26 @@ async function measure(backend, count, repeats) {
     for (const tensor of treeLeaves(result)) tensor.dispose();
     return { peak: peakMemory() - before, ms, gradients };
   };
-  // They take turns, and the best of each counts: disturbances only add time.
+  // They alternate, and the best run of each counts, since disturbances only add time.
   const rounds = [];
-  for (let i = 0; i <= repeats; i++) rounds.push([await run(false), await run(true)]);
+  for (let i = 0; i <= repeats; i++) {
+    rounds.push([await differentiate(false), await differentiate(true)]);
+  }
   const [kept, again] = [0, 1].map((which) => {
     const warm = rounds.slice(1).map((round) => round[which]);
     return { peak: warm[0].peak, ms: Math.min(...warm.map(({ ms }) => ms)) };
   });
-  const [{ gradients: expected }, { gradients: came }] = rounds[0];
+  const [{ gradients: expected }, { gradients: actual }] = rounds[0];
   model.dispose();
   const difference = Math.max(
     ...expected.map((values, i) =>
-      values.reduce((most, value, j) => Math.max(most, Math.abs(value - came[i][j])), 0),
+      values.reduce((most, value, j) => Math.max(most, Math.abs(value - actual[i][j])), 0),
     ),
   );
   return { backend: backend.name, count, kept, again, difference };
 }
 
-/** Peak bytes over segments, both axes doubling. */
+/** Plots peak memory over segments, both on logarithmic axes. */
 function svg(results) {
   const [width, height, left, bottom] = [640, 360, 70, 48];
   const most = Math.max(...results.map(({ kept }) => kept.peak)) / 2 ** 20;

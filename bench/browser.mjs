@@ -1,4 +1,7 @@
-/** memgrad's `webgl` in a browser against TensorFlow.js's, and against gpu.js used plainly; all in one page. */
+/**
+ * Compares memgrad's `webgl` in a browser with TensorFlow.js's and with plain gpu.js, all in one
+ * page.
+ */
 import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { build } from 'esbuild';
@@ -13,14 +16,17 @@ const own = { engine: 'memgrad', backend: 'webgl', title: 'memgrad webgl' };
 const tensorflow = { engine: 'tensorflow', backend: 'webgl', title: 'TensorFlow.js webgl' };
 const plain = { engine: 'gpujs', title: 'gpu.js, a plain kernel', most: 4 };
 const webgpu = { engine: 'memgrad', backend: 'webgpu', title: 'memgrad webgpu' };
-/** Losses are compared at the start and after so many steps, with those of bench/reference.json. */
+/** The steps whose losses are compared with bench/reference.json. */
 const checked = [0, 3];
 
-/** Runs all of it and returns the raw numbers. `swiftshader` computes on the processor even where there is a GPU. */
+/**
+ * Runs all comparisons and returns the raw numbers. `swiftshader` computes on the processor even if
+ * there is a GPU.
+ */
 export async function browser({ rounds, swiftshader }) {
   const { onPage, adapters } = await pageOn(swiftshader || !mayHaveGpu() ? 'swiftshader' : 'own');
   const { webgl, webgpu: onWebGPU } = adapters;
-  const second = onWebGPU ? `WebGPU on ${onWebGPU}` : 'no WebGPU, which is left out';
+  const second = onWebGPU ? `WebGPU on ${onWebGPU}` : 'no WebGPU, so it is left out';
   console.log(`In the browser: WebGL on ${webgl}; ${second}`);
   try {
     return {
@@ -34,7 +40,10 @@ export async function browser({ rounds, swiftshader }) {
   }
 }
 
-/** Whether there is a driver of a GPU. On Linux a browser told to use one where there is none starts it again and again. */
+/**
+ * Whether there is a GPU driver. On Linux, a browser that must use a GPU restarts forever if there
+ * is none.
+ */
 function mayHaveGpu() {
   if (process.platform !== 'linux') return true;
   const devices = existsSync('/dev/dri') ? readdirSync('/dev/dri') : [];
@@ -43,9 +52,9 @@ function mayHaveGpu() {
 }
 
 /**
- * The adapters of a browser's WebGL and WebGPU, and a function that calls the `main` of
- * engines/page.mjs on a page of its own: on the machine's `own` GPU, or on `swiftshader` where
- * the browser cannot use that.
+ * Returns the adapters of a browser's WebGL and WebGPU, and a function that calls the `main` of
+ * engines/page.mjs on a new page: on the machine's `own` GPU, or on `swiftshader` if the browser
+ * can't use that.
  */
 async function pageOn(gpu) {
   const [{ visit, WITH_EVAL }, chunks] = await Promise.all([browserOfTests(), pageChunks()]);
@@ -61,13 +70,13 @@ async function pageOn(gpu) {
   return { onPage, adapters };
 }
 
-/** Not one of the programs that stand in for a GPU. */
+/** Whether the adapter is a GPU rather than a software renderer. */
 function isHardware(adapter) {
   const programs = /swiftshader|llvmpipe|lavapipe|softpipe|software|basic render/i;
   return Boolean(adapter) && !programs.test(adapter);
 }
 
-/** The browser that the tests use. */
+/** Bundles and imports the browser helper of the tests. */
 async function browserOfTests() {
   const outfile = new URL('build/bench-browser.mjs', root).pathname;
   await build({
@@ -142,7 +151,7 @@ async function products(onPage, rounds, hasWebGPU) {
     ),
   );
   table(
-    'memgrad webgl is so many times as fast: median of the rounds (best against best)',
+    'Time relative to memgrad webgl: median of the rounds (best against best)',
     ({ ms, ratio }, n) =>
       `${median(ratio).toFixed(2)} (${(Math.min(...ms) / Math.min(...timed[n][0].ms)).toFixed(2)})`,
   );
@@ -179,7 +188,9 @@ async function step(onPage, rounds) {
   return results;
 }
 
-/** What a page loads that imports the core, and what it would load later, when it asks for `webgl`. */
+/**
+ * Measures what a page loads that imports the core, and what it loads later, on requesting `webgl`.
+ */
 async function start() {
   const { metafile } = await bundled({
     stdin: {
@@ -208,8 +219,8 @@ async function start() {
     ['loaded', 'kB'],
     [
       ['at once', Math.round(size(true) / 1e3)],
-      ['when a backend other than wasm is asked for', Math.round(size(false) / 1e3)],
-      ['of gpu.js at once', ofGpuJs ? 'some: that is a fault' : 'nothing'],
+      ['on requesting a backend other than wasm', Math.round(size(false) / 1e3)],
+      ['of gpu.js at once', ofGpuJs ? 'some, which is an error' : 'nothing'],
     ],
   );
   if (ofGpuJs) process.exitCode = 1;

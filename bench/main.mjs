@@ -21,7 +21,7 @@ const benches = {
   size: () => import('./size.mjs').then(({ size }) => size()),
   bptt: (options) => import('./bptt.mjs').then(({ bptt }) => bptt(options)),
   profile: (options) => import('./profile.mjs').then(({ profileAll }) => profileAll(options)),
-  /** Not a benchmark: takes the losses of bench/reference.json anew, with memgrad's cpu. */
+  /** Not a benchmark: recomputes the losses of bench/reference.json with memgrad's cpu. */
   reference: ({ workloads }) => import('./step.mjs').then((m) => m.takeReference(workloads)),
 };
 const usual = ['matmul', 'step', 'memory'];
@@ -30,16 +30,16 @@ const help = `npm run bench -- [${Object.keys(benches).join('] [')}] [options]
 
 Without a name: ${usual.join(', ')}.
   --backend A,B    backends of memgrad (default: wasm)
-  --engine A,B     engines to compare (default: all that are found)
-  --workload A,B   of step: step, copy; of profile also small (default: step,copy; profile: step)
+  --engine A,B     engines to compare (default: all that are installed)
+  --workload A,B   step and copy; for profile also small (default: step,copy; profile: step)
   --quick          fewer repeats
-  --rounds N       how often the engines take turns (default: 10; quick: 3)
+  --rounds N       rounds, in each of which every engine runs once (default: 10; quick: 3)
   --markdown       tables as Markdown
   --detail         profile: matrix products and assemblies by size
-  --swiftshader    browser: compute on the processor, also where there is a GPU
+  --swiftshader    browser: compute on the processor even if there is a GPU
   --plot FILE      bptt: an SVG of the peaks
   --json FILE      all raw numbers
-  --no-build       take dist/ as it is`;
+  --no-build       use dist/ as it is`;
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -60,14 +60,14 @@ const { values: flags, positionals } = parseArgs({
 });
 const unknown = positionals.find((name) => !Object.hasOwn(benches, name));
 if (flags.help || unknown !== undefined) {
-  if (unknown !== undefined) console.error(`bench: '${unknown}' is not known.\n`);
+  if (unknown !== undefined) console.error(`bench: unknown benchmark '${unknown}'.\n`);
   console.log(help);
   process.exit(unknown === undefined ? 0 : 2);
 }
 const names = positionals.length > 0 ? positionals : usual;
 const list = (text) => text?.split(',').filter(Boolean);
 
-/** Runs npm in `cwd`; ends the benchmark where it fails. */
+/** Runs npm in `cwd`; ends the benchmark if it fails. */
 function npm(args, cwd) {
   const { status } = spawnSync('npm', args, {
     cwd,

@@ -1,4 +1,4 @@
-/** Products of square float32 matrices, one thread, in each engine. */
+/** Times products of square float32 matrices with one thread in each engine. */
 import { difference, errorOfRows, matrix } from './lib/matrices.mjs';
 import { startPeers } from './lib/peers.mjs';
 import { median, printTable, spread } from './lib/table.mjs';
@@ -6,11 +6,11 @@ import { decode, encode } from './lib/text.mjs';
 
 const sizes = [128, 256, 512, 1024];
 
-/** Compares the engines; gives the raw numbers. */
+/** Compares the engines and returns the raw numbers. */
 export async function matmul({ backends, engines, rounds: turns }) {
   const peers = startPeers(backends, engines);
   const rounds = 2 * turns;
-  const target = 60; // ms that one timing should take: short, so that engines share a disturbance
+  const target = 60; // target ms per timing: short, so engines share disturbances
   const results = {};
   for (const n of sizes) {
     const values = [matrix(n, 1), matrix(n, 2)];
@@ -56,7 +56,7 @@ export async function matmul({ backends, engines, rounds: turns }) {
   );
   const best = ({ gflops }) => Math.max(...gflops);
   printTable(
-    `${peers[0].name} is so many times as fast as: median of the rounds (best round against best round)`,
+    `Speed of ${peers[0].name} relative to: median of the rounds (best round against best round)`,
     ['engine', ...sizes.map((n) => `n = ${n}`)],
     peers.slice(1).map((peer, i) => [
       peer.name,

@@ -1,4 +1,4 @@
-/** Whether training keeps anything: memory after 20 steps and after 2,000. */
+/** Checks whether training leaks: compares memory after 20 and after 2,000 steps. */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { memoryReport } from '../dist/index.js';
@@ -8,7 +8,7 @@ import { prepare, useBackend, workloads } from './lib/workload.mjs';
 const file = fileURLToPath(import.meta.url);
 const [early, late] = [20, 2000];
 
-/** Trains in a process of its own for each backend; gives the raw numbers. */
+/** Trains in a separate process for each backend and returns the raw numbers. */
 export async function memory({ backends, quick }) {
   const last = quick ? 200 : late;
   const results = backends.map((backend) => {
@@ -37,7 +37,7 @@ export async function memory({ backends, quick }) {
   return results;
 }
 
-/** In the child: trains, and prints what is live at both times. */
+/** Runs in the child: trains, and prints the live memory at both times. */
 async function measure(name, last) {
   const backend = await useBackend(name);
   const { loop } = prepare(workloads.small, backend);

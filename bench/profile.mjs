@@ -1,6 +1,6 @@
 /**
- * Where a training step of memgrad spends its time: inside the kernels of the backend, by kernel,
- * and outside them, in the engine's own JavaScript.
+ * Profiles a training step of memgrad: time inside the kernels of the backend, by kernel, and
+ * outside them, in the engine's own JavaScript.
  */
 import { watch } from '../dist/index.js';
 import { median, printTable } from './lib/table.mjs';
@@ -9,8 +9,8 @@ import { prepare, useBackend, workloads } from './lib/workload.mjs';
 /** @typedef {{ calls: number, ms: number }} Entry */
 
 /**
- * `object` with every method timed under its name into `entries`, and objects inside it (a table
- * of fused kernels, say) likewise. Time inside a kernel that another one called counts for the outer one.
+ * Wraps `object` to time every method into `entries` under its name, and likewise objects inside it
+ * (a table of fused kernels, say). Time in a kernel called by another counts for the outer one.
  * @param {object} object
  * @param {Map<string, Entry>} entries
  */
@@ -57,13 +57,13 @@ export function timed(object, entries, detail = false, prefix = '') {
   });
 }
 
-/** Whether an object holds functions and nothing else: a table of kernels. */
+/** Whether an object holds only functions: a table of kernels. */
 function isKernelTable(value) {
   const members = Object.values(value);
   return members.length > 0 && members.every((member) => typeof member === 'function');
 }
 
-/** The name of a kernel in the table; with `detail` the size of a matrix product too. */
+/** The name of a kernel in the table; with `detail`, also the size of a matrix product. */
 function labelOf(name, args, detail) {
   if (typeof args[0] === 'string') return `${name}:${args[0]}`;
   const spec = args[2];
@@ -76,14 +76,17 @@ function labelOf(name, args, detail) {
   return name;
 }
 
-/** How many operations a step runs, by name: all that `watch` sees in the gradients and in the optimiser. */
+/**
+ * Counts the operations of a step by name: all that `watch` sees in the gradients and in the
+ * optimiser.
+ */
 async function countOperations(loop, optimizer) {
   /** @type {Map<string, number>} */
   const counts = new Map();
   const see = ({ operation }) => counts.set(operation, (counts.get(operation) ?? 0) + 1);
   const step = optimizer.step.bind(optimizer);
   optimizer.step = (...args) => watch(() => step(...args), see);
-  // `watch` takes synchronous functions: the gradients are computed before the first wait.
+  // `watch` takes synchronous functions; the gradients are computed before the first await.
   let stepped;
   watch(() => {
     stepped = loop.next();
@@ -93,13 +96,13 @@ async function countOperations(loop, optimizer) {
   return counts;
 }
 
-/** Profiles a workload on one backend and prints the tables; returns the raw numbers. */
+/** Profiles a workload on one backend, prints the tables and returns the raw numbers. */
 export async function profile({ backend: name, workload = 'step', steps = 5, detail = false }) {
   /** @type {Map<string, Entry>} */
   const entries = new Map();
   const backend = await useBackend(name, (real) => timed(real, entries, detail));
   const { loop, optimizer } = prepare(workloads[workload], backend);
-  await loop.next(); // code is compiled, moments are made
+  await loop.next(); // compiles code, allocates moments
   const operations = await countOperations(loop, optimizer);
   entries.clear();
   const walls = [];
@@ -122,7 +125,7 @@ export async function profile({ backend: name, workload = 'step', steps = 5, det
   ];
   printTable(
     `${name}: ${workloads[workload].title}; ${steps} steps, median ${median(walls).toFixed(1)} ms`,
-    ['kernel', 'calls', 'ms', 'share', 'us a call'],
+    ['kernel', 'calls', 'ms', 'share', 'us per call'],
     [
       ...rows.map(([label, entry]) => row(label, entry.calls, entry.ms)),
       row('inside kernels', calls, inside),
@@ -145,7 +148,7 @@ export async function profile({ backend: name, workload = 'step', steps = 5, det
   };
 }
 
-/** Profiles each backend on each workload that was asked for. */
+/** Profiles each backend on each requested workload. */
 export async function profileAll({ backends, workloads: wanted = ['step'], quick, detail }) {
   const found = [];
   for (const backend of backends) {

@@ -1,4 +1,4 @@
-/** What a page loads of each engine before it can train: minified, gzipped. */
+/** Measures what a page loads of each engine before it can train: minified, gzipped. */
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { compressed, loaded } from '../scripts/loaded.mjs';
@@ -7,10 +7,10 @@ import { printTable } from './lib/table.mjs';
 const here = new URL('.', import.meta.url).pathname;
 const tfjsKernels = '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm';
 
-/** What the engines ask Node for, where they find themselves in it. */
+/** The built-in modules that engines import in Node. */
 const external = ['fs', 'path', 'os', 'perf_hooks', 'worker_threads', 'crypto', 'util'];
 
-/** What an app imports, and the file that it has to serve beside its JavaScript, if any. */
+/** The imports of each app, and the file, if any, that it serves next to its JavaScript. */
 const apps = [
   { name: 'memgrad', source: "export * from '../dist/index.js';" },
   {
@@ -37,19 +37,19 @@ const apps = [
   },
 ];
 
-/** Measures all of them; gives the bytes. */
+/** Measures all apps and returns the bytes. */
 export async function size() {
   const results = [];
   for (const { name, source, beside } of apps) {
     const file = beside && (await readFile(createRequire(import.meta.url).resolve(beside)));
-    const besides = file ? compressed(file) : 0;
+    const wasm = file ? compressed(file) : 0;
     const { gzipped } = await loaded(source, here, { external });
-    results.push({ name, script: gzipped, beside: besides });
+    results.push({ name, script: gzipped, beside: wasm });
   }
   const kilobytes = (bytes) => (bytes ? (bytes / 1000).toFixed(1) : '-');
   printTable(
     'What a page loads before it can train, kB gzipped',
-    ['engine', 'JavaScript', '.wasm beside it', 'together'],
+    ['engine', 'JavaScript', 'separate .wasm', 'total'],
     results.map(({ name, script, beside }) => [
       name,
       ...[script, beside, script + beside].map(kilobytes),

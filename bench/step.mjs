@@ -1,4 +1,4 @@
-/** One whole training step - forward, backward, clipping, Adam - in each engine. */
+/** Times one whole training step - forward, backward, clipping, Adam - in each engine. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { startPeers } from './lib/peers.mjs';
 import { loadRequest } from './lib/request.mjs';
@@ -7,10 +7,13 @@ import { prepare, useBackend, workloads } from './lib/workload.mjs';
 
 const referenceFile = new URL('reference.json', import.meta.url);
 const tolerance = 1e-3;
-/** Losses are compared before the first step, and after as many steps as the last index says. */
+/** The steps, counted from 0, whose losses are compared. */
 const checked = [0, 3];
 
-/** Takes the losses that all engines are held against, with memgrad's `cpu`, and writes them down. */
+/**
+ * Computes the losses that all engines are compared with, on memgrad's `cpu`, and writes them to
+ * the file.
+ */
 export async function takeReference(names = ['step', 'copy', 'small']) {
   const known = JSON.parse(await readFile(referenceFile, 'utf8').catch(() => '{}'));
   for (const name of names) {
@@ -27,7 +30,7 @@ export async function takeReference(names = ['step', 'copy', 'small']) {
   await writeFile(referenceFile, `{\n${lines.join(',\n')}\n}\n`);
 }
 
-/** Compares the engines on each workload; gives the raw numbers. */
+/** Compares the engines on each workload and returns the raw numbers. */
 export async function step({ backends, engines, workloads: names = ['step', 'copy'], rounds }) {
   const results = {};
   for (const name of names) {
@@ -52,7 +55,7 @@ async function compare(name, { backends, engines, rounds }) {
   }
   for (let round = 0; round < rounds; round++) {
     for (let i = 0; i < peers.length; i++) {
-      const at = (i + round) % peers.length; // nobody always runs after the same neighbour
+      const at = (i + round) % peers.length; // rotates the order, so no engine always follows the same one
       const { ms, rss } = await peers[at].ask({ do: 'step' });
       results[at].ms.push(ms);
       results[at].rss = rss;
@@ -85,7 +88,10 @@ async function compare(name, { backends, engines, rounds }) {
   return { expected, results };
 }
 
-/** Loads the model into an engine and takes the steps that show whether it computes the same; they warm it up too. */
+/**
+ * Loads the model into an engine and checks its losses in the first steps, which also warm it up.
+ * Throws if they differ from the reference.
+ */
 async function checkedPeer(peer, request, expected) {
   await peer.ask(request);
   const losses = [];

@@ -23,8 +23,8 @@ const builtin = new RegExp(`^(node:.+|${builtinModules.join('|')})$`);
 
 /**
  * Bundled CommonJS packages call `require` for Node's built-in modules, which an ES module lacks.
- * Each such call is answered by a small CommonJS module that imports the built-in one, so no
- * bundle needs `createRequire` and the library keeps clear of Node wherever its source does.
+ * Each such call resolves to a small CommonJS module that imports the built-in one. So no bundle
+ * needs `createRequire`, and the library stays independent of Node wherever its source is.
  * @type {import('esbuild').Plugin}
  */
 const requiredBuiltins = {
@@ -40,7 +40,7 @@ const requiredBuiltins = {
   },
 };
 
-/** Every file below `folder`, or none when it does not exist. */
+/** Lists every file below `folder`; none if it doesn't exist. */
 async function filesBelow(folder) {
   if (!existsSync(folder)) return [];
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
@@ -60,7 +60,7 @@ const { metafile } = await build({
   target: 'es2022',
   platform: 'neutral',
   mainFields: ['module', 'main'],
-  external: ['gpu.js'], // for whoever asks for webgl to install
+  external: ['gpu.js'], // an optional peer dependency, for webgl
   chunkNames: 'chunks/[name]-[hash]',
   plugins: [requiredBuiltins, wasmKernels],
   metafile: true,
@@ -72,12 +72,13 @@ for (const file of await filesBelow(dist)) {
   if (file.endsWith('.js') && !written.has(file)) await rm(file);
 }
 
-// Where a class mentions itself, esbuild writes `var Key = class _Key`, and errors and consoles would
-// show that name. The class sees itself by either.
+// If a class refers to itself, esbuild writes `var Key = class _Key`, and errors and consoles would
+// show that name. Both names work inside the class.
 const renamed = /^((?:var|let|const) (\w+) = class )_\2\b/gm;
 
-// esbuild has each file import all chunks below it, for what they do when they run. Only one of ours
-// does anything then, and with the others an app would load helpers of a backend that it never asks for.
+// esbuild makes each file import all chunks below it, for their side effects. Only one of our
+// chunks has any; the other imports would make an app load the helpers of backends that it doesn't
+// use.
 const [[registers]] = Object.entries(metafile.outputs).filter(
   ([, { inputs }]) => 'src/default-backend.ts' in inputs,
 );
@@ -95,7 +96,7 @@ const command = join(dist, 'cli', 'main.js');
 const source = await readFile(command, 'utf8');
 if (!source.startsWith('#!')) await writeFile(command, `#!/usr/bin/env node\n${source}`);
 await chmod(command, 0o755);
-// For hosts that compile no bytes at run time; everything else reads the copy inside the bundle.
+// For hosts that can't compile WebAssembly at run time. All others use the copy inside the bundle.
 const { output: kernels } = await compileKernels();
 await copyFile(kernels, join(dist, 'backends', 'wasm', 'kernels.wasm'));
 await writeFile(

@@ -1,4 +1,5 @@
-// Writes the table of errors in docs/backends.md: the conformance suite on the GPU backends measures it.
+// Writes the table of errors in docs/backends.md, measured by the conformance suite on the GPU
+// backends.
 import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,7 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 
-/** The licence texts of the packages that ended up inside bundles, by the `inputs` of their metafile, relative to `root`. */
+/**
+ * Returns the licence texts of the bundled packages, found by the `inputs` of esbuild's metafile,
+ * relative to `root`.
+ */
 export async function bundledLicences(root, inputs) {
   const folders = new Set();
   for (const input of inputs) {

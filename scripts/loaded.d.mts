@@ -1,7 +1,7 @@
 export interface Loaded {
-  /** Bytes of what comes before anything runs. */
+  /** Bytes that are loaded before anything runs. */
   readonly gzipped: number;
-  /** The rest, by name: what a dynamic import asks for. */
+  /** Files loaded by dynamic imports, by name. */
   readonly later: readonly string[];
 }
 

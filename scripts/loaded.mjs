@@ -1,12 +1,12 @@
-/** What a page loads of an app before anything runs. */
+/** Measures what a page loads of an app before anything runs. */
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 /**
- * Bundles, minifies and compresses the app whose code is `source`, with what it imports taken from
- * `folder`. size-limit says this of a bundle in one piece, where what loads only when asked for
- * would count too; so esbuild splits here as it does for an app, and what counts is the entry with
- * all that it imports statically. What stands in `external` may be missing.
+ * Bundles, minifies and compresses the app whose code is `source`, resolving its imports from
+ * `folder`. Returns the gzipped bytes of the entry and everything that it imports statically, and
+ * the names of the files that load later. size-limit bundles in one piece, which would count the
+ * latter too. Modules in `external` may be missing.
  */
 export async function loaded(source, folder, { external } = {}) {
   const { metafile, outputFiles } = await build({
@@ -39,7 +39,7 @@ export async function loaded(source, folder, { external } = {}) {
   return { gzipped, later: Object.keys(metafile.outputs).filter((name) => !first.has(name)) };
 }
 
-/** Bytes after gzip, as a server sends them. */
+/** The number of bytes after gzip, as a server sends them. */
 export function compressed(bytes) {
   return gzipSync(bytes, { level: 9 }).length;
 }

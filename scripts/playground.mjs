@@ -17,7 +17,7 @@ const FIRST_PORT = 8080;
 await rm(folder, { recursive: true, force: true });
 const { metafile } = await build({
   absWorkingDir: root,
-  // tsconfig.json says where 'memgrad' is: the sources.
+  // tsconfig.json resolves 'memgrad' to the sources.
   entryPoints: {
     main: 'playground/src/main.tsx',
     worker: 'playground/src/worker.ts',
@@ -48,7 +48,7 @@ else {
   server.on('listening', () => console.log(`http://localhost:${server.address().port}/`));
   server.on('error', (error) => {
     if (error.code !== 'EADDRINUSE') throw error;
-    server.listen(0, '127.0.0.1'); // any that is free
+    server.listen(0, '127.0.0.1'); // any free port
   });
   server.listen(FIRST_PORT, '127.0.0.1');
 }

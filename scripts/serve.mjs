@@ -1,4 +1,4 @@
-/** Files of this machine over HTTP, for pages that are tried here. */
+/** Serves local files over HTTP, to try pages on this machine. */
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 
@@ -11,8 +11,8 @@ const types = {
 };
 
 /**
- * A listener that answers with the file that `fileOf` names for a path of the address, which has no
- * '..' in it, and with `headers`.
+ * Returns a request listener that responds with the file `fileOf(path)` and with `headers`. The
+ * path of the URL never contains '..'.
  */
 export function serveFiles(fileOf, headers = {}) {
   return async ({ url = '/' }, response) => {

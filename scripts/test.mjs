@@ -11,9 +11,11 @@ import { stripVTControlCharacters } from 'node:util';
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const outdir = join(root, 'build', 'tests');
 
-/** A folder whose files share a slow set-up, the installed tarball: one process. */
+/**
+ * Folders whose files run in one process, since they share a slow set-up: installing the tarball.
+ */
 const together = ['package/'];
-/** The longest come first, so that no core idles at the end. */
+/** The longest run first, to keep all cores busy until the end. */
 const longest = [
   ...together,
   'playground/page',
@@ -31,7 +33,7 @@ const MINUTE = 60_000;
 
 const { filter, long } = parse(process.argv.slice(2));
 const names = await findTests(filter);
-build('build.mjs', '--no-types'); // tests of the command line start dist/cli/main.js
+build('build.mjs', '--no-types'); // command-line tests run dist/cli/main.js
 if (names.some((name) => name.startsWith('playground/'))) build('playground.mjs', '--build');
 await bundle(names);
 const started = performance.now();
@@ -54,7 +56,9 @@ function parse(args) {
   return { filter: part, long: flags.length > 0 };
 }
 
-/** The test files whose path contains `part`, relative to tests/ and without their ending. */
+/**
+ * Finds the test files whose path contains `part`, relative to tests/ and without their extension.
+ */
 async function findTests(part) {
   const folder = join(root, 'tests');
   const found = existsSync(folder) ? await readdir(folder, { recursive: true }) : [];
@@ -91,14 +95,14 @@ async function bundle(tests) {
       target: 'es2022',
       packages: 'external',
       plugins: [wasmKernels],
-      inject: ['src/default-backend.ts'], // tests import the engine itself, which has no backend
+      inject: ['src/default-backend.ts'], // tests import the engine directly, which has no backend
       sourcemap: 'inline',
       logLevel: 'warning',
     })
     .catch(() => process.exit(1));
 }
 
-/** What runs in one process: a file, or all files of a folder with a shared set-up. */
+/** Groups the files by process: one each, or one for a folder with a shared set-up. */
 function groups(tests) {
   const byProcess = new Map();
   for (const name of tests) {
@@ -106,13 +110,16 @@ function groups(tests) {
     byProcess.set(id, [...(byProcess.get(id) ?? []), name]);
   }
   const rank = (id) => {
-    const place = longest.findIndex((part) => id.startsWith(part));
-    return place < 0 ? longest.length : place;
+    const index = longest.findIndex((part) => id.startsWith(part));
+    return index < 0 ? longest.length : index;
   };
   return [...byProcess].sort(([a], [b]) => rank(a) - rank(b)).map(([, files]) => files);
 }
 
-/** Finds the browser and Vulkan once, as two processes that install one would be in each other's way. */
+/**
+ * Finds or installs the browser and Vulkan once, since two processes that install them would
+ * conflict.
+ */
 async function browser() {
   const find = pathToFileURL(join(outdir, 'browser', 'find.mjs')).href;
   const { findBrowser, installVulkan } = await import(find);
@@ -120,7 +127,7 @@ async function browser() {
     installVulkan();
     return { CHROME_PATH: findBrowser() };
   } catch {
-    return {}; // the tests that need one say what is missing
+    return {}; // tests that need one report what is missing
   }
 }
 
@@ -133,14 +140,14 @@ async function runAll(queue, env) {
     });
   stop('SIGINT', 130);
   stop('SIGTERM', 143);
-  const whole = queue.length === 1; // one file alone shows all that it prints
+  const alone = queue.length === 1; // a single file shows its whole output
   const finished = [];
   const work = async () => {
     for (let files = queue.shift(); files; files = queue.shift()) {
       const result = await runFiles(files, env, running);
       finished.push(result);
       const { output, total, passed, seconds } = result;
-      if (whole || passed < total) process.stdout.write(`${output}\n`);
+      if (alone || passed < total) process.stdout.write(`${output}\n`);
       console.log(`${list(files)}: ${passed} of ${total} passed in ${seconds.toFixed(1)} s`);
     }
   };
@@ -148,14 +155,16 @@ async function runAll(queue, env) {
   return finished;
 }
 
-/** Runs `files` in a process of their own; its output comes in one piece, so that none mixes with another's. */
+/**
+ * Runs `files` in one process and collects its output, so outputs of parallel processes don't mix.
+ */
 function runFiles(files, env, running) {
   const script = join(root, 'scripts', 'test-files.mjs');
   const child = spawn(process.execPath, ['--enable-source-maps', script, ...files], {
     cwd: root,
     env: { ...env, ...(process.stdout.isTTY && { FORCE_COLOR: '1' }) },
     stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true, // a group of its own, so that its browsers end with it
+    detached: true, // a process group, which is killed together with its browsers
   });
   running.add(child);
   const begun = performance.now();
@@ -194,7 +203,10 @@ function kill(child) {
   }
 }
 
-/** uvu's totals; a process that ended without them, or badly with all tests passed, counts as one failure more. */
+/**
+ * Reads uvu's totals. A process that ended without them, or failed although all tests passed,
+ * counts as one more failure.
+ */
 function outcome(output, code, ended) {
   const plain = stripVTControlCharacters(output);
   const [total, passed, skipped] = ['Total', 'Passed', 'Skipped'].map((what) =>

@@ -1,10 +1,13 @@
 /**
- * The RMT of the benches in jax-js. Every function owns what it is given (see its README): `.ref`
- * stands where a value is used once more.
+ * The RMT of the benchmarks in jax-js. Every function takes ownership of its arguments (see its
+ * README), so `.ref` marks a value that is used again.
  */
 import { decode } from '../lib/text.mjs';
 
-/** Gives a function that makes the model of a request; the model's `step()` gives the loss, not yet read. */
+/**
+ * Returns a function that builds the model of a request; the model's `step()` returns the loss, not
+ * yet read.
+ */
 export const rmt =
   ({ numpy: np, nn, jit, valueAndGrad }) =>
   (request) => {
@@ -15,7 +18,10 @@ export const rmt =
     const map = (tree, f) =>
       Object.fromEntries(Object.entries(tree).map(([name, value]) => [name, f(value, name)]));
 
-    /** One-hot rows: the embedding and the loss are products with them. Ids that don't count give zeros. */
+    /**
+     * One-hot rows: the embedding and the loss are products with them. Ids that don't count become
+     * zeros.
+     */
     const oneHot = (text) => {
       const ids = decode(text, Int32Array);
       const flat = new Float32Array(ids.length * vocabulary);
@@ -25,7 +31,7 @@ export const rmt =
       return np.array(flat).reshape([ids.length, vocabulary]);
     };
     const constants = {
-      hidden: array(request.hidden, [rows, rows]), // -1e9 where nobody may look
+      hidden: array(request.hidden, [rows, rows]), // -1e9 where attention is masked
       cos: array(request.cos, [rows, dHead / 2]),
       sin: array(request.sin, [rows, dHead / 2]),
     };
@@ -63,7 +69,7 @@ export const rmt =
           -1,
         );
       };
-      /** Of the rows from `first` on. */
+      /** Attention of the rows from `first` on. */
       const attention = (x, name, first) => {
         const width = nHead * dHead;
         const count = rows - first;
@@ -80,7 +86,7 @@ export const rmt =
         const attended = np.matmul(weights, v).transpose([0, 2, 1, 3]);
         return linear(attended.reshape([batch * count, width]), `${name}.output`);
       };
-      /** Of the last layer the rows from `first` on. */
+      /** All layers; the last computes only the rows from `first` on. */
       const layers = (x, first) => {
         let h = x;
         for (let i = 0; i < nLayer; i++) {

@@ -1,8 +1,12 @@
-/** jax-js on its wasm device, with one thread and the whole step in one jit, as an engine of the benches. */
+/**
+ * jax-js on its wasm device as an engine of the benchmarks, with one thread and the whole step in
+ * one jit.
+ */
 import { serve } from '../lib/serve.mjs';
 import { decode, encode } from '../lib/text.mjs';
 
-// It asks `navigator` for the user agent, for processors and for a GPU; Node 20 has none.
+// It reads the user agent, the number of processors and the GPU from `navigator`, which Node 20
+// lacks.
 globalThis.navigator ??= { userAgent: 'node', hardwareConcurrency: 1 };
 const jax = await import('@jax-js/jax');
 const { rmt } = await import('./jax-model.mjs');
@@ -34,11 +38,11 @@ await serve({
     const started = performance.now();
     let result = product(a.ref, b.ref);
     for (let i = 1; i < repeats; i++) {
-      await result.blockUntilReady(); // what nobody waits for is never computed
+      await result.blockUntilReady(); // otherwise it is never computed
       result.dispose();
       result = product(a.ref, b.ref);
     }
-    const values = await result.data(); // takes the result
+    const values = await result.data(); // consumes the result
     return { ms: performance.now() - started, values: show ? encode(values) : undefined };
   },
 });

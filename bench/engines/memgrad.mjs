@@ -1,4 +1,4 @@
-/** memgrad as an engine of the benches: node engines/memgrad.mjs BACKEND */
+/** memgrad as an engine of the benchmarks: node engines/memgrad.mjs BACKEND */
 import { matmul, scope, tensor } from '../../dist/index.js';
 import { serve } from '../lib/serve.mjs';
 import { decode, encode } from '../lib/text.mjs';
@@ -10,7 +10,7 @@ let a;
 let b;
 
 await serve({
-  /** Makes the model of a workload and gives it the parameters that all engines get. */
+  /** Builds the model of a workload with the parameters that all engines get. */
   load({ workload, parameters }) {
     const { model, loop: steps } = prepare(workloads[workload], backend);
     const own = model.parameters();
@@ -21,7 +21,10 @@ await serve({
     });
     loop = steps;
   },
-  /** One step of `train`: it reads predictions and accuracy too, which the other engines don't. */
+  /**
+   * Takes one step of `train`, which also reads predictions and computes the accuracy, unlike the
+   * other engines.
+   */
   async step() {
     const started = performance.now();
     const { value } = await loop.next();
@@ -32,7 +35,7 @@ await serve({
     b?.dispose();
     [a, b] = values.map((text) => tensor(decode(text), { shape: [n, n], backend }));
   },
-  /** `repeats` products; the last one is read. */
+  /** Computes `repeats` products and reads the last one. */
   async multiply({ repeats, show }) {
     const started = performance.now();
     let product = matmul(a, b);

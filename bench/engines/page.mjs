@@ -1,4 +1,4 @@
-/** The engines that run in a browser, in one page: memgrad, TensorFlow.js, and gpu.js by itself. */
+/** The engines that run in a browser, in one page: memgrad, TensorFlow.js and plain gpu.js. */
 import * as tf from '@tensorflow/tfjs';
 import * as gpujs from 'gpu.js';
 import { matmul, scope, tensor } from '../../dist/index.js';
@@ -7,8 +7,9 @@ import { prepare, useBackend, workloads } from '../lib/workload.mjs';
 import { rmt } from './tfjs-model.mjs';
 
 /**
- * What an engine does: `multiply(a, b)` sets a product up and gives a function that computes it so
- * many times and reads the last; `model(request)` gives a function that takes one training step.
+ * The engines. `multiply(a, b, n)` prepares a product and returns a function that computes it a
+ * given number of times and reads the last; `model(request)` returns a function that takes one
+ * training step.
  */
 const engines = {
   async memgrad(name) {
@@ -49,7 +50,7 @@ const engines = {
       },
     };
   },
-  /** As its documentation shows it: one number to a thread, results as textures. */
+  /** As in its documentation: one number per thread, results as textures. */
   async gpujs() {
     const { GPU, input } = gpujs.default ?? gpujs;
     const gpu = new GPU({ mode: 'webgl2' });
@@ -96,7 +97,7 @@ function repeat(multiply) {
   };
 }
 
-/** Times products of two matrices; `rounds` times each, the engines taking turns. */
+/** Times products of two matrices `rounds` times each, alternating between engines. */
 async function products({ specs, pairs, rounds, target }) {
   const results = {};
   for (const { n, a, b } of pairs) {
@@ -120,7 +121,10 @@ async function products({ specs, pairs, rounds, target }) {
   return results;
 }
 
-/** Takes `warm` training steps, whose losses it gives, and then times `rounds` more, the engines taking turns. */
+/**
+ * Takes `warm` training steps and returns their losses, then times `rounds` more, alternating
+ * between engines.
+ */
 async function steps({ specs, request, warm, rounds }) {
   const runs = [];
   for (const { engine, backend } of specs) {
@@ -145,7 +149,7 @@ async function steps({ specs, request, warm, rounds }) {
   return runs.map(({ result }) => result);
 }
 
-/** What computes WebGL and WebGPU in this browser; null where there is none. */
+/** The adapters of WebGL and WebGPU in this browser; null for one that is missing. */
 async function adapters() {
   const gl = document.createElement('canvas').getContext('webgl2');
   const debug = gl?.getExtension('WEBGL_debug_renderer_info');

@@ -1,11 +1,14 @@
 /**
- * The RMT of the benches in TensorFlow.js, as one would write it there. What its wasm backend has
- * no gradient kernel for is said in operations that have one: the embedding is a product with
- * one-hot rows (the gradient of `gather` needs UnsortedSegmentSum, which wasm lacks).
+ * The RMT of the benchmarks in idiomatic TensorFlow.js. Operations without a gradient kernel in its
+ * wasm backend are replaced by others: the embedding is a product with one-hot rows, since the
+ * gradient of `gather` needs UnsortedSegmentSum, which wasm lacks.
  */
 import { decode } from '../lib/text.mjs';
 
-/** Gives a function that makes the model of a request; the model's `step()` gives the loss, not yet read. */
+/**
+ * Returns a function that builds the model of a request; the model's `step()` returns the loss, not
+ * yet read.
+ */
 export const rmt = (tf) => (request) => {
   const { nLayer, nHead, dModel, dHead, memory, vocabulary, batch, counted } = request.sizes;
   const { segmentLength: time, clip, learningRate } = request.sizes;
@@ -17,13 +20,13 @@ export const rmt = (tf) => (request) => {
   const oneHot = (text) =>
     tf.tidy(() => {
       const ids = tf.tensor1d(decode(text, Int32Array), 'int32');
-      return tf.cast(tf.oneHot(ids, vocabulary), 'float32'); // ids that don't count give rows of zeros
+      return tf.cast(tf.oneHot(ids, vocabulary), 'float32'); // ids that don't count become rows of zeros
     });
   const segments = request.segments.map(({ inputs, targets, counts }) => ({
     inputs: oneHot(inputs),
     targets: counts ? oneHot(targets) : null,
   }));
-  const hidden = tf.tensor(decode(request.hidden), [rows, rows]); // -1e9 where nobody may look
+  const hidden = tf.tensor(decode(request.hidden), [rows, rows]); // -1e9 where attention is masked
   const cos = tf.tensor(decode(request.cos), [rows, dHead / 2]);
   const sin = tf.tensor(decode(request.sin), [rows, dHead / 2]);
   const optimizer = tf.train.adam(learningRate, 0.9, 0.999, 1e-8);
@@ -54,7 +57,7 @@ export const rmt = (tf) => (request) => {
       -1,
     );
   };
-  /** Of the rows from `first` on. */
+  /** Attention of the rows from `first` on. */
   const attention = (x, name, first) => {
     const width = nHead * dHead;
     const byHead = (part) =>
@@ -68,7 +71,7 @@ export const rmt = (tf) => (request) => {
     const attended = tf.transpose(tf.matMul(tf.softmax(scores), v), [0, 2, 1, 3]);
     return linear(tf.reshape(attended, [-1, width]), `${name}.output`);
   };
-  /** Rows [batch * rows, dModel] through all layers; of the last one those from `first` on. */
+  /** All layers on rows [batch * rows, dModel]; the last computes only the rows from `first` on. */
   const layers = (x, first) => {
     let h = x;
     for (let i = 0; i < nLayer; i++) {

@@ -1,12 +1,12 @@
-/** TensorFlow.js on its wasm backend, with SIMD and one thread, as an engine of the benches. */
+/** TensorFlow.js on its wasm backend as an engine of the benchmarks, with SIMD and one thread. */
 import { createRequire } from 'node:module';
 import { serve } from '../lib/serve.mjs';
 import { decode, encode } from '../lib/text.mjs';
 import { rmt } from './tfjs-model.mjs';
 
-// The CommonJS builds: the ES modules of these packages don't load in Node.
+// Uses the CommonJS builds, since the ES modules of these packages don't load in Node.
 const require = createRequire(import.meta.url);
-const tf = require('@tensorflow/tfjs'); // its core alone has no gradients
+const tf = require('@tensorflow/tfjs'); // the core alone has no gradients
 require('@tensorflow/tfjs-backend-wasm');
 const createModel = rmt(tf);
 
@@ -50,6 +50,6 @@ async function ready() {
   await tf.setBackend('wasm');
   await tf.ready();
   if (tf.getBackend() !== 'wasm' || !tf.env().get('WASM_HAS_SIMD_SUPPORT')) {
-    throw new Error('the wasm backend with SIMD is not there');
+    throw new Error('the wasm backend with SIMD is not available');
   }
 }

@@ -1,4 +1,4 @@
-"""PyTorch with one thread as an engine of the benches: JSON lines in, JSON lines out."""
+"""PyTorch with one thread as an engine of the benchmarks: reads JSON lines, writes JSON lines."""
 import base64
 import json
 import math
@@ -39,7 +39,7 @@ def decode(text, dtype=torch.float32):
 
 
 class Model:
-    """The RMT of the benches."""
+    """The RMT of the benchmarks."""
 
     def __init__(self, request):
         self.sizes = s = request["sizes"]
@@ -73,7 +73,7 @@ class Model:
         return torch.cat([one * cos - other * sin, other * cos + one * sin], -1)
 
     def attention(self, x, name, first):
-        """Of the rows from `first` on."""
+        """Attention of the rows from `first` on."""
         heads, width = self.sizes["nHead"], self.sizes["dHead"]
         weight = self.p[name + ".qkv.weight"]
 
@@ -145,7 +145,7 @@ def main():
                 answer["ms"] = (time.perf_counter() - started) * 1000
                 if request.get("show"):
                     answer["values"] = base64.b64encode(values).decode()
-        except Exception as error:  # told to the parent, which leaves this engine out
+        except Exception as error:  # reported to the parent, which leaves this engine out
             answer = {"error": repr(error)}
         answer["rss"] = rss()
         print(json.dumps(answer), flush=True)

@@ -1,6 +1,6 @@
-/** Matrices for the products that engines are timed on, and how far a product is off. */
+/** Matrices for timed products, and the error of a product. */
 
-/** n * n numbers between -0.5 and 0.5, the same at each run. */
+/** Returns n * n numbers between -0.5 and 0.5, the same in every run. */
 export function matrix(n, seed) {
   let state = seed;
   return Float32Array.from({ length: n * n }, () => {
@@ -9,7 +9,7 @@ export function matrix(n, seed) {
   });
 }
 
-/** The largest error of a few rows against sums in float64. */
+/** Returns the largest error of eight rows, compared with sums in float64. */
 export function errorOfRows([a, b], product, n) {
   let worst = 0;
   for (let row = 0; row < n; row += n / 8) {
@@ -25,7 +25,7 @@ export function errorOfRows([a, b], product, n) {
   return worst;
 }
 
-/** The largest difference of two arrays. */
+/** Returns the largest difference between two arrays. */
 export function difference(a, b) {
   let worst = 0;
   for (let i = 0; i < a.length; i++) worst = Math.max(worst, Math.abs(a[i] - b[i]));

@@ -1,12 +1,15 @@
-/** The parent's side of an engine: a child process that answers one JSON line to each that it gets. */
+/**
+ * The parent's side of an engine: a child process that reads one JSON line per request and writes
+ * one per answer.
+ */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
-/** An engine in a process of its own, so that engines cannot disturb each other's memory or caches. */
+/** An engine in its own process, so engines don't disturb each other's memory or caches. */
 export class Peer {
   #child;
   #waiting = [];
-  #complaints = '';
+  #errors = '';
 
   /**
    * @param {string} name shown in tables
@@ -21,15 +24,15 @@ export class Peer {
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     this.#child.stderr.on('data', (text) => {
-      this.#complaints = (this.#complaints + text).slice(-4000);
+      this.#errors = (this.#errors + text).slice(-4000);
     });
     const stop = (reason) => {
-      const error = new Error(`${name}: ${reason}\n${this.#complaints}`);
+      const error = new Error(`${name}: ${reason}\n${this.#errors}`);
       for (const { reject } of this.#waiting.splice(0)) reject(error);
     };
     this.#child.on('error', ({ message }) => stop(message));
     this.#child.on('close', (code, signal) => stop(`ended (${signal ?? code})`));
-    this.#child.stdin.on('error', () => {}); // 'close' tells
+    this.#child.stdin.on('error', () => {}); // 'close' reports it
     createInterface({ input: this.#child.stdout }).on('line', (line) => {
       const { error, ...answer } = JSON.parse(line);
       const { resolve, reject } = this.#waiting.shift();
@@ -38,10 +41,10 @@ export class Peer {
     });
   }
 
-  /** Sends one request and waits for its answer; throws what went wrong there. */
+  /** Sends one request and waits for its answer. Rejects with the engine's error. */
   ask(request) {
     if (this.#child.exitCode !== null) {
-      return Promise.reject(new Error(`${this.name}: has ended\n${this.#complaints}`));
+      return Promise.reject(new Error(`${this.name}: has ended\n${this.#errors}`));
     }
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });

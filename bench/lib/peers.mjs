@@ -1,4 +1,4 @@
-/** Which engines there are on this machine. */
+/** Finds and starts the engines on this machine. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -13,8 +13,8 @@ const oneThread = {
 };
 
 /**
- * Starts the engines that `wanted` names by their beginnings (all when undefined): memgrad on each
- * backend first, then those found. Says which are missing.
+ * Starts the engines whose ids start with one of `wanted` (all if undefined): memgrad on each
+ * backend first, then those that are installed. Prints which are missing.
  */
 export function startPeers(backends, wanted) {
   const asked = (id) => !wanted || wanted.some((name) => id.startsWith(name));
@@ -32,7 +32,10 @@ export function startPeers(backends, wanted) {
   return peers;
 }
 
-/** PyTorch of the first Python that has it, once for each BLAS library that Debian keeps side by side. */
+/**
+ * Finds PyTorch in the first Python that has it, once for each BLAS library that Debian installs
+ * side by side.
+ */
 function torchVariants() {
   const probe = (python, env) => {
     const run = spawnSync(python, [join(engines, 'torch_engine.py'), '--probe'], {
@@ -63,7 +66,7 @@ function torchVariants() {
   return { found, missing: missing.map((blas) => `PyTorch with ${blas}`) };
 }
 
-/** Debian's folder of this BLAS, and of the LAPACK that belongs to it. */
+/** Debian's folders of this BLAS and of its LAPACK; none if it isn't installed. */
 function blasFolders(name) {
   const base = '/usr/lib';
   if (!existsSync(base)) return [];

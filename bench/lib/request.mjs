@@ -1,11 +1,14 @@
-/** What the engines are given for a workload: parameters, one batch, masks and rotations, as text. */
+/**
+ * The request that loads a workload into an engine: parameters, one batch, masks and rotations, as
+ * text.
+ */
 import { defaultBackend, scope } from '../../dist/index.js';
 import { rotations, segmentMask } from '../../dist/models/index.js';
 import { cutSegments } from '../../dist/training/index.js';
 import { encode } from './text.mjs';
 import { prepare, useBackend, workloads } from './workload.mjs';
 
-/** The `load` request of a workload, made with memgrad's `cpu`. */
+/** Returns the `load` request of a workload, computed on memgrad's `cpu`. */
 export async function loadRequest(name) {
   await useBackend('cpu');
   const workload = workloads[name];
@@ -15,7 +18,7 @@ export async function loadRequest(name) {
   const batch = task.batch();
   const segments = cutSegments(batch, time);
   if (segments.some((segment) => segment.time !== time)) {
-    throw new Error(`workload ${name}: the engines take segments of one length only.`);
+    throw new Error(`workload ${name}: the engines support segments of one length only.`);
   }
   const parameters = [];
   for (const [id, parameter] of Object.entries(model.parameters())) {

@@ -1,9 +1,9 @@
-/** The child's side: answers one JSON line to each JSON line that it gets, in order. */
+/** The child's side: answers each JSON line with a JSON line, in order. */
 import { createInterface } from 'node:readline';
 
 /**
- * Answers requests until the input ends. `handlers` has a function for each `do`; what it gives,
- * with the memory of the process, is the answer.
+ * Answers requests until the input ends. `handlers` has a function for each `do`. An answer is its
+ * result and the process's memory.
  * @param {Record<string, (request: Record<string, unknown>) => unknown>} handlers
  */
 export async function serve(handlers) {
@@ -18,5 +18,5 @@ export async function serve(handlers) {
     }
     process.stdout.write(`${JSON.stringify(answer)}\n`);
   }
-  process.exit(0); // an engine's own handles would keep the process
+  process.exit(0); // an engine's open handles would keep the process alive
 }

@@ -1,9 +1,9 @@
-/** Tables for a terminal, and the few statistics that they show. */
+/** Tables for a terminal, and the statistics in them. */
 
 /** Whether tables are written as Markdown. */
 export const style = { markdown: false };
 
-/** Prints `rows` under `head`; the first column is text, the others are set to the right. */
+/** Prints `rows` under `head`, the first column left-aligned, the others right-aligned. */
 export function printTable(title, head, rows) {
   const cells = [head, ...rows].map((row) => row.map(String));
   if (style.markdown) {
@@ -21,7 +21,7 @@ export function printTable(title, head, rows) {
   for (const row of cells.slice(1)) console.log(line(row));
 }
 
-/** The middle value; of an even number of values the mean of the two in the middle. */
+/** Returns the median. */
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   const half = sorted.length >> 1;

@@ -1,6 +1,6 @@
-/** Typed arrays as text, in Node and on a page. */
+/** Converts typed arrays to text and back, in Node and in browsers. */
 
-/** The bytes of a typed array in base64. */
+/** Returns the bytes of a typed array in base64. */
 export function encode(values) {
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   let text = '';
@@ -10,7 +10,7 @@ export function encode(values) {
   return btoa(text);
 }
 
-/** The array of type `Type` that `encode` made the text of. */
+/** Returns the array of type `Type` that was encoded by `encode`. */
 export function decode(text, Type = Float32Array) {
   return new Type(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer);
 }

@@ -1,17 +1,20 @@
 /**
- * What every engine is asked to do: one training step of an RMT on one fixed batch.
- * The configurations are those of the training step and the copy model that the project measures.
+ * The workload of every engine: one training step of an RMT on one fixed batch. The configurations
+ * are the training step and the copy model that the project measures.
  */
 import { loadBackend, setDefaultBackend } from '../../dist/index.js';
 import { createModel, presets } from '../../dist/models/index.js';
 import { createTask } from '../../dist/tasks/index.js';
 import { Adam, train } from '../../dist/training/index.js';
 
-/** One norm, one kind of positions, tied embeddings, no dropout: what `presets.fast` says. */
+/**
+ * The same norm and positions, tied embeddings and no dropout for all workloads, as in
+ * `presets.fast`.
+ */
 const common = { ...presets.fast, nLayer: 4, nHead: 4, dModel: 128, dInner: 256, memLen: 1 };
 
 /**
- * The workloads by name: the model, the sequences, and how the step is taken.
+ * The workloads by name: the model, the sequences, and the step.
  * @type {Record<string, Workload>}
  * @typedef {{ title: string, model: object, length: number, segmentLength: number, batchSize: number, clip: number, learningRate: number }} Workload
  */
@@ -45,7 +48,7 @@ export const workloads = {
   },
 };
 
-/** The copy task of a workload, which gives the same batch whatever the step. */
+/** The copy task of a workload, with the same batch in every step. */
 export function fixedTask({ length, batchSize }) {
   const task = createTask('copy', { length, symbols: 10, copies: 2 });
   const batch = task.batch(batchKey, batchSize, 'train');
@@ -58,7 +61,7 @@ export function fixedTask({ length, batchSize }) {
 const { Key } = await import('../../dist/index.js');
 const batchKey = Key.of(1);
 
-/** The backend of this name, as the default of all tensors from now on; `wrap` may stand in front of it. */
+/** Loads the backend `name`, wraps it, and makes it the default for all tensors from now on. */
 export async function useBackend(name, wrap = (backend) => backend) {
   const gpu = name === 'webgl' ? await import('gpu.js') : undefined;
   const backend = wrap(await loadBackend(name, { gpu }));
@@ -66,7 +69,10 @@ export async function useBackend(name, wrap = (backend) => backend) {
   return backend;
 }
 
-/** A model of `workload`, and its training loop: an iterator that takes one step at each `next()`. */
+/**
+ * Returns a model of `workload` and its training loop, an iterator that takes one step per
+ * `next()`.
+ */
 export function prepare(workload, backend, steps = Number.MAX_SAFE_INTEGER) {
   const { segmentLength, batchSize, clip, learningRate } = workload;
   const task = fixedTask(workload);
