@@ -1,5 +1,5 @@
-// Logistic regression on a page that may compile WebAssembly but no text. Only tensors and
-// gradients are needed, so only the core is loaded.
+// Logistic regression on a page that may compile WebAssembly but not run code from text. It imports
+// only the core, for tensors and gradients.
 import {
   add,
   argmax,
@@ -23,7 +23,7 @@ const [colour, sample, output] = ['colour', 'sample', 'output'].map((id) =>
 let model = { weight: zeros([3, 2]), bias: zeros([2]) };
 const logits = ({ weight, bias }, colours) => add(matmul(colours, weight), bias);
 
-/** The truth that examples are made of: light colours take black text. */
+/** The true class of a colour: light colours take black text. */
 const isDark = ([red, green, blue]) => Number(0.21 * red + 0.72 * green + 0.07 * blue < 0.5);
 
 const colours = uniform(Key.of(1), [256, 3]);

@@ -1,4 +1,4 @@
-// The page: starts the worker, shows what it says, and goes on drawing.
+// The page: starts the worker, shows its messages, and keeps drawing.
 const [frames, stop, output] = ['frames', 'stop', 'output'].map((id) =>
   document.getElementById(id),
 );

@@ -1,5 +1,5 @@
-// The worker: trains, and tells the page. Import maps do not reach workers, so without a bundler
-// the path is written out; with one it is 'memgrad/models' here too.
+// The worker: trains, and reports to the page. Import maps don't apply to workers, so without a
+// bundler the path is written out; with one, import 'memgrad/models' here too.
 import { createModel, presets } from './node_modules/memgrad/dist/models/index.js';
 import { createTask } from './node_modules/memgrad/dist/tasks/index.js';
 import { AdamW, evaluate, train } from './node_modules/memgrad/dist/training/index.js';

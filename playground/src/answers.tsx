@@ -1,16 +1,19 @@
-/** A sample and what was said to it, right and wrong symbols marked. */
+/** A sample and a model's answer, with wrong symbols marked. */
 import { PADDING, type Sample } from './messages.js';
 
-/** How many symbols of an answer count, and the places, from 1, of those that are wrong. Padding counts only where something was said in its place. */
+/**
+ * Returns how many symbols of an answer count, and the positions, from 1, of the wrong ones.
+ * Padding counts only where the model gave another symbol.
+ */
 export function judge({ answer, given }: Sample): { count: number; wrong: readonly number[] } {
-  const places = given.flatMap((token, i) =>
+  const positions = given.flatMap((token, i) =>
     token === PADDING && answer[i] === PADDING ? [] : [i],
   );
-  const wrong = places.filter((i) => given[i] !== answer[i]).map((i) => i + 1);
-  return { count: places.length, wrong };
+  const wrong = positions.filter((i) => given[i] !== answer[i]).map((i) => i + 1);
+  return { count: positions.length, wrong };
 }
 
-/** One answer in a line, and how much of it is right in words. */
+/** One answer in a line, and how many of its symbols are right in words. */
 export function GivenAnswer({ name, sample }: { name: string; sample: Sample }) {
   const { answer, given } = sample;
   const { count, wrong } = judge(sample);
@@ -37,7 +40,7 @@ export function GivenAnswer({ name, sample }: { name: string; sample: Sample }) 
   );
 }
 
-/** Tokens as they stand in the sample. */
+/** The tokens of a sample in a line. */
 export function Tokens({ name, tokens }: { name: string; tokens: readonly string[] }) {
   return (
     <div class="answer">
@@ -54,7 +57,10 @@ export function Tokens({ name, tokens }: { name: string; tokens: readonly string
   );
 }
 
-/** With spaces, so that digits are not read as one number; padding in one word. */
+/**
+ * Text for screen readers: spaces keep digits from being read as one number, and padding is one
+ * word.
+ */
 function spoken(tokens: readonly string[]): string {
   return tokens.join(' ').replace(new RegExp(`${PADDING}( ${PADDING})*`, 'g'), 'blank');
 }

@@ -1,4 +1,4 @@
-/** The page: lessons, tabs, and the panel that is chosen. */
+/** The page: lessons, tabs, and the chosen panel. */
 import { useEffect, useState } from 'preact/hooks';
 import { Bench, useMeasuring } from './bench.js';
 import { Select } from './controls.js';
@@ -119,10 +119,13 @@ function LessonText({ state, set, pointer }: PanelProps & { pointer: Pointer }) 
   );
 }
 
-/** What the address says now. */
+/** The state in the current address. */
 const addressed = () => readState(new URLSearchParams(location.search));
 
-/** The state, which the address holds. The browser's back button goes to the tab or lesson before. */
+/**
+ * The state, stored in the address. The browser's back button returns to the previous tab or
+ * lesson.
+ */
 function useAddress(): [State, (change: Partial<State>) => void] {
   const [state, setState] = useState(addressed);
   useEffect(() => {
@@ -133,7 +136,7 @@ function useAddress(): [State, (change: Partial<State>) => void] {
       if (tab !== state.tab || lesson !== state.lesson) history.pushState(null, '', address);
       else history.replaceState(null, '', address);
     } catch {
-      // Safari refuses more than a hundred changes in half a minute; the next one after that counts.
+      // Safari refuses more than a hundred changes in half a minute; a later change will succeed.
     }
   }, [state]);
   useEffect(() => {

@@ -38,7 +38,7 @@ export function Attention({
   };
   const [queries, keys] = [groups(0), groups(cached)];
   const here = (group: Group) => group.count > 0;
-  /** The share of the attention of `query` rows that goes to `key` columns. */
+  /** The share of the attention of the `query` rows on the `key` columns. */
   const share = (query: Group, key: Group) => {
     let sum = 0;
     for (let row = query.from; row < query.from + query.count; row++) {
@@ -57,10 +57,10 @@ export function Attention({
     );
   const long = (all: Group[], at: number) => {
     const group = all.find(({ from, count }) => at < from + count) as Group;
-    const place = at - group.from;
+    const index = at - group.from;
     return group.name === 'tokens'
-      ? `token ${place + 1} '${tokens[place]}'`
-      : `${group.name} ${place + 1}`;
+      ? `token ${index + 1} '${tokens[index]}'`
+      : `${group.name} ${index + 1}`;
   };
   const bands = [...bandsOf(queries, 'row'), ...bandsOf(keys, 'column')];
   const summary = queries

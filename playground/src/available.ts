@@ -1,7 +1,10 @@
-/** Which backends the browser seems to have, and what computes for each. Whether it computes rightly shows when one is loaded. */
+/**
+ * Detects the backends that the browser seems to have, and their adapters. Whether they compute
+ * correctly is checked when one is loaded.
+ */
 import type { Available } from './messages.js';
 
-/** Names of what computes on the processor, as browsers and drivers spell them. */
+/** Software renderers, as browsers and drivers spell them. */
 const SOFTWARE = /swiftshader|llvmpipe|softpipe|lavapipe|software|basic render|\bwarp\b/i;
 
 export async function availableBackends(): Promise<Available[]> {
@@ -18,12 +21,12 @@ function webgl(): Available | undefined {
   const adapter = String(
     context.getParameter(unmasked ? unmasked.UNMASKED_RENDERER_WEBGL : context.RENDERER),
   );
-  context.getExtension('WEBGL_lose_context')?.loseContext(); // a browser has few of them
+  context.getExtension('WEBGL_lose_context')?.loseContext(); // browsers limit their number
   return { name: 'webgl', adapter, software: SOFTWARE.test(adapter) };
 }
 
 async function webgpu(): Promise<Available | undefined> {
-  // As the backend asks for it.
+  // The same request as the backend's.
   const adapter = await navigator.gpu?.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) return undefined;
   const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info;

@@ -5,7 +5,7 @@ import { NumberField } from './controls.js';
 import type { Available, Timed } from './messages.js';
 import type { Session } from './session.js';
 
-/** A backend and what came of it: times, or why there are none. */
+/** A backend and its times, or its error. */
 interface Row {
   readonly backend: BackendName;
   readonly timed?: Timed;
@@ -21,10 +21,10 @@ const head = [
   'loss after',
 ];
 
-/** What was measured and is being measured, which goes on while another tab is shown. */
+/** The results and the running measurement, which continues while another tab is shown. */
 export interface Measuring {
   readonly rows: readonly Row[];
-  /** The backend that is being timed, or nothing. */
+  /** The backend being timed, or ''. */
   readonly running: string;
   measure(chosen: readonly BackendName[], steps: number): void;
 }
@@ -160,7 +160,7 @@ function cellsOf({ milliseconds, first, tokens, loss }: Timed): string[] {
   ];
 }
 
-/** What computes for a backend, in a sentence. */
+/** Describes the adapter of a backend in a sentence. */
 function adapterOf({ name, adapter, software }: Available): string {
   if (!software) return `${name} computes on ${adapter}.`;
   return `${name} computes on ${adapter}: software rendering, the processor in place of a GPU, so its times are not those of a GPU.`;

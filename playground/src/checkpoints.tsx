@@ -1,4 +1,4 @@
-/** Runs as files: from this page to the command line, and back. */
+/** Saves runs as files for the command line, and opens its runs here. */
 import type { Session } from './session.js';
 import { modelTitles, namesOf } from './titles.js';
 
@@ -67,7 +67,7 @@ export function Checkpoints({ session }: { session: Session }) {
   );
 }
 
-/** A button that asks for a file, or for a folder with all its files. */
+/** A button that opens a file, or a folder with all its files. */
 function FileButton({
   text,
   folder = false,
@@ -88,7 +88,7 @@ function FileButton({
         {...(folder ? { webkitdirectory: true } : { accept: '.tar' })}
         onChange={({ currentTarget }) => {
           const files = [...(currentTarget.files ?? [])];
-          currentTarget.value = ''; // so that the same can be chosen again
+          currentTarget.value = ''; // lets the same file be chosen again
           if (files.length > 0) onChoose(files).catch(fail);
         }}
       />
@@ -96,7 +96,7 @@ function FileButton({
   );
 }
 
-/** The files of a run by the names that they have in its folder; what else there is stays unread. */
+/** Reads the files of a run, by their names in its folder; skips all others. */
 async function filesOfRun(files: readonly File[]): Promise<Map<string, Uint8Array>> {
   const named = files.map(
     (file) => [file.webkitRelativePath.replace(/^[^/]*\//, ''), file] as const,

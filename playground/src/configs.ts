@@ -1,4 +1,4 @@
-/** From the state of the page to the runs that it describes, the same that `memgrad train` makes. */
+/** Converts the state of the page to run configurations, in the form that `memgrad train` uses. */
 import { Key } from 'memgrad';
 import { presets } from 'memgrad/models';
 import {
@@ -11,13 +11,16 @@ import {
 import { createTask, type Task, type TaskName } from 'memgrad/tasks';
 import type { State } from './state.js';
 
-/** More than anybody waits for. */
+/** More steps than anyone waits for. */
 export const STEPS = 1_000_000;
 
-/** How many symbols memorize asks for. */
+/** Number of symbols that the memorize task requires in the answer. */
 const KEPT = 4;
 
-/** How the length of a sample is called in each task, its range, and what a small model learns soon. */
+/**
+ * The label of the sample length in each task, its range, and a value that a small model learns
+ * quickly.
+ */
 export const lengths: Record<
   TaskName,
   { label: string; least: number; most: number; usual: number }
@@ -51,12 +54,15 @@ function taskOf({ task, length, symbols }: State): TaskConfig {
   }
 }
 
-/** How many tokens a sequence of the task has. */
+/** Number of tokens in a sequence of the task. */
 export function timeOf(task: Task): number {
   return task.batch(Key.of(0), 1, 'test').time;
 }
 
-/** The runs of the one or two models that the state asks for. Both see the same sequences, since these depend on the seed and the step alone. */
+/**
+ * Returns the runs of the one or two models that the state describes. Both read the same sequences,
+ * since these depend only on the seed and the step.
+ */
 export function configsOf(state: State): RunConfig[] {
   const { model, second, segments, memory, cache, layers, heads, width, backend } = state;
   const task = taskOf(state);
@@ -79,7 +85,7 @@ export function configsOf(state: State): RunConfig[] {
             dHead: +width / +heads,
             dInner: 2 * +width,
             ...presets.fast,
-            // A key is joined with its value in one layer and looked up in the next.
+            // One layer joins a key with its value, and the next looks it up.
             ...(task.name === 'retrieval' && { init: 'wide' }),
             dtype: 'float32',
             memLen: cache,
@@ -101,10 +107,10 @@ export function configsOf(state: State): RunConfig[] {
           clip: 1,
           bpttDepth: null,
           curriculum: null,
-          stopAt: null, // the Worker pauses, and whoever wants to goes on
+          stopAt: null, // the Worker pauses instead, and the visitor may continue
           checkpointSegments: false,
           nonFinite: 'stop',
-          saveEvery: STEPS, // saved when it is asked for
+          saveEvery: STEPS, // saved only on request
         },
       },
       'playground',

@@ -8,7 +8,7 @@ interface FieldProps<T> {
   onChange: (value: T) => void;
   hint?: string;
   disabled?: boolean;
-  /** What a lesson may point at it by. */
+  /** The `data-shows` name that lessons refer to. */
   shows?: string;
 }
 
@@ -38,7 +38,7 @@ function Field({
   );
 }
 
-/** One of a few; `options` has the text of each. */
+/** A choice among a few values; `options` pairs each with its text. */
 export function Select<T extends string>({
   label,
   value,
@@ -70,7 +70,10 @@ export function Select<T extends string>({
   );
 }
 
-/** A number from `least` to `most`. What is typed counts once it is one; where another has to be taken, the field says so. */
+/**
+ * A number from `least` to `most`. Input takes effect when it is committed; if it has to be
+ * corrected, the field says so.
+ */
 export function NumberField({
   label,
   value,
@@ -87,7 +90,8 @@ export function NumberField({
   const id = useId();
   const input = useRef<HTMLInputElement>(null);
   const [corrected, setCorrected] = useState(false);
-  // Set only when it has changed: each step draws the page anew, which must not undo what is being typed.
+  // Set only when the value changes: every training step renders the page, which must not overwrite
+  // unfinished input.
   useLayoutEffect(() => {
     (input.current as HTMLInputElement).value = String(value);
   }, [value]);

@@ -1,14 +1,16 @@
-/** A model whose memory tokens are erased on the way, to see what an answer needs them for. */
+/**
+ * A model whose memory tokens are erased between segments, which shows what an answer depends on.
+ */
 import { type Key, mul, Tensor, type Tree, tensor } from 'memgrad';
 import { type MemoryAndCache, SegmentModel, type SegmentOutput } from 'memgrad/models';
 import type { Erased } from './messages.js';
 
-/** The state of the model inside, and how many segments it has read. */
+/** The state of the wrapped model, and the number of segments that it has read. */
 type Counted = { readonly segment: number; readonly inner: Tree };
 
 /**
- * Reads as `model` does, but the `erased` memory tokens are zeros for the segment that is to read
- * them. Only what is carried between segments can be erased.
+ * Reads like `model`, but with zeros for the `erased` memory tokens in the segment that reads them.
+ * Only memory that is carried between segments can be erased.
  */
 export class ErasingModel extends SegmentModel<Counted> {
   constructor(
@@ -44,7 +46,7 @@ export class ErasingModel extends SegmentModel<Counted> {
   }
 }
 
-/** The memory in a state, [batch, tokens, dModel], where a model carries any. */
+/** The memory in a state, [batch, tokens, dModel]; undefined if the model carries none. */
 export function memoryOf(state: Tree): Tensor | undefined {
   if (state instanceof Tensor) return state;
   if (state && typeof state === 'object' && 'memory' in state) return state.memory as Tensor;

@@ -1,36 +1,36 @@
-/** A matrix as coloured cells, which can be read one by one with the pointer or the arrow keys. */
+/** A matrix as coloured cells, to be read one by one with the pointer or the arrow keys. */
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import type { Matrix } from './messages.js';
 import { colour, useTheme } from './theme.js';
 
-/** Rows or columns that belong together, outlined. */
+/** An outlined group of rows or columns. */
 export interface Band {
   readonly axis: 'row' | 'column';
   readonly from: number;
   readonly count: number;
-  /** The name of a colour of the page. */
+  /** A CSS variable of the page. */
   readonly colour: string;
 }
 
 interface HeatMapProps {
   title: string;
-  /** Says in a sentence what there is to see. */
+  /** Describes the picture in a sentence. */
   summary: string;
   matrix: Matrix;
-  /** Short names, drawn beside the cells where there is room. */
+  /** Short names, drawn next to the cells if there is room. */
   rows?: readonly string[];
   columns?: readonly string[];
   bands?: readonly Band[];
-  /** The value of the strongest colour; values below 0 have a colour of their own. */
+  /** The value of the strongest colour; negative values have their own colour. */
   most: number;
-  /** Width and height of a cell in pixels, at the most. */
+  /** Maximum width and height of a cell in pixels. */
   cell: readonly [width: number, height: number];
-  /** A cell in words. */
+  /** Describes a cell in words. */
   describe: (row: number, column: number, value: number) => string;
 }
 
 const LABEL = 16;
-const ROOM = 9; // what a letter needs
+const ROOM = 9; // for a letter, in pixels
 
 export function HeatMap(props: HeatMapProps) {
   const { title, summary, matrix, describe } = props;
@@ -66,8 +66,8 @@ export function HeatMap(props: HeatMapProps) {
     if (!step) return;
     event.preventDefault();
     const [row, column] = here ?? [0, 0];
-    const moved = (place: number, by: number, count: number) =>
-      here ? Math.min(count - 1, Math.max(0, place + by)) : 0;
+    const moved = (index: number, by: number, count: number) =>
+      here ? Math.min(count - 1, Math.max(0, index + by)) : 0;
     setAt([moved(row, step[0], matrix.rows), moved(column, step[1], matrix.columns)]);
   };
 
@@ -92,7 +92,7 @@ export function HeatMap(props: HeatMapProps) {
   );
 }
 
-/** Where the cells are, in pixels of the page. */
+/** The origin of the cells and the size of each, in CSS pixels. */
 interface Layout {
   readonly left: number;
   readonly top: number;

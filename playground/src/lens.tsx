@@ -1,4 +1,7 @@
-/** The tab that looks inside: what is attended to, what memory holds, where gradients reach, what an answer loses without a memory token. */
+/**
+ * The tab that looks inside a model: attention, memory, gradients across segments, and the answer
+ * without some memory tokens.
+ */
 import { GivenAnswer, judge, Tokens } from './answers.js';
 import { Attention } from './attention.js';
 import { NumberField, Select } from './controls.js';
@@ -85,7 +88,7 @@ function Choice({
   return <NumberField {...rest} value={Math.min(rest.value, most)} range={[1, most]} />;
 }
 
-/** What is said with all memory, and without what is erased. */
+/** The answers with all memory and without the erased tokens. */
 function Answers({
   name,
   look: { whole, gone, without },
@@ -121,10 +124,10 @@ function Answers({
   );
 }
 
-/** So many segments have a colour of their own in theme.css; the next ones are dashed. */
+/** Number of segments with their own colours in theme.css; the next ones repeat them, dashed. */
 const SHADES = 6;
 
-/** How much gradient comes back into the memory that each segment reads, step by step. */
+/** The gradient by the memory that each segment reads, over steps. */
 function Gradients({ points }: { points: readonly Point[] }) {
   const count = points[0]?.segmentGradientNorms.length ?? 0;
   const norms = (segment: number) => points.map((point) => point.segmentGradientNorms[segment]);
@@ -162,7 +165,7 @@ function Gradients({ points }: { points: readonly Point[] }) {
   );
 }
 
-/** `segment.token` with both counted from 1, as the address has them. */
+/** Parses `segment.token` pairs, both counted from 1, as in the address. */
 function parseErased(text: string): Erased[] {
   if (text === '') return [];
   return text.split(',').map((pair) => {

@@ -1,25 +1,28 @@
-/** Prepared lessons: a text to read beside the controls, and the settings that go with it. */
+/** The lessons: a text to read next to the controls, and its settings. */
 import type { State } from './state.js';
 
-/** Something that the text says to change, as a button. */
+/** A button for a change that the text suggests. */
 export interface Change {
   readonly label: string;
   readonly state: Partial<State>;
-  /** Where it is to be seen, by the `data-shows` of the page: the page scrolls to the first and marks all. */
+  /**
+   * The parts of the page that show the effect, by `data-shows`: the page scrolls to the first and
+   * marks all.
+   */
   readonly shows: readonly string[];
 }
 
 export interface Lesson {
-  /** Names it in the address, `?lesson=id`. */
+  /** Its id in the address, `?lesson=id`. */
   readonly id: string;
   readonly title: string;
-  /** The settings that it begins with. */
+  /** The initial settings. */
   readonly state: Partial<State>;
-  /** Paragraphs, each followed by the buttons for what it says to change. */
+  /** Paragraphs, each with buttons for the changes that it suggests. */
   readonly parts: readonly { readonly text: string; readonly changes?: readonly Change[] }[];
 }
 
-/** The second lesson computes this. */
+/** The expression of the second lesson. */
 const CROSS_ENTROPY = 'e = exp(z);\np = e / sum(e);\nloss = -sum([1, 0, 0] * log(p))';
 
 export const lessons: readonly Lesson[] = [
@@ -240,7 +243,7 @@ export const lessons: readonly Lesson[] = [
   },
 ];
 
-/** All that a lesson says to change, in its order. */
+/** All changes that a lesson suggests, in order. */
 export function changesOf({ parts }: Lesson): Change[] {
   return parts.flatMap(({ changes = [] }) => changes);
 }

@@ -1,4 +1,4 @@
-/** Looks inside a model while it reads a sample: attention, memory, derivatives by memory. */
+/** Records a model while it reads a sample: attention, memory, and derivatives by memory. */
 import { observe, Parameter, sqrt, square, sum, type Tensor, valueAndGrad } from 'memgrad';
 import type { SegmentModel } from 'memgrad/models';
 import type { TrainingRun } from 'memgrad/runs';
@@ -8,7 +8,10 @@ import { ErasingModel } from './erase.js';
 import type { Erased, Judged, Look, Matrix, SegmentLook } from './messages.js';
 import { answerFreely, backendOf, textOf } from './samples.js';
 
-/** What is to be seen of the model of `run` while it reads `batch`, one sample. */
+/**
+ * Records the model of `run` while it reads `batch`, one sample, with and without the `erased`
+ * tokens.
+ */
 export async function look(
   run: TrainingRun,
   batch: Batch,
@@ -28,12 +31,12 @@ async function read(
   batch: Batch,
 ): Promise<Omit<Look, 'whole' | 'gone' | 'without'> & { judged: Judged }> {
   const segments = cutSegments(batch, run.config.training.segmentLength);
-  const norms: Parameter[] = []; // by segment; from the last to the first, as the gradient comes
+  const norms: Parameter[] = []; // by segment; filled from the last to the first
   const lossOf = () =>
     sequenceLoss(model, segments, 1, {
       backend: backendOf(model),
       seeStateGradient: (segment, gradient) => {
-        // A parameter, since it outlives the scopes of the backward pass: [1, tokens].
+        // A parameter, since it must outlive the scopes of the backward pass: [1, tokens].
         norms[segment] = new Parameter(sqrt(sum(square(gradient), -1)));
       },
     }).loss;
@@ -79,7 +82,7 @@ function isShown(name: string): boolean {
   return /^segments\.\d+\.(layers\.\d+\.attention|memory\.(read|written))$/.test(name);
 }
 
-/** The matrices in the last two axes of a tensor. */
+/** Returns the matrices in the last two axes of a tensor. */
 async function matrices(tensor: Tensor): Promise<Matrix[]> {
   const [rows, columns] = tensor.shape.slice(-2);
   const values = (await tensor.data()) as Float32Array;
@@ -90,7 +93,7 @@ async function matrices(tensor: Tensor): Promise<Matrix[]> {
   }));
 }
 
-/** Tensors [1, columns] as the rows of a matrix. */
+/** Combines tensors [1, columns] into a matrix. */
 async function rowsOf(tensors: readonly Tensor[]): Promise<Matrix | undefined> {
   if (tensors.length === 0) return undefined;
   const rows = await Promise.all(tensors.map((tensor) => tensor.data()));

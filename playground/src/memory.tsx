@@ -1,4 +1,4 @@
-/** Memory over segments: its vectors, what the loss makes of them, and what to erase. */
+/** Memory over segments: its vectors, the derivatives of the loss, and the tokens to erase. */
 import { HeatMap } from './heatmap.js';
 import type { Erased, Look, Matrix } from './messages.js';
 
@@ -60,7 +60,7 @@ export function Memory({
   );
 }
 
-/** A table of derivatives; each cell can be erased. */
+/** A table of derivatives, with a checkbox in each cell that erases the token. */
 function Derivatives({
   matrix,
   erased,
@@ -145,7 +145,7 @@ function largest({ values }: Matrix): number {
   return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 }
 
-/** What the strongest colours stand for. */
+/** The value of the strongest colours. */
 function scaleOf(matrix: Matrix): string {
   const most = largest(matrix);
   return most === 0 ? 'all 0' : `±${Number(most.toPrecision(2))}`;

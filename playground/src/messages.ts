@@ -1,136 +1,153 @@
-/** What the page and its Worker say to each other. */
+/** The messages between the page and its Worker. */
 import type { BackendName } from 'memgrad';
 import type { RunConfig } from 'memgrad/runs';
 import type { Task } from 'memgrad/tasks';
 import type { TrainStep } from 'memgrad/training';
 
-/** One model in the Worker, as the page needs to know it. */
+/** One model in the Worker, as the page sees it. */
 export interface Opened {
   readonly name: RunConfig['model']['name'];
   readonly config: RunConfig;
   readonly parameters: number;
-  /** Tokens of a whole sequence, and in how many segments they are read. */
+  /** Tokens of a whole sequence, and the number of segments that it is read in. */
   readonly time: number;
   readonly segments: number;
-  /** What the task is measured by, which is the accuracy of its points, and how much of it guessing gets. */
+  /** The task's metric, which is the accuracy in `Point`, and its value for random guessing. */
   readonly metric: Task['metric'];
   readonly chance: number;
-  /** The steps taken before it was opened here. */
+  /** The steps taken before the run was opened here. */
   readonly history: readonly Point[];
 }
 
-/** What is kept of a step to be drawn; its accuracy is the share of whole answers where a task is measured by these. */
+/**
+ * The values of a step that are plotted. The accuracy is the share of whole answers for tasks with
+ * that metric.
+ */
 export type Point = Pick<
   TrainStep,
   'step' | 'loss' | 'accuracy' | 'tokensPerSecond' | 'segmentGradientNorms'
 >;
 
-/** The text of a token that a task shows as nothing, as padding. */
+/** The text of a token that a task shows as an empty string, such as padding. */
 export const PADDING = '·';
 
-/** A held-out sample as text, token by token, and what a model says to it by itself. */
+/** A held-out sample as text, token by token, with a model's free-running answer (`given`). */
 export interface Sample {
   readonly prompt: readonly string[];
   readonly answer: readonly string[];
   readonly given: readonly string[];
 }
 
-/** Memory tokens to be erased before a segment reads them, both counted from 0. */
+/** A memory token to erase before a segment reads it; both counted from 0. */
 export interface Erased {
   readonly segment: number;
   readonly token: number;
 }
 
-/** Numbers in rows. */
+/** A row-major matrix. */
 export interface Matrix {
   readonly rows: number;
   readonly columns: number;
   readonly values: Float32Array;
 }
 
-/** What is seen of one segment. */
+/** The recording of one segment. */
 export interface SegmentLook {
   /** Its inputs, token by token. */
   readonly tokens: readonly string[];
-  /** How many keys are rows of the cache and of read memory, and how many rows write memory. */
+  /**
+   * The number of keys in the cache and in read memory, and the number of rows that write memory.
+   */
   readonly cached: number;
   readonly read: number;
   readonly written: number;
-  /** Queries by keys, for each layer and head. */
+  /** Attention weights, queries by keys, for each layer and head. */
   readonly attention: readonly (readonly Matrix[])[];
 }
 
-/** What is seen of a model while it reads a held-out sample, the right answer included, with memory tokens erased. */
+/**
+ * The recording of a model while it reads a held-out sample, including the right answer, with
+ * memory tokens erased.
+ */
 export interface Look {
   readonly segments: readonly SegmentLook[];
-  /** Token by component: what each segment reads, and what the last one writes. Empty where there is no memory. */
+  /**
+   * The memory that each segment reads, and that the last one writes, token by component. Empty
+   * without memory.
+   */
   readonly memory: readonly Matrix[];
-  /** Segment by memory token: the norm of the derivative of the loss by what is read there. Nothing where nothing is carried with a gradient. */
+  /**
+   * The norm of the derivative of the loss by the memory that is read, segment by memory token.
+   * Undefined if nothing is carried with a gradient.
+   */
   readonly gradients: Matrix | undefined;
   /** Loss and free answer with all memory. */
   readonly whole: Judged;
-  /** The erased tokens, as far as there are such, and loss and answer without them. */
+  /** The erased tokens that exist, and loss and answer without them. */
   readonly gone: readonly Erased[];
   readonly without: Judged;
 }
 
-/** How a sample went. */
+/** The loss and the answer on a sample. */
 export interface Judged {
   readonly loss: number;
   readonly sample: Sample;
 }
 
-/** How long the steps of the benchmark took. */
+/** The times of the benchmark's steps. */
 export interface Timed {
   readonly backend: string;
-  /** Of the first step, and of those that count, in ms. */
+  /** The time of the first step, and of the counted ones, in ms. */
   readonly first: number;
   readonly milliseconds: readonly number[];
-  /** In a step. */
+  /** Tokens per step. */
   readonly tokens: number;
-  /** Of the last step: backends should agree on it. */
+  /** The loss of the last step, on which backends should agree. */
   readonly loss: number;
 }
 
 /** A run as a file. */
 export interface Saved {
   readonly archive: Uint8Array<ArrayBuffer>;
-  /** The steps that it has taken, which may be more than the page has heard of. */
+  /** The steps that it has taken, which may be more than the page has received. */
   readonly step: number;
 }
 
-/** A backend that the browser seems to have, and what computes for it. */
+/** A backend that the browser seems to have, and its adapter. */
 export interface Available {
   readonly name: BackendName;
-  /** As the browser names it. */
+  /** The name that the browser reports. */
   readonly adapter: string;
-  /** Whether the processor computes what a GPU would. */
+  /** Whether it is a software renderer, which runs on the processor. */
   readonly software: boolean;
 }
 
-/** What the Worker can be asked for: the question, and its answer. */
+/** The requests to the Worker: the type of each question and of its answer. */
 export interface Requests {
-  /** Which backends there seem to be. */
+  /** The backends that the browser seems to have. */
   backends: [question: undefined, answer: Available[]];
-  /** Makes new models, untrained; those before are gone. */
+  /** Creates new, untrained models, which replace the previous ones. */
   open: [question: { configs: readonly RunConfig[] }, answer: Opened[]];
-  /** Goes on with a saved run in place of all models; its files by name, or packed as one. */
+  /**
+   * Continues a saved run, which replaces all models; `files` are its files by name, or one
+   * archive.
+   */
   load: [
     question: { files: Uint8Array | ReadonlyMap<string, Uint8Array>; backend: BackendName },
     answer: Opened[],
   ];
-  /** Trains until it is told to pause, or until a model has learnt that had not. */
+  /** Trains until `pause`, or until another model has learnt the task. */
   play: [question: undefined, answer: undefined];
   pause: [question: undefined, answer: undefined];
-  /** One step of each model. */
+  /** Takes one step of each model. */
   step: [question: undefined, answer: undefined];
-  /** The held-out sample with this number, answered by each model. */
+  /** Returns the held-out sample with this number, answered by each model. */
   sample: [question: { index: number }, answer: Sample[]];
-  /** Looks inside a model while it reads a sample. */
+  /** Records a model while it reads a sample. */
   look: [question: { model: number; index: number; erased: readonly Erased[] }, answer: Look];
-  /** Times so many training steps on a backend. */
+  /** Times `steps` training steps on a backend. */
   bench: [question: { backend: BackendName; steps: number }, answer: Timed];
-  /** The run of a model, packed as one file. */
+  /** Returns the run of a model as one archive. */
   save: [question: { model: number }, answer: Saved];
 }
 
@@ -138,21 +155,21 @@ export type RequestName = keyof Requests;
 export type Question<Name extends RequestName> = Requests[Name][0];
 export type Answer<Name extends RequestName> = Requests[Name][1];
 
-/** From the page. */
+/** A message from the page. */
 export interface ToWorker<Name extends RequestName = RequestName> {
   readonly id: number;
   readonly name: Name;
   readonly question: Question<Name>;
 }
 
-/** Unasked, while it trains and whenever that changes. */
+/** Sent without a request, while it trains and when training starts or stops. */
 export interface Progress {
   readonly playing: boolean;
-  /** The steps since the last message, for each model. */
+  /** The new steps since the last message, for each model. */
   readonly steps: readonly (readonly Point[])[];
 }
 
-/** From the Worker: an answer, why there is none, or how training goes. */
+/** A message from the Worker: an answer, an error, or the progress of training. */
 export type FromWorker =
   | { readonly id: number; readonly answer: unknown }
   | { readonly id: number; readonly error: string }

@@ -1,4 +1,4 @@
-/** What the autodiff microscope shows: an expression forward and backward, one operation at a time. */
+/** The autodiff microscope: an expression forward and backward, one operation at a time. */
 import { defaultBackend } from 'memgrad';
 import {
   type Explanation,
@@ -24,14 +24,17 @@ import { TapeGraph } from './tape-graph.js';
 import { type Given, said, useTyped, Values } from './values.js';
 
 interface Shown {
-  /** What was explained last. */
+  /** The latest explanation. */
   explanation?: Explanation;
-  /** The variables of what was written last and could be read, and the values that some of them have. */
+  /**
+   * The variables of the latest expression that could be parsed, and the given values of some of
+   * them.
+   */
   variables?: readonly string[];
   given?: Given;
-  /** Why what is written now cannot be explained. */
+  /** Why the current expression can't be explained. */
   error?: string;
-  /** Why the values in the address are not used. */
+  /** Why the values in the address are ignored. */
   unread?: string;
 }
 
@@ -127,12 +130,14 @@ export function MicroscopePanel({ state, set }: PanelProps) {
   );
 }
 
-/** Explains again whenever a letter changes. What is shown stays until there is something new. */
+/**
+ * Explains the expression on every change. The previous explanation stays until there is a new one.
+ */
 function useExplanation(expression: string, at: string): Shown {
   const [shown, setShown] = useState<Shown>({});
   useEffect(() => {
     let current = true;
-    run(expression, at).then(
+    explained(expression, at).then(
       (now) =>
         current &&
         setShown((before) => ({ ...before, error: undefined, unread: undefined, ...now })),
@@ -145,19 +150,22 @@ function useExplanation(expression: string, at: string): Shown {
   return shown;
 }
 
-/** On the default backend, in float32: cpu, which has float64, needs a looser policy than this page has. */
-async function run(expression: string, at: string): Promise<Shown> {
+/**
+ * Runs on the default backend, in float32: cpu, which has float64, needs a looser content security
+ * policy than this page has.
+ */
+async function explained(expression: string, at: string): Promise<Shown> {
   const variables = variablesOf(expression);
   const { values, unread } = valuesIn(at);
   const given = new Map([...values].filter(([name]) => variables.includes(name)));
   const backend = defaultBackend();
   return explain(expression, { at: given, backend }).then(
     (explanation) => ({ variables, given, explanation, unread }),
-    (error) => ({ variables, given, error: said(error), unread }), // other values may help
+    (error) => ({ variables, given, error: said(error), unread }), // other values may work
   );
 }
 
-/** The values in the address; none where they cannot be read, as in a link that lost its end. */
+/** The values in the address; none if they can't be read, as in a truncated link. */
 function valuesIn(at: string): { values: Given; unread?: string } {
   try {
     return { values: parseValues(at) };
@@ -167,7 +175,7 @@ function valuesIn(at: string): { values: Given; unread?: string } {
   }
 }
 
-/** Why a gradient is missing, and where NaN begins. */
+/** Explains missing gradients, and where NaN first appears. */
 function Remarks({ explanation }: { explanation: Explanation }) {
   const remarks = useMemo(() => remarksOn(explanation), [explanation]);
   return (
@@ -183,7 +191,7 @@ function Remarks({ explanation }: { explanation: Explanation }) {
   );
 }
 
-/** What the graph shows, as a table. */
+/** The graph as a table. */
 function Tape({ explanation, position }: { explanation: Explanation; position: number }) {
   const { values, gradients } = knownAt(explanation, position);
   const step = stepsOf(explanation)[position];

@@ -1,4 +1,7 @@
-/** The autodiff microscope. It loads when it is first opened: its parser and its layout are half of the page's code. */
+/**
+ * The autodiff microscope, loaded when it is first opened: its parser and its graph layout are half
+ * of the page's code.
+ */
 import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { PanelProps } from './state.js';

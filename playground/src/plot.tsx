@@ -1,11 +1,11 @@
-/** Curves by uPlot, in the colours of the page. */
+/** Curves drawn by uPlot in the colours of the page. */
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import { colour, useTheme } from './theme.js';
 
 export interface Curve {
   readonly label: string;
-  /** The name of a colour of the page, `--first`. */
+  /** A CSS variable of the page, such as `--first`. */
   readonly colour: string;
   readonly dashed?: boolean;
   readonly xs: readonly number[];
@@ -13,11 +13,11 @@ export interface Curve {
 }
 
 const HEIGHT = 220;
-const LETTER = 7; // of the labels, in pixels
-/** No curve is drawn with more points than this; a screen has no more. */
+const LETTER = 7; // width of a label's letter, in pixels
+/** The maximum number of points per curve, more than a screen resolves. */
 const MOST_POINTS = 1500;
 
-/** `summary` says in a sentence what there is to see. */
+/** `summary` describes the curves in a sentence. */
 export function Plot({
   title,
   summary,
@@ -31,10 +31,10 @@ export function Plot({
   summary: string;
   curves: readonly Curve[];
   range?: readonly [least: number, most: number];
-  /** A value on the axis as text. */
+  /** Formats a value on the axis. */
   show?: (value: number) => string;
   log?: boolean;
-  /** What a lesson may point at it by. */
+  /** The `data-shows` name that lessons refer to. */
   shows?: string;
 }) {
   const holder = useRef<HTMLDivElement>(null);
@@ -44,7 +44,7 @@ export function Plot({
   const shape = curves.map(({ label, colour, dashed }) => [label, colour, dashed].join()).join(';');
 
   useEffect(() => {
-    if (empty) return; // uPlot would keep the grid of the curves before
+    if (empty) return; // uPlot would keep the grid of the previous curves
     const element = holder.current as HTMLDivElement;
     const axis = {
       stroke: colour('--muted'),
@@ -114,20 +114,20 @@ export function Plot({
   );
 }
 
-/** Steps between the ticks of the axis of steps. */
+/** The possible distances between ticks on the axis of steps. */
 const wholeNumbers = Array.from({ length: 7 }, (_, i) => [1, 2, 5].map((n) => n * 10 ** i)).flat();
 
-/** Of a logarithmic axis only the powers of ten are drawn. */
+/** Keeps only the powers of ten on a logarithmic axis. */
 const powersOfTen = (_: uPlot, splits: number[]) =>
   splits.map((value) =>
     Number.isInteger(Math.round(1e6 * Math.log10(value)) / 1e6) ? value : null,
   );
 
-/** The room that the labels of the vertical axis need, in pixels. */
+/** The width of the labels of the vertical axis, in pixels. */
 const widthOf: uPlot.Axis.Size = (_, values) =>
   18 + LETTER * Math.max(4, ...(values ?? []).map(({ length }) => length));
 
-/** The curves over one axis, which is made of the points of all of them. */
+/** Joins the curves on one axis with the points of all of them. */
 function dataOf(curves: readonly Curve[]): uPlot.AlignedData {
   if (curves.length === 0) return [[]];
   return uPlot.join(

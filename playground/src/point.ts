@@ -1,21 +1,26 @@
-/** Points at what a lesson's button has changed: scrolls there, marks it for a moment, moves the focus, says so. */
+/**
+ * Points at the parts that a lesson's button has changed: scrolls there, marks them briefly, moves
+ * the focus and announces them.
+ */
 import { useEffect, useRef, useState } from 'preact/hooks';
 
-/** So long it stays marked, in ms. */
+/** How long parts stay marked, in ms. */
 const MARKED = 3000;
-/** So long a part of the page may take to appear: the lens waits for the Worker. */
+/** How long to wait for a part to appear, in ms: the lens waits for the Worker. */
 const PATIENCE = 20_000;
 
 export interface Pointer {
-  /** Points at the parts of the page whose `data-shows` is in `names`, as soon as the first is there. */
+  /**
+   * Points at the parts of the page whose `data-shows` is in `names`, as soon as the first exists.
+   */
   point(names: readonly string[]): void;
-  /** Goes back to where the last pointing began; undefined where there is none. */
+  /** Returns to the element that had the focus before; undefined if nothing is pointed at. */
   readonly back: (() => void) | undefined;
-  /** For a live region: what is marked. */
+  /** The marked parts, for a live region. */
   readonly said: string;
 }
 
-/** What is pointed at is forgotten when another tab than the `tab` at that time is shown. */
+/** Showing another tab than `tab` ends the pointing. */
 export function usePointer(tab: string): Pointer {
   const [wanted, setWanted] = useState<{ names: readonly string[]; done?: true }>({ names: [] });
   const [said, setSaid] = useState('');
@@ -46,7 +51,7 @@ export function usePointer(tab: string): Pointer {
     said,
     point(names) {
       from.current = document.activeElement as HTMLElement;
-      setWanted({ names }); // a new object, so that the same is pointed at again
+      setWanted({ names }); // a new object, to point at the same parts again
     },
     back:
       said === ''
@@ -63,13 +68,16 @@ function partOf(name: string): HTMLElement | undefined {
   return document.querySelector<HTMLElement>(`[data-shows="${name}"]`) ?? undefined;
 }
 
-/** Scrolls to the first of `parts`, gives it the focus and marks all; the result takes the marks away. */
+/**
+ * Scrolls to the first of `parts`, focuses it, and marks all. Returns a function that removes the
+ * marks.
+ */
 function mark(parts: readonly HTMLElement[]): () => void {
   const [first] = parts;
   const block = first.offsetHeight > innerHeight ? 'start' : 'center';
   first.scrollIntoView({ block, behavior: behavior() });
   const release = keepInView(first, block);
-  // The part, not its input: a phone would open its keyboard.
+  // Focuses the part rather than its input, which would open a phone's keyboard.
   if (!first.hasAttribute('tabindex')) first.tabIndex = -1;
   if (!first.hasAttribute('role') && first.tagName === 'DIV') {
     first.setAttribute('role', 'group');
@@ -90,7 +98,10 @@ function mark(parts: readonly HTMLElement[]): () => void {
 
 const byHand = ['wheel', 'touchmove', 'pointerdown', 'keydown'] as const;
 
-/** Scrolls along while the page around `part` still grows, such as by drawings, until somebody scrolls. */
+/**
+ * Keeps `part` in view while the page still grows, for example by drawings, until the visitor
+ * scrolls.
+ */
 function keepInView(part: HTMLElement, block: ScrollLogicalPosition): () => void {
   let height = document.body.offsetHeight;
   const observer = new ResizeObserver(() => {
@@ -107,7 +118,7 @@ function keepInView(part: HTMLElement, block: ScrollLogicalPosition): () => void
   return release;
 }
 
-/** A part by its label, its heading, or what it says. */
+/** The label of a part, its heading, or its text. */
 function nameOf(part: HTMLElement): string {
   const heading = part.querySelector('label, .title');
   return part.getAttribute('aria-label') ?? (heading ?? part).textContent ?? '';

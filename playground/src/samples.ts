@@ -6,12 +6,15 @@ import { type Batch, IGNORED, type Task } from 'memgrad/tasks';
 import { answer } from 'memgrad/training';
 import { PADDING, type Sample } from './messages.js';
 
-/** The held-out sample with this number: with the seed of the run, `memgrad sample` shows the same. */
+/**
+ * Returns the held-out sample with this number; `memgrad sample` shows the same with the seed of
+ * the run.
+ */
 export function heldOut({ task, config }: TrainingRun, index: number): Batch {
   return task.batch(Key.of(config.seed).fold(2).fold(index), 1, 'test');
 }
 
-/** What `model` says to `batch`, one sample, when it reads nothing but its own answer. */
+/** Returns the free-running answer of `model` to `batch`, one sample. */
 export async function answerFreely(
   model: SegmentModel,
   batch: Batch,
@@ -27,12 +30,12 @@ export async function answerFreely(
   };
 }
 
-/** Each token as text. */
+/** Returns each token as text. */
 export function textOf(task: Task, tokens: ArrayLike<number>): string[] {
   return Array.from(tokens, (token) => task.show([token]) || PADDING);
 }
 
-/** Where a model computes. */
+/** The backend of a model. */
 export function backendOf(model: SegmentModel): Backend {
   return Object.values(model.parameters())[0].backend;
 }

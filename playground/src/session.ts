@@ -1,4 +1,4 @@
-/** The page's side of the Worker: questions with answers, and what training has come to. */
+/** The page's side of the Worker: requests with answers, and the progress of training. */
 import type { RunConfig } from 'memgrad/runs';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { configsOf } from './configs.js';
@@ -15,46 +15,46 @@ import type {
 } from './messages.js';
 import type { State } from './state.js';
 
-/** What a visitor asks for by a button. */
+/** The requests behind buttons. */
 const actions: ReadonlySet<RequestName> = new Set(['play', 'step', 'save', 'load', 'bench']);
 
-/** Asks the Worker; rejects with its message when it cannot answer. */
+/** Sends a request to the Worker; rejects with its error message. */
 export type Ask = <Name extends RequestName>(
   name: Name,
   ...question: Question<Name> extends undefined ? [] : [Question<Name>]
 ) => Promise<Answer<Name>>;
 
-/** A model that is being trained. */
+/** A model in training. */
 export interface Trained extends Opened {
-  /** All steps so far; it grows in place. */
+  /** All steps so far; grows in place. */
   readonly points: Point[];
 }
 
-/** A file that was downloaded, and the steps of the run in it. */
+/** A downloaded file, and the steps of its run. */
 export interface SavedFile {
   readonly name: string;
   readonly step: number;
 }
 
-/** What the panels share: the models in the Worker, and what can be done with them. */
+/** The state and actions that panels share: the models in the Worker, and operations on them. */
 export interface Session {
   readonly ask: Ask;
   readonly backends: readonly Available[];
   readonly models: readonly Trained[];
   readonly playing: boolean;
-  /** What went wrong last. */
+  /** The latest error message. */
   readonly error: string;
-  /** Grows with everything that changes what the models would say. */
+  /** Increases with every change of the models. */
   readonly version: number;
-  /** The name of the file that the models come from, if they don't come from the controls. */
+  /** The name of the file that the models were loaded from; '' if the controls define them. */
   readonly file: string;
-  /** The run that was saved last. */
+  /** The most recently saved run. */
   readonly saved: SavedFile | undefined;
   reset(): void;
   load(files: Uint8Array | ReadonlyMap<string, Uint8Array>, name: string): void;
-  /** Notes what was saved. */
+  /** Records a saved run. */
   keep(saved: SavedFile): void;
-  /** Shows what went wrong. */
+  /** Shows an error. */
   fail(error: unknown): void;
 }
 
@@ -63,7 +63,9 @@ type View = Pick<
   'backends' | 'models' | 'playing' | 'error' | 'version' | 'file' | 'saved'
 >;
 
-/** The Worker with the models that `state` asks for; they are made anew when it asks for others. */
+/**
+ * Connects to the Worker and opens the models that `state` describes, again whenever they change.
+ */
 export function useSession(state: State): Session {
   const [view, setView] = useState<View>({
     backends: [{ name: 'wasm', adapter: 'the processor', software: false }],
@@ -86,7 +88,7 @@ export function useSession(state: State): Session {
   });
   const connected = worker.current;
   const ask: Ask = (name, ...question) => {
-    // What went wrong before is no longer news once something else is done.
+    // An action clears the previous error.
     if (actions.has(name)) setView((view) => (view.error ? { ...view, error: '' } : view));
     return connected(name, ...question);
   };
@@ -99,7 +101,7 @@ export function useSession(state: State): Session {
     opening.then(
       (opened) => show(opened, ''),
       (error) => {
-        change({ models: [] }); // those before are not what the controls say
+        change({ models: [] }); // the previous models don't match the controls
         fail(error);
       },
     );
@@ -161,18 +163,18 @@ function connect(on: {
   }) as Ask;
 }
 
-/** Who waits for an answer. */
+/** The callbacks of a pending request. */
 interface Waiting {
   resolve(answer: unknown): void;
   reject(error: Error): void;
 }
 
-/** At least so long after an answer the same question is not asked again, in ms. */
+/** The minimum time between an answer and the next request of the same kind, in ms. */
 const PAUSE = 500;
 
 /**
- * The latest answer to a question `about` something, which is asked again whenever that or the
- * models change: one at a time, and not too often.
+ * Returns the latest answer to a request, which is repeated whenever `about` or the models change:
+ * one at a time, with a pause in between.
  */
 export function useLatest<T>(
   { models, version, fail }: Session,

@@ -1,4 +1,4 @@
-/** What is to be trained. */
+/** The controls that define what is trained. */
 import type { ModelName } from 'memgrad/models';
 import type { TaskName } from 'memgrad/tasks';
 import { hasSymbols, lengths } from './configs.js';

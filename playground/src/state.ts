@@ -1,13 +1,13 @@
 /**
- * What the page shows, as the address holds it. A lesson is a link: `?lesson=memory` stands for all
- * of its settings, and only what differs from them is written out. What is not known or out of
- * range counts as left out.
+ * The state of the page, stored in its address. A lesson is a link: `?lesson=memory` implies all of
+ * its settings, and only differences from them are written. Unknown and out-of-range values count
+ * as left out.
  */
 import { type ModelName, modelNames } from 'memgrad/models';
 import { type TaskName, taskNames } from 'memgrad/tasks';
 import { lessons } from './lessons.js';
 
-/** The longest text of the microscope, which its parser takes. */
+/** The maximum length of an expression, the same as the parser's. */
 const LONGEST = 2000;
 
 export const tabs = ['train', 'lens', 'microscope', 'bench'] as const;
@@ -18,18 +18,18 @@ export const headCounts = ['1', '2', '4'] as const;
 
 export interface State {
   tab: (typeof tabs)[number];
-  /** The id of a lesson, or nothing. */
+  /** The id of a lesson, or ''. */
   lesson: string;
   theme: (typeof themes)[number];
   task: TaskName;
-  /** How long a sample is, as the task counts: symbols, pairs, the range of roots. */
+  /** The length of a sample in the task's unit: symbols, pairs, the range of roots. */
   length: number;
-  /** How many different symbols there are, in copy and reverse. */
+  /** Number of different symbols in copy, reverse and memorize. */
   symbols: number;
-  /** Into how many segments a sequence is cut. */
+  /** Number of segments per sequence. */
   segments: number;
   model: ModelName;
-  /** The model beside it. */
+  /** The model to compare with. */
   second: ModelName | 'none';
   memory: number;
   cache: number;
@@ -40,21 +40,21 @@ export interface State {
   rate: number;
   seed: number;
   backend: (typeof backendChoices)[number];
-  /** Which held-out sample is on the screen. */
+  /** The number of the held-out sample on the screen. */
   sample: number;
-  /** Which model, layer, head and segment the lens looks at, all from 1. */
+  /** The model, layer, head and segment in the lens, all counted from 1. */
   shown: number;
   layer: number;
   head: number;
   segment: number;
-  /** Erased memory tokens, `segment.token` each: what that segment would have read there. */
+  /** Erased memory tokens as `segment.token` pairs: the segment reads zeros for that token. */
   erase: string;
-  /** Of the microscope: what is computed, and at which values of its variables. */
+  /** The microscope's expression, and the values of its variables. */
   expression: string;
   at: string;
 }
 
-/** What a panel gets: the state, and how to change some of it. */
+/** The props of a panel: the state, and a function that changes some of it. */
 export interface PanelProps {
   state: State;
   set: (change: Partial<State>) => void;
@@ -89,10 +89,10 @@ export const defaults: State = {
   at: 'w=0.5, x=2, b=-0.25',
 };
 
-/** What the page opens with: a model that learns the task beside one that cannot. */
+/** The initial state: a model that learns the task next to one that can't. */
 export const opening: State = { ...defaults, second: 'transformer' };
 
-/** The smallest and largest values of the fields that are whole numbers. */
+/** The ranges of the integer fields. */
 export const ranges = {
   length: [1, 60],
   symbols: [2, 34],
@@ -109,7 +109,7 @@ export const ranges = {
   segment: [1, 12],
 } as const satisfies Partial<Record<keyof State, readonly [least: number, most: number]>>;
 
-/** Gives nothing for a text that is no value of the field. */
+/** Returns undefined for text that isn't a value of the field. */
 type Reader<T> = (text: string) => T | undefined;
 
 const oneOf =
@@ -160,12 +160,12 @@ const readers: { [Name in keyof State]: Reader<State[Name]> } = {
 };
 const names = Object.keys(readers) as (keyof State)[];
 
-/** What holds where the address leaves a setting out: the defaults, with the settings of a lesson. */
+/** The settings that an address implies: the defaults, overridden by a lesson. */
 function startOf(lesson: string): State {
   return { ...defaults, ...lessons.find(({ id }) => id === lesson)?.state, lesson };
 }
 
-/** The state that an address describes; that of the opening where it describes nothing. */
+/** Returns the state that an address describes, or `opening` for an empty one. */
 export function readState(address: URLSearchParams): State {
   const given = (name: keyof State) => readers[name](address.get(name) ?? '');
   const start = startOf((given('lesson') as string | undefined) ?? '');
@@ -176,7 +176,7 @@ export function readState(address: URLSearchParams): State {
   return read.length === 0 ? opening : { ...start, ...Object.fromEntries(read) };
 }
 
-/** The address that describes a state. What no reader would take is left out. */
+/** Returns the address that describes a state, without values that no reader accepts. */
 export function writeState(state: State): URLSearchParams {
   const address = new URLSearchParams();
   if (names.every((name) => state[name] === opening[name])) return address;
@@ -186,12 +186,12 @@ export function writeState(state: State): URLSearchParams {
     const text = String(state[name]);
     if (state[name] !== start[name] && readers[name](text) !== undefined) address.set(name, text);
   }
-  // An address that says nothing is the opening, which has a second model.
+  // An empty address would be the opening, which has a second model.
   if (String(address) === '') address.set('second', state.second);
   return address;
 }
 
-/** The state at the start of a lesson, or without one that of the opening; how the page looks stays as it is. */
+/** Returns the initial state of a lesson, or `opening` without one. The theme is kept. */
 export function startLesson(lesson: string, { theme }: State): State {
   return { ...(lesson ? startOf(lesson) : opening), theme };
 }

@@ -1,14 +1,17 @@
-/** The training step that `npm run bench` measures, timed in the Worker. */
+/** Times the training step of `npm run bench` in the Worker. */
 import { type Backend, Key } from 'memgrad';
 import { createModel, presets } from 'memgrad/models';
 import { createTask, type Task } from 'memgrad/tasks';
 import { Adam, train } from 'memgrad/training';
 import type { Timed } from './messages.js';
 
-/** Steps that are not timed but the first: kernels are compiled, textures made. */
+/** Warm-up steps, which compile kernels and allocate textures; only the first is reported. */
 const WARM = 2;
 
-/** One step on one fixed batch, forward, backward, clipping and Adam: the workload `step` of bench/lib/workload.mjs. */
+/**
+ * Times steps on one fixed batch, forward, backward, clipping and Adam: the workload `step` of
+ * bench/lib/workload.mjs. Returns the time of each.
+ */
 export async function timeSteps(backend: Backend, steps: number): Promise<Timed> {
   const [length, batchSize] = [24, 32];
   const copy = createTask('copy', { length, symbols: 10, copies: 2 });

@@ -1,4 +1,4 @@
-/** What happens in one step: the operation with its numbers, or each rule that was applied. */
+/** Describes one step: the operation with its numbers, or each rule that was applied. */
 import {
   type Contribution,
   type ExplainedNode,

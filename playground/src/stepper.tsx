@@ -1,4 +1,4 @@
-/** The buttons, the slider and the keys that step through something. */
+/** Buttons, a slider and keys for stepping. */
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useState } from 'preact/hooks';
 
@@ -33,12 +33,12 @@ export function Stepper({
   };
   const onKeyDown = (event: KeyboardEvent) => {
     const to = { ArrowRight: position + 1, ArrowLeft: position - 1, Home: 0, End: last }[event.key];
-    if (to === undefined || event.target instanceof HTMLInputElement) return; // the slider has its own
+    if (to === undefined || event.target instanceof HTMLInputElement) return; // the slider handles its own keys
     event.preventDefault();
     step(to);
   };
   const button = (title: string, to: number, disabled: boolean) => (
-    // Not disabled for the keyboard, which would lose its place at the last step.
+    // aria-disabled keeps the keyboard focus, which `disabled` would drop at the last step.
     <button type="button" aria-disabled={disabled} onClick={() => step(to)}>
       {title}
     </button>

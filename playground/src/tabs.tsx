@@ -1,4 +1,4 @@
-/** Tabs: one panel at a time; arrow keys go from tab to tab. */
+/** Tabs: one panel at a time; arrow keys move between tabs. */
 import type { ComponentChildren } from 'preact';
 
 export function Tabs<T extends string>({

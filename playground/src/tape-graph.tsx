@@ -30,7 +30,7 @@ export function TapeGraph({
       top: box ? box.y - view.clientHeight / 2 : 0,
     });
   }, [current, drawn]);
-  /** Where a box is computed; a variable is there from the start. */
+  /** The step that computes a box; 0 for a variable. */
   const stepOf = (id: number) =>
     Math.max(
       0,
@@ -85,7 +85,7 @@ export function TapeGraph({
               class={`box ${kind} ${id === current ? direction : ''} ${lost ? 'lost' : ''}`}
               transform={`translate(${x - width / 2} ${y - HEIGHT / 2})`}
               role="button"
-              tabindex={0} // SVG knows no tabIndex
+              tabindex={0} // SVG has no tabIndex
               aria-label={lines.join(' ')}
               aria-current={id === current ? 'step' : undefined}
               onClick={() => onMove(stepOf(id))}
@@ -109,7 +109,7 @@ export function TapeGraph({
   );
 }
 
-/** Whether the page has the width of a phone. */
+/** Whether the page is as narrow as a phone. */
 function useNarrow(): boolean {
   const [narrow, setNarrow] = useState(() => query().matches);
   useEffect(() => {

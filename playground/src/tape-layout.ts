@@ -1,4 +1,4 @@
-/** Where the boxes and arrows of a tape are drawn. */
+/** The layout of a tape's boxes and arrows. */
 import { Graph, layout } from '@dagrejs/dagre';
 import {
   type ExplainedNode,
@@ -11,7 +11,10 @@ import {
 const GAP = 14; // between boxes of a layer, in pixels
 const LAYER = 34; // between layers
 const MARGIN = 8;
-/** Over more layers, all arrows together, dagre would stop the page for half a second and more. */
+/**
+ * The maximum number of layers crossed by all arrows together; beyond it dagre would block the page
+ * for half a second or more.
+ */
 const LONGEST_SPAN = 300;
 const LETTER = 7.3; // of the monospaced font at 12 px
 const LONGEST = 24;
@@ -40,7 +43,7 @@ export interface Drawn {
   readonly height: number;
 }
 
-/** Places boxes in layers, from top to bottom where the page is narrow. */
+/** Lays out boxes in layers, from left to right, or top to bottom if the page is narrow. */
 export function draw(explanation: Explanation, narrow: boolean): Drawn {
   const ranks = ranksOf(explanation);
   const span = explanation.nodes.reduce(
@@ -85,7 +88,7 @@ function drawWell(explanation: Explanation, narrow: boolean): Drawn {
   return { boxes, edges, width, height };
 }
 
-/** A curve through the middles between the points. */
+/** A curve through the midpoints between the points. */
 function smooth([first, ...rest]: readonly { x: number; y: number }[]): string {
   const middle = (a: { x: number; y: number }, b: { x: number; y: number }) =>
     `${((a.x + b.x) / 2).toFixed(1)} ${((a.y + b.y) / 2).toFixed(1)}`;
@@ -99,7 +102,10 @@ function smooth([first, ...rest]: readonly { x: number; y: number }[]): string {
   return `M${at(first)}${curves.join('')}`;
 }
 
-/** How many operations stand before each node at the most; a leaf stands just before its first use. */
+/**
+ * The rank of each node: the longest path of operations before it. A leaf is ranked just before its
+ * first use.
+ */
 function ranksOf({ nodes }: Explanation): number[] {
   const ranks: number[] = [];
   for (const { id, inputs } of nodes) {
@@ -113,7 +119,9 @@ function ranksOf({ nodes }: Explanation): number[] {
   return ranks;
 }
 
-/** Layer by layer, each in the order in which it was computed; long arrows go around in an arc. */
+/**
+ * Lays out layer by layer, each in order of computation; long arrows run in arcs around the boxes.
+ */
 function drawSimply(explanation: Explanation, ranks: readonly number[], narrow: boolean): Drawn {
   const nodes = shownNodes(explanation);
   const widths = new Map(nodes.map((node) => [node.id, widthOf(explanation, node)]));
@@ -124,30 +132,30 @@ function drawSimply(explanation: Explanation, ranks: readonly number[], narrow: 
     layers[ranks[id]].push(id);
   }
   const filled = layers.filter((layer) => layer !== undefined);
-  const across = (id: number) => (narrow ? widthAt(id) : HEIGHT); // a layer's own direction
+  const across = (id: number) => (narrow ? widthAt(id) : HEIGHT); // size in the direction of a layer
   const along = (id: number) => (narrow ? HEIGHT : widthAt(id));
   const breadth = (layer: readonly number[]) =>
     layer.reduce((sum, id) => sum + across(id) + GAP, -GAP);
   const widest = Math.max(...filled.map(breadth));
-  const bulge = 2 * LAYER; // the room for arcs
-  const places = new Map<number, { x: number; y: number }>();
+  const bulge = 2 * LAYER; // room for arcs
+  const centres = new Map<number, { x: number; y: number }>();
   let start = MARGIN;
   for (const layer of filled) {
     const depth = Math.max(...layer.map(along));
     let side = MARGIN + bulge + (widest - breadth(layer)) / 2;
     for (const id of layer) {
       const [near, far] = [side + across(id) / 2, start + depth / 2];
-      places.set(id, narrow ? { x: near, y: far } : { x: far, y: near });
+      centres.set(id, narrow ? { x: near, y: far } : { x: far, y: near });
       side += across(id) + GAP;
     }
     start += depth + LAYER;
   }
-  const at = (id: number) => places.get(id) as { x: number; y: number };
+  const at = (id: number) => centres.get(id) as { x: number; y: number };
   const edges = nodes.flatMap((node) =>
     [...new Set(node.inputs)].flatMap((from): Edge[] => {
-      if (!places.has(from)) return [];
+      if (!centres.has(from)) return [];
       const [a, b] = [at(from), at(node.id)];
-      // A curve comes half as far as the point that bends it.
+      // A quadratic curve reaches half as far as its control point.
       const arc = ranks[node.id] - ranks[from] > 1 ? 2 * bulge + widest : 0;
       const [tail, tip] = narrow
         ? [`${a.x} ${a.y + HEIGHT / 2}`, `${b.x} ${b.y - HEIGHT / 2}`]
@@ -170,7 +178,7 @@ function drawSimply(explanation: Explanation, ranks: readonly number[], narrow: 
   return { boxes, edges, width: narrow ? room : length, height: narrow ? length : room };
 }
 
-/** The room that the texts of a box need. */
+/** The width of a box in pixels, from its texts. */
 function widthOf(explanation: Explanation, node: ExplainedNode): number {
   const { name, value, shape, gradient } = node;
   const texts = [

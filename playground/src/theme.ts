@@ -1,4 +1,4 @@
-/** Light and dark, for what is drawn and not styled. */
+/** The light and the dark theme, for content that is drawn rather than styled. */
 import { createContext } from 'preact';
 import { useContext, useEffect, useState } from 'preact/hooks';
 import type { State } from './state.js';
@@ -7,12 +7,12 @@ export type Theme = 'light' | 'dark';
 
 export const ThemeContext = createContext<Theme>('light');
 
-/** The theme that is shown. */
+/** The current theme. */
 export function useTheme(): Theme {
   return useContext(ThemeContext);
 }
 
-/** Puts the theme that is chosen, or that of the system, on the page. */
+/** Applies the chosen theme, or the system's, to the page, and returns it. */
 export function useChosenTheme(chosen: State['theme']): Theme {
   const [dark, setDark] = useState(() => prefersDark().matches);
   useEffect(() => {
@@ -22,7 +22,7 @@ export function useChosenTheme(chosen: State['theme']): Theme {
     return () => query.removeEventListener('change', follow);
   }, []);
   const theme = chosen === 'system' ? (dark ? 'dark' : 'light') : chosen;
-  document.documentElement.dataset.theme = theme; // now, since children read colours when they draw
+  document.documentElement.dataset.theme = theme; // during rendering, since children read colours when they draw
   return theme;
 }
 
@@ -30,7 +30,7 @@ function prefersDark(): MediaQueryList {
   return matchMedia('(prefers-color-scheme: dark)');
 }
 
-/** A colour of the page as it is now, such as `--muted`, as canvases take it. */
+/** Returns the current value of a CSS colour variable, such as `--muted`, for canvases. */
 export function colour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }

@@ -1,4 +1,4 @@
-/** What things are called on the page. */
+/** Titles of models and tasks on the page. */
 import type { ModelName } from 'memgrad/models';
 import type { TaskName } from 'memgrad/tasks';
 
@@ -21,7 +21,7 @@ export const taskTitles: Record<TaskName, string> = {
 /** The colours of the two models. */
 export const modelColours = ['--first', '--second'] as const;
 
-/** `models` by name; where both are the same kind, numbered. */
+/** The titles of `models`, numbered if both are the same kind. */
 export function namesOf(models: readonly { name: ModelName }[]): string[] {
   const titles = models.map(({ name }) => modelTitles[name]);
   const same = titles.length === 2 && titles[0] === titles[1];

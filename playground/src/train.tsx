@@ -1,4 +1,4 @@
-/** The tab that trains: controls, curves, a sample answered live. */
+/** The training tab: controls, curves, and a sample answered live. */
 import { GivenAnswer, Tokens } from './answers.js';
 import { Checkpoints } from './checkpoints.js';
 import { type Curve, Plot } from './plot.js';

@@ -1,4 +1,4 @@
-/** One model in the Worker: trained step by step, asked, saved. */
+/** One model in the Worker: trains step by step, answers samples, saves. */
 import type { Backend } from 'memgrad';
 import {
   METRICS_FILE,
@@ -28,13 +28,15 @@ export class Trainer {
     this.#learnt = isLearnt(history);
   }
 
-  /** A new model, untrained. */
+  /** Creates a new, untrained model. */
   static async start(config: RunConfig, backend: Backend): Promise<Trainer> {
     const storage = new MemoryStorage();
     return new Trainer(await TrainingRun.start(config, { storage, backend }), []);
   }
 
-  /** Goes on with a saved run, whatever its accuracy; one that has taken all its steps gets more of them. */
+  /**
+   * Continues a saved run, at any accuracy; a run that has taken all its steps gets more of them.
+   */
   static async resume(storage: MemoryStorage, backend: Backend): Promise<Trainer> {
     let run = await TrainingRun.resume(storage, { backend, stopAt: null });
     if (run.finished) {
@@ -47,7 +49,8 @@ export class Trainer {
     const history = last.map((line) => ({
       ...line,
       loss: line.loss ?? Number.NaN,
-      // A file has the share of right tokens in any case; that of whole answers begins here.
+      // Files only have the share of right tokens; the share of whole answers is measured from here
+      // on.
       accuracy: (byTokens ? line.accuracy : null) ?? Number.NaN,
       tokensPerSecond: line.tokensPerSecond ?? Number.NaN,
       segmentGradientNorms: line.segmentGradientNorms.map((norm) => norm ?? Number.NaN),
@@ -70,7 +73,10 @@ export class Trainer {
     };
   }
 
-  /** Whether it has learnt the task at some time: its accuracy may fall again, and it would pause once more. */
+  /**
+   * Whether it has ever learnt the task. The accuracy may fall again, and must not pause training
+   * twice.
+   */
   get learnt(): boolean {
     return this.#learnt;
   }
@@ -81,7 +87,7 @@ export class Trainer {
       throw new Error(
         this.#run.finished
           ? `All ${this.#run.step} steps of this run are taken; save it and open the file to get more.`
-          : 'Training has ended; reset it to begin anew.',
+          : 'Training has ended; reset it to start again.',
       );
     }
     const point =
@@ -93,17 +99,17 @@ export class Trainer {
     return point;
   }
 
-  /** What the model says to a held-out sample when it reads nothing but its own answer. */
+  /** Returns the model's free-running answer to a held-out sample. */
   sample(index: number): Promise<Sample> {
     return answerFreely(this.#run.model, heldOut(this.#run, index), this.#run);
   }
 
-  /** What is to be seen of the model while it reads a held-out sample. */
+  /** Records the model while it reads a held-out sample. */
   look(index: number, erased: readonly Erased[]): Promise<Look> {
     return look(this.#run, heldOut(this.#run, index), erased);
   }
 
-  /** The run as one file, and how many steps it has taken. */
+  /** Returns the run as one archive, and the number of steps that it has taken. */
   async save(): Promise<Saved> {
     await this.#run.save();
     const archive = await packRun(this.#run.storage as MemoryStorage);

@@ -1,4 +1,4 @@
-/** Start, pause, step, reset, and which sample is on the screen. */
+/** Controls to start, pause, step and reset training, and to choose the sample. */
 import { NumberField } from './controls.js';
 import { isLearnt } from './progress.js';
 import type { Session, Trained } from './session.js';
@@ -38,7 +38,7 @@ export function Transport({ session, state, set }: PanelProps & { session: Sessi
   );
 }
 
-/** Who has learnt the task. */
+/** Says which models have learnt the task. */
 function pausedText(models: readonly Trained[]): string {
   const names = namesOf(models);
   const [learnt, others] = [true, false].map((wanted) =>

@@ -1,4 +1,4 @@
-/** The values of the variables of an expression: one field each, and what is typed there until it is a value. */
+/** Fields for the values of an expression's variables, which keep unfinished input. */
 import type { Nested } from 'memgrad';
 import {
   type Explanation,
@@ -13,17 +13,17 @@ import type { PanelProps } from './state.js';
 
 export type Given = ReadonlyMap<string, Nested>;
 
-/** What an error says, without the name of the function, which a page does not call. */
+/** Returns an error's message without the name of the function, which a page doesn't call. */
 export function said(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   return text.replace(/^explain: (.)/, (_, first: string) => first.toUpperCase());
 }
 
-/** What stands in the fields of values, and how it is taken over. */
+/** The state of the value fields. */
 export interface Typed {
-  /** By variable, what was typed and is no value yet. */
+  /** Unfinished input, by variable. */
   readonly texts: ReadonlyMap<string, string>;
-  /** Why not; an empty field is just being filled. */
+  /** Errors in it, by variable; an empty field isn't an error. */
   readonly problems: ReadonlyMap<string, string>;
   type(name: string, text: string): void;
   leave(name: string): void;
@@ -38,14 +38,14 @@ export function useTyped(
   const [texts, setTexts] = useState<ReadonlyMap<string, string>>(new Map());
   const ours = useRef(at);
   useEffect(() => {
-    if (at !== ours.current) setTexts(new Map()); // a lesson or an example has other values
+    if (at !== ours.current) setTexts(new Map()); // a lesson or an example changed the values
     ours.current = at;
   }, [at]);
-  /** The values with a new one for `name`. Throws for a text that is none. */
+  /** The values with a new one for `name`. Throws for text that isn't a value. */
   const withValue = (name: string, text: string): string => {
     const value = parseValue(name, text);
     const all = writeValues(new Map([...(given ?? []), [name, value]]));
-    parseValues(all); // all of them may be too long
+    parseValues(all); // together they may be too long
     return all;
   };
   const problems = new Map<string, string>();

@@ -1,4 +1,4 @@
-/** The measure of tasks that are judged by whole answers, step by step. */
+/** The accuracy of tasks that are measured by whole answers. */
 import { Key, scope } from 'memgrad';
 import type { TrainingRun } from 'memgrad/runs';
 import { type Batch, IGNORED } from 'memgrad/tasks';
@@ -7,9 +7,10 @@ import { READ } from './progress.js';
 import { backendOf } from './samples.js';
 
 /**
- * The share of whole answers that the model of `run` has right, given the truth up to each token,
- * in held-out sequences that are others after every step. Most tokens of a task with steps and
- * padding are padding, and saying that is easy: the share of right tokens would say little.
+ * Returns the share of whole answers that the model of `run` has right, given the true tokens
+ * before each, in held-out sequences that are new after every step. Most tokens of a task with
+ * steps and padding are padding, which is easy to predict, so the share of right tokens would say
+ * little.
  */
 export async function wholeAnswers(run: TrainingRun): Promise<number> {
   const { model, task, config, step } = run;
@@ -26,7 +27,10 @@ export async function wholeAnswers(run: TrainingRun): Promise<number> {
   return rightAnswers(batch, columns) / READ;
 }
 
-/** How many rows of `batch` have all tokens of the answer itself right, given what was said in some of its columns. */
+/**
+ * Returns the number of rows of `batch` whose answer tokens are all right, given the predictions
+ * for some of its columns.
+ */
 export function rightAnswers(
   { size, time: width, targets, promptLength, answerStart = promptLength - 1 }: Batch,
   columns: readonly { start: number; time: number; said: ArrayLike<number> }[],

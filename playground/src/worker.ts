@@ -1,4 +1,4 @@
-/** The Worker: trains and computes, so that the page never waits. */
+/** The Worker: trains and computes, which keeps the page responsive. */
 import { type Backend, type BackendName, loadBackend } from 'memgrad';
 import { MemoryStorage, unpackRun } from 'memgrad/runs';
 import { availableBackends } from './available.js';
@@ -6,9 +6,9 @@ import type { Answer, FromWorker, Point, Question, RequestName, ToWorker } from 
 import { timeSteps } from './step-bench.js';
 import { Trainer } from './trainer.js';
 
-/** The types of the DOM have no worker's side; this one has what both sides share. */
+/** The DOM types lack a worker's own scope; Worker has the members that both sides share. */
 const scope = self as unknown as Worker;
-/** How often the page hears of steps, in ms. */
+/** The time between progress messages to the page, in ms. */
 const PROGRESS = 100;
 
 let trainers: Trainer[] = [];
@@ -48,12 +48,12 @@ const handlers: { [Name in RequestName]: (question: Question<Name>) => Promise<A
   bench: async ({ backend, steps }) => timeSteps(await load(backend), steps),
 };
 
-/** The page may ask before it has heard that there is one model less. */
+/** The page may request a model before it knows that there is one fewer. */
 function trainerAt(model: number): Trainer {
   return trainers[Math.min(model, trainers.length - 1)];
 }
 
-/** Steps and answers wait for each other: what is asked is answered between two steps. */
+/** Steps and answers run one at a time: a request is answered between two steps. */
 let last: Promise<unknown> = Promise.resolve();
 function inTurn<T>(f: () => Promise<T>): Promise<T> {
   const result = last.then(f);
@@ -70,13 +70,13 @@ scope.onmessage = async ({ data: { id, name, question } }: MessageEvent<ToWorker
   }
 };
 
-/** One step of each model, and then the next round. */
+/** Takes one step of each model, then queues the next round. */
 async function round(): Promise<void> {
   if (!playing) return;
   const learnt = trainers.filter((trainer) => trainer.learnt).length;
   try {
     await stepAll();
-    // Of two models one may never learn; Start goes on from here.
+    // Pauses when one has learnt, since the other may never; Start continues.
     if (trainers.filter((trainer) => trainer.learnt).length > learnt) playing = false;
   } catch (error) {
     playing = false;

@@ -1,4 +1,7 @@
-/** An RMT that is trained at a click and then answers: it reads three digits and repeats them from its memory. */
+/**
+ * An RMT that trains at a click and then answers: it reads three digits and repeats them from its
+ * memory.
+ */
 import { createModel, generate, presets } from 'memgrad/models';
 import { createTask } from 'memgrad/tasks';
 import { AdamW, train } from 'memgrad/training';
@@ -16,7 +19,7 @@ const task = createTask('copy', { length: 3, symbols: 10, copies: 1 });
 const sizes = { nToken: task.vocabulary, nLayer: 2, nHead: 2, dModel: 32, dHead: 16, dInner: 64 };
 const model = createModel('rmt', { ...presets.fast, ...sizes, numMemTokens: 3, memLen: 1 });
 const segmentLength = 4;
-const ANSWER = 1; // the token that asks for the answer; 2 stands for the digit 0, 3 for 1
+const ANSWER = 1; // the token that requests the answer; 2 is the digit 0, 3 is 1
 const FIRST_DIGIT = 2;
 
 start.onclick = async () => {
