@@ -42,7 +42,7 @@ export interface EncoderConfig extends MemoryConfig {
 }
 
 /** Tokens of one document, without the special tokens. */
-export type Document = ArrayLike<number>;
+export type DocumentTokens = ArrayLike<number>;
 
 /** The encoder's output after one step, for the documents that have started by then. */
 export interface SegmentClasses {
@@ -104,7 +104,7 @@ export class EncoderRMT extends Module {
    * Returns the logits after each step; the last step holds the answer. `key` turns dropout on.
    * Throws `MemgradError` for an empty list and for tokens outside the vocabulary.
    */
-  forward(documents: readonly Document[], key?: Key): SegmentClasses[] {
+  forward(documents: readonly DocumentTokens[], key?: Key): SegmentClasses[] {
     requireThat(Array.isArray(documents), 'EncoderRMT: documents', 'a list', documents);
     if (documents.length === 0) {
       throw new MemgradError('EncoderRMT: got no documents, expected at least one.');
@@ -140,7 +140,7 @@ export class EncoderRMT extends Module {
    * there is one class per document.
    */
   loss(
-    documents: readonly Document[],
+    documents: readonly DocumentTokens[],
     classes: ArrayLike<number>,
     options: { over: 'last' | 'mean'; key?: Key },
   ): Tensor {
@@ -169,7 +169,7 @@ export class EncoderRMT extends Module {
    * Cuts a document into segments, of which the first may be shorter. An empty document has one
    * empty segment.
    */
-  #cut(document: Document): Int32Array[] {
+  #cut(document: DocumentTokens): Int32Array[] {
     const { segmentLength, maxSegments } = this.config;
     const tokens = Int32Array.from(document).subarray(0, segmentLength * maxSegments);
     const count = Math.max(1, Math.ceil(tokens.length / segmentLength));

@@ -25,7 +25,12 @@ export {
   presets,
   type RecurrentMemoryConfig,
 } from './config.js';
-export * from './encoder-rmt.js';
+export {
+  type DocumentTokens as Document,
+  type EncoderConfig,
+  EncoderRMT,
+  type SegmentClasses,
+} from './encoder-rmt.js';
 export * from './layers/adaptive-softmax.js';
 export * from './layers/attention.js';
 export type { Cache } from './layers/cache.js';

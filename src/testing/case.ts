@@ -11,7 +11,7 @@ export type FloatDType = 'float32' | 'float64';
  * An input on the host. Its floats are exact in float32, so that all dtypes start from the same
  * numbers.
  */
-export interface HostArray {
+export interface CaseInput {
   readonly dtype: 'float' | 'int32';
   readonly shape: Shape;
   readonly values: readonly number[];
@@ -21,7 +21,7 @@ export interface HostArray {
 export interface Pattern {
   /** What distinguishes this call, such as `leading axis missing on the left: [3], [2, 3]`. */
   readonly pattern: string;
-  readonly inputs: readonly HostArray[];
+  readonly inputs: readonly CaseInput[];
   /** Calls the operation on the inputs; floating-point inputs have `dtype`. */
   call(inputs: readonly Tensor[], dtype: FloatDType): Tensor;
   /**
@@ -68,7 +68,7 @@ export const accumulated: Tolerance = { relative: 2e-5, absolute: 1e-5 };
 export type Domain = 'real' | 'positive';
 
 /** Returns random floats of `shape`, the same for a seed everywhere. */
-export function floats(shape: Shape, seed: number, domain: Domain = 'real'): HostArray {
+export function floats(shape: Shape, seed: number, domain: Domain = 'real'): CaseInput {
   const size = sizeOf(shape);
   const units = uniformFloats(Key.of(seed), 2 * size);
   const values = Array.from({ length: size }, (_, i) => {
@@ -79,17 +79,17 @@ export function floats(shape: Shape, seed: number, domain: Domain = 'real'): Hos
 }
 
 /** Makes an input from floats, rounded to float32; one-dimensional by default. */
-export function given(values: readonly number[], shape: Shape = [values.length]): HostArray {
+export function given(values: readonly number[], shape: Shape = [values.length]): CaseInput {
   return { dtype: 'float', shape, values: values.map(Math.fround) };
 }
 
 /** Makes an input from whole numbers; one-dimensional by default. */
-export function ints(values: readonly number[], shape: Shape = [values.length]): HostArray {
+export function ints(values: readonly number[], shape: Shape = [values.length]): CaseInput {
   return { dtype: 'int32', shape, values };
 }
 
 /** Returns random whole numbers from 0 to `limit` - 1. */
-export function indices(shape: Shape, seed: number, limit: number): HostArray {
+export function indices(shape: Shape, seed: number, limit: number): CaseInput {
   return ints([...Key.of(seed).integers(sizeOf(shape), limit)], shape);
 }
 
@@ -100,7 +100,7 @@ export function show(...shapes: Shape[]): string {
 
 /** Uploads an input to `backend`: floats as dtype `as`, whole numbers as int32. */
 export function upload(
-  { dtype, shape, values }: HostArray,
+  { dtype, shape, values }: CaseInput,
   backend: Backend,
   as: FloatDType,
 ): Tensor {

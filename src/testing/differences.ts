@@ -3,7 +3,7 @@ import { scope, type Tensor, vjp } from '../autograd/index.js';
 import type { Backend, TypedArray } from '../backends/backend.js';
 import { createCpuBackend } from '../backends/cpu/index.js';
 import { backendKind, check, checkOptions, flag, whole } from '../options.js';
-import { type FloatDType, type HostArray, upload, withFloats } from './case.js';
+import { type CaseInput, type FloatDType, upload, withFloats } from './case.js';
 import { createFlushingBackend, createNarrowBackend } from './narrow.js';
 import { type Program, Programs } from './programs.js';
 
@@ -130,7 +130,7 @@ function isNear(actual: number, expected: number, allowed: number): boolean {
 /** Returns the result and the gradients of all leaves, rounded to float32; or the error as text. */
 async function outcome(
   program: Program,
-  leaves: readonly HostArray[],
+  leaves: readonly CaseInput[],
   backend: Backend,
   dtype: FloatDType,
 ): Promise<TypedArray[] | string> {
@@ -164,7 +164,7 @@ async function variantsOf(
   cpu: Backend,
   others: readonly Backend[],
 ): Promise<TypedArray[][]> {
-  const moved = (round: number): HostArray[] =>
+  const moved = (round: number): CaseInput[] =>
     program.leaves.map(({ dtype, shape, values }, i) => ({
       dtype,
       shape,

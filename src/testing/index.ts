@@ -13,7 +13,13 @@ export {
   operationNames,
   operations,
 } from '../autograd/operations/table.js';
-export type { FloatDType, HostArray, OperationCases, Pattern, Tolerance } from './case.js';
+export type {
+  CaseInput as HostArray,
+  FloatDType,
+  OperationCases,
+  Pattern,
+  Tolerance,
+} from './case.js';
 export { cases } from './cases.js';
 export { checkEdges, type EdgeOptions, type EdgeRow } from './check-edges.js';
 export { type ConformanceOptions, type ConformanceRow, runConformance } from './conformance.js';

@@ -3,13 +3,13 @@ import * as engine from '../autograd/index.js';
 import { Key, type Shape, type Tensor } from '../autograd/index.js';
 import { operations } from '../autograd/operations/table.js';
 import { sizeOf } from '../backends/layout.js';
-import { type FloatDType, given, type HostArray, ints } from './case.js';
+import { type CaseInput, type FloatDType, given, ints } from './case.js';
 
 /** A chain of operations, and the arrays from which it starts. */
 export interface Program {
   /** The operations by name, in order. */
   readonly names: readonly string[];
-  readonly leaves: readonly HostArray[];
+  readonly leaves: readonly CaseInput[];
   run(leaves: readonly Tensor[], dtype: FloatDType): Tensor;
 }
 
@@ -56,7 +56,7 @@ type Step = (x: Tensor, leaves: readonly Tensor[], dtype: FloatDType) => Tensor;
 /** Generates programs, always the same ones for a seed. */
 export class Programs {
   readonly #random: () => number;
-  #leaves: HostArray[] = [];
+  #leaves: CaseInput[] = [];
 
   constructor(seed: number) {
     const words = Key.of(seed);

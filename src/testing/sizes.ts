@@ -6,7 +6,7 @@ import { createCpuBackend } from '../backends/cpu/index.js';
 import { sizeOf } from '../backends/layout.js';
 import { MemgradError } from '../errors.js';
 import { backendKind, check, checkOptions, flag } from '../options.js';
-import { type HostArray, type Pattern, upload, withFloats } from './case.js';
+import { type CaseInput, type Pattern, upload, withFloats } from './case.js';
 import { cases } from './cases.js';
 import { selectOperations } from './select.js';
 
@@ -82,7 +82,7 @@ function isOutside(outcome: readonly Result[] | string): boolean {
 }
 
 /** Yields the inputs with one axis cut, or with all axes of one length cut. */
-function* cuts(inputs: readonly HostArray[]): Generator<[string, HostArray[]]> {
+function* cuts(inputs: readonly CaseInput[]): Generator<[string, CaseInput[]]> {
   const lengths = new Set(inputs.flatMap(({ shape }) => shape).filter((length) => length > 1));
   for (const to of [0, 1]) {
     for (const length of lengths) {
@@ -102,7 +102,7 @@ function* cuts(inputs: readonly HostArray[]): Generator<[string, HostArray[]]> {
 }
 
 /** Returns the first values in another shape; limits indices to the rows that are left. */
-function resized({ dtype, values }: HostArray, shape: readonly number[], limit: number): HostArray {
+function resized({ dtype, values }: CaseInput, shape: readonly number[], limit: number): CaseInput {
   const kept = values.slice(0, sizeOf(shape));
   return {
     dtype,
@@ -121,7 +121,7 @@ interface Result {
  * of an error.
  */
 async function outcome(
-  inputs: readonly HostArray[],
+  inputs: readonly CaseInput[],
   call: Pattern['call'],
   backend: Backend,
 ): Promise<readonly Result[] | string> {

@@ -28,8 +28,8 @@ export interface EvaluateOptions {
   backend?: Backend;
   /**
    * Scores as the published scripts do, for comparison: the first input of every answer segment is
-   * the truth, which reveals to the model what its previous token should have been; and where steps
-   * precede the answer, the first token of the steps is not scored. Default false.
+   * the truth, which reveals the token that the model should have predicted just before; and where
+   * steps precede the answer, its first token doesn't count towards `exact`. Default false.
    */
   likeReference?: boolean;
   /**

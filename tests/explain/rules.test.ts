@@ -24,7 +24,7 @@ import {
 } from '../../src/explain/index.js';
 import { describe } from '../../src/explain/operations.js';
 import { rawRule } from '../../src/explain/text.js';
-import { floats, type HostArray, indices, ints } from '../../src/testing/case.js';
+import { type CaseInput, floats, indices, ints } from '../../src/testing/case.js';
 import { cases, type OperationName, operations } from '../../src/testing/index.js';
 
 const test = suite('rules');
@@ -37,10 +37,10 @@ const mask = ints([1, 0, 1, 1, 1, 0], [2, 3]);
 const qkv = { q: floats([2, 4], 4), k: floats([3, 4], 5), v: floats([3, 4], 6) };
 
 /** A call of an operation as it is written, and its arguments by name. */
-type Call = readonly [text: string, at: Readonly<Record<string, HostArray>>];
+type Call = readonly [text: string, at: Readonly<Record<string, CaseInput>>];
 
 /** Calls of one argument and its options. */
-const calls = (name: string, at: Record<string, HostArray>, ...rest: string[]): Call[] =>
+const calls = (name: string, at: Record<string, CaseInput>, ...rest: string[]): Call[] =>
   rest.map(
     (more): Call => [`${name}(${[...Object.keys(at), ...(more ? [more] : [])].join(', ')})`, at],
   );

@@ -2,8 +2,8 @@
 import { attention, Key, rotate, type Shape } from '../../autograd/index.js';
 import {
   accumulated,
+  type CaseInput,
   floats,
-  type HostArray,
   ints,
   type OperationCases,
   type Pattern,
@@ -20,7 +20,7 @@ function rotated(shape: number[], heads = 1): Pattern {
 }
 
 /** Queries, keys and values with these batch axes; 2 queries, 3 keys, widths 2 and 2. */
-function qkv(q: Shape, k: Shape = q, v: Shape = k): HostArray[] {
+function qkv(q: Shape, k: Shape = q, v: Shape = k): CaseInput[] {
   return [floats([...q, 2, 2], 760), floats([...k, 3, 2], 761), floats([...v, 3, 2], 762)];
 }
 
@@ -93,7 +93,7 @@ const attentionPatterns: Pattern[] = [
 ];
 
 /** 2 queries, 3 keys and 3 values, each of two heads of width 2. */
-function headed(batch: Shape): HostArray[] {
+function headed(batch: Shape): CaseInput[] {
   return [2, 3, 3].map((time, i) => floats([...batch, time, 4], 770 + i));
 }
 

@@ -18,10 +18,10 @@ import {
 import {
   accumulated,
   approximated,
+  type CaseInput,
   exact,
   floats,
   given,
-  type HostArray,
   indices,
   ints,
   type OperationCases,
@@ -30,7 +30,7 @@ import {
   show,
 } from '../case.js';
 
-function gathered(what: string, table: Shape, at: HostArray): Pattern {
+function gathered(what: string, table: Shape, at: CaseInput): Pattern {
   return {
     pattern: `${what}: ${show(table, at.shape)}`,
     inputs: [floats(table, 700), at],
@@ -38,7 +38,7 @@ function gathered(what: string, table: Shape, at: HostArray): Pattern {
   };
 }
 
-function scattered(what: string, values: Shape, at: HostArray, rows: number): Pattern {
+function scattered(what: string, values: Shape, at: CaseInput, rows: number): Pattern {
   return {
     pattern: `${what}: ${show(values, at.shape)} to ${rows} rows`,
     inputs: [floats(values, 701), at],
@@ -46,7 +46,7 @@ function scattered(what: string, values: Shape, at: HostArray, rows: number): Pa
   };
 }
 
-function oneHotOf(what: string, at: HostArray, depth: number): Pattern {
+function oneHotOf(what: string, at: CaseInput, depth: number): Pattern {
   return {
     pattern: `${what}: ${show(at.shape)} to depth ${depth}`,
     inputs: [at],
@@ -156,7 +156,7 @@ function gated(what: string, shape: Shape): Pattern {
 function loss(
   what: string,
   shape: Shape,
-  targets: HostArray,
+  targets: CaseInput,
   options?: CrossEntropyOptions,
 ): Pattern {
   return {
