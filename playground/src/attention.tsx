@@ -83,11 +83,11 @@ export function Attention({
           most={1}
           cell={[24, 24]}
           describe={(row, column, weight) =>
-            `${long(queries, row)} looks at ${long(keys, column)}: ${percent(weight)}`
+            `${long(queries, row)} attends to ${long(keys, column)}: ${percent(weight)}`
           }
         />
         <p class="hint">
-          Rows look at columns; point at a cell, or go to it with the arrow keys.{' '}
+          Rows attend to columns; point at a cell, or move to it with the arrow keys.{' '}
           {read > 0 && <span class="read-key">r: read memory</span>}{' '}
           {written > 0 && <span class="write-key">w: write memory</span>}{' '}
           {cached > 0 && <span>c: cache</span>}

@@ -73,8 +73,8 @@ export function Bench({ session, measuring }: { session: Session; measuring: Mea
       <p>
         Forward, backward, clipping and Adam for a batch of 32 sequences of 72 tokens in three
         segments: 4 layers, 4 heads of 32, 5 memory tokens. It is the workload <code>step</code> of{' '}
-        <code>npm run bench</code>. Close what else is busy on this machine; training on this page
-        pauses.
+        <code>npm run bench</code>. Close other programs that use the processor; training on this
+        page pauses.
       </p>
       <fieldset>
         <legend>Backends</legend>
@@ -163,7 +163,7 @@ function cellsOf({ milliseconds, first, tokens, loss }: Timed): string[] {
 /** Describes the adapter of a backend in a sentence. */
 function adapterOf({ name, adapter, software }: Available): string {
   if (!software) return `${name} computes on ${adapter}.`;
-  return `${name} computes on ${adapter}: software rendering, the processor in place of a GPU, so its times are not those of a GPU.`;
+  return `${name} computes on ${adapter}: software rendering on the processor, so its times say nothing about a GPU.`;
 }
 
 function markdown(rows: readonly Row[], backends: readonly Available[]): string {

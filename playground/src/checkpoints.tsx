@@ -37,8 +37,8 @@ export function Checkpoints({ session }: { session: Session }) {
       {file && (
         <p class="hint" role="status">
           {file} is open: {models.map(({ name }) => modelTitles[name]).join()}, trained for{' '}
-          {models[0].history.at(-1)?.step ?? 0} steps. Reset, or a change of the controls, makes the
-          model that these describe.
+          {models[0].history.at(-1)?.step ?? 0} steps. Reset, or a change of the controls, replaces
+          it by the model that they describe.
         </p>
       )}
       <details>
@@ -55,12 +55,12 @@ export function Checkpoints({ session }: { session: Session }) {
         </pre>
         <p class="hint">
           {saved
-            ? `${saved.name} is the run that was saved last.`
+            ? `${saved.name} is the most recently saved run.`
             : 'FILE.tar is the file that Save downloads; no run has been saved yet.'}
         </p>
         <p class="hint">
-          A folder that <code>memgrad train --out</code> wrote opens here as it is, or as an archive
-          that <code>tar -cf run.tar -C runs/first .</code> makes of it.
+          A folder that <code>memgrad train --out</code> wrote opens here directly, or as an archive
+          made by <code>tar -cf run.tar -C runs/first .</code>.
         </p>
       </details>
     </section>

@@ -141,7 +141,7 @@ function Gradients({ points }: { points: readonly Point[] }) {
         <p class="hint">
           {count === 0
             ? 'Take a step to see how much gradient flows back through each segment border.'
-            : 'No gradient flows from one segment to another in this model: what a later segment needs, an earlier one cannot learn to leave.'}
+            : 'No gradient flows from one segment to another in this model: an earlier segment cannot learn what a later one needs.'}
         </p>
       </section>
     );

@@ -35,7 +35,7 @@ export const lessons: readonly Lesson[] = [
         text: 'One neuron: a weight w, an input x, a bias b. Press Forward three times. Each press runs one operation, and the tape keeps it with its value.',
       },
       {
-        text: 'Press again: backward begins with 1, the derivative of the result by itself. From here on every step takes one operation, the last one first, and passes its gradient on to what it was computed from. tanh multiplies it by its slope, + hands it on as it is, * multiplies it by x for w, and by w for x.',
+        text: 'Press again: backward begins with 1, the derivative of the result with respect to itself. From here on every step takes one operation, the last one first, and passes its gradient on to the operation’s inputs. tanh multiplies it by its slope, + passes it on unchanged, * multiplies it by x for w, and by w for x.',
       },
       {
         text: 'At the end dw is 1.19317. It says: make w larger by 0.01, and the result grows by about 0.0119. Try it. The result was 0.635149.',
@@ -48,7 +48,7 @@ export const lessons: readonly Lesson[] = [
         ],
       },
       {
-        text: 'Make b 4. The result is almost 1 whatever w is; the slope of tanh is almost 0, and so is every gradient behind it. Such a neuron does not learn.',
+        text: 'Make b 4. The result is almost 1 for any w; the slope of tanh is almost 0, and so is every gradient that passes through it. Such a neuron does not learn.',
         changes: [
           {
             label: 'b = 4',
@@ -58,7 +58,7 @@ export const lessons: readonly Lesson[] = [
         ],
       },
       {
-        text: 'What is used more than once gets a gradient from every use, and they add up: x * x + x at 3 gives 1 + 3 + 3.',
+        text: 'A value that is used more than once gets a gradient from every use, and they add up: for x * x + x at 3 they are 1 + 3 + 3.',
         changes: [
           {
             label: 'x used three times',
@@ -75,16 +75,16 @@ export const lessons: readonly Lesson[] = [
     state: { tab: 'microscope', expression: CROSS_ENTROPY, at: 'z=[1,2,-0.5]' },
     parts: [
       {
-        text: 'Softmax makes a distribution p of any numbers z: the exponential of each, divided by the sum of all. The loss is minus the logarithm of what p gives to the right answer, here the first of three.',
+        text: 'Softmax turns any numbers z into a distribution p: the exponential of each, divided by the sum of all. The loss is minus the logarithm of the probability of the right answer, here the first of three.',
       },
       {
-        text: 'Press Last. dz is p minus the target, [1, 0, 0]. No rule on the way says so; it is what is left when those of log, /, sum and exp have all been applied. Go back step by step and see it come about.',
+        text: 'Press Last. dz is p minus the target, [1, 0, 0]. No single rule says so; it is the result of applying the rules of log, /, sum and exp one after the other. Go back step by step and watch it build up.',
       },
       {
-        text: 'e is used twice: it is divided, and it is summed. Its gradient is the sum of what both send back, and that sum makes the difference: raise one number of z, and all of p change.',
+        text: 'e is used twice: it is divided, and it is summed. Its gradient is the sum of the gradients of both uses, and the second one matters: raise one number of z, and all of p change.',
       },
       {
-        text: 'The library has all of this as one operation, with one rule. It gives the same dz.',
+        text: 'The library has all of this as one operation, with one rule. It computes the same dz.',
         changes: [
           {
             label: 'As one operation',
@@ -94,7 +94,7 @@ export const lessons: readonly Lesson[] = [
         ],
       },
       {
-        text: 'It also gives it where the long way fails. Make the first number of z 1000: its exponential is too large for any number, infinity divided by infinity is no number (NaN), and the gradient is lost. crossEntropy takes the largest number away from all first, which changes nothing of p.',
+        text: 'It also works where the long way fails. Make the first number of z 1000: its exponential overflows, infinity divided by infinity is not a number (NaN), and the gradient is lost. crossEntropy subtracts the largest number from all first, which doesn’t change p.',
         changes: [
           {
             label: '1000, the long way',
@@ -116,13 +116,13 @@ export const lessons: readonly Lesson[] = [
     state: { model: 'transformer', second: 'none', segments: 3 },
     parts: [
       {
-        text: 'The task is to read six symbols and a “>”, and to say the symbols twice. The 18 tokens are cut into three segments of six, and the Transformer reads each by itself: while it reads the symbols it says nothing, and when it has to say them they are gone.',
+        text: 'The task is to read six symbols and a “>”, and to repeat the symbols twice. The 18 tokens are cut into three segments of six, and the Transformer reads each one separately: when it has to repeat the symbols, they are in an earlier segment, which it no longer sees.',
       },
       {
-        text: 'Press Start. The accuracy stays near 20%, although guessing one of eight symbols gets 12.5%. The difference is one symbol in twelve: the last symbol of the first copy is the first token of the third segment, so that the last symbol of the second copy stands where the model can see it. The sample shows what it says when it answers by itself: always the same.',
+        text: 'Press Start. The accuracy stays near 20%, although guessing one of eight symbols gets 12.5%. The difference is one symbol in twelve: the last symbol of the first copy is the first token of the third segment, so when the model predicts the last symbol of the second copy, it can see it. The sample shows its own answer: always the same.',
       },
       {
-        text: 'Now take one segment in place of three and start again. The same model learns the task within some 150 steps. It was not too small; it could not see.',
+        text: 'Now use one segment instead of three and start again. The same model learns the task within some 150 steps. It was not too small; it could not see.',
         changes: [
           { label: 'One segment', state: { segments: 1, tab: 'train' }, shows: ['segments'] },
           { label: 'Three segments', state: { segments: 3, tab: 'train' }, shows: ['segments'] },
@@ -146,7 +146,7 @@ export const lessons: readonly Lesson[] = [
     state: { model: 'transformer-xl', second: 'none', segments: 3, cache: 2 },
     parts: [
       {
-        text: 'Transformer-XL keeps the last rows of every layer and looks at them from the next segment. With six rows, a whole segment, it learns to copy in a few hundred steps. Press “Six rows”, then Start.',
+        text: 'Transformer-XL keeps the last rows of every layer and attends to them from the next segment. With six rows, a whole segment, it learns to copy in a few hundred steps. Press “Six rows”, then Start.',
         changes: [
           {
             label: 'Six rows',
@@ -156,7 +156,7 @@ export const lessons: readonly Lesson[] = [
         ],
       },
       {
-        text: 'With two rows the accuracy stops near 60%. Only the last symbols of what was read are within reach; the others it has to guess. (Somewhat more than two come through: in the second layer a cached row has itself looked at rows before it.)',
+        text: 'With two rows the accuracy stops near 60%. Only the last symbols that were read are within reach; it has to guess the others. (Somewhat more than two get through: a cached row of the second layer has itself attended to earlier rows.)',
         changes: [
           {
             label: 'Two rows',
@@ -166,7 +166,7 @@ export const lessons: readonly Lesson[] = [
         ],
       },
       {
-        text: 'Why does it not learn to put all six symbols into two rows? Because no gradient flows through the cache. Its rows are taught to help in their own segment, never to carry what a later one needs. The lens says so: there is no gradient between segments.',
+        text: 'Why does it not learn to put all six symbols into two rows? Because no gradient flows through the cache. Its rows are trained to help in their own segment, never to carry what a later one needs. The lens shows it: there is no gradient between segments.',
         changes: [
           {
             label: 'Look at attention',
@@ -176,10 +176,10 @@ export const lessons: readonly Lesson[] = [
         ],
       },
       {
-        text: 'A longer cache reaches farther, until the sequence grows again: six segments of three tokens with four rows stop near 75%. RMT beside it learns the same sequences to the end with six memory tokens, since these do have a gradient.',
+        text: 'A longer cache reaches farther, until the sequence grows again: six segments of three tokens with four rows stop near 75%. RMT learns the same sequences completely with six memory tokens, since these do have a gradient.',
         changes: [
           {
-            label: 'Six segments, four rows, RMT beside it',
+            label: 'Six segments, four rows, and RMT',
             state: { cache: 4, segments: 6, second: 'rmt', tab: 'train' },
             shows: ['segments', 'cache', 'second'],
           },
@@ -193,14 +193,14 @@ export const lessons: readonly Lesson[] = [
     state: { model: 'rmt', second: 'none', segments: 3, memory: 6 },
     parts: [
       {
-        text: 'RMT puts six memory tokens before the segment, to be read, and the same six behind it, to be written. What is written goes to the next segment, with its gradient.',
+        text: 'RMT puts six memory tokens before the segment, for reading, and the same six after it, for writing. The written memory goes to the next segment, with its gradient.',
       },
       {
-        text: 'Press Start. For some sixty steps nothing happens. Then the loss falls, and within some 140 steps the task is learnt. Under the lens watch the curves at the bottom: the gradient that comes back into segments 2 and 3 grows by ten times and more just before the loss falls. That is when segment 1 is told what to write. In a model where these curves stay low, recurrence never begins to learn.',
+        text: 'Press Start. For some sixty steps nothing happens. Then the loss falls, and within some 140 steps the task is learnt. In the lens watch the curves at the bottom: the gradient that flows back into segments 2 and 3 grows by ten times and more just before the loss falls. That is when segment 1 learns what to write. In a model where these curves stay low, recurrence never begins to learn.',
         changes: [{ label: 'Watch the gradient', state: { tab: 'lens' }, shows: ['gradient'] }],
       },
       {
-        text: 'The attention of the write rows in segment 1 shows what was learnt: each of them picks a token of the sample. In segment 2, in the second layer, each token looks back at the one read row that it needs.',
+        text: 'The attention of the write rows in segment 1 shows what was learnt: each of them picks a token of the sample. In segment 2, in the second layer, each token attends to the one read row that it needs.',
         changes: [
           {
             label: 'What segment 1 writes',
@@ -215,7 +215,7 @@ export const lessons: readonly Lesson[] = [
         ],
       },
       {
-        text: 'Now erase: tick token 3 in the row “read by segment 2”. The third symbol is lost, in both copies, and in another sample again the third (unless the guess in its place happens to be right). Token 4 costs the fourth. Nobody told the model to give each symbol a token; the gradient did.',
+        text: 'Now erase: tick token 3 in the row “read by segment 2”. The third symbol is lost, in both copies, and in every other sample too (unless the guess happens to be right). Token 4 costs the fourth. Nobody told the model to give each symbol a token; the gradient did.',
         changes: [
           {
             label: 'Erase token 3',
@@ -225,7 +225,7 @@ export const lessons: readonly Lesson[] = [
         ],
       },
       {
-        text: 'Fewer memory tokens than symbols are enough too, if slower to learn: a vector of 32 numbers has room for more than one of eight symbols. Try two.',
+        text: 'Fewer memory tokens than symbols also work, but are slower to learn: a vector of 32 numbers has room for more than one of eight symbols. Try two.',
         changes: [
           {
             label: 'Two memory tokens',

@@ -25,11 +25,11 @@ export function Memory({
     <section class="card" aria-label="Memory">
       <h2>Memory</h2>
       <p class="hint">
-        One row to a memory token, one column to a component, from below zero to above. Each picture
-        has its own scale, up to its largest number. Point at a cell, or go to it with the arrow
-        keys.{' '}
+        Each row is a memory token, each column a component; colours show its sign and size. Each
+        picture has its own scale, up to its largest number. Point at a cell, or move to it with the
+        arrow keys.{' '}
         {writes
-          ? 'Before segment 1 nothing has been written: it reads numbers that the model has learned to begin with, small ones in a new model.'
+          ? 'Nothing is written before segment 1: it reads learned initial values, which are small in a new model.'
           : 'This model writes no memory: every segment reads the same learned numbers.'}
       </p>
       <div class="memories">

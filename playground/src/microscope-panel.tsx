@@ -60,9 +60,9 @@ export function MicroscopePanel({ state, set }: PanelProps) {
   const textId = useId();
   return (
     <div class="results">
-      <section class="card microscope-input" aria-label="What is looked at">
+      <section class="card microscope-input" aria-label="Input">
         <Select
-          label="Begin with"
+          label="Example"
           value={example?.name ?? ''}
           options={[
             ...(example ? [] : [['', 'your own'] as const]),
@@ -109,9 +109,9 @@ export function MicroscopePanel({ state, set }: PanelProps) {
       </section>
       {explanation && isStale && (
         <p class="stale-note" role="status">
-          Until the error is repaired, the graph below is still that of{' '}
+          Until the error is fixed, the graph below still shows{' '}
           <code>{explanation.expression}</code>
-          {error === undefined && ' at the values before'}.
+          {error === undefined && ' at the previous values'}.
         </p>
       )}
       {explanation && (

@@ -40,7 +40,7 @@ export function Setup({ state, set, session }: PanelProps & { session: Session }
     model &&
     `${model.time} tokens: ${plural(model.segments, 'segment')} of ${model.config.training.segmentLength}`;
   return (
-    <form class="setup" aria-label="What is trained" onSubmit={(event) => event.preventDefault()}>
+    <form class="setup" aria-label="Settings" onSubmit={(event) => event.preventDefault()}>
       <Select<ModelName>
         label="Model"
         value={state.model}

@@ -33,10 +33,10 @@ function Said({ explanation, position }: { explanation: Explanation; position: n
         <h2>Before the first operation</h2>
         <p>The variables have their values; nothing has been computed.</p>
         {defaults.length > 0 && (
-          <p>No value was written for {defaults.join(', ')}, so there is one to begin with.</p>
+          <p>No value was written for {defaults.join(', ')}, so a default is used.</p>
         )}
         {summed && (
-          <p>The result is several numbers. A gradient is that of one, so they are summed.</p>
+          <p>The result has several numbers. A gradient needs a single one, so they are summed.</p>
         )}
       </>
     );
@@ -47,7 +47,10 @@ function Said({ explanation, position }: { explanation: Explanation; position: n
       <>
         <h2>Backward begins</h2>
         <pre>d{node.name} = 1</pre>
-        <p>The derivative of the result by itself. From here on every rule is applied backward.</p>
+        <p>
+          The derivative of the result with respect to itself. From here on every rule is applied
+          backward.
+        </p>
       </>
     );
   }
@@ -69,7 +72,7 @@ function Said({ explanation, position }: { explanation: Explanation; position: n
         Backward: <code>{computed}</code>
       </h2>
       <p>
-        What arrives:{' '}
+        Incoming gradient:{' '}
         <code>
           d{node.name} = {showValue(step.back.incoming, node.shape)}
         </code>

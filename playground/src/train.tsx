@@ -74,7 +74,7 @@ export function Train({ session, state, set }: PanelProps & { session: Session }
             </dl>
           )}
           <p class="hint">
-            From the first symbol of the answer on a model reads nothing but what it said itself.
+            From the first symbol of the answer on, a model reads only its own predictions.
           </p>
         </section>
         <Checkpoints session={session} />

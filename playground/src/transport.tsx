@@ -45,6 +45,6 @@ function pausedText(models: readonly Trained[]): string {
     names.filter((_, i) => isLearnt(models[i].points) === wanted),
   );
   if (learnt.length === 0) return 'Not training.';
-  if (others.length === 0) return 'All is learnt; Start goes on.';
-  return `${learnt[0]} has learnt the task, ${others[0]} has not; Start goes on.`;
+  if (others.length === 0) return 'All is learnt; Start continues.';
+  return `${learnt[0]} has learnt the task, ${others[0]} has not; Start continues.`;
 }

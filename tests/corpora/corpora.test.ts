@@ -206,7 +206,7 @@ test('Hyperpartisan news that is damaged or hostile: a sentence, in a moment', (
       ['<article data-id="2" title="a > b" id="1">c</article>', label, 'a > b\nc'],
       ['<article title="x id=" id="1">c</article>', label, 'x id=\nc'],
       ['<article id="1" title="d"/><article id="2">c</article>', `${label}${other}`, 'd\n'],
-      ['<article id="1">a</article><article id="1">c</article>', label, /"1" is there twice/],
+      ['<article id="1">a</article><article id="1">c</article>', label, /"1" appears twice/],
       ['<articles></articles>', label, /has no articles/],
       ['a'.repeat(2 ** 24 + 1), label, /has 16777217 bytes, expected at most 16777216/],
       ['<article id="1">a</article>', 'a'.repeat(2 ** 24 + 1), /^ground.* has 16777217 bytes/],

@@ -57,7 +57,7 @@ test('refuses what does not belong, and changes nothing', async () => {
   const { mem_tokens, ...rest } = good;
   const wrong: [state: Record<string, ReferenceTensor>, message: RegExp][] = [
     [rest, /has no 'mem_tokens' for the parameter 'memory'/],
-    [{ ...good, more: mem_tokens }, /no place for 'more'/],
+    [{ ...good, more: mem_tokens }, /no parameter for 'more'/],
     [{ ...good, mem_tokens: { shape: [2, 8], data: new Array(16).fill(0) } }, /\[2, 8\] and 16/],
     [{ ...good, mem_tokens: { shape: [3, 8], data: [1] } }, /\[3, 8\] and 1 values/],
     [
@@ -83,7 +83,7 @@ test('what the published code lacks is named', async () => {
   } catch (error) {
     message = (error as Error).message;
   }
-  assert.match(message, /nothing like the parameter 'decoder\.finalNorm\.weight'/);
+  assert.match(message, /no counterpart of the parameter 'decoder\.finalNorm\.weight'/);
 });
 
 test.run();

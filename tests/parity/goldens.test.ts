@@ -126,7 +126,7 @@ const unusable: [what: string, change: Change, message: RegExp][] = [
     /or more, but the file has values for/,
   ],
   ['a missing parameter', (f) => delete f.params.r_w_bias, /has no 'r_w_bias'/],
-  ['an unknown parameter', (f) => (f.params.x = f.params.r_w_bias), /no place for 'x'/],
+  ['an unknown parameter', (f) => (f.params.x = f.params.r_w_bias), /no parameter for 'x'/],
   [
     'a short tensor',
     (f) => f.params.r_w_bias.data.pop(),
@@ -143,7 +143,11 @@ const unusable: [what: string, change: Change, message: RegExp][] = [
   ['learnt positions', (f) => (f.config.attn_type = 1), /attn_type is 1, expected 0 or 2/],
   ['a blind mask', (f) => (f.config.same_length = true), /same_length is true and mem_len 0/],
   ['an unknown mode', (f) => (f.config.mode = 'x'), /config\.mode is "x", but synthetic or lm/],
-  ['a segment that is not there', (f) => (f.forwards[0].segment = 7), /'logits', which the model/],
+  [
+    'a segment that is not there',
+    (f) => (f.forwards[0].segment = 7),
+    /'logits', which the configured/,
+  ],
   ['a short field', (f) => (f.forwards[0].nll = { shape: [1], data: [1] }), /nll has 1 values/],
   [
     'targets of another shape',

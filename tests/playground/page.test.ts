@@ -65,7 +65,7 @@ test('RMT learns to copy beside a Transformer that cannot, while the page draws 
         .waitFor();
       await region(page, 'Held-out sample').filter({ hasText: '12 of 12 right' }).waitFor();
       await page
-        .getByText('RMT has learnt the task, Transformer has not; Start goes on.')
+        .getByText('RMT has learnt the task, Transformer has not; Start continues.')
         .waitFor();
       const [rmt, transformer] = [await readout(page, 'RMT'), await readout(page, 'Transformer')];
       await button(page, 'Step').click();
@@ -282,7 +282,7 @@ test('a number, the tabs and a heat map by keyboard', async () => {
     result.visited,
     ['lens', 'microscope', 'bench', 'train', 'bench', 'train'].map((tab) => `tab-${tab}`),
   );
-  assert.match(result.cell ?? '', /^read memory 2 looks at read memory 2: [\d.]+%$/);
+  assert.match(result.cell ?? '', /^read memory 2 attends to read memory 2: [\d.]+%$/);
   assert.is(result.shares.length, 4);
   for (const row of result.shares.slice(1)) {
     const sum = row.match(/[\d.]+(?=%)/g)?.reduce((total, share) => total + Number(share), 0);

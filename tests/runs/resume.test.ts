@@ -197,7 +197,7 @@ const damaged: [what: string, damage: (storage: MemoryStorage) => void, message:
   [
     'a curriculum that never was',
     (s) => s.changeText(STATE, (text) => text.replace(/"length": 2/, '"length": 900')),
-    /the saved one has length 900/,
+    /the saved state has length 900/,
   ],
   [
     'no curriculum',

@@ -72,7 +72,7 @@ test('a curriculum cuts finer once samples have their full length', () => {
   assert.equal(resumed.state(), { length: 8, cutsLeft: 1, recent: [1] });
   assert.throws(
     () => resumed.restore({ length: 4, cutsLeft: 1, recent: [] }),
-    /length 4, 1 cuts left and 0 accuracies, expected .* only then less than 2 cuts/,
+    /length 4, 1 cuts left and 0 accuracies, expected .* fewer than 2 cuts only at full length/,
   );
   assert.throws(() => resumed.restore({ length: 8, cutsLeft: 3, recent: [] }), /3 cuts left/);
   assert.throws(

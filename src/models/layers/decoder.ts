@@ -50,8 +50,8 @@ export class DecoderLayer extends Module {
   }
 
   /**
-   * Maps `x` [batch, rows, dModel], with the cached rows of this layer's input, to
-   * [batch, queries, dModel]: the last rows, one for each row of the mask.
+   * Maps `x` [batch, rows, dModel] and the cached rows of this layer's input to the last rows of
+   * the output, one for each row of the mask: [batch, queries, dModel].
    */
   forward(x: Tensor, cache: Tensor | null, context: AttentionContext, key?: Key): Tensor {
     if (key !== undefined) check('layer: key', key, isKey);
