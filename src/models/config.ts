@@ -237,6 +237,7 @@ export function ownConfig<Config extends object>(
  * Throws `MemgradError` for the first option of `given` that no model can be built with: one that
  * isn't in `kinds`, is out of range, or is missing. `needs` lists the options that this model
  * requires in addition to those of `ModelConfig`. Without `needs`, unknown options are ignored.
+ * Throws `OutOfMemory` for more parameters than fit into memory.
  */
 export function checkConfig(
   given: object,
@@ -252,7 +253,8 @@ export function checkConfig(
   for (const [name, expected, fits] of rules) {
     requireThat(fits(config), `model: ${name}`, expected, config[name]);
   }
-  // Before the first number is drawn: filling gigabytes takes seconds, of which an app sees nothing.
+  // Checked before the first number is drawn, since filling gigabytes would block an app for
+  // seconds.
   const least = leastParameters(config, needs?.includes('numMemTokens'));
   if (least > MOST_PARAMETERS) {
     throw new OutOfMemory(
@@ -261,10 +263,10 @@ export function checkConfig(
   }
 }
 
-/** How many parameters a model may have: those of 4 GiB in float32, which is all that WebAssembly addresses. */
+/** The maximum number of parameters: 4 GiB in float32, all that WebAssembly can address. */
 const MOST_PARAMETERS = 2 ** 30;
 
-/** A lower bound of how many numbers a model holds, from its largest matrices alone. */
+/** A lower bound of a model's parameter count, from its largest matrices alone. */
 export function leastParameters(
   { nToken, nLayer, nHead, dModel, dHead, dInner, numMemTokens }: CachedMemoryConfig,
   hasMemory = false,

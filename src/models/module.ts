@@ -72,7 +72,10 @@ export abstract class Module {
     return head + all.slice(0, 12).join('') + more;
   }
 
-  /** Throws: JSON would hold the configuration and not one parameter, which nobody sees until it is read. */
+  /**
+   * Throws `MemgradError`: the JSON would have the configuration but no parameter, which nobody
+   * would notice before reading it.
+   */
   toJSON(): never {
     throw new MemgradError(
       `${this.constructor.name}: a model cannot be written as JSON; save what readArrays(model.parameters()) returns with encodeSafetensors.`,

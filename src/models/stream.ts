@@ -29,7 +29,7 @@ export interface StreamOptions {
   saved?: SavedStream;
 }
 
-/** The maximum of tokens per segment; the attention of more would fit in no memory. */
+/** The maximum number of tokens per segment; attention over more would not fit in memory. */
 const LONGEST = 2 ** 24;
 
 /**

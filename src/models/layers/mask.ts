@@ -3,7 +3,9 @@ import { type Tensor, tensor } from '../../autograd/index.js';
 import type { Backend } from '../../backends/backend.js';
 import { checkOptions, flag, needed, requireThat, whole } from '../../options.js';
 
-/** Entries of a mask, 1 GiB: attention of more would not fit either. */
+/**
+ * The maximum number of mask entries, 1 GiB: attention over more would not fit in memory either.
+ */
 const MOST = 2 ** 28;
 
 /**

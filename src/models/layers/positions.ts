@@ -31,10 +31,10 @@ export function sinusoids(
 }
 
 const PUBLISHED_BASE = 10000;
-/** Angles at a time, which are made of JavaScript's numbers. */
+/** The maximum number of angles at once, which are computed as JavaScript numbers. */
 const MOST_ANGLES = 2 ** 26;
 
-/** Throws `MemgradError` for a width `d` that is odd, or more angles than there is room for. */
+/** Throws `MemgradError` for an odd width `d`, and for more angles than the maximum. */
 function requireSize(what: string, d: number, positions: number): void {
   const most = MOST_ANGLES / Math.max(positions, 1);
   const fits = Number.isSafeInteger(d) && d >= 2 && d % 2 === 0 && d <= most;
