@@ -21,7 +21,7 @@ export {
   sequenceLoss,
 } from './segments.js';
 export type { GradientNorms } from './step.js';
-export * from './stream-loss.js';
+export { type Carry, type StreamLoss, streamLoss } from './stream-loss.js';
 export {
   clipScale,
   nonFiniteChoices,

@@ -1,5 +1,6 @@
 /** What one step trains on: whole samples, the next segment of a stream, or documents. */
 import { argmax, crossEntropy, type Key, type Tensor, tensor } from '../autograd/index.js';
+import { uncaptured } from '../autograd/transforms/capture.js';
 import type { Backend } from '../backends/backend.js';
 import type { EncoderRMT, SegmentClasses } from '../models/encoder-rmt.js';
 import type { SegmentModel } from '../models/segment-model.js';
@@ -8,8 +9,14 @@ import type { AnyTask, DocumentTask, StreamTask, Task } from '../tasks/index.js'
 import { IGNORED } from '../tasks/task.js';
 import type { Carried } from './carried.js';
 import { checkBatch, requireClasses } from './check.js';
-import { cutSegments, type ReadOptions, type Segment, sequenceLoss } from './segments.js';
-import { type Carry, streamLoss } from './stream-loss.js';
+import {
+  cutSegments,
+  type ReadOptions,
+  readSegments,
+  type Segment,
+  segmentTensors,
+} from './segments.js';
+import { type Carry, readNext, uploadSegment } from './stream-loss.js';
 
 /** Options that all steps share. */
 export interface LessonOptions {
@@ -38,11 +45,13 @@ interface LessonLoss {
 
 /** The data of one step. */
 export interface Lesson {
+  /** Uploads the data: the arguments of a captured loss. */
+  inputs(): unknown;
   /**
-   * Computes the loss for differentiation. The backward pass calls `seeStateGradient` with the
-   * gradient by the state before each segment.
+   * Computes the loss of `inputs` for differentiation. The backward pass calls `seeStateGradient`
+   * with the gradient by the state before each segment.
    */
-  loss(seeStateGradient: ReadOptions['seeStateGradient']): LessonLoss;
+  loss(inputs: unknown, seeStateGradient: ReadOptions['seeStateGradient']): LessonLoss;
   /** Number of segments that `seeStateGradient` is called for. */
   readonly segments: number;
   /** Share of targets that `predictions` has right. */
@@ -73,13 +82,12 @@ export class Lessons {
     const batch = task.batch(data, batchSize, 'train');
     checkBatch(`train: the task '${task.name}'`, batch, batchSize, task.vocabulary);
     const segments = cutSegments(batch, segmentLength);
+    type Inputs = ReturnType<typeof segmentTensors> & { key: Key };
     return {
-      loss(seeStateGradient) {
-        return sequenceLoss(model, segments, batchSize, {
-          ...read,
-          key: dropout,
-          seeStateGradient,
-        });
+      inputs: (): Inputs => ({ ...segmentTensors(segments, batchSize, backend), key: dropout }),
+      loss({ tensors, counted, key }: Inputs, seeStateGradient) {
+        const how = { ...read, key, seeStateGradient };
+        return readSegments(model, tensors, counted, batchSize, how);
       },
       segments: segments.length,
       accuracy: (predictions) => accuracyOf(segments, predictions),
@@ -102,10 +110,16 @@ export class Lessons {
     const batch = task.segment('train', batchSize, segmentLength, index);
     checkBatch(where, batch, batchSize, task.vocabulary);
     const [segment] = cutSegments(batch, segmentLength);
+    type Inputs = ReturnType<typeof uploadSegment> & { carry: Carry | undefined; key: Key };
     return {
-      loss: () => {
-        const how = { key: dropout, bpttDepth, backend };
-        return { ...streamLoss(model, segment, batchSize, carried.carry, how), predictions: [] };
+      inputs: (): Inputs => ({
+        ...uploadSegment(segment, batchSize, backend),
+        carry: carried.carry,
+        key: dropout,
+      }),
+      loss({ carry, key, ...tensors }: Inputs) {
+        const how = { key, bpttDepth };
+        return { ...readNext(model, tensors, segment, batchSize, carry, how), predictions: [] };
       },
       segments: 0,
       accuracy: () => Number.NaN,
@@ -122,7 +136,9 @@ export class Lessons {
     const { documents, classes } = batch;
     const lengths = documents.map(({ length }) => length);
     return {
-      loss: () => {
+      inputs: () => undefined,
+      loss() {
+        uncaptured(); // documents are sorted by length on the host
         const logits = lastLogits(model, documents, dropout);
         const wanted = tensor(Int32Array.from(classes), { backend: logits.backend });
         return { loss: crossEntropy(logits, wanted), predictions: [argmax(logits, -1)] };

@@ -2,6 +2,7 @@
 import {
   add,
   argmax,
+  cast,
   checkpoint,
   crossEntropy,
   div,
@@ -151,24 +152,49 @@ export function sequenceLoss(
   for (const segment of segments) requireSegment('sequenceLoss', segment, size);
   const counts = segments.some((segment) => segment.counted > 0);
   requireThat(counts, 'sequenceLoss: segments', 'some in which a target counts', segments);
-  const { key, bpttDepth = Infinity, checkpointSegments, seeStateGradient, backend } = options;
+  const { tensors, counted } = segmentTensors(segments, size, options.backend);
+  return readSegments(model, tensors, counted, size, options);
+}
+
+/** The tokens of one segment as tensors, int32 [size, time]; no targets if none counts. */
+export type SegmentTensors = { inputs: Tensor; targets: Tensor | null };
+
+/** Uploads segments; `counted` is the number of targets that count, an int32 scalar. */
+export function segmentTensors(
+  segments: readonly Segment[],
+  size: number,
+  backend?: Backend,
+): { tensors: SegmentTensors[]; counted: Tensor } {
+  const tensors = segments.map(({ inputs, targets, time, counted }) => {
+    const upload = (tokens: Int32Array) => tensor(tokens, { shape: [size, time], backend });
+    return { inputs: upload(inputs), targets: counted > 0 ? upload(targets) : null };
+  });
+  const total = segments.reduce((sum, segment) => sum + segment.counted, 0);
+  return { tensors, counted: tensor(total, { dtype: 'int32', backend }) };
+}
+
+/** `sequenceLoss` of uploaded segments. It depends on nothing else, so that it can be captured. */
+export function readSegments(
+  model: SegmentModel,
+  segments: readonly SegmentTensors[],
+  counted: Tensor,
+  size: number,
+  options: ReadOptions,
+): SequenceLoss {
+  const { key, bpttDepth = Infinity, checkpointSegments, seeStateGradient } = options;
   let isBackward = false;
   const reportProgress = (index: number) => {
     const passed = isBackward ? 2 * segments.length - 1 - index : index;
     options.onProgress?.(passed / (2 * segments.length));
   };
-  const inputs = segments.map(({ inputs, time }) =>
-    tensor(inputs, { shape: [size, time], backend }),
-  );
   const advance = (index: number, state: Tree): Reading => ({
-    state: model.advance(inputs[index], state, key?.fold(index)),
+    state: model.advance(segments[index].inputs, state, key?.fold(index)),
   });
   const read = (index: number, state: Tree): Reading => {
-    const { targets, time, counted } = segments[index];
-    if (counted === 0) return advance(index, state);
-    const { logits, state: next } = model.forward(inputs[index], state, key?.fold(index));
-    const wanted = tensor(targets, { shape: [size, time], backend });
-    const sum = crossEntropy(logits, wanted, { ignoreIndex: IGNORED, reduction: 'sum' });
+    const { inputs, targets } = segments[index];
+    if (!targets) return advance(index, state);
+    const { logits, state: next } = model.forward(inputs, state, key?.fold(index));
+    const sum = crossEntropy(logits, targets, { ignoreIndex: IGNORED, reduction: 'sum' });
     const loss = options.onProgress ? tapGradient(sum, () => reportProgress(index)) : sum;
     return { state: next, loss, predicted: argmax(logits, -1) };
   };
@@ -203,12 +229,6 @@ export function sequenceLoss(
     if (predicted) predictions.push(predicted);
   });
   isBackward = true;
-  const counted = segments.reduce((sum, segment) => sum + segment.counted, 0);
-  return {
-    loss: div(
-      losses.reduce((a, b) => add(a, b)),
-      counted,
-    ),
-    predictions,
-  };
+  const total = losses.reduce((a, b) => add(a, b));
+  return { loss: div(total, cast(counted, total.dtype)), predictions };
 }

@@ -13,7 +13,7 @@ export interface Pass {
   /** Norms of the gradients by layer. */
   layerNorms: Record<string, Tensor>;
   /** For each segment, the norms of the gradient by each part of the state before it. */
-  stateNorms: Parameter[][];
+  stateNorms: Tensor[][];
   /** The state that a stream carries to its next step. */
   carry: Carry | undefined;
 }
@@ -34,11 +34,11 @@ export interface GradientNorms {
   readonly layerGradientNorms: Readonly<Record<string, number>>;
 }
 
-/** Computes the loss and the gradients of a lesson. */
-export function takePass(parameters: Named<Tensor>, lesson: Lesson): Pass {
-  const stateNorms: Parameter[][] = Array.from({ length: lesson.segments }, () => []);
+/** Computes the loss and the gradients of a lesson, from its `inputs()`. */
+export function takePass(parameters: Named<Tensor>, lesson: Lesson, inputs: unknown): Pass {
+  const stateNorms: Tensor[][] = Array.from({ length: lesson.segments }, () => []);
   const lossOf = () => {
-    const { loss, predictions, carry } = lesson.loss((segment, gradient) =>
+    const { loss, predictions, carry } = lesson.loss(inputs, (segment, gradient) =>
       // A parameter, since it must outlive the scopes of the backward pass.
       stateNorms[segment].push(new Parameter(globalNorm([gradient]))),
     );

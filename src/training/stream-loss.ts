@@ -9,6 +9,8 @@ import {
   tensor,
   within,
 } from '../autograd/index.js';
+import { uncaptured } from '../autograd/transforms/capture.js';
+import type { Backend } from '../backends/backend.js';
 import { detach, type SegmentModel } from '../models/segment-model.js';
 import { check, checkValues, whole } from '../options.js';
 import { IGNORED } from '../tasks/task.js';
@@ -49,22 +51,45 @@ export function streamLoss(
   options: ReadOptions = {},
 ): StreamLoss {
   checkRead('streamLoss', model, size, options);
-  const { key, bpttDepth = 0, backend } = options;
+  const { bpttDepth = 0, backend } = options;
   check('streamLoss: bpttDepth', bpttDepth, whole(0));
   requireSegment('streamLoss', segment, size);
   checkValues('streamLoss', { carry }, { carry: carryKind });
-  const { inputs, targets, time, counted } = segment;
+  return readNext(model, uploadSegment(segment, size, backend), segment, size, carry, options);
+}
+
+/** The tokens and targets of a segment of `size` streams as tensors, int32 [size, time]. */
+export function uploadSegment(
+  { inputs, targets, time }: Segment,
+  size: number,
+  backend?: Backend,
+): { tokens: Tensor; targets: Tensor } {
   const layout = { shape: [size, time], backend };
+  return { tokens: tensor(inputs, layout), targets: tensor(targets, layout) };
+}
+
+/**
+ * `streamLoss` of an uploaded segment. It depends on `segment` only under an adaptive softmax, which
+ * sorts the targets on the host and can't be captured.
+ */
+export function readNext(
+  model: SegmentModel,
+  { tokens, targets }: { tokens: Tensor; targets: Tensor },
+  segment: Segment,
+  size: number,
+  carry: Carry | undefined,
+  { key, bpttDepth = 0 }: ReadOptions,
+): StreamLoss {
   const { states, inputs: earlier } = carry ?? { states: [model.initialState(size)], inputs: [] };
   let [state] = states;
   earlier.forEach((tokens, i) => {
     state = within(`replays.${i}`, () => model.advance(tokens, state, fold(key, i)));
   });
-  const tokens = tensor(inputs, layout);
   const output = model.forward(tokens, state, fold(key, earlier.length));
+  if (output.losses) uncaptured();
   const loss = output.losses
-    ? div(sum(output.losses(targets)), Math.max(1, counted))
-    : crossEntropy(output.logits, tensor(targets, layout), { ignoreIndex: IGNORED });
+    ? div(sum(output.losses(segment.targets)), Math.max(1, segment.counted))
+    : crossEntropy(output.logits, targets, { ignoreIndex: IGNORED });
   const kept = <T>(list: T[], count: number) => list.slice(Math.max(0, list.length - count));
   return {
     loss,

@@ -1,5 +1,5 @@
 /** The training loop, shared by the command line, the tests and web pages. */
-import { Key, scope, type Tensor } from '../autograd/index.js';
+import { capture, Key, scope, type Tensor } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { NotFinite } from '../errors.js';
 import type { EncoderRMT } from '../models/encoder-rmt.js';
@@ -76,6 +76,12 @@ export interface TrainOptions {
   checkFinite?: boolean;
   /** Changes the length of the samples and segments; it must have been created for `task`. */
   curriculum?: Curriculum;
+  /**
+   * Whether to record the kernels of a step for each combination of shapes, and replay them
+   * (`capture`). A model whose steps differ in more than tokens, state, keys and parameters is
+   * noticed and not captured. Default true.
+   */
+  capture?: boolean;
   backend?: Backend;
   /** Ends the loop after the current step. */
   signal?: AbortSignal;
@@ -143,63 +149,79 @@ async function* takeSteps(
   const parameters = model.parameters();
   const dataKey = Key.of(seed).fold(0);
   const dropoutKey = Key.of(seed).fold(1);
+  let lesson: Lesson;
+  const captured = capture((inputs: unknown) => takePass(parameters, lesson, inputs), {
+    recordings: 2, // notices a model that keeps a state of its own
+  });
+  /** Of a long step, most is inside kernels; captured, it would report no progress. */
+  let isLong = false;
 
-  for (let step = stepsTaken + 1; step <= steps && !signal?.aborted; step++) {
-    const started = performance.now();
-    options.onProgress?.(0);
-    const learningRate = optimizer.learningRate * schedule.factor(step);
-    if (!Number.isFinite(learningRate)) {
-      throw new NotFinite(`train: step ${step} has the learning rate ${learningRate}.`);
-    }
-    const { task, segmentLength = options.segmentLength } = curriculum ?? options;
-    const keys = { data: dataKey.fold(step), dropout: dropoutKey.fold(step) };
-    const lesson = lessons.of(task, segmentLength, step, keys);
-    const take = () => scope(() => takePass(parameters, lesson));
-    const watched = checkFinite ? watchFinite(take, parameters) : undefined;
-    const pass = watched?.result ?? take();
-    let read: Awaited<ReturnType<typeof readPass>>;
-    let skipped: string | undefined;
-    try {
-      read = await readPass(pass, lesson);
-      const { loss, gradientNorm } = read;
-      const finite = Number.isFinite(loss) && Number.isFinite(gradientNorm);
-      const fault = watched
-        ? await watched.describe(freePass)
-        : finite
-          ? undefined
-          : await findFault(take, parameters);
-      if (!finite || fault !== undefined) {
-        skipped = `train: step ${step} has loss ${loss} and gradient norm ${gradientNorm}, expected finite numbers throughout; no parameter was changed. ${fault ?? ALL_FINITE}`;
-        if (nonFinite === 'stop') {
-          throw new NotFinite(`${skipped} Lower the learning rate or clip gradients.`);
-        }
-      } else {
-        const gradientScale = clip === undefined ? 1 : clipScale(gradientNorm, clip);
-        optimizer.step(parameters, pass.gradients, { rate: learningRate, gradientScale });
-        carried.keep(pass.carry);
-        pass.carry = undefined; // owned by `carried` now
+  try {
+    for (let step = stepsTaken + 1; step <= steps && !signal?.aborted; step++) {
+      const started = performance.now();
+      options.onProgress?.(0);
+      const learningRate = optimizer.learningRate * schedule.factor(step);
+      if (!Number.isFinite(learningRate)) {
+        throw new NotFinite(`train: step ${step} has the learning rate ${learningRate}.`);
       }
-    } finally {
-      freePass(pass);
+      const { task, segmentLength = options.segmentLength } = curriculum ?? options;
+      const keys = { data: dataKey.fold(step), dropout: dropoutKey.fold(step) };
+      lesson = lessons.of(task, segmentLength, step, keys);
+      const isCapturing = (options.capture ?? true) && !(isLong && options.onProgress);
+      const take = () =>
+        scope(() => {
+          const inputs = lesson.inputs();
+          return isCapturing ? captured(inputs) : takePass(parameters, lesson, inputs);
+        });
+      const watched = checkFinite ? watchFinite(take, parameters) : undefined;
+      const pass = watched?.result ?? take();
+      let read: Awaited<ReturnType<typeof readPass>>;
+      let skipped: string | undefined;
+      try {
+        read = await readPass(pass, lesson);
+        const { loss, gradientNorm } = read;
+        const finite = Number.isFinite(loss) && Number.isFinite(gradientNorm);
+        const fault = watched
+          ? await watched.describe(freePass)
+          : finite
+            ? undefined
+            : await findFault(take, parameters);
+        if (!finite || fault !== undefined) {
+          skipped = `train: step ${step} has loss ${loss} and gradient norm ${gradientNorm}, expected finite numbers throughout; no parameter was changed. ${fault ?? ALL_FINITE}`;
+          if (nonFinite === 'stop') {
+            throw new NotFinite(`${skipped} Lower the learning rate or clip gradients.`);
+          }
+        } else {
+          const gradientScale = clip === undefined ? 1 : clipScale(gradientNorm, clip);
+          optimizer.step(parameters, pass.gradients, { rate: learningRate, gradientScale });
+          carried.keep(pass.carry);
+          pass.carry = undefined; // owned by `carried` now
+        }
+      } finally {
+        freePass(pass);
+      }
+      const { loss, accuracy, ...norms } = read;
+      if (skipped === undefined) {
+        schedule.observe?.(loss);
+        curriculum?.observe(accuracy);
+      }
+      await nextTask(); // timers, signals and a page's events have their turn between steps
+      const seconds = (performance.now() - started) / 1000;
+      isLong = seconds > 0.5;
+      yield {
+        step,
+        loss,
+        accuracy,
+        ...norms,
+        learningRate,
+        tokensPerSecond: lesson.tokens / seconds,
+        length: lesson.length,
+        segmentLength,
+        ...(skipped !== undefined && { skipped }),
+      };
     }
-    const { loss, accuracy, ...norms } = read;
-    if (skipped === undefined) {
-      schedule.observe?.(loss);
-      curriculum?.observe(accuracy);
-    }
-    await nextTask(); // timers, signals and a page's events have their turn between steps
-    const seconds = (performance.now() - started) / 1000;
-    yield {
-      step,
-      loss,
-      accuracy,
-      ...norms,
-      learningRate,
-      tokensPerSecond: lesson.tokens / seconds,
-      length: lesson.length,
-      segmentLength,
-      ...(skipped !== undefined && { skipped }),
-    };
+  } finally {
+    captured.dispose();
   }
 }
 
@@ -251,6 +273,7 @@ export function checkTrain(options: TrainOptions, where = 'train'): void {
     clip: ['a finite number > 0', (clip) => Number.isFinite(clip) && clip > 0],
     bpttDepth: whole(0),
     checkpointSegments: flag,
+    capture: flag,
     nonFinite: oneOf(nonFiniteChoices),
     checkFinite: flag,
     curriculum: [

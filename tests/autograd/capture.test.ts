@@ -201,6 +201,54 @@ test('at most as many programs are kept as allowed', () => {
   assert.is(calls, 4, '2 was dropped for 3, since 1 was used later');
 });
 
+test('with two recordings, a function with a state of its own is noticed and always runs', async () => {
+  let carried: Tensor = tensor([0]);
+  let count = 0;
+  const impure: Record<string, (x: Tensor) => Tensor> = {
+    'a tensor': (x) => {
+      carried = add(x, carried);
+      return carried;
+    },
+    'a number': (x) => mul(x, count++),
+    'a value': (x) => add(x, tensor([count++])),
+    'a key': (x) => dropout(x, 0.5, Key.of(count++)),
+    'another operation': (x) => (count++ % 2 === 0 ? mul(x, 2) : add(x, 2)),
+  };
+  for (const [what, f] of Object.entries(impure)) {
+    const captured = capture(f, { recordings: 2 });
+    carried = tensor([0]);
+    count = 0;
+    const came: number[][] = [];
+    for (let i = 0; i < 4; i++) came.push(await values(captured(tensor([i + 1]))));
+    carried = tensor([0]);
+    count = 0;
+    const expected: number[][] = [];
+    for (let i = 0; i < 4; i++) expected.push(await values(f(tensor([i + 1]))));
+    assert.equal(came, expected, what);
+  }
+  let calls = 0;
+  const pure = capture(
+    (x: Tensor, key: Key) => {
+      calls++;
+      return dropout(x, 0.5, key.fold(3));
+    },
+    { recordings: 2 },
+  );
+  for (let i = 0; i < 4; i++) pure(tensor([i]), Key.of(i));
+  assert.is(calls, 2);
+});
+
+test('a function that returns nothing runs once', () => {
+  let calls = 0;
+  const w = new Parameter(tensor([1]));
+  const captured = capture((x: Tensor) => {
+    calls++;
+    w.assign(add(w, x));
+  });
+  for (let i = 0; i < 3; i++) captured(tensor([1]));
+  assert.is(calls, 1);
+});
+
 test('a function that throws while it is recorded leaves nothing behind', () => {
   const before = memoryReport().buffers;
   const captured = capture((x: Tensor) => {

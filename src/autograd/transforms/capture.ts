@@ -13,6 +13,12 @@ import { type Program, Recording } from './program.js';
 export interface CaptureOptions {
   /** How many programs are kept, one for each combination of shapes; then the one used longest ago is dropped. Default 16. */
   programs?: number;
+  /**
+   * With 2, the first two calls run `f`, and replays begin only if both ran the same operations on
+   * the same tensors: an `f` that depends on a state that it changes itself is noticed, and always
+   * runs. Default 1.
+   */
+  recordings?: 1 | 2;
 }
 
 /** A captured function. */
@@ -22,7 +28,7 @@ export interface Captured<A extends unknown[], R> {
   dispose(): void;
 }
 
-const optionKinds = { programs: whole(1) };
+const optionKinds = { programs: whole(1), recordings: whole(1, 2) };
 
 /**
  * A function with the results of `f` that runs `f` on the first call with given shapes, dtypes and
@@ -58,46 +64,71 @@ export function capture<A extends unknown[], R>(
 ): Captured<A, R> {
   check('capture: f', f, callable);
   checkOptions('capture', options, optionKinds);
-  const { programs: most = 16 } = options ?? {};
-  const programs = new Map<string, Program<R>>();
+  const { programs: most = 16, recordings = 1 } = options ?? {};
+  const programs = new Map<string, Entry<R>>();
+
+  /** Runs `f` under a recording. */
+  const record = (args: A, { inputs, keys }: Described): { result: R; program?: Program<R> } => {
+    const recording = new Recording(inputs, keys);
+    let program: Program<R> | undefined;
+    try {
+      const result = inside({ listener: recording }, () => f(...args));
+      refusePromise('capture', result);
+      program = recording.programOf(result);
+      return { result, program };
+    } finally {
+      if (!program) recording.discard();
+    }
+  };
 
   const captured = (...args: A): R => {
     const { recorders, listener, observer, opaque } = context();
     if (recorders.length > 0 || listener || observer || opaque) return f(...args);
-    const { signature, inputs, keys } = describeArguments(args);
+    const described = describeArguments(args);
+    const { signature, inputs, keys } = described;
     const known = programs.get(signature);
-    if (known) {
-      programs.delete(signature); // so that the map is in order of use
+    if (known === 'impure') return f(...args);
+    programs.delete(signature); // the map is in order of use
+    if (known && known.recordings >= recordings) {
       programs.set(signature, known);
-      const replayed = known.replay(inputs, keys);
+      const replayed = known.program.replay(inputs, keys);
       if (replayed) return replayed.result;
-      return f(...args); // says what is wrong, or computes what the kernels declined
+      return f(...args); // says what is wrong, or computes what a kernel declined
     }
-    const recording = new Recording(inputs, keys);
-    let program: Program<R> | undefined;
-    let result: R;
-    try {
-      result = inside({ listener: recording }, () => f(...args));
-      refusePromise('capture', result);
-      program = recording.programOf(result);
-    } finally {
-      if (!program) recording.discard();
+    const { result, program } = record(args, described);
+    if (program) {
+      const isPure = !known || known.program.isLike(program);
+      known?.program.dispose();
+      if (!isPure) program.dispose();
+      programs.set(
+        signature,
+        isPure ? { program, recordings: (known?.recordings ?? 0) + 1 } : 'impure',
+      );
     }
-    if (!program) return result;
-    programs.set(signature, program);
-    const [[oldest, dropped]] = programs;
     if (programs.size > most) {
-      dropped.dispose();
+      const [[oldest, dropped]] = programs;
+      if (dropped !== 'impure') dropped.program.dispose();
       programs.delete(oldest);
     }
     return result;
   };
   return Object.assign(captured, {
     dispose() {
-      for (const program of programs.values()) program.dispose();
+      for (const entry of programs.values()) if (entry !== 'impure') entry.program.dispose();
       programs.clear();
     },
   });
+}
+
+/** The program of a signature, and how often it was recorded; or that recordings differed. */
+type Entry<R> = { program: Program<R>; recordings: number } | 'impure';
+
+/**
+ * Tells a `capture` around it that what runs here depends on values of the host that may differ in
+ * the next call: it keeps no program of this one.
+ */
+export function uncaptured(): void {
+  context().listener?.declined?.();
 }
 
 /** The tensors and keys of arguments, in order, and a text that differs wherever a program has to. */

@@ -65,6 +65,9 @@ export class Recording implements Listener {
   readonly #keyCount: number;
   readonly #folds: Fold[] = [];
   readonly #steps: Step[] = [];
+  /** What happened, as text: two recordings of a pure function have the same. */
+  readonly #trace: string[] = [];
+  readonly #cellNumbers = new Map<Cell, number>();
   #declined = false;
 
   constructor(inputs: readonly Tensor[], keys: readonly Key[]) {
@@ -77,6 +80,8 @@ export class Recording implements Listener {
     const from = inputs.map((input) => this.#standOf(input));
     const to = outputs.map((output) => this.#add(output).cell);
     const hasKeys = this.#hasKeys(attributes);
+    const numbers = [...from.map(({ cell }) => cell), ...to].map((cell) => this.#numberOf(cell));
+    this.#trace.push(`${operation.name} ${numbers} ${this.#textOf(attributes)}`);
     if (!hasKeys && from.every(({ cell }) => this.#constants.has(cell))) {
       to.forEach((cell, i) => {
         this.#keep(cell, outputs[i]);
@@ -101,6 +106,7 @@ export class Recording implements Listener {
 
   assigned(parameter: Parameter, value: Tensor): void {
     this.#standOf(parameter); // what it was before may have been read
+    this.#trace.push(`assign ${identity(parameter)} ${this.#numberOf(this.#standOf(value).cell)}`);
     this.#assigned.set(parameter, this.#add(parameter, this.#standOf(value).cell));
   }
 
@@ -152,6 +158,7 @@ export class Recording implements Listener {
       made,
       outputs,
       rebuild,
+      trace: this.#trace.join('\n'),
     });
   }
 
@@ -170,7 +177,9 @@ export class Recording implements Listener {
     const known = this.#stands.get(tensor);
     if (known) return known;
     const stand = this.#add(tensor);
-    if (tensor instanceof Parameter) this.#parameters.set(tensor, stand.cell);
+    const isParameter = tensor instanceof Parameter;
+    this.#trace.push(`read ${identity(isParameter ? tensor : tensor.storage)}`);
+    if (isParameter) this.#parameters.set(tensor, stand.cell);
     else this.#keep(stand.cell, tensor);
     return stand;
   }
@@ -179,6 +188,23 @@ export class Recording implements Listener {
     const constant = new Tensor(tensor.storage.share(), tensor.shape, null);
     cell.storage = constant.storage;
     this.#constants.set(cell, constant);
+  }
+
+  #numberOf(cell: Cell): number {
+    const known = this.#cellNumbers.get(cell);
+    if (known !== undefined) return known;
+    this.#cellNumbers.set(cell, this.#cellNumbers.size);
+    return this.#cellNumbers.size - 1;
+  }
+
+  /** Attributes as text; keys of the arguments are named by their position, since they may change. */
+  #textOf(value: unknown): string {
+    if (value instanceof Key) return `key ${this.#keys.get(value) ?? `${value.hi} ${value.lo}`}`;
+    if (typeof value === 'function') return `function ${identity(value)}`;
+    if (typeof value !== 'object' || value === null) return `${value}`;
+    if (ArrayBuffer.isView(value)) return `${value}`;
+    const entries = Object.entries(value);
+    return `{${entries.map(([name, item]) => `${name}: ${this.#textOf(item)}`)}}`;
   }
 
   #hasKeys(attributes: unknown): boolean {
@@ -206,6 +232,7 @@ interface Recorded<R> {
   readonly made: ReadonlySet<Cell>;
   readonly outputs: readonly Stand[];
   rebuild(tensors: readonly Tensor[]): R;
+  readonly trace: string;
 }
 
 /** A list of kernels that runs again, on other inputs. */
@@ -248,6 +275,11 @@ export class Program<R> {
         cell.storage = undefined;
       }
     }
+  }
+
+  /** Whether another recording ran the same operations on the same constants and parameters. */
+  isLike(other: Program<R>): boolean {
+    return this.#recorded.trace === other.#recorded.trace;
   }
 
   /** Frees the constants. */
@@ -296,4 +328,15 @@ function withKeys(attributes: unknown, keyOf: (key: Key) => Key): unknown {
   }
   const entries = Object.entries(attributes);
   return Object.fromEntries(entries.map(([name, value]) => [name, withKeys(value, keyOf)]));
+}
+
+const identities = new WeakMap<object, number>();
+let identityCount = 0;
+
+/** A number that no other object has. */
+function identity(object: object): number {
+  const known = identities.get(object);
+  if (known !== undefined) return known;
+  identities.set(object, ++identityCount);
+  return identityCount;
 }
