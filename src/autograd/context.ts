@@ -49,11 +49,8 @@ export interface Context {
   readonly path: string | undefined;
   /** The tensors that the innermost `scope` will free; undefined outside all scopes. */
   readonly scope: Set<Tensor> | undefined;
-  /**
-   * Whether a fused operation keeps its own gradient rule even if its definition computes its value
-   * (`opaquely`).
-   */
-  readonly opaque: boolean;
+  /** Inside `opaquely`: called with the name of each fused operation that leaves its own gradient rule on a tape. */
+  readonly opaque: ((operation: string) => void) | undefined;
 }
 
 let current: Context = {
@@ -62,7 +59,7 @@ let current: Context = {
   observer: undefined,
   path: undefined,
   scope: undefined,
-  opaque: false,
+  opaque: undefined,
 };
 
 /** Returns the context of the running computation. */

@@ -2,7 +2,7 @@
 import { type Backend, type DeviceBuffer, declined, type Result } from '../backends/backend.js';
 import { checkDtype, commonBackend } from './arguments.js';
 import { context, inside } from './context.js';
-import { scope } from './scope.js';
+import { refusePromise, scope } from './scope.js';
 import { explained, Storage } from './storage.js';
 import { record } from './tape.js';
 import { type Shape, Tensor } from './tensor.js';
@@ -108,7 +108,8 @@ export function run<Attributes>(
     : unrecorded(() => defined(operation, inputs, attributes));
   if (listener && buffers) listener.ran({ operation, inputs, outputs, attributes, path });
   if (recorders.length > 0 && isDifferentiable(operation, results)) {
-    record({ operation, inputs, outputs, attributes, path });
+    const recorded = record({ operation, inputs, outputs, attributes, path });
+    if (recorded && !buffers) opaque?.(name);
   }
   return outputs;
 }
@@ -135,10 +136,13 @@ function unrecorded(f: () => readonly Tensor[]): readonly Tensor[] {
 /**
  * Runs `f` as if the backend had a kernel for every fused operation: where the kernel is missing,
  * the definition computes the value, but the operation keeps its own gradient rule. This allows
- * checking rules in float64, which only `cpu` supports.
+ * checking rules in float64, which only `cpu` supports. Calls `see` with the name of each operation
+ * that leaves its own rule on a tape this way. `f` must be synchronous.
  */
-export function opaquely<T>(f: () => T): T {
-  return inside({ opaque: true }, f);
+export function opaquely<T>(f: () => T, see: (operation: string) => void = () => {}): T {
+  const result = inside({ opaque: see }, f);
+  refusePromise('opaquely', result);
+  return result;
 }
 
 function isDifferentiable<A>({ gradients }: Operation<A>, results: readonly Result[]): boolean {

@@ -82,9 +82,13 @@ export function isRecording(): boolean {
   return context().recorders.length > 0;
 }
 
-/** Passes `entry` to each recorder that tracks one of its inputs. */
-export function record(entry: Entry): void {
+/** Passes `entry` to each recorder that tracks one of its inputs. Returns whether there is one. */
+export function record(entry: Entry): boolean {
+  let recorded = false;
   for (const recorder of context().recorders) {
-    if (entry.inputs.some((input) => recorder.tracks(input))) recorder.record(entry);
+    if (!entry.inputs.some((input) => recorder.tracks(input))) continue;
+    recorder.record(entry);
+    recorded = true;
   }
+  return recorded;
 }

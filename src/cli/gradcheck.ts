@@ -5,9 +5,10 @@ import { type CommonOptions, commonOptions, openContext } from './context.js';
 import { count, plural, wrap } from './format.js';
 import { type Columns, table } from './table.js';
 
-/** All patterns of one operation. */
+/** All patterns of one operation, checked by one kind of rule. */
 interface OperationSummary {
   readonly operation: string;
+  readonly rule: GradientRow['rule'];
   readonly patterns: number;
   readonly errors: readonly number[];
   readonly failed: readonly GradientRow[];
@@ -19,7 +20,7 @@ export function addGradcheck(program: Command): void {
     .command('gradcheck')
     .summary('check the gradients of all operations')
     .description(
-      'Compares the first and second derivatives of operations with central differences, in float64, and shows the largest error of each operation.',
+      'Compares the first and second derivatives of operations with central differences, in float64, and shows the largest error of each operation. Operations that run a fused one are checked twice: by the gradient rule of the fused one, and by its definition in simpler ones.',
     )
     .argument('[operation...]', 'operations to check (default: all)');
   commonOptions(command, 'has no effect here: the inputs are fixed', 'cpu')
@@ -54,26 +55,29 @@ async function runGradcheck(names: string[], options: CommonOptions): Promise<vo
     errors[order]?.toExponential(1) ?? '';
   const columns: Columns<OperationSummary> = {
     operation: ({ operation }) => operation,
+    rule: ({ rule }) => rule,
     patterns: ({ patterns }) => String(patterns),
     'first order': ({ errors }) => exponential(errors, 0),
     'second order': ({ errors }) => exponential(errors, 1),
     result: ({ failed }) => (failed.length === 0 ? 'ok' : 'WRONG'),
   };
   output.print(table(columns, summaries));
-  for (const { operation, pattern, worst } of failed) {
-    output.print(`${output.colour('red', 'WRONG')} ${operation}, ${pattern}: ${worst}`);
+  for (const { operation, rule, pattern, worst } of failed) {
+    const by = rule === 'own' ? 'its own rule' : 'its definition';
+    output.print(`${output.colour('red', 'WRONG')} ${operation} by ${by}, ${pattern}: ${worst}`);
   }
-  const operationsFailed = summaries.filter((summary) => summary.failed.length > 0).length;
+  const operationsOf = (some: readonly GradientRow[]) =>
+    new Set(some.map(({ operation }) => operation)).size;
   output.event('result', {
-    operations: summaries.length,
+    operations: operationsOf(rows),
     checks: rows.length,
     failed: failed.length,
   });
   output.print(
     wrap(
       failed.length === 0
-        ? `Passed ${plural(rows.length, 'check')} of ${plural(summaries.length, 'operation')}: every derivative agrees with its central difference to 1e-6 of its size. The table shows the largest absolute error of each order.`
-        : `${count(failed.length)} of ${plural(rows.length, 'check')} failed, in ${operationsFailed} of ${plural(summaries.length, 'operation')}.`,
+        ? `Passed ${plural(rows.length, 'check')} of ${plural(operationsOf(rows), 'operation')}: every derivative agrees with its central difference to 1e-6 of its size. The table shows the largest absolute error of each order.`
+        : `${count(failed.length)} of ${plural(rows.length, 'check')} failed, in ${operationsOf(failed)} of ${plural(operationsOf(rows), 'operation')}.`,
       output.columns,
     ),
   );
@@ -81,12 +85,14 @@ async function runGradcheck(names: string[], options: CommonOptions): Promise<vo
 }
 
 function summarise(rows: readonly GradientRow[]): OperationSummary[] {
-  const byOperation = new Map<string, GradientRow[]>();
+  const together = new Map<string, GradientRow[]>();
   for (const row of rows) {
-    byOperation.set(row.operation, [...(byOperation.get(row.operation) ?? []), row]);
+    const key = `${row.operation} ${row.rule}`;
+    together.set(key, [...(together.get(key) ?? []), row]);
   }
-  return [...byOperation].map(([operation, all]) => ({
-    operation,
+  return [...together.values()].map((all) => ({
+    operation: all[0].operation,
+    rule: all[0].rule,
     patterns: all.length,
     errors: [0, 1].map((order) => Math.max(...all.map(({ errors }) => errors[order] ?? 0))),
     failed: all.filter(({ passed }) => !passed),

@@ -1,6 +1,8 @@
 /** Every operation's gradient against central differences, first and second order. */
-import { checkGradients, type GradientCheckOptions } from '../autograd/index.js';
+import type { GradientCheckOptions } from '../autograd/index.js';
 import { type OperationName, operationNames } from '../autograd/operations/table.js';
+import { opaquely } from '../autograd/run.js';
+import { checkGradientsInside } from '../autograd/transforms/gradcheck.js';
 import type { Backend } from '../backends/backend.js';
 import { createCpuBackend } from '../backends/cpu/index.js';
 import { backendKind, checkOptions } from '../options.js';
@@ -16,10 +18,17 @@ export interface AllGradientsOptions extends GradientCheckOptions {
   backend?: Backend;
 }
 
-/** The gradient check of one pattern of one operation. */
+/** The gradient check of one pattern of one operation, with one kind of rule. */
 export interface GradientRow {
   readonly operation: OperationName;
   readonly pattern: string;
+  /**
+   * `own`: every operation used its own gradient rule, as on a backend with kernels for fused
+   * operations. `definition`: fused operations ran as the simpler ones that define them.
+   */
+  readonly rule: 'own' | 'definition';
+  /** The fused operations whose own rule was checked, including those that compute gradients; empty for `definition`. */
+  readonly fused: readonly string[];
   /** The largest absolute error for each order. */
   readonly errors: readonly number[];
   readonly passed: boolean;
@@ -34,8 +43,9 @@ export const differentiableNames: readonly OperationName[] = operationNames.filt
 
 /**
  * Checks the gradient of every operation in every pattern against central differences in float64,
- * as `checkGradients` does, one row after another. Throws for an operation that is not known or
- * has no gradient.
+ * as `checkGradients` does, one row after another. Where a fused operation runs, there are two rows:
+ * one with its own gradient rule, one with its definition. Throws for an operation that is not known
+ * or has no gradient.
  *
  * @example
  * ```js
@@ -61,13 +71,19 @@ export async function* checkAllGradients(
     for (const { pattern, inputs, call, only } of cases[operation].patterns) {
       if (only || !inputs.some(({ dtype }) => dtype === 'float')) continue;
       const args = inputs.map((input) => upload(input, backend, 'float64'));
-      const { errors, passed, worst } = await checkGradients(
-        (...floating) => call(withFloats(args, floating), 'float64'),
-        args.filter((arg) => arg.dtype !== 'int32'),
-        check,
-      );
+      const checkInside = (around: <T>(compute: () => T) => T) =>
+        checkGradientsInside(
+          around,
+          (...floating) => call(withFloats(args, floating), 'float64'),
+          args.filter((arg) => arg.dtype !== 'int32'),
+          check,
+        );
+      const fused = new Set<string>();
+      const own = await checkInside((compute) => opaquely(compute, (name) => fused.add(name)));
+      const defined = fused.size > 0 && (await checkInside((compute) => compute()));
       for (const arg of args) arg.dispose();
-      yield { operation, pattern, errors, passed, worst };
+      yield { operation, pattern, rule: 'own', fused: [...fused].sort(), ...own };
+      if (defined) yield { operation, pattern, rule: 'definition', fused: [], ...defined };
     }
   }
 }

@@ -36,10 +36,20 @@ export interface GradientCheck {
  * gradients. `f` may give any shape: a fixed random combination of its elements is differentiated.
  * Throws when an input isn't float64 (float32 has too few digits for it).
  */
-export async function checkGradients(
+export function checkGradients(
   f: (...inputs: Tensor[]) => Tensor,
   inputs: readonly Tensor[],
   options?: GradientCheckOptions,
+): Promise<GradientCheck> {
+  return checkGradientsInside((compute) => compute(), f, inputs, options);
+}
+
+/** Does the same, and computes `f` and its gradients inside `around`, which must call its argument. */
+export async function checkGradientsInside(
+  around: <T>(compute: () => T) => T,
+  f: (...inputs: Tensor[]) => Tensor,
+  inputs: readonly Tensor[],
+  options: GradientCheckOptions | undefined,
 ): Promise<GradientCheck> {
   checkOptions('checkGradients', options, { order: 1, epsilon: 1, tolerance: 1 });
   const { order = 2, epsilon = 1e-5, tolerance = 1e-6 } = options ?? {};
@@ -77,11 +87,11 @@ export async function checkGradients(
   let worst = 'nothing to compare';
   let worstRatio = -1;
   for (const [level, scalar] of scalars.entries()) {
-    const gradients = scope(() => grad(scalar)(at(values)));
+    const gradients = scope(() => around(() => grad(scalar)(at(values))));
     const analytic = await Promise.all(gradients.map((gradient) => gradient.data()));
     for (const gradient of gradients) gradient.dispose();
     const numeric = await centralDifferences(
-      (changed) => scope(() => scalar(at(changed))),
+      (changed) => scope(() => around(() => scalar(at(changed)))),
       values,
       epsilon,
     );
