@@ -1,9 +1,9 @@
 /** Holds a backend against the cpu backend in float64: kernels, results and gradients of every operation. */
-import { scope, type Tensor, vjp } from '../autograd/index.js';
+import { add, grad, mul, scope, sum, type Tensor, vjp } from '../autograd/index.js';
 import { type OperationName, operationNames } from '../autograd/operations/table.js';
 import type { Backend, DType, TypedArray } from '../backends/backend.js';
 import { createCpuBackend } from '../backends/cpu/index.js';
-import { backendKind, check, checkOptions, positive } from '../options.js';
+import { backendKind, check, checkOptions, positive, whole } from '../options.js';
 import {
   accumulated,
   type FloatDType,
@@ -23,6 +23,8 @@ export interface ConformanceOptions {
   operations?: readonly string[];
   /** Multiplies every tolerance, for a backend with coarser arithmetic. Default 1. */
   slack?: number;
+  /** 1: gradients; 2: also the gradients of gradients, which takes about twice the time. Default 1. */
+  order?: 1 | 2;
 }
 
 /** One comparison. */
@@ -31,7 +33,7 @@ export interface ConformanceRow {
   readonly operation: string;
   readonly pattern: string;
   readonly dtype: DType;
-  readonly what: 'forward' | 'gradient';
+  readonly what: 'forward' | 'gradient' | 'second';
   /** The largest absolute error. */
   readonly maxAbs: number;
   /** The largest error relative to the expected value. */
@@ -52,7 +54,8 @@ interface Read {
 
 /**
  * Runs every case of every operation on `backend`, in float32 and where it has it in float64, and
- * compares values and gradients with those of the cpu backend in float64. A case passes where
+ * compares values and gradients, at `order` 2 also the gradients of a fixed combination of the
+ * gradients, with those of the cpu backend in float64. A case passes where
  * |error| <= absolute + relative * |expected|, with the tolerance of its operation. A case that
  * throws gives a row that didn't pass. Throws for an operation that is not known.
  *
@@ -70,8 +73,8 @@ export async function runConformance(
   options: ConformanceOptions = {},
 ): Promise<ConformanceRow[]> {
   check('runConformance: backend', backend, backendKind);
-  checkOptions('runConformance', options, { operations: 1, slack: positive() });
-  const { operations, slack = 1 } = options;
+  checkOptions('runConformance', options, { operations: 1, slack: positive(), order: whole(1, 2) });
+  const { operations, slack = 1, order = 1 } = options;
   const reference = createCpuBackend();
   const rows: ConformanceRow[] = [];
   if (!operations) rows.push(...(await checkKernels(backend)));
@@ -80,7 +83,7 @@ export async function runConformance(
   );
   for (const operation of selectOperations('conformance', operationNames, operations)) {
     for (const pattern of cases[operation].patterns) {
-      for (const what of stepsOf(operation, pattern)) {
+      for (const what of stepsOf(operation, pattern, order)) {
         const expected = await compute(what, pattern, reference, 'float64');
         for (const dtype of dtypes) {
           const row = { operation, pattern: pattern.pattern, dtype, what };
@@ -98,12 +101,17 @@ export async function runConformance(
   return rows;
 }
 
-function stepsOf(operation: OperationName, { inputs, only }: Pattern): ConformanceRow['what'][] {
+function stepsOf(
+  operation: OperationName,
+  { inputs, only }: Pattern,
+  order: 1 | 2,
+): ConformanceRow['what'][] {
   const hasGradient =
     cases[operation].differentiable === true &&
     only !== 'forward' &&
     inputs.some(({ dtype }) => dtype === 'float');
-  return hasGradient ? ['forward', 'gradient'] : ['forward'];
+  if (!hasGradient) return ['forward'];
+  return order === 1 ? ['forward', 'gradient'] : ['forward', 'gradient', 'second'];
 }
 
 function toleranceOf(operation: OperationName, what: ConformanceRow['what']): Tolerance {
@@ -117,7 +125,10 @@ function scaled(tolerance: Tolerance, dtype: FloatDType, slack: number): Toleran
   return { relative: factor * tolerance.relative, absolute: factor * tolerance.absolute };
 }
 
-/** The result of a pattern, or the gradient of each floating input for a fixed random cotangent. */
+/**
+ * The result of a pattern, the gradient of each floating input for a fixed random cotangent, or the
+ * gradient of the sum of these gradients, times fixed random numbers.
+ */
 async function compute(
   what: ConformanceRow['what'],
   { inputs, call }: Pattern,
@@ -127,11 +138,17 @@ async function compute(
   const results = scope(() => {
     const args = inputs.map((input) => upload(input, backend, dtype));
     if (what === 'forward') return [call(args, dtype)];
-    const [value, pullback] = vjp(
-      (...floating) => call(withFloats(args, floating), dtype),
-      ...args.filter((arg) => arg.dtype !== 'int32'),
-    );
-    return pullback(cotangentOf(value));
+    const gradients = (floating: readonly Tensor[]) => {
+      const [value, pullback] = vjp((...own) => call(withFloats(args, own), dtype), ...floating);
+      return pullback(fixed(value, 1));
+    };
+    const floating = args.filter((arg) => arg.dtype !== 'int32');
+    if (what === 'gradient') return gradients(floating);
+    return grad((leaves: readonly Tensor[]) =>
+      gradients(leaves)
+        .map((gradient, i) => sum(mul(gradient, fixed(gradient, 2 + i))))
+        .reduce((a, b) => add(a, b)),
+    )(floating);
   });
   const read = await Promise.all(
     results.map(async (x) => ({ dtype: x.dtype, shape: x.shape, values: await x.data() })),
@@ -140,8 +157,9 @@ async function compute(
   return read;
 }
 
-function cotangentOf({ shape, dtype, backend }: Tensor): Tensor {
-  return upload(floats(shape, 1, 'positive'), backend, dtype as FloatDType);
+/** Random numbers like `x`, the same for the same seed. */
+function fixed({ shape, dtype, backend }: Tensor, seed: number): Tensor {
+  return upload(floats(shape, seed, 'positive'), backend, dtype as FloatDType);
 }
 
 type Outcome = Pick<ConformanceRow, 'maxAbs' | 'maxRel' | 'ulps' | 'passed' | 'message'>;

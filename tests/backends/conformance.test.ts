@@ -3,16 +3,16 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Backend } from '../../src/backends/backend.js';
 import { createCpuBackend } from '../../src/backends/cpu/index.js';
-import { runConformance } from '../../src/testing/index.js';
+import { type ConformanceOptions, runConformance } from '../../src/testing/index.js';
 import { refusal } from '../autograd/helpers.js';
 
 const test = suite('conformance');
 
 test('the cpu backend passes in float32 and in float64', async () => {
-  const rows = await runConformance(createCpuBackend());
+  const rows = await runConformance(createCpuBackend(), { order: 2 });
   const failed = rows.filter((row) => !row.passed);
   assert.equal(failed, []);
-  for (const what of ['forward', 'gradient']) {
+  for (const what of ['forward', 'gradient', 'second']) {
     for (const dtype of ['float32', 'float64']) {
       assert.ok(rows.some((row) => row.what === what && row.dtype === dtype));
     }
@@ -81,6 +81,26 @@ test('wrong rounding, wrong random bits and shared memory are found', async () =
   for (const name of ['backend.cast', 'backend.uniform', 'backend.read', 'cast', 'dropout']) {
     assert.ok(failed.has(name), name);
   }
+});
+
+test('a kernel that only gradients of gradients run is found, at order 2', async () => {
+  const [broken, cpu] = [createCpuBackend(), createCpuBackend()];
+  // The gradient of log is g / x, whose gradient by x is the first to run neg.
+  broken.unary = (kernel, x) => cpu.unary(kernel === 'neg' ? 'abs' : kernel, x);
+  const failed = async (order: 1 | 2) => {
+    const rows = await runConformance(broken, { operations: ['log'], order });
+    return [...new Set(rows.filter(({ passed }) => !passed).map(({ what }) => what))];
+  };
+  assert.equal(await failed(1), []);
+  assert.equal(await failed(2), ['second']);
+});
+
+test('options that do not exist are refused', async () => {
+  const cpu = createCpuBackend();
+  const wrong = { orders: 2 } as ConformanceOptions;
+  assert.match(await refusal(() => runConformance(cpu, wrong)), "did you mean 'order'?");
+  const third = { order: 3 as 2 };
+  assert.match(await refusal(() => runConformance(cpu, third)), 'runConformance: order must be');
 });
 
 test('an operation that is not known is refused', async () => {
