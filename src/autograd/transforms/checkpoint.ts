@@ -3,7 +3,7 @@ import { callable, check } from '../../options.js';
 import { refuseExtra } from '../arguments.js';
 import { context, inside } from '../context.js';
 import { alias } from '../run.js';
-import { scope } from '../scope.js';
+import { refusePromise, scope } from '../scope.js';
 import { type Entry, type Recorder, record } from '../tape.js';
 import type { Tensor } from '../tensor.js';
 import { treeLeaves, treeMap } from '../tree.js';
@@ -11,8 +11,8 @@ import { treeLeaves, treeMap } from '../tree.js';
 /**
  * Returns a function with the values and gradients of `f` that keeps no intermediate values: the
  * backward pass runs `f` again (Chen et al. 2016, arXiv 1604.06174). Tensors that `f` reads
- * directly, such as parameters, get their gradients, too. `f` must return the same values again:
- * pass random keys instead of drawing new ones inside.
+ * directly, such as parameters, get their gradients, too. `f` must be synchronous and return the same
+ * values again: pass random keys instead of drawing new ones inside.
  */
 export function checkpoint<A extends unknown[], R>(f: (...args: A) => R): (...args: A) => R;
 export function checkpoint<A extends unknown[], R>(
@@ -21,12 +21,17 @@ export function checkpoint<A extends unknown[], R>(
 ): (...args: A) => R {
   check('checkpoint: f', f, callable);
   refuseExtra('checkpoint', extra);
+  const compute = (args: A) => {
+    const result = f(...args);
+    refusePromise('checkpoint', result);
+    return result;
+  };
   return (...args) => {
     const { recorders: outer, path } = context();
-    if (outer.length === 0) return f(...args);
+    if (outer.length === 0) return compute(args);
     const probe = new Probe(outer);
     const outputs = scope(() =>
-      inside({ recorders: [probe] }, () => treeMap(f(...args), (x) => alias(x))),
+      inside({ recorders: [probe] }, () => treeMap(compute(args), (x) => alias(x))),
     );
     // Outputs that were detached inside stay detached: no gradient may flow into them.
     const reached = (_: Tensor, index: number) => depends[index];
@@ -36,7 +41,7 @@ export function checkpoint<A extends unknown[], R>(
       path,
       inputs: [...probe.used],
       outputs: leaves.filter(reached),
-      replay: () => treeLeaves(f(...args)).filter(reached),
+      replay: () => treeLeaves(compute(args)).filter(reached),
     });
     return outputs;
   };

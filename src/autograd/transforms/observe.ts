@@ -82,10 +82,12 @@ export function report(name: string, value: Tensor): void {
 
 /**
  * Runs `f`, and prefixes the names of the values that it reports, and of the operations that it
- * runs, with `name.`.
+ * runs, with `name.`. `f` must be synchronous.
  */
 export function within<T>(name: string, f: () => T): T {
   check('within: f', f, callable);
   const { path } = context();
-  return path === undefined ? f() : inside({ path: `${path}${name}.` }, f);
+  const result = path === undefined ? f() : inside({ path: `${path}${name}.` }, f);
+  refusePromise('within', result);
+  return result;
 }
