@@ -151,6 +151,13 @@ test('one tensor used twice collects both gradients', async () => {
   assert.is(await right.item(), 18);
 });
 
+test('one tensor as two parameters gets its gradient twice, each to be freed for itself', async () => {
+  const w = f64([1, 2]);
+  const [first, second] = grad(() => sum(square(w)), [w, w])();
+  first.dispose();
+  assert.equal(await second.array(), [2, 4]);
+});
+
 test('a loss of one element may have axes', async () => {
   assert.equal(
     await grad((x: Tensor) => sum(x, 0, { keepDims: true }))(f64([1, 2])).array(),

@@ -41,7 +41,12 @@ function backward(
     if (cotangent && tape.tracks(output)) sums.add(tape, output, alias(cotangent));
   });
   walk(tape, sums);
-  return leaves.map((leaf) => sums.of(tape, leaf) ?? filled('grad', leaf.shape, 0, leaf));
+  const gradients = new Set<Tensor>();
+  for (const leaf of leaves) {
+    const gradient = sums.of(tape, leaf) ?? filled('grad', leaf.shape, 0, leaf);
+    gradients.add(gradients.has(gradient) ? alias(gradient) : gradient); // each has an owner who may free it
+  }
+  return [...gradients];
 }
 
 /**
