@@ -237,7 +237,9 @@ function walkAgain(
   const again = () => {
     const leaves = inputs.filter((input) => outer.tracks(input));
     const tape = new Tape(leaves, outer);
-    const outputs = inside({ recorders: [...context().recorders, tape], path }, replay);
+    const { recorders, path: around } = context();
+    // Without a path of its own it ran where nobody looked; somebody may look at the backward pass.
+    const outputs = inside({ recorders: [...recorders, tape], path: path ?? around }, replay);
     outputs.forEach((output, i) => {
       const gradient = received[i];
       if (gradient && tape.tracks(output)) sums.add(tape, output, alias(gradient));
