@@ -115,6 +115,31 @@ for (const [name, run] of Object.entries(enter)) {
   });
 }
 
+test('a checkpoint that runs again while the backward pass alone is observed or watched', () => {
+  const [value, pullback] = vjp(
+    checkpoint((y) => {
+      const made = mul(y, y);
+      within('inner', () => report('made', made));
+      return made;
+    }),
+    x,
+  );
+  assert.equal([...observe(() => pullback(value)).seen.keys()], ['inner.made']);
+  const paths = new Set<string>();
+  watch(
+    () => pullback(value),
+    ({ path }) => paths.add(path),
+  );
+  assert.equal([...paths], ['']);
+});
+
+test('no derivative is taken of what `see` of watch computes', async () => {
+  const entries: number[] = [];
+  const seen = () => entries.push(context().recorders.length);
+  grad((y: Tensor) => sum(watch(() => mul(y, y), seen)))(x);
+  assert.equal(entries, [0]);
+});
+
 test('stopGradient leaves no recorder out, also where it throws', async () => {
   const freed = f64([1]);
   freed.dispose();

@@ -24,7 +24,7 @@ const GRADIENT = 'gradient of ';
 
 /**
  * Runs `f`, and calls `see` after each operation inside. Constants and views (`reshape`) are not
- * operations. `see` may run operations itself; these are not reported.
+ * operations. `see` may run operations itself; these are not reported, and no tape records them.
  */
 export function watch<T>(f: () => T, see: (ran: Watched) => void): T {
   check('watch: f', f, callable);
@@ -32,7 +32,8 @@ export function watch<T>(f: () => T, see: (ran: Watched) => void): T {
   const ran = ({ operation: { name: operation }, inputs, outputs, path: names = '' }: Operated) => {
     if (inputs.length === 0) return; // a constant
     const [path, gradientOf] = names.split(GRADIENT).map(withoutDot);
-    inside({ listener: undefined }, () => see({ operation, inputs, outputs, path, gradientOf }));
+    const watched = { operation, inputs, outputs, path, gradientOf };
+    inside({ listener: undefined, recorders: [] }, () => see(watched));
   };
   const result = inside({ listener: { ran }, path: '' }, f);
   refusePromise('watch', result);
