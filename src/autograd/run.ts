@@ -130,7 +130,7 @@ export function alias(x: Tensor, shape: Shape = x.shape): Tensor {
 
 /** Runs `f` without adding entries to any tape, and frees what it doesn't return. */
 function unrecorded(f: () => readonly Tensor[]): readonly Tensor[] {
-  return scope(() => inside({ recorders: [] }, () => f().map((output) => alias(output))));
+  return inside({ recorders: [] }, () => scope(() => f().map((output) => alias(output))));
 }
 
 /**

@@ -2,6 +2,7 @@
 import { MemgradError } from '../errors.js';
 import { callable, check } from '../options.js';
 import { context, inside } from './context.js';
+import { isRecording } from './tape.js';
 import type { Tensor } from './tensor.js';
 import { allLeaves } from './tree.js';
 
@@ -10,7 +11,8 @@ import { allLeaves } from './tree.js';
  * enclosing scope then owns. Parameters are never freed. If `f` throws, everything is freed.
  *
  * `f` must be synchronous: return tensors from the scope and read them outside. Throws
- * `MemgradError` if `f` returns a promise.
+ * `MemgradError` if `f` returns a promise. Inside a derivative nothing is freed, because the backward
+ * pass reads what `f` made; the derivative frees it at its end.
  *
  * @example
  * ```js
@@ -23,6 +25,11 @@ import { allLeaves } from './tree.js';
  */
 export function scope<T>(f: () => T): T {
   check('scope: f', f, callable);
+  if (isRecording()) {
+    const result = f();
+    refusePromise('scope', result);
+    return result;
+  }
   const made = new Set<Tensor>();
   let kept: Tensor[] = [];
   try {

@@ -200,6 +200,33 @@ test('so do higher orders, checkpoint and vjp within a scope', () => {
   assert.is(live(), before);
 });
 
+test('a scope inside a derivative keeps what the backward pass reads, and the derivative frees it', async () => {
+  const before = live();
+  const x = f64([1, 2]);
+  const cube = (y: Tensor) =>
+    scope(() =>
+      mul(
+        y,
+        scope(() => mul(y, y)),
+      ),
+    );
+  const f = (y: Tensor) => scope(() => sum(scope(() => cube(y))));
+  const wrapped = checkpoint((y: Tensor) => scope(() => sum(cube(y))));
+  for (const g of [f, wrapped]) {
+    const [first, second] = [grad(g)(x), grad((y: Tensor) => scope(() => sum(grad(g)(y))))(x)];
+    assert.equal(await first.array(), [3, 12]);
+    assert.equal(await second.array(), [6, 12]);
+    first.dispose();
+    second.dispose();
+    assert.is(live(), before + 1);
+  }
+  const pulled = scope(() => vjp(cube, x)[1](x)[0]);
+  assert.equal(await pulled.array(), [3, 24]);
+  x.dispose();
+  pulled.dispose();
+  assert.is(live(), before);
+});
+
 test('a gradient freed by its owner does no harm to another', async () => {
   const { a, b } = grad(({ a, b }: Record<string, Tensor>) => sum(add(a, b)))({
     a: f64([1, 2]),

@@ -247,6 +247,5 @@ function walkAgain(
     walk(tape, sums);
     return sums.all();
   };
-  if (sums.freeing) scope(again);
-  else again();
+  scope(again);
 }

@@ -30,8 +30,9 @@ export function checkpoint<A extends unknown[], R>(
     const { recorders: outer, path } = context();
     if (outer.length === 0) return compute(args);
     const probe = new Probe(outer);
-    const outputs = scope(() =>
-      inside({ recorders: [probe] }, () => treeMap(compute(args), (x) => alias(x))),
+    // No tape needs what is made inside: a scope without recorders frees it.
+    const outputs = inside({ recorders: [] }, () =>
+      scope(() => inside({ recorders: [probe] }, () => treeMap(compute(args), (x) => alias(x)))),
     );
     // Outputs that were detached inside stay detached: no gradient may flow into them.
     const reached = (_: Tensor, index: number) => depends[index];

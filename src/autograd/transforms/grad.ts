@@ -5,7 +5,6 @@ import { requireTensors } from '../arguments.js';
 import { filled } from '../create.js';
 import { alias } from '../run.js';
 import { refusePromise, scope } from '../scope.js';
-import { isRecording } from '../tape.js';
 import { isLike, Tensor } from '../tensor.js';
 import { allLeaves, treeMap } from '../tree.js';
 import { onTape } from './backward.js';
@@ -62,7 +61,7 @@ export function valueAndGrad<A extends unknown[], R extends Scalar, P = A[0]>(
       const gradients = backward([loss], [filled('grad', loss.shape, 1, loss)]);
       return [value, replaceLeaves(traced, gradients)];
     };
-    return isRecording() ? compute() : scope(compute);
+    return scope(compute);
   };
 }
 
@@ -84,10 +83,7 @@ export function grad<A extends unknown[], R extends Scalar, P = A[0]>(
   parameters?: P,
 ): (...args: A) => P {
   check('grad: f', f, callable);
-  return (...args) => {
-    const compute = () => valueAndGrad(f, parameters)(...args)[1];
-    return isRecording() ? compute() : scope(compute); // frees the value
-  };
+  return (...args) => scope(() => valueAndGrad(f, parameters)(...args)[1]); // frees the value
 }
 
 /**
