@@ -24,7 +24,7 @@ import {
 } from '../../src/autograd/index.js';
 import { createCpuBackend } from '../../src/backends/cpu/index.js';
 import { upload, withFloats } from '../../src/testing/case.js';
-import { operations } from '../../src/testing/index.js';
+import { operationNames, operations } from '../../src/testing/index.js';
 import { close } from './helpers.js';
 
 interface Golden {
@@ -132,8 +132,9 @@ for (const operation of new Set(entries.map((entry) => entry.operation))) {
 
 test('the goldens reach every operation that PyTorch has', () => {
   const reached = new Set(entries.map((entry) => entry.operation));
-  const missing = Object.keys(operations).filter((name) => !reached.has(name));
-  assert.equal(missing.sort(), ['cast', 'dropout', 'identity', 'rotate', 'stopGradient']);
+  const missing = operationNames.filter((name) => !reached.has(name));
+  const without = ['cast', 'dropout', 'identity', 'rotate', 'stopGradient'];
+  assert.equal(missing.sort(), [...without, 'rmsNorm', 'swiglu'].sort()); // the fixtures are of PyTorch 1.13
 });
 
 test.run();

@@ -286,7 +286,7 @@ const badCalls: [args: string, message: RegExp][] = [
   ['eval', /missing required argument 'folder'/],
   ['eval /no/such/folder', /'\/no\/such\/folder\/config.json': there is no such file or folder/],
   ['eval . --samples 0', /--samples.*'0'/],
-  ['gradcheck fold', /'fold' is not known/],
+  ['gradcheck fold', /there is no operation "fold"/],
   ['gradcheck relu --backend gpu', /--backend.*'gpu'/],
   ['tasks --seed x', /--seed.*'x'/],
   ['demo --steps 3', /unknown option '--steps'/],
