@@ -1,0 +1,151 @@
+/** Training with captured steps: the same bits as without, and no more memory. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { memoryReport, peakMemory, resetPeakMemory } from '../../src/autograd/index.js';
+import type { Backend } from '../../src/backends/backend.js';
+import { loadBackend } from '../../src/backends/index.js';
+import { createModel, EncoderRMT, modelNames, presets } from '../../src/models/index.js';
+import {
+  ByteTokenizer,
+  Classification,
+  Copy,
+  type Document,
+  Language,
+} from '../../src/tasks/index.js';
+import { AdamW, Curriculum, type TrainOptions, train } from '../../src/training/index.js';
+
+const test = suite('captured training');
+
+const copy = new Copy({ length: 4, symbols: 5, copies: 2 });
+const bytes = new TextEncoder().encode('to be or not to be, that is the question. '.repeat(20));
+const language = new Language(
+  { train: bytes, validation: bytes, test: bytes },
+  new ByteTokenizer(bytes),
+);
+const sizes = {
+  ...presets.fast,
+  nLayer: 2,
+  nHead: 2,
+  dModel: 12,
+  dHead: 6,
+  dInner: 16,
+  memLen: 4,
+  numMemTokens: 2,
+};
+
+type Options = Pick<TrainOptions, 'model' | 'task'> & Partial<TrainOptions>;
+
+/** Losses, norms and final parameters of ten steps as text; how often the model ran, and the peak of memory. */
+async function trained(make: (backend: Backend) => Options, backend: Backend, capture: boolean) {
+  const { model, ...options } = make(backend);
+  let runs = 0;
+  const forward = model.forward.bind(model) as (...args: unknown[]) => unknown;
+  Object.assign(model, {
+    forward: (...args: unknown[]) => {
+      runs++;
+      return forward(...args);
+    },
+  });
+  const optimizer = new AdamW({ learningRate: 3e-3 });
+  const all = { model, optimizer, segmentLength: 4, steps: 10, batchSize: 3, clip: 0.5, backend };
+  const lines: string[] = [];
+  resetPeakMemory();
+  for await (const { tokensPerSecond, ...step } of train({ ...all, ...options, capture })) {
+    lines.push(JSON.stringify(step));
+  }
+  const peak = peakMemory();
+  for (const parameter of Object.values(model.parameters())) {
+    lines.push(`${await parameter.data()}`);
+  }
+  for (const used of [model, optimizer]) used.dispose();
+  return { lines, runs, peak };
+}
+
+const cases: Record<string, (backend: Backend) => Options> = {};
+for (const name of modelNames) {
+  cases[name] = (backend) => ({
+    model: createModel(name, { ...sizes, nToken: copy.vocabulary, backend }, 1),
+    task: copy,
+  });
+}
+const rmt =
+  (more: object, options: Partial<TrainOptions> = {}) =>
+  (backend: Backend) => ({
+    model: createModel('rmt', { ...sizes, nToken: copy.vocabulary, backend, ...more }, 1),
+    task: copy,
+    ...options,
+  });
+Object.assign(cases, {
+  dropout: rmt({ dropout: 0.2, dropatt: 0.1 }),
+  'truncated BPTT': rmt({}, { bpttDepth: 1 }),
+  'detached states': rmt({}, { bpttDepth: 0 }),
+  'checkpointed segments': rmt({ dropout: 0.1 }, { checkpointSegments: true }),
+  'a last, shorter segment': rmt({}, { segmentLength: 5 }),
+  'relative positions and the paper': rmt(presets.paper),
+  'a curriculum': (backend: Backend) => ({
+    ...rmt({})(backend),
+    curriculum: new Curriculum(copy, { start: 2, by: 1, at: 0.01, window: 3 }),
+  }),
+  'a stream with a carried state': (backend: Backend) => ({
+    model: createModel('transformer-xl-rmt', { ...sizes, nToken: language.vocabulary, backend }, 1),
+    task: language,
+    bpttDepth: 2,
+  }),
+});
+
+for (const backendName of ['cpu', 'wasm'] as const) {
+  for (const [name, make] of Object.entries(cases)) {
+    // cpu is slow, and replays know nothing of backends.
+    if (backendName === 'cpu' && !['rmt', 'dropout', 'a curriculum'].includes(name)) continue;
+    test(`${name} on ${backendName}: the same bits`, async () => {
+      const backend = await loadBackend(backendName);
+      const live = memoryReport().buffers;
+      const plain = await trained(make, backend, false);
+      const captured = await trained(make, backend, true);
+      assert.equal(captured.lines, plain.lines);
+      assert.ok(captured.runs < plain.runs, `${captured.runs} of ${plain.runs} runs`);
+      assert.ok(captured.peak < 1.1 * plain.peak, `${captured.peak} bytes, ${plain.peak} before`);
+      assert.is(memoryReport().buffers, live);
+    });
+  }
+}
+
+const encode = (text: string) => new TextEncoder().encode(text);
+const letters = ['train', 'validation', 'test'].flatMap((part) =>
+  ['axxx', 'bxxxxxx'].map((text, kind) => ({ text: encode(text), class: kind, part })),
+) as Document[];
+const documents = new Classification(letters, ['a', 'b'], new ByteTokenizer(encode('abx')));
+const onTheHost: Record<string, (backend: Backend) => Options> = {
+  documents: (backend) => ({
+    model: new EncoderRMT({
+      ...sizes,
+      ...documents.special,
+      nToken: documents.vocabulary,
+      classes: 2,
+      segmentLength: 4,
+      maxSegments: 3,
+      backend,
+    }),
+    task: documents,
+  }),
+  'an adaptive softmax': (backend) => ({
+    model: createModel(
+      'transformer-xl',
+      { ...sizes, nToken: language.vocabulary, cutoffs: [5], backend },
+      1,
+    ),
+    task: language,
+  }),
+};
+
+for (const [name, make] of Object.entries(onTheHost)) {
+  test(`${name}: sorted on the host, so that steps are not captured, and train as they are`, async () => {
+    const backend = await loadBackend('wasm');
+    const plain = await trained(make, backend, false);
+    const captured = await trained(make, backend, true);
+    assert.equal(captured.lines, plain.lines);
+    assert.is(captured.runs, plain.runs);
+  });
+}
+
+test.run();
