@@ -51,10 +51,9 @@ const optionKinds = { programs: whole(1), recordings: whole(1, 2) };
  * import { capture, mul, sum, tensor, valueAndGrad } from 'memgrad';
  *
  * const step = capture(valueAndGrad((x) => sum(mul(x, x))));
- * for (const values of [[1, 2], [3, 4]]) {
- *   const [loss, gradient] = step(tensor(values));
- *   console.log(await loss.item(), await gradient.array()); // => 5 [ 2, 4 ] \n 25 [ 6, 8 ]
- * }
+ * step(tensor([1, 2])); // records
+ * const [loss, gradient] = step(tensor([3, 4])); // replays
+ * console.log(await loss.item(), await gradient.array()); // => 25 [ 6, 8 ]
  * step.dispose();
  * ```
  */
