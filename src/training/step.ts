@@ -1,19 +1,31 @@
 /** One forward and backward pass: the loss, the gradients and their norms. */
-import { globalNorm, Parameter, type Tensor, treeLeaves, valueAndGrad } from '../autograd/index.js';
+import {
+  globalNorm,
+  Parameter,
+  reshape,
+  stack,
+  type Tensor,
+  treeLeaves,
+  valueAndGrad,
+} from '../autograd/index.js';
 import type { Lesson } from './lessons.js';
 import type { Named } from './optimizers.js';
 import type { Carry } from './stream-loss.js';
 
 /** The result of a pass. The caller frees it with `freePass`. */
 export interface Pass {
-  loss: Tensor;
   /** int32 [size, time] for each segment with targets that count. */
   predictions: Tensor[];
   gradients: Named<Tensor>;
-  /** Norms of the gradients by layer. */
-  layerNorms: Record<string, Tensor>;
-  /** For each segment, the norms of the gradient by each part of the state before it. */
-  stateNorms: Tensor[][];
+  /**
+   * The loss, the norms of the gradients by layer, and for each segment the norms of the gradient by
+   * each part of the state before it: one tensor, so that they are read in one call.
+   */
+  numbers: Tensor;
+  /** The layers whose norms `numbers` has. */
+  layers: string[];
+  /** How many parts the state before each segment has. */
+  stateParts: number[];
   /** The state that a stream carries to its next step. */
   carry: Carry | undefined;
 }
@@ -34,22 +46,34 @@ export interface GradientNorms {
   readonly layerGradientNorms: Readonly<Record<string, number>>;
 }
 
+/** The numbers of a pass. */
+export interface PassNumbers extends GradientNorms {
+  readonly loss: number;
+}
+
 /** Computes the loss and the gradients of a lesson, from its `inputs()`. */
 export function takePass(parameters: Named<Tensor>, lesson: Lesson, inputs: unknown): Pass {
-  const stateNorms: Tensor[][] = Array.from({ length: lesson.segments }, () => []);
+  // Parameters, since they must outlive the scopes of the backward pass.
+  const stateNorms: Parameter[][] = Array.from({ length: lesson.segments }, () => []);
   const lossOf = () => {
     const { loss, predictions, carry } = lesson.loss(inputs, (segment, gradient) =>
-      // A parameter, since it must outlive the scopes of the backward pass.
       stateNorms[segment].push(new Parameter(globalNorm([gradient]))),
     );
     return [loss, { predictions, carry }] as const;
   };
   try {
     const [[loss, rest], gradients] = valueAndGrad(lossOf, parameters)();
-    return { loss, ...rest, gradients, layerNorms: normsByLayer(gradients), stateNorms };
-  } catch (error) {
+    const layerNorms = normsByLayer(gradients);
+    const scalars = [loss, ...Object.values(layerNorms), ...stateNorms.flat()];
+    return {
+      ...rest,
+      gradients,
+      numbers: stack(scalars.map((scalar) => reshape(scalar, []))),
+      layers: Object.keys(layerNorms),
+      stateParts: stateNorms.map((norms) => norms.length),
+    };
+  } finally {
     for (const norm of stateNorms.flat()) norm.dispose();
-    throw error;
   }
 }
 
@@ -65,17 +89,15 @@ function normsByLayer(gradients: Named<Tensor>): Record<string, Tensor> {
   );
 }
 
-/** Reads the norms of a pass as numbers. */
-export async function readNorms({ layerNorms, stateNorms }: Pass): Promise<GradientNorms> {
-  const read = (norms: readonly Tensor[]) => Promise.all(norms.map((norm) => norm.item()));
-  const names = Object.keys(layerNorms);
-  const layers = await read(Object.values(layerNorms));
+/** Reads the numbers of a pass. */
+export async function readNumbers({ numbers, layers, stateParts }: Pass): Promise<PassNumbers> {
+  const [loss, ...norms] = await numbers.data();
+  const layerNorms = norms.splice(0, layers.length);
   return {
-    gradientNorm: Math.hypot(...layers),
-    segmentGradientNorms: await Promise.all(
-      stateNorms.map(async (parts) => Math.hypot(...(await read(parts)))),
-    ),
-    layerGradientNorms: Object.fromEntries(names.map((name, i) => [name, layers[i]])),
+    loss,
+    gradientNorm: Math.hypot(...layerNorms),
+    segmentGradientNorms: stateParts.map((count) => Math.hypot(...norms.splice(0, count))),
+    layerGradientNorms: Object.fromEntries(layers.map((name, i) => [name, layerNorms[i]])),
   };
 }
 

@@ -24,7 +24,14 @@ import { type Lesson, Lessons } from './lessons.js';
 import { watchFinite } from './non-finite.js';
 import type { Named, Optimizer } from './optimizers.js';
 import { constant, type Schedule } from './schedules.js';
-import { freePass, type GradientNorms, type Pass, readNorms, takePass } from './step.js';
+import {
+  freePass,
+  type GradientNorms,
+  type Pass,
+  type PassNumbers,
+  readNumbers,
+  takePass,
+} from './step.js';
 
 /** Options of `train`. */
 export interface TrainOptions {
@@ -235,16 +242,12 @@ async function findFault(take: () => Pass, parameters: Named<Tensor>): Promise<s
 }
 
 /** Reads the results of a pass as numbers. */
-async function readPass(
-  pass: Pass,
-  lesson: Lesson,
-): Promise<GradientNorms & { loss: number; accuracy: number }> {
-  const predicted = await Promise.all(pass.predictions.map((tensor) => tensor.data()));
-  return {
-    loss: await pass.loss.item(),
-    accuracy: lesson.accuracy(predicted),
-    ...(await readNorms(pass)),
-  };
+async function readPass(pass: Pass, lesson: Lesson): Promise<PassNumbers & { accuracy: number }> {
+  const [numbers, ...predicted] = await Promise.all([
+    readNumbers(pass),
+    ...pass.predictions.map((tensor) => tensor.data()),
+  ]);
+  return { ...numbers, accuracy: lesson.accuracy(predicted) };
 }
 
 /**
