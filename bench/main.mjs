@@ -8,6 +8,7 @@ import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { buildCommit } from './lib/against.mjs';
 import { style } from './lib/table.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -31,7 +32,8 @@ const help = `npm run bench -- [${Object.keys(benches).join('] [')}] [options]
 Without a name: ${usual.join(', ')}.
   --backend A,B    backends of memgrad (default: wasm)
   --engine A,B     engines to compare (default: all that are installed)
-  --workload A,B   step and copy; for profile also small (default: step,copy; profile: step)
+  --workload A,B   step, copy and small (default: step,copy; profile: step)
+  --against COMMIT step: this memgrad and the one of a commit, in turn, and no other engine
   --quick          fewer repeats
   --rounds N       rounds, in each of which every engine runs once (default: 10; quick: 3)
   --markdown       tables as Markdown
@@ -47,6 +49,7 @@ const { values: flags, positionals } = parseArgs({
     backend: { type: 'string' },
     engine: { type: 'string' },
     workload: { type: 'string' },
+    against: { type: 'string' },
     json: { type: 'string' },
     plot: { type: 'string' },
     rounds: { type: 'string' },
@@ -80,7 +83,8 @@ function npm(args, cwd) {
   }
 }
 
-const needsPeers = names.some((name) => ['matmul', 'step', 'browser', 'size'].includes(name));
+const needsPeers =
+  !flags.against && names.some((name) => ['matmul', 'step', 'browser', 'size'].includes(name));
 if (needsPeers && !existsSync(join(here, 'node_modules'))) {
   console.log('bench: installing the engines to compare with (once, into bench/node_modules).');
   npm(['ci', '--ignore-scripts', '--no-audit', '--no-fund'], here);
@@ -97,6 +101,7 @@ const options = {
   detail: flags.detail,
   swiftshader: flags.swiftshader,
   plot: flags.plot,
+  against: flags.against && buildCommit(root, flags.against),
 };
 style.markdown = flags.markdown;
 if (!Number.isSafeInteger(options.rounds) || options.rounds < 1) {

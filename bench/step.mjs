@@ -31,20 +31,26 @@ export async function takeReference(names = ['step', 'copy', 'small']) {
 }
 
 /** Compares the engines on each workload and returns the raw numbers. */
-export async function step({ backends, engines, workloads: names = ['step', 'copy'], rounds }) {
+export async function step({
+  backends,
+  engines,
+  workloads: names = ['step', 'copy'],
+  rounds,
+  against,
+}) {
   const results = {};
   for (const name of names) {
-    results[name] = await compare(name, { backends, engines, rounds });
+    results[name] = await compare(name, { backends, engines, rounds, against });
   }
   return results;
 }
 
-async function compare(name, { backends, engines, rounds }) {
+async function compare(name, { backends, engines, rounds, against }) {
   const expected = JSON.parse(await readFile(referenceFile, 'utf8'))[name];
   const request = await loadRequest(name);
   const peers = [];
   const results = [];
-  for (const peer of startPeers(backends, engines)) {
+  for (const peer of startPeers(backends, engines, against)) {
     try {
       results.push(await checkedPeer(peer, request, expected));
       peers.push(peer);

@@ -14,12 +14,20 @@ const oneThread = {
 
 /**
  * Starts the engines whose ids start with one of `wanted` (all if undefined): memgrad on each
- * backend first, then those that are installed. Prints which are missing.
+ * backend first, then those that are installed. Prints which are missing. With `against`, a commit
+ * that `buildCommit` built, starts memgrad of both commits and nothing else.
  */
-export function startPeers(backends, wanted) {
+export function startPeers(backends, wanted, against) {
   const asked = (id) => !wanted || wanted.some((name) => id.startsWith(name));
   const node = (file, ...args) => [process.execPath, [join(engines, file), ...args]];
   const peers = backends.map((name) => new Peer(`memgrad ${name}`, ...node('memgrad.mjs', name)));
+  if (against) {
+    const file = join(against.folder, 'bench', 'engines', 'memgrad.mjs');
+    for (const name of backends) {
+      peers.push(new Peer(`${name} at ${against.hash}`, process.execPath, [file, name]));
+    }
+    return peers;
+  }
   if (asked('tfjs')) peers.push(new Peer('TensorFlow.js wasm', ...node('tfjs.mjs')));
   if (asked('jax')) peers.push(new Peer('jax-js wasm', ...node('jax.mjs')));
   if (asked('torch')) {
