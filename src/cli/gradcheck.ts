@@ -1,6 +1,6 @@
 /** `memgrad gradcheck`: every operation's gradient against central differences. */
 import type { Command } from 'commander';
-import { checkAllGradients, type GradientRow } from '../testing/index.js';
+import type { GradientRow } from '../testing/index.js';
 import { type CommonOptions, commonOptions, openContext } from './context.js';
 import { count, plural, wrap } from './format.js';
 import { type Columns, table } from './table.js';
@@ -41,6 +41,8 @@ async function runGradcheck(names: string[], options: CommonOptions): Promise<vo
   const { output, backend, interrupt } = await openContext(options, { saves: false });
   const operations = names.length > 0 ? [...new Set(names)] : undefined;
   const rows: GradientRow[] = [];
+  // Loaded here, as making the cases takes a third of the time in which any command starts.
+  const { checkAllGradients } = await import('../testing/index.js');
   for await (const row of checkAllGradients({ operations, backend })) {
     rows.push(row);
     output.event('check', row);

@@ -5,7 +5,14 @@ import type { ConformanceRow } from '../../src/testing/index.js';
 import type { SmallPool, smallPool } from '../browser/gpu.js';
 import { bundle } from '../bundle.js';
 import { onWebGPU } from './gpu-dawn.js';
-import { checkConformance, checkIntegers, checkPowers, checkWaves, numbers } from './gpu-edges.js';
+import {
+  checkConformance,
+  checkIntegers,
+  checkPowers,
+  checkWaves,
+  numbers,
+  runOf,
+} from './gpu-edges.js';
 
 const test = suite('webgpu in Node');
 
@@ -42,9 +49,7 @@ for (const [what, options] of Object.entries(trainings)) {
 const edges = { 'sin and cos': checkWaves, pow: checkPowers, int32: checkIntegers };
 for (const [what, check] of Object.entries(edges)) {
   test(`${what} at the edges`, () =>
-    check(async (operation, ...inputs) => {
-      return (await run(['values', { name: 'webgpu', operation, inputs }])) as Float32Array;
-    }));
+    check(runOf('webgpu', async (...args) => (await run(args)) as never)));
 }
 
 test('every operation and every gradient is within its tolerance', async () => {

@@ -83,17 +83,20 @@ const compared = {
 };
 export type Edge = keyof typeof compared;
 
-/** Computes an operation of these inputs. */
-export async function values({ name, operation, inputs }: EdgeRequest): Promise<TypedArray> {
+/** Computes each operation of its inputs. */
+export async function values({ name, calls }: EdgeRequest): Promise<TypedArray[]> {
   const backend = await load(name);
-  const [x, y] = inputs.map((each) => tensor(each, { backend }));
-  return compared[operation](x, y).data();
+  return Promise.all(
+    calls.map(({ operation, inputs }) => {
+      const [x, y] = inputs.map((each) => tensor(each, { backend }));
+      return compared[operation](x, y).data();
+    }),
+  );
 }
 
 export interface EdgeRequest {
   name: string;
-  operation: Edge;
-  inputs: (Float32Array | Int32Array)[];
+  calls: { operation: Edge; inputs: (Float32Array | Int32Array)[] }[];
 }
 
 /** One training run: mean accuracy of the last ten steps, and what was on the GPU after 20 steps and at the end. */

@@ -328,18 +328,4 @@ test('a damaged run folder', () =>
     assert.ok(existsSync(out));
   }));
 
-test('the demo: RMT learns what the Transformer cannot see', async () => {
-  const { code, stdout, stderr } = await memgrad(['demo', '--json']);
-  assert.is(code, 0, stderr);
-  const all = events(stdout);
-  const heldOut = (name: string) => {
-    const result = all.find(({ event, model }) => event === 'result' && model === name);
-    assert.ok(result, name);
-    return (result.evaluation as { accuracy: number }).accuracy;
-  };
-  assert.ok(heldOut('rmt') >= 0.99, `RMT ${heldOut('rmt')}`);
-  const chance = all[0].chance as number;
-  assert.ok(heldOut('transformer') <= chance + 0.05, `Transformer ${heldOut('transformer')}`);
-});
-
 test.run();

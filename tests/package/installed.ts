@@ -13,12 +13,12 @@ export interface Installed {
 /** Test files are bundles of their own, which share no module: so that all install it once. */
 const shared = globalThis as { memgradInstalled?: Installed };
 
-/** Packs memgrad and installs it, the first time that it is asked for; the folder goes when the tests end. */
+/** Packs memgrad as scripts/test.mjs has built it and installs it, the first time that it is asked for; the folder goes when the tests end. */
 export function install(): Installed {
   if (shared.memgradInstalled) return shared.memgradInstalled;
   const folder = mkdtempSync(join(tmpdir(), 'memgrad-installed-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-  run('npm', ['pack', '--pack-destination', folder], '.');
+  run('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], '.');
   const [name] = readdirSync(folder);
   writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
   // Offline: what is not in the tarball would have to come from somewhere else.

@@ -12,6 +12,11 @@ import { exported, install, node } from './installed.js';
 const test = suite('package');
 const names = [...exported().keys()].map((name) => name.replace('.', 'memgrad'));
 
+test('packing builds it first, declarations too', () => {
+  const { scripts } = JSON.parse(readFileSync('package.json', 'utf8'));
+  assert.equal([scripts.prepack, scripts.build], ['npm run build', 'node scripts/build.mjs']);
+});
+
 test('publint finds nothing', async () => {
   const { tarball } = install();
   const bytes = readFileSync(tarball);

@@ -355,45 +355,25 @@ test('training pauses where all is learnt, and goes on from there; back goes to 
   assert.is(result.forward.sample, '7');
 });
 
-test('every lesson opens by its link, and its buttons change the state', async () => {
+test('every lesson opens by its link; its buttons change the state, bring it into view, mark it and say so', async () => {
+  const sizes = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
   const { result, problems } = await openPlayground(async (page) => {
-    const seen: string[] = [];
+    const titles: string[] = [];
+    const missed: string[] = [];
+    await page.emulateMedia({ reducedMotion: 'reduce' }); // it jumps there, with no way to go
     for (const lesson of lessons) {
       const { id, state: start } = lesson;
       await show(page, `?lesson=${id}`);
-      seen.push(await page.getByRole('complementary').getByRole('heading').innerText());
-      for (const { label, state } of changesOf(lesson)) {
-        await button(page, label).click();
-        await settled(page, (address) => {
-          const shown: Partial<Record<string, unknown>> = { ...defaults, ...start, ...address };
-          return Object.entries(state).every(([name, value]) => `${shown[name]}` === `${value}`);
-        });
-      }
-    }
-    await page.getByRole('combobox', { name: 'Lesson' }).selectOption(lessons[0].id);
-    await settled(page, ({ lesson }) => lesson === lessons[0].id);
-    return { seen, address: addressOf(page) };
-  });
-  assert.equal(problems, []);
-  assert.equal(
-    result.seen,
-    lessons.map(({ title }) => title),
-  );
-  assert.equal(result.address, { lesson: lessons[0].id });
-});
-
-test('a lesson’s button brings what it changes into view, marks it and says so', async () => {
-  const sizes = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
-  const { result, problems } = await openPlayground(async (page) => {
-    const missed: string[] = [];
-    await page.emulateMedia({ reducedMotion: 'reduce' }); // it jumps there, with no way to go
-    for (const [size, viewport] of Object.entries(sizes)) {
-      await page.setViewportSize(viewport);
-      for (const lesson of lessons) {
-        await show(page, `?lesson=${lesson.id}`);
-        for (const { label, shows } of changesOf(lesson)) {
-          const where = `${size}, ${lesson.id}, ${label}`;
+      titles.push(await page.getByRole('complementary').getByRole('heading').innerText());
+      for (const [size, viewport] of Object.entries(sizes)) {
+        await page.setViewportSize(viewport);
+        for (const { label, state, shows } of changesOf(lesson)) {
+          const where = `${size}, ${id}, ${label}`;
           await button(page, label).click();
+          await settled(page, (address) => {
+            const shown: Partial<Record<string, unknown>> = { ...defaults, ...start, ...address };
+            return Object.entries(state).every(([name, value]) => `${shown[name]}` === `${value}`);
+          });
           const first = page.locator(`[data-shows="${shows[0]}"][data-marked]`);
           await first.waitFor();
           await page.waitForTimeout(150); // what is drawn only now moves it
@@ -416,11 +396,18 @@ test('a lesson’s button brings what it changes into view, marks it and says so
     await button(page, 'Back to the lesson').click();
     const back = await page.evaluate(() => document.activeElement?.textContent);
     await page.locator('[data-marked]').first().waitFor({ state: 'detached' });
-    return { missed, back };
+    await page.getByRole('combobox', { name: 'Lesson' }).selectOption(lessons[0].id);
+    await settled(page, ({ lesson }) => lesson === lessons[0].id);
+    return { titles, missed, back, address: addressOf(page) };
   });
   assert.equal(problems, []);
+  assert.equal(
+    result.titles,
+    lessons.map(({ title }) => title),
+  );
   assert.equal(result.missed, []);
   assert.is(result.back, changesOf(lessons[lessons.length - 1]).at(-1)?.label);
+  assert.equal(result.address, { lesson: lessons[0].id });
 });
 
 test('the GPU backends take the step that wasm takes', async () => {
