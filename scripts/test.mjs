@@ -203,13 +203,18 @@ function runFiles(files, env, running) {
     });
   }
   return new Promise((resolve) => {
-    child.on('close', (code, signal) => {
+    const end = (code, signal) => {
       clearTimeout(timer);
       running.delete(child);
+      for (const stream of [child.stdout, child.stderr]) stream.destroy();
       const seconds = (performance.now() - begun) / 1000;
-      const ended = late ? `took over ${limit / MINUTE} minutes` : signal;
+      const how = signal ? `by ${signal}` : `with code ${code}`;
+      const ended = late ? `was killed after ${limit / MINUTE} minutes` : `ended ${how}`;
       resolve({ files, output, seconds, ...outcome(output, code, ended) });
-    });
+    };
+    child.on('close', end);
+    // A process that it left behind may hold its output open.
+    child.on('exit', (code, signal) => setTimeout(end, 5000, code, signal).unref());
   });
 }
 
@@ -238,7 +243,7 @@ function outcome(output, code, ended) {
   const failed = total > passed;
   const why = failed
     ? undefined
-    : `ended ${ended ? `by force (${ended})` : `with code ${code}`} outside its tests`;
+    : `${ended}, ${total > 0 ? 'though its tests had passed' : 'without a summary'}`;
   return {
     total: (total || 0) + (failed ? 0 : 1),
     passed: passed || 0,

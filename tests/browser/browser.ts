@@ -88,14 +88,15 @@ export function visit(
 }
 
 /**
- * Opens the page '/' of a server that answers by `answer`, with a storage of its own, and does with
- * it what `use` says. The page is closed again, whatever happens.
+ * Opens the page at `path` of a server that answers by `answer`, with a storage of its own, and does
+ * with it what `use` says. The page is closed again, whatever happens.
  */
 export async function open<T>(
   answer: RequestListener,
   use: (page: Page) => Promise<T>,
   gpu: boolean | Adapter = false,
   minutes = 4,
+  path = '/',
 ): Promise<Visit<T>> {
   const adapter = gpu === true ? 'swiftshader' : gpu || 'none';
   const server = createServer(answer);
@@ -112,7 +113,7 @@ export async function open<T>(
       });
       page.on('pageerror', (error) => problems.push(String(error)));
       page.on('requestfailed', (request) => problems.push(`${request.url()} failed`));
-      await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+      await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`);
       const result = await within(minutes * MINUTE, use(page));
       return { result, problems, version: browser.version() };
     } finally {

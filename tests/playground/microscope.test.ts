@@ -7,7 +7,7 @@ import { changesOf, lessons } from '../../playground/src/lessons.js';
 import { add, grad, mul, type Tensor, tanh, tensor } from '../../src/autograd/index.js';
 import { examples, explain, parseValues, stepsOf, writeValues } from '../../src/explain/index.js';
 import { STRICT } from '../browser/browser.js';
-import { openPlayground, settled, show } from './page.js';
+import { openPlayground, settled } from './page.js';
 
 const test = suite('microscope');
 
@@ -25,11 +25,13 @@ async function microscope<T>(
   const policy = `${STRICT}; style-src 'self'; img-src 'self' data:; worker-src 'self'`;
   const { result, problems } = await openPlayground(
     async (page) => {
-      await show(page, `?${new URLSearchParams({ tab: 'microscope', ...about })}`);
       await page.waitForSelector('.tape');
       return use(page);
     },
-    { headers: { 'content-security-policy': policy } },
+    {
+      address: `?${new URLSearchParams({ tab: 'microscope', ...about })}`,
+      headers: { 'content-security-policy': policy },
+    },
   );
   assert.equal(problems, []);
   return result;

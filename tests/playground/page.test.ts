@@ -291,27 +291,29 @@ test('a number, the tabs and a heat map by keyboard', async () => {
 });
 
 test('the lesson on memory: RMT learns, an erased token costs the same symbol in every sample', async () => {
-  const { result, problems } = await openPlayground(async (page) => {
-    await show(page, '?lesson=memory&tab=lens');
-    await button(page, 'Start').click();
-    await page.getByText('All is learnt').waitFor();
-    const answer = region(page, 'Answer');
-    await answer.filter({ hasText: '12 of 12 right' }).waitFor();
-    await field(page, 'Erase memory token 3 before segment 2').check();
-    const lost: string[] = [];
-    for (const sample of [0, 1, 2]) {
-      const before = await answer.locator('dd').first().innerText();
-      await field(page, 'Sample').fill(String(sample));
-      await field(page, 'Sample').blur();
-      if (sample > 0) await answer.locator('dd').first().filter({ hasNotText: before }).waitFor();
-      lost.push(await answer.filter({ hasText: 'With less memory' }).innerText());
-    }
-    const address = addressOf(page);
-    await button(page, 'Bring all back').click();
-    const back = await answer.filter({ hasNotText: 'With less memory' }).innerText();
-    const gradient = await page.getByRole('img', { name: /^Norm of the gradient/ }).count();
-    return { lost, address, back, gradient };
-  });
+  const { result, problems } = await openPlayground(
+    async (page) => {
+      await button(page, 'Start').click();
+      await page.getByText('All is learnt').waitFor();
+      const answer = region(page, 'Answer');
+      await answer.filter({ hasText: '12 of 12 right' }).waitFor();
+      await field(page, 'Erase memory token 3 before segment 2').check();
+      const lost: string[] = [];
+      for (const sample of [0, 1, 2]) {
+        const before = await answer.locator('dd').first().innerText();
+        await field(page, 'Sample').fill(String(sample));
+        await field(page, 'Sample').blur();
+        if (sample > 0) await answer.locator('dd').first().filter({ hasNotText: before }).waitFor();
+        lost.push(await answer.filter({ hasText: 'With less memory' }).innerText());
+      }
+      const address = addressOf(page);
+      await button(page, 'Bring all back').click();
+      const back = await answer.filter({ hasNotText: 'With less memory' }).innerText();
+      const gradient = await page.getByRole('img', { name: /^Norm of the gradient/ }).count();
+      return { lost, address, back, gradient };
+    },
+    { address: '?lesson=memory&tab=lens' },
+  );
   assert.equal(problems, []);
   for (const text of result.lost) {
     const wrong = /wrong at ([\d, ]+)/.exec(text.slice(text.indexOf('With less memory')));
@@ -326,27 +328,29 @@ test('the lesson on memory: RMT learns, an erased token costs the same symbol in
 });
 
 test('training pauses where all is learnt, and goes on from there; back goes to the tab before', async () => {
-  const { result, problems } = await openPlayground(async (page) => {
-    await show(page, '?length=1&segments=1&layers=1&width=16&memory=1&symbols=2&rate=0.01');
-    const first = page.url();
-    await button(page, 'Start').click();
-    await page.getByText('All is learnt').waitFor();
-    const learnt = await readout(page, 'RMT');
-    await page.locator('#tab-lens').click();
-    await field(page, 'Sample').fill('7');
-    await page.keyboard.press('Enter');
-    await settled(page, ({ sample }) => sample === '7');
-    await page.goBack();
-    const back = page.url();
-    await button(page, 'Start').click();
-    await region(page, 'RMT')
-      .filter({ hasNotText: `Step${learnt.step}Accuracy` })
-      .waitFor();
-    const later = await readout(page, 'RMT');
-    await page.goForward();
-    await region(page, 'Attention').waitFor();
-    return { first, back, forward: addressOf(page), learnt, later };
-  });
+  const { result, problems } = await openPlayground(
+    async (page) => {
+      const first = page.url();
+      await button(page, 'Start').click();
+      await page.getByText('All is learnt').waitFor();
+      const learnt = await readout(page, 'RMT');
+      await page.locator('#tab-lens').click();
+      await field(page, 'Sample').fill('7');
+      await page.keyboard.press('Enter');
+      await settled(page, ({ sample }) => sample === '7');
+      await page.goBack();
+      const back = page.url();
+      await button(page, 'Start').click();
+      await region(page, 'RMT')
+        .filter({ hasNotText: `Step${learnt.step}Accuracy` })
+        .waitFor();
+      const later = await readout(page, 'RMT');
+      await page.goForward();
+      await region(page, 'Attention').waitFor();
+      return { first, back, forward: addressOf(page), learnt, later };
+    },
+    { address: '?length=1&segments=1&layers=1&width=16&memory=1&symbols=2&rate=0.01' },
+  );
   assert.equal(problems, []);
   assert.ok(result.learnt.accuracy >= 99.8, `${result.learnt.accuracy}`);
   assert.ok(result.later.step > result.learnt.step, 'it goes on');

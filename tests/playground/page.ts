@@ -7,17 +7,21 @@ import { open, type Visit } from '../browser/browser.js';
 /** scripts/test.mjs builds it. */
 const folder = resolve('build/playground');
 
-/** Opens the playground, served with `headers`, and does with it what `use` says; with `gpu` the browser has WebGL and WebGPU. */
+/** Opens the playground at `address`, served with `headers`, and does with it what `use` says; with `gpu` the browser has WebGL and WebGPU. */
 export function openPlayground<T>(
   use: (page: Page) => Promise<T>,
-  { headers = {}, gpu = false }: { headers?: Record<string, string>; gpu?: boolean } = {},
+  {
+    address = '',
+    headers = {},
+    gpu = false,
+  }: { address?: string; headers?: Record<string, string>; gpu?: boolean } = {},
 ): Promise<Visit<T>> {
   const fileOf = (path: string) => join(folder, path === '/' ? 'index.html' : path);
   const started = async (page: Page) => {
     await ready(page);
     return use(page);
   };
-  return open(serveFiles(fileOf, headers), started, gpu);
+  return open(serveFiles(fileOf, headers), started, gpu, undefined, `/${address}`);
 }
 
 /** Goes to an address of the playground, and waits for its models. */
