@@ -130,10 +130,6 @@ function groups(tests) {
     const id = together.find((folder) => name.startsWith(folder)) ?? name;
     byProcess.set(id, [...(byProcess.get(id) ?? []), name]);
   }
-  const rank = (id) => {
-    const index = longest.findIndex((part) => id.startsWith(part));
-    return index < 0 ? longest.length : index;
-  };
   return [...byProcess].sort(([a], [b]) => rank(a) - rank(b)).map(([, files]) => files);
 }
 
@@ -150,6 +146,12 @@ async function browser() {
   } catch {
     return {}; // tests that need one report what is missing
   }
+}
+
+/** The place of a file, or of a folder, in `longest`. */
+function rank(id) {
+  const place = longest.findIndex((part) => id.startsWith(part));
+  return place < 0 ? longest.length : place;
 }
 
 async function runAll(queue, env) {
@@ -190,7 +192,7 @@ function runFiles(files, env, running) {
   });
   running.add(child);
   const begun = performance.now();
-  const limit = (long ? 120 : 7) * MINUTE;
+  const limit = (long ? 120 : rank(files[0]) < longest.length ? 10 : 5) * MINUTE;
   let late = false;
   const timer = setTimeout(() => {
     late = true;
