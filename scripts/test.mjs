@@ -32,6 +32,7 @@ const longest = [
   'cli/runs',
   'browser/wasm',
   'cli/together',
+  'documentation',
   'models/unread-rows',
   'cli/ends',
   'cli/reproduce',

@@ -29,8 +29,9 @@ test('webgl: every operation and every gradient is within its tolerance', async 
   checkConformance(rows);
 });
 
-test('webgpu in the browser: some operations of every family are within their tolerances', async () => {
-  const operations = ['exp', 'mul', 'sum', 'argmax', 'matmul', 'softmax', 'gather', 'concat'];
+// Not those of which gpu-node.test.ts compiles hundreds of kernels: in the browser ./gpu.test.ts trains with products and softmax.
+test('webgpu in the browser: some operations of the other families are within their tolerances', async () => {
+  const operations = ['exp', 'mul', 'sum', 'argmax', 'gather', 'concat'];
   const some = (await onPage({ name: 'webgpu', operations })) as ConformanceRow[];
   checkConformance(some, operations);
 });
