@@ -165,7 +165,7 @@ async function runAll(queue, env) {
   stop('SIGINT', 130);
   stop('SIGTERM', 143);
   stop('SIGHUP', 129);
-  const whole = queue.length === 1; // one file alone shows all that it prints
+  const alone = queue.length === 1; // a single file shows its whole output
   const finished = [];
   const work = async () => {
     for (let files = queue.shift(); files; files = queue.shift()) {
