@@ -190,7 +190,7 @@ test('kernels that the host compiled are taken, where bytes may not be compiled'
   assert.match(wrong, 'MemgradError wasm: module must be a WebAssembly.Module, got Uint8Array of');
 });
 
-test('it brings nothing along: no dependency, 1.7 MB of code, 2.3 MB with its documentation, beside the sources that this links to', () => {
+test('it brings nothing along: no dependency, 2 MB of code, 2.6 MB with its documentation, beside the sources that this links to', () => {
   const { folder } = install();
   const modules = join(folder, 'node_modules');
   assert.equal(
@@ -202,9 +202,9 @@ test('it brings nothing along: no dependency, 1.7 MB of code, 2.3 MB with its do
   );
   assert.is(dependencies, undefined);
   assert.is(scripts.install ?? scripts.postinstall, undefined);
-  assert.ok(bytesBelow(join(modules, 'memgrad/dist')) < 1.7e6);
+  assert.ok(bytesBelow(join(modules, 'memgrad/dist')) < 2e6);
   const sources = bytesBelow(join(modules, 'memgrad/src'));
-  assert.ok(bytesBelow(join(modules, 'memgrad')) - sources < 2.3e6);
+  assert.ok(bytesBelow(join(modules, 'memgrad')) - sources < 2.6e6);
   assert.ok(sources < 1.3e6);
 });
 
@@ -254,7 +254,7 @@ test('each backend works, or says in one sentence what is missing', () => {
   assert.equal([wasm, cpu, byName], ['wasm 11', 'cpu 11', 'cpu 11']);
   assert.match(
     webgl,
-    'webgl: the package gpu.js is missing, which this backend runs on; install it',
+    'webgl: the package gpu.js is missing, on which this backend runs; install it',
   );
   assert.match(webgpu, 'webgpu: there is no WebGPU here');
 });
