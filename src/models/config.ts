@@ -230,7 +230,7 @@ export function ownConfig<Config extends object>(
   kinds?: OptionNames<object>,
 ): Config {
   checkConfig(given, needs, kinds);
-  return { ...given };
+  return Object.freeze({ ...given }); // a change would reach no layer that is built already
 }
 
 /**

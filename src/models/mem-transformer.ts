@@ -17,6 +17,7 @@ import { SegmentModel, type SegmentOutput } from './segment-model.js';
  * nothing of the segment.
  */
 export class MemTransformer extends SegmentModel<null> {
+  static readonly isCapturable = true;
   readonly decoder: Decoder;
   /** [numMemTokens, dModel]; learned. */
   readonly memory: Parameter;

@@ -25,6 +25,7 @@ import { SegmentModel, type SegmentOutput } from './segment-model.js';
  * rows at the end is the memory of the next segment. Gradients flow through it.
  */
 export class RMT extends SegmentModel<Tensor> {
+  static readonly isCapturable = true;
   readonly decoder: Decoder;
   /** The memory before the first segment, [numMemTokens, dModel]; learned. */
   readonly memory: Parameter;

@@ -28,6 +28,18 @@ export interface SegmentOutput<State> {
 }
 
 /**
+ * Whether steps of `model` depend on nothing but tokens, state, key and parameters, so that they can
+ * be captured without asking: true for the models here (`static isCapturable`), and false for
+ * subclasses and for models with a method of their own, which may keep a state.
+ */
+export function isCapturable(model: object): boolean {
+  return (
+    Object.hasOwn(model.constructor, 'isCapturable') &&
+    Object.values(model).every((field) => typeof field !== 'function')
+  );
+}
+
+/**
  * A language model over segments. `State` depends on the model: nothing (Transformer), a detached
  * cache (Transformer-XL), memory vectors with their gradient (RMT).
  */

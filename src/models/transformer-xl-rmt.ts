@@ -20,6 +20,7 @@ export type MemoryAndCache = {
 
 /** Transformer-XL + RMT (Bulatov, Kuratov, Burtsev 2022, arXiv 2207.06881). */
 export class TransformerXLRMT extends SegmentModel<MemoryAndCache> {
+  static readonly isCapturable = true;
   readonly decoder: Decoder;
   /** The memory before the first segment, [numMemTokens, dModel]; learned. */
   readonly memory: Parameter;

@@ -11,6 +11,7 @@ import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
 /** Transformer-XL (Dai et al. 2019, arXiv 1901.02860). No gradient flows through the cache. */
 export class TransformerXL extends SegmentModel<Cache> {
+  static readonly isCapturable = true;
   readonly decoder: Decoder;
 
   /** Throws `MemgradError` for an invalid configuration. */

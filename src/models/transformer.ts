@@ -9,6 +9,7 @@ import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
 /** A causal decoder (Vaswani et al. 2017) that reads each segment independently. */
 export class Transformer extends SegmentModel<null> {
+  static readonly isCapturable = true;
   readonly decoder: Decoder;
 
   /** Throws `MemgradError` for an invalid configuration. */

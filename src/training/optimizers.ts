@@ -10,6 +10,7 @@ import {
   zeros,
 } from '../autograd/index.js';
 import { isLike } from '../autograd/tensor.js';
+import { uncaptured } from '../autograd/transforms/capture.js';
 import { describe, MemgradError } from '../errors.js';
 import { check, checkOptions, positive, refuseName, requireThat, whole } from '../options.js';
 
@@ -73,6 +74,7 @@ abstract class Base implements Optimizer {
     checkOptions('optimizer', options, { rate: positive(), gradientScale: positive() });
     const { rate = this.learningRate, gradientScale = 1 } = options ?? {};
     checkGradients(parameters, gradients);
+    uncaptured(); // rates, moments and the number of steps change on the host
     scope(() => {
       const updates = this.#orUndo(this.count + 1, () =>
         this.updates(parameters, gradients, { rate, gradientScale }),
@@ -276,7 +278,12 @@ export class AdamW extends Adam {
 function checkGradients(parameters: Named<Parameter>, gradients: Named<Tensor>): void {
   for (const name in { ...requireNamed(parameters), ...requireNamed(gradients) }) {
     const [parameter, gradient] = [parameters[name], gradients[name]];
-    if (parameter instanceof Parameter && isLike(gradient, parameter)) continue;
+    if (parameter !== undefined && !(parameter instanceof Parameter)) {
+      throw new MemgradError(
+        `optimizer: ${describe(name)} is ${describe(parameter)}, expected a Parameter, which can take new values; make one with new Parameter(tensor).`,
+      );
+    }
+    if (parameter && isLike(gradient, parameter)) continue;
     throw new MemgradError(
       `optimizer: the gradient is ${describe(gradient)} for ${describe(name)}, expected the shape and dtype of ${describe(parameter)}.`,
     );

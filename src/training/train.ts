@@ -3,7 +3,7 @@ import { capture, Key, scope, type Tensor } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { NotFinite } from '../errors.js';
 import type { EncoderRMT } from '../models/encoder-rmt.js';
-import type { SegmentModel } from '../models/segment-model.js';
+import { isCapturable, type SegmentModel } from '../models/segment-model.js';
 import { nextTask } from '../next-task.js';
 import {
   callable,
@@ -85,8 +85,10 @@ export interface TrainOptions {
   curriculum?: Curriculum;
   /**
    * Whether to record the kernels of a step for each combination of shapes, and replay them
-   * (`capture`). A model whose steps differ in more than tokens, state, keys and parameters is
-   * noticed and not captured. Default true.
+   * (`capture`). Default: true for the models of memgrad, and false for a model of your own. For
+   * that one, true requires that its steps depend on nothing but tokens, state, key and parameters:
+   * a number or a tensor that changes later stays what it was. Steps that differ at the first two
+   * recordings are noticed, and not captured.
    */
   capture?: boolean;
   backend?: Backend;
@@ -174,7 +176,8 @@ async function* takeSteps(
       const { task, segmentLength = options.segmentLength } = curriculum ?? options;
       const keys = { data: dataKey.fold(step), dropout: dropoutKey.fold(step) };
       lesson = lessons.of(task, segmentLength, step, keys);
-      const isCapturing = (options.capture ?? true) && !(isLong && options.onProgress);
+      const isCapturing =
+        (options.capture ?? isCapturable(model)) && !(isLong && options.onProgress);
       const take = () =>
         scope(() => {
           const inputs = lesson.inputs();

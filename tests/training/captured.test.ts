@@ -1,7 +1,20 @@
 /** Training with captured steps: the same bits as without, and no more memory. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { memoryReport, peakMemory, resetPeakMemory } from '../../src/autograd/index.js';
+import {
+  capture,
+  memoryReport,
+  Parameter,
+  peakMemory,
+  resetPeakMemory,
+  scope,
+  square,
+  sub,
+  sum,
+  type Tensor,
+  tensor,
+  valueAndGrad,
+} from '../../src/autograd/index.js';
 import type { Backend } from '../../src/backends/backend.js';
 import { loadBackend } from '../../src/backends/index.js';
 import { createModel, EncoderRMT, modelNames, presets } from '../../src/models/index.js';
@@ -12,7 +25,7 @@ import {
   type Document,
   Language,
 } from '../../src/tasks/index.js';
-import { AdamW, Curriculum, type TrainOptions, train } from '../../src/training/index.js';
+import { Adam, AdamW, Curriculum, type TrainOptions, train } from '../../src/training/index.js';
 
 const test = suite('captured training');
 
@@ -36,7 +49,7 @@ const sizes = {
 type Options = Pick<TrainOptions, 'model' | 'task'> & Partial<TrainOptions>;
 
 /** Losses, norms and final parameters of ten steps as text; how often the model ran, and the peak of memory. */
-async function trained(make: (backend: Backend) => Options, backend: Backend, capture: boolean) {
+async function trained(make: (backend: Backend) => Options, backend: Backend, captures: boolean) {
   const { model, ...options } = make(backend);
   let runs = 0;
   const forward = model.forward.bind(model) as (...args: unknown[]) => unknown;
@@ -50,7 +63,11 @@ async function trained(make: (backend: Backend) => Options, backend: Backend, ca
   const all = { model, optimizer, segmentLength: 4, steps: 10, batchSize: 3, clip: 0.5, backend };
   const lines: string[] = [];
   resetPeakMemory();
-  for await (const { tokensPerSecond, ...step } of train({ ...all, ...options, capture })) {
+  for await (const { tokensPerSecond, ...step } of train({
+    ...all,
+    ...options,
+    capture: captures,
+  })) {
     lines.push(JSON.stringify(step));
   }
   const peak = peakMemory();
@@ -137,6 +154,47 @@ const onTheHost: Record<string, (backend: Backend) => Options> = {
     task: language,
   }),
 };
+
+test('the models of memgrad are captured without asking, and models of your own are not', async () => {
+  const runs = async (change: (model: ReturnType<typeof createModel>) => void) => {
+    const model = createModel('rmt', { ...sizes, nToken: copy.vocabulary }, 1);
+    let count = 0;
+    const { decoder } = model as unknown as { decoder: { forward(...args: unknown[]): unknown } };
+    const forward = decoder.forward.bind(decoder);
+    decoder.forward = (...args) => {
+      count++;
+      return forward(...args);
+    };
+    change(model);
+    const optimizer = new AdamW();
+    const options = { model, task: copy, optimizer, segmentLength: 4, steps: 6, batchSize: 2 };
+    for await (const _ of train(options));
+    for (const used of [model, optimizer]) used.dispose();
+    return count;
+  };
+  const ours = await runs(() => {});
+  const wrapped = await runs((model) => {
+    const forward = model.forward.bind(model);
+    Object.assign(model, { forward: (...args: Parameters<typeof forward>) => forward(...args) });
+  });
+  assert.is(wrapped, 3 * ours, 'two of six steps were recorded, the others replayed');
+});
+
+test('a step of an optimiser is not captured: its numbers are on the host', async () => {
+  type Step = (x: Tensor) => Tensor;
+  const train = async (wrap: (step: Step) => Step) => {
+    const w = new Parameter(tensor([1, 2]));
+    const optimizer = new Adam({ learningRate: 0.1 });
+    const step = wrap((x: Tensor) => {
+      const [loss, gradients] = valueAndGrad(() => sum(square(sub(w, x))), { w })();
+      optimizer.step({ w }, gradients);
+      return loss;
+    });
+    for (let i = 0; i < 10; i++) scope(() => step(tensor([3, 4])));
+    return [...(await w.data()), optimizer.steps];
+  };
+  assert.equal(await train(capture), await train((f) => f));
+});
 
 for (const [name, make] of Object.entries(onTheHost)) {
   test(`${name}: sorted on the host, so that steps are not captured, and train as they are`, async () => {
