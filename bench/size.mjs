@@ -28,7 +28,7 @@ const apps = [
     beside: tfjsKernels,
   },
   {
-    name: 'TensorFlow.js as it comes: layers, WebGL, processor',
+    name: 'TensorFlow.js, the default package: layers, WebGL, processor',
     source: "export * from '@tensorflow/tfjs';",
   },
   {
