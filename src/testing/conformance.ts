@@ -1,4 +1,7 @@
-/** Holds a backend against the cpu backend in float64: kernels, results and gradients of every operation. */
+/**
+ * Compares a backend with the cpu backend in float64: kernels, results and gradients of every
+ * operation.
+ */
 import { add, grad, mul, scope, sum, type Tensor, vjp } from '../autograd/index.js';
 import { type OperationName, operationNames } from '../autograd/operations/table.js';
 import type { Backend, DType, TypedArray } from '../backends/backend.js';
@@ -19,7 +22,7 @@ import { selectOperations } from './select.js';
 
 /** Options of `runConformance`. */
 export interface ConformanceOptions {
-  /** Run these operations only, without the checks of bare kernels. Default: everything. */
+  /** Runs these operations only, without the checks of bare kernels. Default: everything. */
   operations?: readonly string[];
   /** Multiplies every tolerance, for a backend with coarser arithmetic. Default 1. */
   slack?: number;
@@ -29,7 +32,7 @@ export interface ConformanceOptions {
 
 /** One comparison. */
 export interface ConformanceRow {
-  /** Name of the operation; `backend.<kernel>` for a check of a bare kernel. */
+  /** Name of the operation; `backend.<kernel>` for the check of a bare kernel. */
   readonly operation: string;
   readonly pattern: string;
   readonly dtype: DType;
@@ -38,14 +41,14 @@ export interface ConformanceRow {
   readonly maxAbs: number;
   /** The largest error relative to the expected value. */
   readonly maxRel: number;
-  /** The largest error in units of the last place of the expected value. */
+  /** The largest error in units in the last place of the expected value. */
   readonly ulps: number;
   readonly passed: boolean;
-  /** Why it failed, when that is more than a number: what was thrown, or how shape or dtype differ. */
+  /** Why it failed, if not by a number: what was thrown, or how shape or dtype differ. */
   readonly message?: string;
 }
 
-/** A result, read back. */
+/** A result, copied to the host. */
 interface Read {
   readonly dtype: DType;
   readonly shape: readonly number[];
@@ -53,11 +56,11 @@ interface Read {
 }
 
 /**
- * Runs every case of every operation on `backend`, in float32 and where it has it in float64, and
- * compares values and gradients, at `order` 2 also the gradients of a fixed combination of the
- * gradients, with those of the cpu backend in float64. A case passes where
- * |error| <= absolute + relative * |expected|, with the tolerance of its operation. A case that
- * throws gives a row that didn't pass. Throws for an operation that is not known.
+ * Runs every case of every operation on `backend`, in float32 and, if supported, in float64.
+ * Compares values and gradients, and at `order` 2 also the gradients of a fixed combination of the
+ * gradients, with the cpu backend in float64. A case passes where |error| <= absolute + relative *
+ * |expected|, with the tolerance of its operation. A case that throws yields a row that didn't
+ * pass. Throws `MemgradError` for an unknown operation.
  *
  * @example
  * ```js
@@ -119,15 +122,15 @@ function toleranceOf(operation: OperationName, what: ConformanceRow['what']): To
   return what === 'forward' ? tolerance : gradientTolerance;
 }
 
-/** float64 has 29 more digits, in bits, than the float32 that tolerances are given for. */
+/** float64 has 29 bits of mantissa more than float32, for which the tolerances are given. */
 function scaled(tolerance: Tolerance, dtype: FloatDType, slack: number): Tolerance {
   const factor = slack * (dtype === 'float64' ? 2 ** -29 : 1);
   return { relative: factor * tolerance.relative, absolute: factor * tolerance.absolute };
 }
 
 /**
- * The result of a pattern, the gradient of each floating input for a fixed random cotangent, or the
- * gradient of the sum of these gradients, times fixed random numbers.
+ * Returns the result of a pattern, the gradient of each floating input for a fixed random
+ * cotangent, or the gradient of the sum of these gradients times fixed random numbers.
  */
 async function compute(
   what: ConformanceRow['what'],
@@ -210,7 +213,9 @@ function compare(came: Read, wanted: Read, dtype: FloatDType, tolerance: Toleran
   return { maxAbs, maxRel, ulps, passed };
 }
 
-/** |came - expected|; 0 for equal infinities and for two NaN, infinite where only one is finite. */
+/**
+ * |came - expected|; 0 for equal infinities and for two NaNs, infinite where only one is finite.
+ */
 function errorOf(came: number, expected: number): number {
   if (Object.is(came, expected) || came === expected) return 0;
   const error = Math.abs(came - expected);

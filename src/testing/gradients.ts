@@ -1,4 +1,4 @@
-/** Every operation's gradient against central differences, first and second order. */
+/** Compares every operation's gradient with central differences, at first and second order. */
 import type { GradientCheckOptions } from '../autograd/index.js';
 import { type OperationName, operationNames } from '../autograd/operations/table.js';
 import { opaquely } from '../autograd/run.js';
@@ -14,7 +14,7 @@ import { selectOperations } from './select.js';
 export interface AllGradientsOptions extends GradientCheckOptions {
   /** Check these operations only. Default: all that have a gradient. */
   operations?: readonly string[];
-  /** One that has float64. Default: the cpu backend. */
+  /** The backend, which must support float64. Default: the cpu backend. */
   backend?: Backend;
 }
 
@@ -29,10 +29,10 @@ export interface GradientRow {
   readonly rule: 'own' | 'definition';
   /** The fused operations whose own rule was checked, including those that compute gradients; empty for `definition`. */
   readonly fused: readonly string[];
-  /** The largest absolute error for each order. */
+  /** The largest absolute error of each order. */
   readonly errors: readonly number[];
   readonly passed: boolean;
-  /** Which derivative was worst. */
+  /** The worst derivative. */
   readonly worst: string;
 }
 
@@ -43,9 +43,9 @@ export const differentiableNames: readonly OperationName[] = operationNames.filt
 
 /**
  * Checks the gradient of every operation in every pattern against central differences in float64,
- * as `checkGradients` does, one row after another. Where a fused operation runs, there are two rows:
- * one with its own gradient rule, one with its definition. Throws for an operation that is not known
- * or has no gradient.
+ * as `checkGradients` does, one row at a time. Where a fused operation runs, there are two rows:
+ * one with its own gradient rule, one with its definition. Throws `MemgradError` for an operation
+ * that is unknown or has no gradient.
  *
  * @example
  * ```js

@@ -58,7 +58,7 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.matmul(vector, x23),
-    'matmul: takes tensors of rank 2 or more, got shape [3]; reshape vectors to [n, 1] or [1, n].',
+    'matmul: expected tensors of rank 2 or more, got shape [3]; reshape vectors to [n, 1] or [1, n].',
   ],
   [
     () => m.matmul(m.zeros([2, 3, 3]), m.zeros([4, 3, 3])),
@@ -79,11 +79,11 @@ const table: [call: () => unknown, message: string][] = [
   [() => m.swiglu(x23, vector), 'swiglu: shapes [2, 3] and [3] differ, expected one shape.'],
   [
     () => m.layerNorm(x23, m.ones([2]), m.zeros([3])),
-    'layerNorm: x [2, 3], weight [2] and bias [3] do not fit, expected [..., features] and twice [features].',
+    'layerNorm: x [2, 3], weight [2] and bias [3] do not fit, expected [..., features], [features] and [features].',
   ],
   [
     () => m.layerNorm(vector, m.ones([5, 3]), vector),
-    'layerNorm: x [3], weight [5, 3] and bias [3] do not fit, expected [..., features] and twice [features].',
+    'layerNorm: x [3], weight [5, 3] and bias [3] do not fit, expected [..., features], [features] and [features].',
   ],
   [
     () => m.attention(x23, x45, x45),
@@ -104,15 +104,15 @@ const table: [call: () => unknown, message: string][] = [
   [() => m.gather(m.ones([]), whole), 'gather: the table is a scalar, expected rank 1 or more.'],
   [
     () => m.reshape(x23, [4]),
-    'reshape: shape [2, 3] holds 6 values and cannot become [4]; the products must match, with at most one -1.',
+    'reshape: shape [2, 3] has 6 values and cannot become [4]; the products must match, with at most one -1.',
   ],
   [
     () => m.reshape(x23, [-1, -1]),
-    'reshape: shape [2, 3] holds 6 values and cannot become [-1, -1]; the products must match, with at most one -1.',
+    'reshape: shape [2, 3] has 6 values and cannot become [-1, -1]; the products must match, with at most one -1.',
   ],
   [
     () => m.reshape(x23, [4, -1]),
-    'reshape: shape [2, 3] holds 6 values and cannot become [4, -1]; the products must match, with at most one -1.',
+    'reshape: shape [2, 3] has 6 values and cannot become [4, -1]; the products must match, with at most one -1.',
   ],
   [
     () => m.reshape(x23, [1.5, 4]),
@@ -164,11 +164,11 @@ const table: [call: () => unknown, message: string][] = [
   [() => m.stack([x23, x45]), 'stack: shapes [2, 3] and [4, 5] differ, expected one shape.'],
   [
     () => m.max(m.zeros([2, 0]), 1),
-    'max: nothing to choose from along an axis of length 0 in shape [2, 0].',
+    'max: an axis of length 0 in shape [2, 0] has no largest or smallest element, expected length 1 or more.',
   ],
   [
     () => m.argmax(m.zeros([0]), 0),
-    'argmax: nothing to choose from along an axis of length 0 in shape [0].',
+    'argmax: an axis of length 0 in shape [0] has no largest or smallest element, expected length 1 or more.',
   ],
 
   // Axes.
@@ -405,7 +405,7 @@ const table: [call: () => unknown, message: string][] = [
   [() => m.oneHot(whole, 1.5), 'oneHot: a shape is a list of whole numbers >= 0, got [1.5].'],
   [
     () => m.crossEntropy(m.zeros([2, 0]), i32([-100, -100])),
-    'crossEntropy: logits [2, 0] have no classes, expected one at least.',
+    'crossEntropy: logits [2, 0] have no classes, expected at least one.',
   ],
   [
     () => m.attention(x23, x23, x23, { bias: m.zeros([4, 2, 2]) }),
@@ -425,19 +425,19 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.attention(m.zeros([2, 0]), m.zeros([2, 0]), x23),
-    'attention: q [2, 0] and k [2, 0] have rows of no values, expected one at least.',
+    'attention: q [2, 0] and k [2, 0] have rows of no values, expected at least one.',
   ],
   [
     () => m.min(m.zeros([2, 0]), 1),
-    'min: nothing to choose from along an axis of length 0 in shape [2, 0].',
+    'min: an axis of length 0 in shape [2, 0] has no largest or smallest element, expected length 1 or more.',
   ],
   [
     () => m.gather(m.zeros([0, 2]), i32([0])),
-    'gather: the table has no rows, expected one at least for an index.',
+    'gather: the table has no rows, expected at least one for an index.',
   ],
   [
     () => m.scatterAdd(m.zeros([1, 2]), i32([0]), 0),
-    'scatterAdd: the table has no rows, expected one at least for an index.',
+    'scatterAdd: the table has no rows, expected at least one for an index.',
   ],
   [
     () => m.crossEntropy(x23, i32([0, 3])),
@@ -577,7 +577,7 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.adamStep({ parameters: [x23], first: [x23], second: [] }, [x23], as({})),
-    'adam: expected lists of parameters, gradients and both moments, as many of each.',
+    'adam: expected lists of parameters, gradients and both moments, all of one length.',
   ],
   [
     () => m.adamStep({ parameters: [x23], first: [x23], second: [x23] }, [x23], as({ beta1: 0.9 })),

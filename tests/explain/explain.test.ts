@@ -190,7 +190,7 @@ const refused: Record<string, RegExp> = {
     /axis 0 does not exist.*This is 'argmax\(x, 0\)' at character 1\. No value was given for x/,
   'argmax([1, 2], 0)': /result holds whole numbers/,
   'matmul(a, b)':
-    /matmul: takes tensors of rank 2.*No value was given for a, b, so each is a number/,
+    /matmul: expected tensors of rank 2.*No value was given for a, b, so each is a number/,
   'gather([1, 2], 5)': /gather.*at character 1/,
   'gather([1, 2], i) + i': /'i' at character 21 is used both as whole numbers/,
   '[[1, 2], [3]]': /every list of a level.*at character 1/,

@@ -145,7 +145,7 @@ test('what is not understood is said, and what was shown stays', () =>
     await page.getByRole('textbox', { name: 'Expression' }).fill('');
     await page.getByRole('alert').filter({ hasText: 'is empty' }).waitFor();
     await page.getByRole('textbox', { name: 'Expression' }).fill('matmul(A, B)');
-    await page.getByRole('alert').filter({ hasText: 'takes tensors of rank 2' }).waitFor();
+    await page.getByRole('alert').filter({ hasText: 'expected tensors of rank 2' }).waitFor();
     await page.getByLabel('A', { exact: true }).fill('[[1, 2]]');
     await page.getByRole('alert').filter({ hasText: 'No value was given for B,' }).waitFor();
     await page.getByLabel('B', { exact: true }).fill('[[3], [4]]');

@@ -1,4 +1,4 @@
-/** The work of optimisers: the norm of gradients, and the step of Adam. */
+/** Operations of optimisers: the norm of gradients and the Adam update. */
 import { MemgradError } from '../../errors.js';
 import { check, finite } from '../../options.js';
 import { commonBackend, refuseExtra, requireFloat } from '../arguments.js';
@@ -11,17 +11,17 @@ import { requireList, stack } from './shape.js';
 
 declare module '../../backends/backend.js' {
   interface Kernels {
-    /** The square root of the sum of the squares of all values. The squares must not overflow. */
+    /** The Euclidean norm of all values. Squares of large values must not overflow. */
     norm: Kernel<readonly DeviceBuffer[], []>;
     /**
-     * The new parameters, then their first and second moments, from as many parameters, gradients,
-     * first and second moments.
+     * Returns the new parameters, the new first moments and the new second moments. The inputs are
+     * four lists of equal length: parameters, gradients, first and second moments.
      */
     adam: Kernel<readonly DeviceBuffer[], AdamNumbers>;
   }
 }
 
-/** The numbers of an `AdamSpec`, in its order. */
+/** The numbers of an `AdamSpec`, in the order of its fields. */
 type AdamNumbers = [
   beta1: number,
   beta2: number,
@@ -48,7 +48,7 @@ const normOperation: Operation = {
     const largest = max(
       stack(tensors.map((tensor) => (tensor.size === 0 ? sum(tensor) : max(abs(tensor))))),
     );
-    // Divided by the largest, no square overflows; 0 and Infinity divide nothing.
+    // Divided by the largest value, no square overflows. 0 and Infinity are not used as divisors.
     const unit = where(mul(greater(largest, 0), less(largest, Infinity)), largest, 1);
     const squares = tensors.map((tensor) => sum(square(div(tensor, unit))));
     return [mul(sqrt(sum(stack(squares))), unit)];
@@ -56,7 +56,10 @@ const normOperation: Operation = {
   gradients: noGradient,
 };
 
-/** The Euclidean norm of all values of `tensors` (one at least) together, a scalar; large values don't overflow. No gradient flows through it. */
+/**
+ * The Euclidean norm of all values of `tensors` (at least one) together, as a scalar; squares of
+ * large values don't overflow. No gradient flows through it.
+ */
 export function globalNorm(tensors: readonly Tensor[]): Tensor;
 export function globalNorm(tensors: readonly Tensor[], ...extra: unknown[]): Tensor {
   refuseExtra('globalNorm', extra);
@@ -65,24 +68,27 @@ export function globalNorm(tensors: readonly Tensor[], ...extra: unknown[]): Ten
   return run(normOperation, tensors, undefined)[0];
 }
 
-/** The numbers of a step of Adam. */
+/** The numbers of one Adam step. */
 export interface AdamSpec {
   readonly beta1: number;
   readonly beta2: number;
-  /** The learning rate over 1 - beta1^t. */
+  /** The learning rate divided by 1 - beta1^t. */
   readonly rate: number;
   /** The square root of 1 - beta2^t. */
   readonly root: number;
   readonly epsilon: number;
-  /** The factor of the gradient: less than 1 where it is clipped. */
+  /** Factor of the gradient; less than 1 where it is clipped. */
   readonly gradientScale: number;
-  /** How much of the parameter is added to the gradient then: weight decay as a penalty. */
+  /** Weight decay as a penalty: this fraction of the parameter is added to the scaled gradient. */
   readonly decay: number;
-  /** The factor of the parameter: less than 1 for decoupled weight decay. */
+  /** Factor of the parameter; less than 1 for decoupled weight decay. */
   readonly shrink: number;
 }
 
-/** The tensors that a step of Adam reads, and makes anew: lists of as many tensors each, `first` and `second` being the moments. */
+/**
+ * The tensors that an Adam step reads and replaces: lists of equal length. `first` and `second` are
+ * the moments.
+ */
 export interface AdamTensors {
   parameters: readonly Tensor[];
   first: readonly Tensor[];
@@ -90,10 +96,11 @@ export interface AdamTensors {
 }
 
 /**
- * The new parameters, first and second moments (Kingma and Ba 2015, algorithm 1): with the gradient
- * g' = gradientScale g + decay p and the moments m' = beta1 m + (1 - beta1) g' and
- * v' = beta2 v + (1 - beta2) g'^2 a parameter becomes shrink p - rate m' / (sqrt(v') / root + epsilon).
- * No gradient flows through it. Throws when a gradient doesn't fit its parameter.
+ * Computes the new parameters, first and second moments (Kingma and Ba 2015, algorithm 1). With the
+ * gradient g' = gradientScale g + decay p and the moments m' = beta1 m + (1 - beta1) g' and v' =
+ * beta2 v + (1 - beta2) g'^2, a parameter becomes shrink p - rate m' / (sqrt(v') / root + epsilon).
+ * No gradient flows through it. Throws `MemgradError` unless every gradient and moment has the
+ * shape and dtype of its parameter.
  */
 export function adamStep(
   tensors: AdamTensors,
@@ -104,7 +111,7 @@ export function adamStep(
   const lists = [parameters, gradients, first, second];
   if (!lists.every((list) => Array.isArray(list) && list.length === parameters.length)) {
     throw new MemgradError(
-      'adam: expected lists of parameters, gradients and both moments, as many of each.',
+      'adam: expected lists of parameters, gradients and both moments, all of one length.',
     );
   }
   if (parameters.length === 0) return { parameters, first, second };
@@ -160,7 +167,7 @@ const adamOperation: Operation<AdamNumbers> = {
   gradients: noGradient,
 };
 
-/** `list` in four parts of equal length. */
+/** Splits `list` into four parts of equal length. */
 function quarters<T>(list: readonly T[]): readonly T[][] {
   const length = list.length / 4;
   return [0, 1, 2, 3].map((part) => list.slice(part * length, (part + 1) * length));

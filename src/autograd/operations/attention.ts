@@ -23,22 +23,24 @@ import { maskedSoftmax } from './softmax.js';
 
 /** Options of `attention`. */
 export interface AttentionOptions {
-  /** Splits the last axis of q, k and v into so many heads, which attend each by itself. */
+  /**
+   * Number of heads. The last axis of q, k and v is split into heads, which attend independently.
+   */
   heads?: number;
-  /** int32, broadcasts to the scores: 1 where a query may look at a key. Default: everywhere. */
+  /** int32, broadcasts to the scores: 1 where a query may attend to a key. Default: everywhere. */
   mask?: Tensor;
-  /** Added to the scores before scaling, broadcasts to them: relative positions. */
+  /** Added to the scores before scaling, and broadcasts to them; for relative positions. */
   bias?: Tensor;
-  /** Drop attention weights at `rate`, with `key`. */
+  /** Drops attention weights with probability `rate`, at random by `key`. */
   dropout?: { rate: number; key: Key };
 }
 
 /**
- * softmax((q k^T + bias) / sqrt(d)) v (Vaswani et al. 2017, eq. 1) for `q` [..., queries, d],
- * `k` [..., keys, d] and `v` [..., keys, e]; gives [..., queries, e]. The scores are
- * [..., queries, keys]; with `heads` the last axes are [heads d] and [heads e], and the scores are
- * [..., heads, queries, keys]. A query that may look at nothing gets zeros.
- * The weights are reported to `observe` as `attention`.
+ * softmax((q k^T + bias) / sqrt(d)) v (Vaswani et al. 2017, eq. 1) for `q` [..., queries, d], `k`
+ * [..., keys, d] and `v` [..., keys, e]; returns [..., queries, e]. The scores are [..., queries,
+ * keys]. With `heads` the last axes are [heads d] and [heads e], and the scores are [..., heads,
+ * queries, keys]. A query that may attend to no key gets zeros. The weights are reported to
+ * `observe` as `attention`. Throws `MemgradError` for shapes that don't fit.
  */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options?: AttentionOptions): Tensor {
   requireTensors('attention', q, k, v);
@@ -68,7 +70,7 @@ type AttentionBuffers = [
   mask: DeviceBuffer | undefined,
   bias: DeviceBuffer | undefined,
 ];
-/** `masks`: 0, 1, or one for each of the batch. The scores are multiplied by `scale`. */
+/** `masks`: 0, 1, or the batch size. The scores are multiplied by `scale`. */
 type AttentionNumbers = [
   batch: number,
   heads: number,
@@ -83,18 +85,21 @@ type AttentionNumbers = [
 declare module '../../backends/backend.js' {
   interface Kernels {
     /**
-     * softmax(scale * (q k^T + bias)) v for each head, where the mask is not 0: [batch, queries, heads valueWidth].
-     * Declines where a result isn't finite and the kernel reads what is masked: the definition doesn't.
+     * softmax(scale * (q k^T + bias)) v for each head, where the mask is not 0: [batch, queries,
+     * heads valueWidth]. A kernel that reads masked values declines where a result isn't finite,
+     * since the definition doesn't read them.
      */
     attention: Kernel<AttentionBuffers, AttentionNumbers>;
-    /** The gradients by q, k, v and, where there is one, bias. Declines as `attention`. */
+    /**
+     * The gradients with respect to q, k, v and, if there is one, bias. Declines as `attention`.
+     */
     attentionGradient: Kernel<[...buffers: AttentionBuffers, g: DeviceBuffer], AttentionNumbers>;
   }
 }
 
 interface Attributes {
   heads: number | undefined;
-  /** Whether the fourth input is a mask; a bias follows. */
+  /** Whether the fourth input is a mask; a bias comes after it. */
   masked: boolean;
   dropout: AttentionOptions['dropout'];
 }
@@ -121,7 +126,7 @@ const attentionOperation: Operation<Attributes> = {
     }
     if (width === 0) {
       throw new MemgradError(
-        `attention: q ${showShape(q.shape)} and k ${showShape(k.shape)} have rows of no values, expected one at least.`,
+        `attention: q ${showShape(q.shape)} and k ${showShape(k.shape)} have rows of no values, expected at least one.`,
       );
     }
     const leads = [q, k, v].map(({ shape }) => shape.slice(0, -2));
@@ -140,7 +145,7 @@ const attentionOperation: Operation<Attributes> = {
     return [{ shape: [...lead, q.shape[q.rank - 2], valueWidth], dtype }];
   },
   forward({ kernels }, inputs, attributes, results) {
-    if (isWanted('attention')) return undefined; // the kernel keeps its weights to itself
+    if (isWanted('attention')) return undefined; // the kernel returns no weights
     const call = kernelCall(inputs, attributes);
     return call && kernels?.attention?.(call.buffers, call.numbers, results);
   },
@@ -148,7 +153,7 @@ const attentionOperation: Operation<Attributes> = {
     const { q, k, v, mask, bias } = named(inputs, attributes);
     const { heads, dropout: drop } = attributes;
     const [qs, ks, vs] = heads === undefined ? [q, k, v] : [q, k, v].map((x) => split(x, heads));
-    // A masked value has weight and gradient 0, and isn't read: not even a NaN comes through.
+    // A masked value has weight and gradient 0 and isn't read, so not even a NaN passes through.
     const products = sparseMatmul(qs, ks, 'gradient', { transposeB: true });
     const scores = bias ? add(products, bias) : products;
     const weights = maskedSoftmax(scores, mask, 1 / Math.sqrt(qs.shape[qs.rank - 1]));
@@ -164,7 +169,10 @@ const attentionOperation: Operation<Attributes> = {
   },
 };
 
-/** The gradients by q, k, v and, where there is one, the bias, from the inputs and the gradient of the result. */
+/**
+ * Computes the gradients with respect to q, k, v and, if there is one, the bias, from the inputs
+ * and the gradient of the result.
+ */
 const attentionGradientOperation: Operation<Attributes> = {
   name: 'attentionGradient',
   infer: (all) => all.slice(0, -1).filter(({ dtype }) => dtype !== 'int32'),
@@ -194,7 +202,9 @@ function swapTimeAndHeads(x: Tensor): Tensor {
   return transpose(x, [...axes.slice(0, -3), x.rank - 2, x.rank - 3, x.rank - 1]);
 }
 
-/** The arguments of the kernels; undefined for shapes that broadcast and for dropout, which they can't take. */
+/**
+ * The arguments of the kernels; undefined for dropout and for broadcasting that they don't support.
+ */
 function kernelCall(
   inputs: readonly Value[],
   attributes: Attributes,

@@ -1,4 +1,4 @@
-/** Comparisons, choice and conversion. */
+/** Comparisons, selection and conversion. */
 import type { ComparisonKernel, DType } from '../../backends/backend.js';
 import { describe, MemgradError } from '../../errors.js';
 import {
@@ -31,8 +31,8 @@ function comparison(name: ComparisonKernel) {
   );
 }
 
-// Comparisons. Both sides have one dtype and shapes that broadcast; the result is int32, 1 for
-// true. A comparison with NaN is false, save `notEqual`. Nothing flows back through them.
+// Comparisons. Both operands have one dtype and shapes that broadcast. The result is int32, 1 for
+// true. A comparison with NaN is false, except for `notEqual`. No gradient flows back.
 
 /** a = b. */
 export const equal = comparison('equal');
@@ -70,8 +70,8 @@ const whereOperation: Operation = {
 };
 
 /**
- * `a` where `condition` (int32) is not 0, else `b`; all three broadcast. Nothing flows back to
- * the side that was not chosen, not even a NaN.
+ * `a` where `condition` (int32) is not 0, else `b`; all three broadcast. No gradient flows to the
+ * side that was not chosen, not even a NaN.
  */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   requireTensors('where', condition);
@@ -86,7 +86,10 @@ const castOperation: Operation<DType> = {
   gradients: ([g], { inputs: [x] }) => cast(g, x.dtype),
 };
 
-/** The same values as `dtype`; float to int32 rounds towards zero, and nothing flows back through that. */
+/**
+ * Converts `x` to `dtype`. Float to int32 rounds towards zero, and no gradient flows back through
+ * it. Throws `MemgradError` for an unknown dtype.
+ */
 export function cast(x: Tensor, dtype: DType): Tensor {
   requireTensors('cast', x);
   if (!['float32', 'float64', 'int32'].includes(dtype)) {

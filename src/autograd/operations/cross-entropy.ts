@@ -14,9 +14,12 @@ import { belowLargest, logSoftmax } from './softmax.js';
 
 /** Options of `crossEntropy`. */
 export interface CrossEntropyOptions {
-  /** Target positions with this value count nothing. Default -100, as in PyTorch. */
+  /** Positions with this target are ignored. Default -100, as in PyTorch. */
   ignoreIndex?: number;
-  /** `mean` over the positions that count (0 when none does), their `sum`, or `none`: one loss a position. */
+  /**
+   * `mean` over the positions that aren't ignored (0 when all are), their `sum`, or `none`: one
+   * loss per position. Default `mean`.
+   */
   reduction?: 'mean' | 'sum' | 'none';
 }
 
@@ -26,8 +29,9 @@ const optionKinds = {
 };
 
 /**
- * Cross-entropy in nats of `logits` [..., classes] against `targets` (int32 [...]). Throws when
- * the shapes don't match, and for a target outside the classes on backends that can see it.
+ * Cross-entropy in nats of `logits` [..., classes] and `targets` (int32 [...]). Returns a scalar,
+ * or [...] with reduction `none`. Throws `MemgradError` when the shapes don't match, and, on
+ * backends that can check it (cpu, wasm), for a target outside the classes.
  */
 export function crossEntropy(
   logits: Tensor,
@@ -45,7 +49,7 @@ export function crossEntropy(
   }
   if (logits.shape[logits.rank - 1] === 0) {
     throw new MemgradError(
-      `crossEntropy: logits ${showShape(logits.shape)} have no classes, expected one at least.`,
+      `crossEntropy: logits ${showShape(logits.shape)} have no classes, expected at least one.`,
     );
   }
   const losses = perPosition(logits, targets, ignoreIndex);
@@ -73,12 +77,18 @@ interface Attributes {
 
 declare module '../../backends/backend.js' {
   interface Kernels {
-    /** -log softmax(x)[target] for each row, 0 where the target (int32) is `ignored`. Throws as `gather`. */
+    /**
+     * -log softmax(x)[target] for each row, 0 where the target (int32) is `ignored`. Throws as
+     * `gather` does.
+     */
     crossEntropy: Kernel<
       [x: DeviceBuffer, targets: DeviceBuffer],
       [ignored: number, rows: number, width: number]
     >;
-    /** (softmax(x) - oneHot(target)) * g for each row, 0 where the target is `ignored`; g has one value a row. */
+    /**
+     * (softmax(x) - oneHot(target)) * g for each row, 0 where the target is `ignored`; g has one
+     * value per row.
+     */
     crossEntropyGradient: Kernel<
       [x: DeviceBuffer, targets: DeviceBuffer, g: DeviceBuffer],
       [ignored: number, rows: number, width: number]
@@ -95,7 +105,8 @@ const crossEntropyOperation: Operation<Attributes> = {
     const classes = logits.shape[logits.rank - 1];
     const target = reshape(targets, [-1]); // [positions]
     const counts = notEqual(target, ignored);
-    // The log-probability of each target is one value of the flattened table; -1 marks a bad target.
+    // The log-probability of each target is one value of the flattened table. A bad target gets the
+    // index -1, which `gather` refuses.
     const known = mul(greaterEqual(target, 0), less(target, classes));
     const first = mul(arange(target.size, { backend: target.backend }), classes);
     const at = mul(where(known, add(first, target), -1), counts);
@@ -118,7 +129,7 @@ const crossEntropyGradientOperation: Operation<Attributes> = {
       [ignored, ...rowsOf(logits)],
       results,
     ),
-  /** (softmax - one-hot target) times the gradient of the loss, 0 at ignored positions. */
+  /** (softmax - oneHot(target)) times the gradient of the loss, 0 at ignored positions. */
   definition([logits, targets, g], { ignored }) {
     const classes = logits.shape[logits.rank - 1];
     const powers = exp(belowLargest(counted(logits, targets, ignored), -1));
@@ -129,7 +140,7 @@ const crossEntropyGradientOperation: Operation<Attributes> = {
   gradients: 'definition',
 };
 
-/** `logits` with zeros in the rows that are ignored, which aren't read: not even a NaN comes through. */
+/** `logits` with zeros in the ignored rows. They aren't read, so not even a NaN passes through. */
 function counted(logits: Tensor, targets: Tensor, ignored: number): Tensor {
   return where(column(notEqual(targets, ignored)), logits, 0);
 }

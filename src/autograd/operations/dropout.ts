@@ -10,14 +10,15 @@ import { add, mul } from './elementwise.js';
 
 /** Options of `dropout`. */
 export interface DropoutOptions {
-  /** Added to the result: what a sub-layer is a change of. It has the shape of x. */
+  /** Added to the result: the residual connection around a sub-layer. Must have the shape of x. */
   residual?: Tensor;
 }
 
 /**
- * Zeroes each value with probability `rate` and scales the others by 1 / (1 - rate) (Srivastava
- * et al. 2014). Equal keys give equal masks, so a replayed forward pass drops the same values.
- * Throws for a rate outside [0, 1), and where `key` isn't a `Key`.
+ * Zeroes each value with probability `rate` and scales the others by 1 / (1 - rate) (Srivastava et
+ * al. 2014). Equal keys give equal masks, so a replayed forward pass drops the same values. Throws
+ * `MemgradError` for a rate outside [0, 1), a `key` that isn't a `Key`, and a residual of another
+ * shape.
  */
 export function dropout(x: Tensor, rate: number, key: Key, options?: DropoutOptions): Tensor {
   requireFloat('dropout', x);
@@ -28,19 +29,22 @@ export function dropout(x: Tensor, rate: number, key: Key, options?: DropoutOpti
   if (residual) requireTensors('dropout', residual);
   if (residual && !sameShape(residual.shape, x.shape)) {
     throw new MemgradError(
-      `dropout: the residual has shape ${showShape(residual.shape)}, expected ${showShape(x.shape)}, that of x.`,
+      `dropout: the residual has shape ${showShape(residual.shape)}, expected ${showShape(x.shape)}, the shape of x.`,
     );
   }
   if (rate === 0) return residual ? add(residual, x) : x;
   return run(dropoutOperation, residual ? [x, residual] : [x], { rate, key })[0];
 }
 
-/** What a rate must be. */
+/** The accepted rates. */
 export const rateKind = positive(1);
 
 declare module '../../backends/backend.js' {
   interface Kernels {
-    /** x / (1 - rate) where `uniform({ hi, lo })` is at least `rate`, elsewhere 0; added to the residual where there is one. */
+    /**
+     * x / (1 - rate) where `uniform({ hi, lo })` is at least `rate`, else 0; plus the residual if
+     * there is one.
+     */
     dropout: Kernel<
       [x: DeviceBuffer, residual: DeviceBuffer | undefined],
       [rate: number, hi: number, lo: number, size: number]

@@ -1,4 +1,4 @@
-/** Elementwise operations of one and of two arguments, with broadcasting. */
+/** Elementwise operations with one or two operands, with broadcasting. */
 import type { ArithmeticKernel, UnaryKernel } from '../../backends/backend.js';
 import {
   broadcastShapes,
@@ -50,8 +50,8 @@ function binary(
   );
 }
 
-// Unary. Each takes a float tensor of any shape and gives one of the same shape and dtype;
-// int32 is an error that names `cast`.
+// Unary. Each accepts a float tensor of any shape and returns one of the same shape and dtype. For
+// int32 they throw an error that suggests `cast`.
 
 /** -x. */
 export const neg = unary('neg', ([g]) => neg(g));
@@ -59,7 +59,7 @@ export const neg = unary('neg', ([g]) => neg(g));
 /** |x|; the gradient at 0 is 0. */
 export const abs = unary('abs', ([g], { inputs: [x] }) => mul(g, sign(x)));
 
-/** -1, 0 or 1. Piecewise constant, so nothing flows back. */
+/** -1, 0 or 1. Piecewise constant, so no gradient flows back. */
 export const sign = unary('sign', { none: 'piecewise constant' });
 
 /** e^x. */
@@ -88,7 +88,7 @@ export const relu = unary('relu', ([g], { outputs: [y] }) => reluGradient(y, g))
 
 declare module '../../backends/backend.js' {
   interface Kernels {
-    /** g where y is greater than 0, elsewhere 0. */
+    /** g where y is greater than 0, else 0. */
     reluGradient: Kernel<[y: DeviceBuffer, g: DeviceBuffer], [size: number]>;
   }
 }
@@ -102,7 +102,7 @@ const reluGradientOperation: Operation = {
   gradients: [null, ([gradient], { inputs: [y] }) => reluGradient(y, gradient)],
 };
 
-/** `g` where `y`, the result of relu, is greater than 0, elsewhere 0. */
+/** `g` where `y`, the result of relu, is greater than 0, else 0. */
 export function reluGradient(y: Tensor, g: Tensor): Tensor {
   return run(reluGradientOperation, [y, g], undefined)[0];
 }
@@ -128,8 +128,8 @@ export function gelu(x: Tensor, ...extra: unknown[]): Tensor {
   return mul(mul(x, 0.5), add(erf(mul(x, Math.SQRT1_2)), 1));
 }
 
-// Binary. Both sides have one dtype and shapes that broadcast (NumPy's rules); otherwise an error
-// names both. A number on either side takes the dtype of the other.
+// Binary. Both operands have one dtype and shapes that broadcast (NumPy's rules); otherwise they
+// throw an error that names both. A number takes the dtype of the other operand.
 
 /** a + b. */
 export const add = binary('add', [([g]) => g, ([g]) => g]);
@@ -149,7 +149,10 @@ export const div = binary('div', [
   ([g], { inputs: [, b], outputs: [y] }) => neg(div(mul(g, y), b)),
 ]);
 
-/** a ^ b. The gradient of the exponent is taken as 0 where a <= 0, that of the base as 0 where b = 0. */
+/**
+ * a ^ b. The gradient of the exponent is defined as 0 where a <= 0, and the gradient of the base as
+ * 0 where b = 0.
+ */
 export const pow = binary('pow', [
   ([g], { inputs: [a, b] }) => mul(g, where(equal(b, 0), 0, mul(b, pow(a, sub(b, 1))))),
   ([g], { inputs: [a], outputs: [y] }) => {
@@ -158,19 +161,19 @@ export const pow = binary('pow', [
   },
 ]);
 
-/** The larger one; where both are equal, each gets half the gradient. */
+/** The larger operand; where both are equal, each gets half the gradient. */
 export const maximum = binary('maximum', [
   ([g], { inputs: [a, b] }) => mul(g, share(a, b)),
   ([g], { inputs: [a, b] }) => mul(g, share(b, a)),
 ]);
 
-/** The smaller one; where both are equal, each gets half the gradient. */
+/** The smaller operand; where both are equal, each gets half the gradient. */
 export const minimum = binary('minimum', [
   ([g], { inputs: [a, b] }) => mul(g, share(b, a)),
   ([g], { inputs: [a, b] }) => mul(g, share(a, b)),
 ]);
 
-/** 1 where `winner` is larger, a half where both are equal, else 0. */
+/** 1 where `winner` is larger, 0.5 where both are equal, else 0. */
 function share(winner: Tensor, loser: Tensor): Tensor {
   return where(equal(winner, loser), 0.5, cast(greater(winner, loser), winner.dtype));
 }

@@ -1,4 +1,4 @@
-/** The operations, one family to a file. */
+/** The operations, one file per family. */
 export { type AdamSpec, type AdamTensors, adamStep, globalNorm } from './adam.js';
 export * from './attention.js';
 export * from './comparison.js';

@@ -25,8 +25,8 @@ const gatherOperation: Operation = {
 };
 
 /**
- * Rows of `table` [rows, ...rest] by `indices` (int32, any shape): [...indices, ...rest]. An index
- * outside the table is an error on the backends that can see it (cpu, wasm).
+ * Rows of `table` [rows, ...rest] at `indices` (int32, any shape): [...indices, ...rest]. Throws
+ * `MemgradError` for an index outside the table on the backends that can check it (cpu, wasm).
  */
 export function gather(table: Tensor, indices: Tensor): Tensor;
 export function gather(table: Tensor, indices: Tensor, ...extra: unknown[]): Tensor {
@@ -54,19 +54,28 @@ const scatterAddOperation: Operation<number> = {
   gradients: [([g], { inputs: [, indices] }) => gather(g, indices), null],
 };
 
-/** Throws where no index can be right: a GPU doesn't see the indices, but their number. */
+/**
+ * Throws for an empty table, where no index can be valid. A GPU can't check indices, but knows
+ * their number.
+ */
 function requireRows(name: string, indices: Tensor, rows: number): void {
   if (rows > 0 || indices.size === 0) return;
-  throw new MemgradError(`${name}: the table has no rows, expected one at least for an index.`);
+  throw new MemgradError(`${name}: the table has no rows, expected at least one for an index.`);
 }
 
-/** The adjoint of `gather`: zeros [rows, ...rest] to which each value [...indices, ...rest] is added at its row. */
+/**
+ * The adjoint of `gather`: zeros [rows, ...rest], with each of the values [...indices, ...rest]
+ * added to the row of its index.
+ */
 export function scatterAdd(values: Tensor, indices: Tensor, rows: number): Tensor {
   requireTensors('scatterAdd', values, indices);
   return run(scatterAddOperation, [values, indices], rows)[0];
 }
 
-/** [...indices, depth] with 1 at each index and 0 elsewhere; an index outside gives a row of zeros. */
+/**
+ * [...indices, depth] with 1 at each index and 0 elsewhere; all zeros for an index outside [0,
+ * depth).
+ */
 export function oneHot(indices: Tensor, depth: number, dtype: DType = 'float32'): Tensor {
   requireInt('oneHot', 'the indices', indices);
   checkShape('oneHot', [depth]);

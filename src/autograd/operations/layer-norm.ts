@@ -12,7 +12,8 @@ import { stopGradient } from './view.js';
 
 /**
  * (x - mean) / sqrt(variance + epsilon) * weight + bias over the last axis, with the biased
- * variance (Ba, Kiros, Hinton 2016, arXiv 1607.06450). `weight` and `bias`: [features].
+ * variance (Ba, Kiros, Hinton 2016, arXiv 1607.06450). `weight` and `bias` are [features]. Throws
+ * `MemgradError` when they don't fit `x`.
  */
 export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-5): Tensor {
   requireFloat('layerNorm', x);
@@ -21,7 +22,7 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-
   const features = x.shape.slice(-1);
   if (x.rank === 0 || ![weight, bias].every(({ shape }) => sameShape(shape, features))) {
     throw new MemgradError(
-      `layerNorm: x ${showShape(x.shape)}, weight ${showShape(weight.shape)} and bias ${showShape(bias.shape)} do not fit, expected [..., features] and twice [features].`,
+      `layerNorm: x ${showShape(x.shape)}, weight ${showShape(weight.shape)} and bias ${showShape(bias.shape)} do not fit, expected [..., features], [features] and [features].`,
     );
   }
   return run(layerNormOperation, [x, weight, bias], epsilon)[0];
@@ -29,19 +30,22 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-
 
 declare module '../../backends/backend.js' {
   interface Kernels {
-    /** (x - mean) / sqrt(variance + epsilon) * weight + bias of each row. The squares must not overflow. */
+    /**
+     * (x - mean) / sqrt(variance + epsilon) * weight + bias for each row. Squares must not
+     * overflow.
+     */
     layerNorm: Kernel<
       [x: DeviceBuffer, weight: DeviceBuffer, bias: DeviceBuffer],
       [epsilon: number, rows: number, width: number]
     >;
-    /** The gradients by x, weight and bias. */
+    /** The gradients with respect to x, weight and bias. */
     layerNormGradient: Kernel<
       [x: DeviceBuffer, weight: DeviceBuffer, g: DeviceBuffer],
       [epsilon: number, rows: number, width: number]
     >;
-    /** (x - mean) / sqrt(variance + epsilon) of each row. */
+    /** (x - mean) / sqrt(variance + epsilon) for each row. */
     normalize: Kernel<[x: DeviceBuffer], [epsilon: number, rows: number, width: number]>;
-    /** The gradient of `normalize` by x, where g is the gradient of its result. */
+    /** The gradient of `normalize` with respect to x, where g is the gradient of its result. */
     normalizeGradient: Kernel<
       [x: DeviceBuffer, g: DeviceBuffer],
       [epsilon: number, rows: number, width: number]
@@ -105,7 +109,9 @@ const normalizeGradientOperation: Operation<number> = {
 
 const row = (x: Tensor) => mean(x, -1, { keepDims: true });
 
-/** The deviations from the mean, and sqrt(variance + epsilon), both divided by `unitOf(x)`. */
+/**
+ * Returns the differences from the mean, and sqrt(variance + epsilon), both divided by `unitOf(x)`.
+ */
 function measure(x: Tensor, epsilon: number) {
   const unit = unitOf(x);
   const scaled = div(x, unit);
@@ -114,7 +120,10 @@ function measure(x: Tensor, epsilon: number) {
   return { centred, deviation: sqrt(add(variance, div(div(epsilon, unit), unit))), unit };
 }
 
-/** The constant by which each row is divided before its values are squared: 1, or the largest value of a row whose squares might overflow. */
+/**
+ * The constant that divides each row before its values are squared: 1, or the largest absolute
+ * value of a row whose squares might overflow.
+ */
 export function unitOf(x: Tensor): Tensor {
   const largest = x.size === 0 ? row(x) : stopGradient(max(abs(x), -1, { keepDims: true }));
   return where(mul(greater(largest, 2 ** 40), less(largest, Infinity)), largest, 1);

@@ -10,17 +10,20 @@ import { add, relu, reluGradient } from './elementwise.js';
 import { sum } from './reduction.js';
 import { reshape } from './shape.js';
 
-/** Which sides of a product to transpose (their last two axes). */
+/** Which operands of a product to transpose (their last two axes). */
 export interface MatmulOptions {
-  /** Takes `a` as [..., k, m] in place of [..., m, k]. Default false. */
+  /** Expects `a` as [..., k, m] instead of [..., m, k]. Default false. */
   transposeA?: boolean;
-  /** Takes `b` as [..., n, k] in place of [..., k, n]. Default false. */
+  /** Expects `b` as [..., n, k] instead of [..., k, n]. Default false. */
   transposeB?: boolean;
 }
 
 const matmulOptions = { transposeA: flag, transposeB: flag };
 
-/** Which zeros a product doesn't read the other side beside: those of `a`, or of the gradient of its result. */
+/**
+ * Which zeros a product skips without reading their factor: those in `a` (`left`), or those in the
+ * gradient of the result (`gradient`).
+ */
 type Skip = 'left' | 'gradient' | undefined;
 
 const matmulOperation: Operation<Required<MatmulOptions> & { skip: Skip }> = {
@@ -63,15 +66,16 @@ const matmulOperation: Operation<Required<MatmulOptions> & { skip: Skip }> = {
 };
 
 /**
- * Matrix product over the last two axes, [..., m, k] times [..., k, n] to [..., m, n]; the axes
- * before them are a batch and broadcast. Throws for rank < 2, int32, and lengths that don't meet.
+ * Matrix product over the last two axes, [..., m, k] times [..., k, n] to [..., m, n]. The axes
+ * before them are a batch and broadcast. Throws `MemgradError` for rank < 2, int32, and inner
+ * lengths that differ.
  */
 export function matmul(a: Tensor, b: Tensor, options?: MatmulOptions): Tensor {
   checkOptions('matmul', options, matmulOptions);
   return sparseMatmul(a, b, undefined, options);
 }
 
-/** `matmul` where a NaN or an infinity beside a zero counts as nothing. */
+/** `matmul` where 0 times NaN or infinity is 0, for the zeros that `skip` names. */
 export function sparseMatmul(
   a: Tensor,
   b: Tensor,
@@ -83,7 +87,7 @@ export function sparseMatmul(
   for (const { rank, shape } of [a, b]) {
     if (rank < 2) {
       throw new MemgradError(
-        `matmul: takes tensors of rank 2 or more, got shape ${showShape(shape)}; reshape vectors to [n, 1] or [1, n].`,
+        `matmul: expected tensors of rank 2 or more, got shape ${showShape(shape)}; reshape vectors to [n, 1] or [1, n].`,
       );
     }
   }
@@ -97,7 +101,8 @@ export function sparseMatmul(
     );
   }
   if (b.rank === 2 && a.rank > 2 && !transposeA) {
-    // One large product instead of a batch of small ones, forward and in both gradients.
+    // One large product instead of a batch of small ones, in the forward pass and in both
+    // gradients.
     const rows = reshape(a, [sizeOf(a.shape.slice(0, -1)), a.shape[a.rank - 1]]);
     const product = sparseMatmul(rows, b, skip, options);
     return reshape(product, [...a.shape.slice(0, -1), product.shape[1]]);
@@ -107,7 +112,10 @@ export function sparseMatmul(
 
 declare module '../../backends/backend.js' {
   interface Kernels {
-    /** x W^T + bias for rows of `width`, with W [outputs, width] and bias [outputs]; no less than 0 where `relu` is 1. */
+    /**
+     * x W^T + bias for rows of `width`, with W [outputs, width] and bias [outputs]; max(0, ...) of
+     * it if `relu` is 1.
+     */
     linear: Kernel<
       [x: DeviceBuffer, weight: DeviceBuffer, bias: DeviceBuffer],
       [rows: number, outputs: number, width: number, relu: number]
@@ -124,7 +132,7 @@ const linearOperation: Operation<LinearOptions> = {
   },
   forward({ kernels }, [x, weight, bias], { activation }, results) {
     const [outputs, width] = weight.shape;
-    if (width === 0) return undefined; // a product of nothing
+    if (width === 0) return undefined; // an empty sum
     const rows = sizeOf(x.shape.slice(0, -1));
     return kernels?.linear?.(
       [x.buffer, weight.buffer, bias.buffer],
@@ -151,13 +159,16 @@ const linearOperation: Operation<LinearOptions> = {
 
 /** Options of `linear`. */
 export interface LinearOptions {
-  /** What becomes of each result. Default: nothing. */
+  /** Activation function of the result. Default: none. */
   activation?: 'relu';
 }
 
 const linearOptions = { activation: oneOf(['relu']) };
 
-/** x W^T + b for `x` [..., in], `weight` [out, in] and `bias` [out], as PyTorch's `linear`: [..., out]. */
+/**
+ * x W^T + b for `x` [..., in], `weight` [out, in] and `bias` [out], as PyTorch's `linear`; returns
+ * [..., out]. Throws `MemgradError` when they don't fit.
+ */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor, options?: LinearOptions): Tensor {
   checkOptions('linear', options, linearOptions);
   const activation = options?.activation;

@@ -1,13 +1,16 @@
-/** What operations of two arguments take: tensors, or numbers beside them. */
+/** Operands of binary operations: tensors, or a tensor and a number. */
 import type { Backend } from '../../backends/backend.js';
 import { defaultBackend, filled } from '../create.js';
 import { requireWhole } from '../nested.js';
 import { Tensor } from '../tensor.js';
 
-/** An argument of a binary operation; a number takes dtype and backend of the other side. */
+/** An operand of a binary operation; a number takes the dtype and backend of the other operand. */
 export type Operand = Tensor | number;
 
-/** Both operands as tensors; a number becomes a scalar like the other one, two numbers float32 scalars. Throws for a fraction beside int32. */
+/**
+ * Returns both operands as tensors. A number becomes a scalar with the dtype of the other operand;
+ * two numbers become float32 scalars. Throws `MemgradError` for a fraction when the other operand is int32.
+ */
 export function operands(
   name: string,
   a: Operand,

@@ -11,16 +11,16 @@ import { abs, add, div, exp, log, mul, neg, sub } from './elementwise.js';
 import { broadcastTo, reshape } from './shape.js';
 import { stopGradient } from './view.js';
 
-/** Which axes to reduce; all when left out. Negative ones count from the back. */
+/** The axes to reduce; all by default. Negative ones count from the end. */
 export type Axes = number | readonly number[];
 
 /** Options of a reduction. */
 export interface ReduceOptions {
-  /** Keep each reduced axis with length 1. */
+  /** Keeps each reduced axis with length 1. */
   keepDims?: boolean;
 }
 
-/** The axes to reduce, in order and all different, and whether they are kept with length 1. */
+/** The axes to reduce, sorted and distinct, and whether they are kept with length 1. */
 interface Reduced {
   readonly axes: readonly number[];
   readonly keepDims: boolean;
@@ -58,18 +58,18 @@ function reduction(name: ReduceKernel, gradients: Operation<Reduced>['gradients'
   };
 }
 
-/** Whether `options` ask for the reduced axes to be kept. */
+/** Whether `options` keep the reduced axes. */
 function keeps(name: string, options: ReduceOptions | undefined): boolean {
   if (options === undefined) return false;
   checkOptions(name, options, { keepDims: flag });
   return options.keepDims ?? false;
 }
 
-/** Throws where there is nothing to choose from. */
+/** Throws for an axis of length 0, which has no largest element. */
 function requireSome(name: string, x: Tensor, axes: readonly number[]): void {
   if (axes.every((axis) => x.shape[axis] > 0)) return;
   throw new MemgradError(
-    `${name}: nothing to choose from along an axis of length 0 in shape ${showShape(x.shape)}.`,
+    `${name}: an axis of length 0 in shape ${showShape(x.shape)} has no largest or smallest element, expected length 1 or more.`,
   );
 }
 
@@ -95,15 +95,18 @@ function leftShape(shape: Shape, axes: readonly number[]): Shape {
   return shape.filter((_, axis) => !axes.includes(axis));
 }
 
-/** `x`, a result or its gradient, spread over the shape of the reduced input again. */
+/** Spreads `x`, a result or its gradient, over the shape of the reduced input. */
 function spread(x: Tensor, { inputs: [input], attributes: { axes } }: Call<Reduced>): Tensor {
   return broadcastTo(reshape(x, keptShape(input.shape, axes)), input.shape);
 }
 
-/** Sum over `axes`. Throws for an axis that doesn't exist or is named twice. */
+/** Sum over `axes`. Throws `MemgradError` for an axis that doesn't exist or is named twice. */
 export const sum = reduction('sum', ([g], call) => spread(g, call));
 
-/** Largest value over `axes`; several equal ones share the gradient. Throws where there is nothing to choose from. */
+/**
+ * Largest value over `axes`; equal ones share the gradient. Throws `MemgradError` for an axis of
+ * length 0.
+ */
 export const max = reduction('max', ([g], call) => {
   const {
     inputs: [x],
@@ -126,12 +129,12 @@ export function min(x: Tensor, axes?: Axes, options?: ReduceOptions): Tensor {
 
 const argmaxOf = reduction('argmax', { none: 'positions are whole numbers' });
 
-/** Position (int32) of the first largest value along `axis`. Nothing flows back. */
+/** Position (int32) of the first largest value along `axis`. No gradient flows back. */
 export function argmax(x: Tensor, axis: number, options?: ReduceOptions): Tensor {
   return argmaxOf(x, axis, options);
 }
 
-/** Mean over `axes`; of nothing it is NaN. */
+/** Mean over `axes`; NaN over an axis of length 0. */
 export function mean(x: Tensor, axes?: Axes, options?: ReduceOptions): Tensor {
   requireFloat('mean', x);
   keeps('mean', options);
@@ -139,7 +142,10 @@ export function mean(x: Tensor, axes?: Axes, options?: ReduceOptions): Tensor {
   return div(sum(x, reduced, options), sizeOf(reduced.map((axis) => x.shape[axis])));
 }
 
-/** log(sum(exp(x))) over `axes`, with the largest value taken out first so that nothing overflows; -Infinity over nothing. */
+/**
+ * log(sum(exp(x))) over `axes`. The largest value is subtracted first, so nothing overflows.
+ * -Infinity over an axis of length 0.
+ */
 export function logsumexp(x: Tensor, axes?: Axes, options?: ReduceOptions): Tensor {
   requireFloat('logsumexp', x);
   const keepDims = keeps('logsumexp', options);
@@ -150,12 +156,12 @@ export function logsumexp(x: Tensor, axes?: Axes, options?: ReduceOptions): Tens
     : stopGradient(max(x, reduced, { keepDims: true }));
   const shift = where(equal(abs(largest), Infinity), 0, largest); // no NaN from Infinity - Infinity
   const total = sum(exp(sub(x, shift)), reduced, { keepDims: true });
-  const none = equal(total, 0); // a row of -Infinity, which moves nothing
+  const none = equal(total, 0); // a row of -Infinity, through which no gradient flows
   const kept = where(none, -Infinity, add(log(where(none, 1, total)), shift));
   return keepDims ? kept : reshape(kept, leftShape(x.shape, reduced));
 }
 
-/** Undoes broadcasting: sums `x` over the axes along which `shape` was repeated to give it. */
+/** Undoes broadcasting: sums `x` over the axes along which `shape` was repeated. */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
   const missing = x.rank - shape.length;
   const repeated = x.shape

@@ -11,12 +11,15 @@ import { mean } from './reduction.js';
 
 declare module '../../backends/backend.js' {
   interface Kernels {
-    /** x / sqrt(mean(x^2) + epsilon) * weight of each row. The squares must not overflow. */
+    /** x / sqrt(mean(x^2) + epsilon) * weight for each row. Squares must not overflow. */
     rmsNorm: Kernel<
       [x: DeviceBuffer, weight: DeviceBuffer],
       [epsilon: number, rows: number, width: number]
     >;
-    /** The gradients of `rmsNorm` by x and weight, where g is the gradient of its result. */
+    /**
+     * The gradients of `rmsNorm` with respect to x and weight, where g is the gradient of its
+     * result.
+     */
     rmsNormGradient: Kernel<
       [x: DeviceBuffer, weight: DeviceBuffer, g: DeviceBuffer],
       [epsilon: number, rows: number, width: number]
@@ -57,7 +60,7 @@ const rmsNormGradientOperation: Operation<number> = {
 /**
  * x / sqrt(mean(x^2) + epsilon) * weight over the last axis (Zhang and Sennrich 2019, arXiv
  * 1910.07467). `x` is [..., features] and `weight` [features], of one floating dtype; the result
- * has the shape of `x`. Throws when they don't fit.
+ * has the shape of `x`. Throws `MemgradError` when they don't fit.
  */
 export function rmsNorm(x: Tensor, weight: Tensor, epsilon = 1e-5): Tensor {
   requireFloat('rmsNorm', x);

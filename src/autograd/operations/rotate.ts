@@ -11,8 +11,8 @@ import { concat, reshape, slice } from './shape.js';
 declare module '../../backends/backend.js' {
   interface Kernels {
     /**
-     * Turns the pairs (x_i, x_{i + half}) of each of the `heads` in a row by angles with these
-     * cosines and sines ([time, half], repeating over the rows); `sign` -1 turns back.
+     * Rotates the pairs (x_i, x_{i + half}) of each of the `heads` in a row by the angles with
+     * these cosines and sines ([time, half], repeating over the rows); backwards if `sign` is -1.
      */
     rotate: Kernel<
       [x: DeviceBuffer, cos: DeviceBuffer, sin: DeviceBuffer],
@@ -22,7 +22,7 @@ declare module '../../backends/backend.js' {
 }
 
 interface Attributes {
-  /** -1 turns back. */
+  /** -1 rotates backwards. */
   sign: 1 | -1;
   heads: number;
 }
@@ -37,7 +37,7 @@ const rotateOperation: Operation<Attributes> = {
     if (!fits || !sameShape(cos.shape, sin.shape)) {
       const expected = heads === 1 ? '[..., time, d]' : `[..., time, ${heads} d]`;
       throw new MemgradError(
-        `rotate: x ${showShape(x.shape)}, cos ${showShape(cos.shape)} and sin ${showShape(sin.shape)} do not fit, expected ${expected} and twice [time, d / 2].`,
+        `rotate: x ${showShape(x.shape)}, cos ${showShape(cos.shape)} and sin ${showShape(sin.shape)} do not fit, expected ${expected}, [time, d / 2] and [time, d / 2].`,
       );
     }
     return [{ shape: x.shape, dtype }];
@@ -67,9 +67,9 @@ const rotateOperation: Operation<Attributes> = {
 };
 
 /**
- * Turns each pair (x_i, x_{i + d/2}) of each of the `heads` of `x` [..., time, heads d] by an angle
- * of its position and of i, given by its cosine and sine [time, d / 2] (Su et al. 2021, arXiv
- * 2104.09864, eq. 34).
+ * Rotates each pair (x_i, x_{i + d/2}) of each of the `heads` of `x` [..., time, heads d] by an
+ * angle that depends on its position and on i, given by its cosine and sine [time, d / 2] (Su et
+ * al. 2021, arXiv 2104.09864, eq. 34). Throws `MemgradError` when the shapes don't fit.
  */
 export function rotate(x: Tensor, cos: Tensor, sin: Tensor, heads = 1): Tensor {
   check('rotate: heads', heads, whole());

@@ -16,7 +16,10 @@ import { requireWhole } from '../nested.js';
 import { alias, type Operation, run } from '../run.js';
 import { type Shape, sameShape, showShape, type Tensor } from '../tensor.js';
 
-/** The same values in order under another shape; one length may be -1 and follows. Throws when sizes differ. */
+/**
+ * The same values, in the same order, with another shape. One length may be -1 and is then
+ * inferred. Throws `MemgradError` when the sizes differ.
+ */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   requireTensors('reshape', x);
   const known = Array.isArray(shape) ? shape.filter((length) => length !== -1) : shape;
@@ -25,7 +28,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   const rest = x.size / sizeOf(known);
   if (free > 1 || (free === 1 ? !Number.isInteger(rest) : rest !== 1 && x.size !== sizeOf(known))) {
     throw new MemgradError(
-      `reshape: shape ${showShape(x.shape)} holds ${x.size} values and cannot become ${showShape(shape)}; the products must match, with at most one -1.`,
+      `reshape: shape ${showShape(x.shape)} has ${x.size} values and cannot become ${showShape(shape)}; the products must match, with at most one -1.`,
     );
   }
   const target = shape.map((length) => (length === -1 ? rest : length));
@@ -52,7 +55,10 @@ const transposeOperation: Operation<readonly number[]> = {
     ),
 };
 
-/** Axes in another order: axis i of the result is axis `order[i]` of `x`. Reversed when left out. */
+/**
+ * Permutes the axes: axis i of the result is axis `order[i]` of `x`. By default the axes are
+ * reversed. Throws `MemgradError` unless `order` names each axis once.
+ */
 export function transpose(x: Tensor, order?: readonly number[]): Tensor {
   requireTensors('transpose', x);
   const wanted = order ?? x.shape.map((_, axis) => x.rank - 1 - axis);
@@ -78,7 +84,7 @@ const broadcastOperation: Operation<Shape> = {
   gradients: ([g]) => g,
 };
 
-/** `x` repeated to `shape`, to which it must broadcast. */
+/** Repeats `x` to `shape`. Throws `MemgradError` unless `x` broadcasts to it. */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   requireTensors('broadcastTo', x);
   checkShape('broadcastTo', shape);
@@ -90,7 +96,7 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   return sameShape(x.shape, shape) ? x : run(broadcastOperation, [x], [...shape])[0];
 }
 
-/** Where the part starts along each axis, and how long it is. */
+/** The start of a slice along each axis, and its lengths. */
 interface Window {
   readonly starts: readonly number[];
   readonly lengths: Shape;
@@ -112,7 +118,10 @@ const sliceOperation: Operation<Window> = {
     ),
 };
 
-/** `x` from `start` up to `end` (not included; default the last) along `axis`; negative ones count from the back. Throws when outside. */
+/**
+ * The part of `x` from `start` to `end` (exclusive, by default the length) along `axis`. Negative
+ * numbers count from the end. Throws `MemgradError` when the part is outside.
+ */
 export function slice(x: Tensor, axis: number, start: number, end?: number): Tensor;
 export function slice(
   x: Tensor,
@@ -142,7 +151,7 @@ function window(x: Tensor, part: Window): Tensor {
   return sameShape(part.lengths, x.shape) ? x : run(sliceOperation, [x], part)[0];
 }
 
-/** How much to add before and after, for each axis. */
+/** The number of values to add before and after, for each axis. */
 export type Padding = readonly (readonly [before: number, after: number])[];
 
 const padOperation: Operation<{ padding: Padding; value: number }> = {
@@ -163,7 +172,10 @@ const padOperation: Operation<{ padding: Padding; value: number }> = {
     window(g, { starts: padding.map(([before]) => before), lengths: x.shape }),
 };
 
-/** `x` with `value` around it; `padding` has [before, after] for each axis. Throws on a wrong count or a negative amount. */
+/**
+ * Surrounds `x` with `value`; `padding` has [before, after] for each axis. Throws `MemgradError`
+ * for a wrong number of pairs or a negative amount.
+ */
 export function pad(x: Tensor, padding: Padding, value = 0): Tensor {
   requireTensors('pad', x);
   const amounts = Array.isArray(padding) ? padding.flat() : [];
@@ -219,13 +231,16 @@ const concatOperation: Operation<number> = {
   },
 };
 
-/** The tensors joined along `axis`; all other lengths and the dtype must match. */
+/**
+ * Joins the tensors along `axis`. Throws `MemgradError` unless all other lengths and the dtype
+ * match.
+ */
 export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   requireList('concat', tensors);
   return run(concatOperation, tensors, normalizeAxis('concat', axis, tensors[0].rank))[0];
 }
 
-/** The tensors, all of one shape, as slices along a new axis. */
+/** Stacks tensors of one shape along a new axis. Throws `MemgradError` when their shapes differ. */
 export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
   requireList('stack', tensors);
   const [{ shape }] = tensors;
@@ -243,7 +258,7 @@ export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
   );
 }
 
-/** Throws unless `tensors` is a list of tensors, one at least. */
+/** Throws unless `tensors` is a list of at least one tensor. */
 export function requireList(name: string, tensors: readonly Tensor[]): void {
   if (!Array.isArray(tensors) || tensors.length === 0) {
     throw new MemgradError(

@@ -10,12 +10,17 @@ import { stopGradient } from './view.js';
 
 declare module '../../backends/backend.js' {
   interface Kernels {
-    /** softmax(scale * x) of each row where `mask` (int32 [maskRows, width], repeating over the rows) is not 0, elsewhere 0. */
+    /**
+     * softmax(scale * x) for each row where `mask` (int32 [maskRows, width], repeating over the
+     * rows) is not 0, else 0.
+     */
     softmax: Kernel<
       [x: DeviceBuffer, mask: DeviceBuffer | undefined],
       [maskRows: number, scale: number, rows: number, width: number]
     >;
-    /** scale * y * (g - sum(g * y)) of each row; where y is 0, g isn't read and the result is 0. */
+    /**
+     * scale * y * (g - sum(g * y)) for each row; where y is 0, g isn't read and the result is 0.
+     */
     softmaxGradient: Kernel<
       [y: DeviceBuffer, g: DeviceBuffer],
       [scale: number, rows: number, width: number]
@@ -52,7 +57,8 @@ const softmaxGradientOperation: Operation<{ scale: number }> = {
   infer: ([y]) => [y],
   forward: ({ kernels }, [y, g], { scale }, results) =>
     kernels?.softmaxGradient?.([y.buffer, g.buffer], [scale, ...rowsOf(y)], results),
-  // Where y is 0 the gradient isn't read, and the result is 0: beside a masked value there may be a NaN.
+  // Where y is 0 the gradient isn't read, and the result is 0: the gradient of a masked value may
+  // be NaN.
   definition([y, g], { scale }) {
     const open = notEqual(y, 0);
     const total = sum(where(open, mul(g, y), 0), -1, { keepDims: true });
@@ -61,7 +67,10 @@ const softmaxGradientOperation: Operation<{ scale: number }> = {
   gradients: 'definition',
 };
 
-/** e^x / sum(e^x) along `axis`, with the largest value taken out first, so that nothing overflows. A row of -Infinity gives 0. */
+/**
+ * e^x / sum(e^x) along `axis`. The largest value is subtracted first, so nothing overflows. A row
+ * of -Infinity gives zeros.
+ */
 export function softmax(x: Tensor, axis?: number): Tensor;
 export function softmax(x: Tensor, axis = -1, ...extra: unknown[]): Tensor {
   refuseExtra('softmax', extra);
@@ -72,26 +81,30 @@ export function softmax(x: Tensor, axis = -1, ...extra: unknown[]): Tensor {
     : plainSoftmax(x, along);
 }
 
-/** softmax(scale * x) over the last axis where `mask` (int32, broadcasts to x) is not 0, elsewhere 0. */
+/** softmax(scale * x) over the last axis where `mask` (int32, broadcasts to x) is not 0, else 0. */
 export function maskedSoftmax(x: Tensor, mask: Tensor | undefined, scale: number): Tensor {
   return run(softmaxOperation, mask ? [x, mask] : [x], { scale })[0];
 }
 
 function plainSoftmax(x: Tensor, axis: number): Tensor {
-  if (x.size === 0) return exp(x); // there is no largest
+  if (x.size === 0) return exp(x); // an empty row has no largest value
   const largest = stopGradient(max(x, axis, { keepDims: true }));
   const empty = equal(largest, -Infinity);
-  // Beside an infinity all are NaN.
+  // A row with an infinity is all NaN.
   const shift = where(equal(largest, Infinity), NaN, where(empty, 0, largest));
   const below = sub(x, shift);
-  // A weight that would be denormal is 0, as in the kernels, and no gradient passes it, not even a NaN.
+  // A weight that would be subnormal is 0, as in the kernels, and no gradient passes through it,
+  // not even a NaN.
   const least = x.dtype === 'float32' ? -87.33654 : -708.3964;
   const powers = exp(where(less(below, least), -Infinity, below));
   const weights = div(powers, where(empty, 1, sum(powers, axis, { keepDims: true })));
   return where(equal(weights, 0), 0, weights);
 }
 
-/** log(softmax(x)) along `axis`, without the loss of digits of taking the logarithm afterwards. A row of -Infinity gives NaN. */
+/**
+ * log(softmax(x)) along `axis`, computed without the loss of precision of log after softmax. A row
+ * of -Infinity gives NaN.
+ */
 export function logSoftmax(x: Tensor, axis?: number): Tensor;
 export function logSoftmax(x: Tensor, axis = -1, ...extra: unknown[]): Tensor {
   refuseExtra('logSoftmax', extra);
@@ -101,7 +114,9 @@ export function logSoftmax(x: Tensor, axis = -1, ...extra: unknown[]): Tensor {
   return sub(below, log(sum(exp(below), along, { keepDims: true })));
 }
 
-/** x minus the largest along `axis`: exact beside it, however large. */
+/**
+ * x minus the largest value along `axis`; exact for values near the largest, however large it is.
+ */
 export function belowLargest(x: Tensor, axis: number): Tensor {
   return x.size === 0 ? x : sub(x, stopGradient(max(x, axis, { keepDims: true })));
 }

@@ -9,7 +9,7 @@ declare module '../../backends/backend.js' {
   interface Kernels {
     /** a sigmoid(a) b for each pair of values. */
     swiglu: Kernel<[a: DeviceBuffer, b: DeviceBuffer], [size: number]>;
-    /** The gradients of `swiglu` by a and b, where g is the gradient of its result. */
+    /** The gradients of `swiglu` with respect to a and b, where g is the gradient of its result. */
     swigluGradient: Kernel<[a: DeviceBuffer, b: DeviceBuffer, g: DeviceBuffer], [size: number]>;
   }
 }
@@ -41,7 +41,8 @@ const swigluGradientOperation: Operation = {
 
 /**
  * silu(a) * b with silu(a) = a sigmoid(a) (Shazeer 2020, arXiv 2002.05202). Both have one floating
- * dtype and one shape, which is the shape of the result. Throws when they differ.
+ * dtype and one shape, which is also the shape of the result. Throws `MemgradError` when they
+ * differ.
  */
 export function swiglu(a: Tensor, b: Tensor): Tensor;
 export function swiglu(a: Tensor, b: Tensor, ...extra: unknown[]): Tensor {

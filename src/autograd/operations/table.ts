@@ -1,7 +1,10 @@
-/** The list of operations: the one place that tests, the microscope and random programs read. */
+/** The list of operations that tests, the microscope and random programs read. */
 import * as functions from './by-name.js';
 
-/** The kind of an operation. A `hook` sees gradients, and an `optimiser` has none: neither is differentiated as the others are. */
+/**
+ * The kind of an operation. A `hook` sees gradients, and an `optimiser` has none; neither is
+ * differentiated like the others.
+ */
 export type Category =
   | 'elementwise'
   | 'comparison'
@@ -14,7 +17,7 @@ export type Category =
   | 'hook'
   | 'optimiser';
 
-/** Every exported operation. A new one that is missing here is a compile error. */
+/** Every exported operation. TypeScript reports a new one that is missing here. */
 export const categories = {
   abs: 'elementwise',
   add: 'elementwise',
@@ -79,7 +82,7 @@ export const categories = {
   globalNorm: 'optimiser',
 } as const satisfies Record<keyof typeof functions, Category>;
 
-/** The name of an operation that maps tensors to a tensor, as expressions and cases call it. */
+/** The name of an operation from tensors to a tensor, as expressions and test cases call it. */
 export type OperationName = {
   [Name in keyof typeof categories]: (typeof categories)[Name] extends 'hook' | 'optimiser'
     ? never

@@ -1,4 +1,4 @@
-/** Other tensors of the same values: with the gradient, without it, and with a look at it. */
+/** Tensors that share values with another: with its gradient, without it, and with a hook on it. */
 import { callable, check } from '../../options.js';
 import { requireTensors } from '../arguments.js';
 import { context, inside } from '../context.js';
@@ -6,7 +6,7 @@ import { alias, type Operation } from '../run.js';
 import { record } from '../tape.js';
 import type { Tensor } from '../tensor.js';
 
-/** A tensor of its own that shares the values of `x`; gradients pass through. */
+/** A new tensor that shares the values of `x`; gradients pass through. */
 export function identity(x: Tensor): Tensor {
   requireTensors('identity', x);
   return alias(x);
@@ -18,7 +18,7 @@ export function stopGradient(x: Tensor): Tensor {
   return inside({ recorders: [] }, () => alias(x));
 }
 
-/** It is recorded, but never run: its result is a view. */
+/** Recorded on the tape, but never run: its result is a view. */
 const tapOperation: Operation<{ see: (gradient: Tensor) => void }> = {
   name: 'tapGradient',
   infer: ([x]) => [x],
@@ -31,7 +31,10 @@ const tapOperation: Operation<{ see: (gradient: Tensor) => void }> = {
   ],
 };
 
-/** As `identity`; in the backward pass `see` receives the gradient on its way. The gradient is freed afterwards: compute from it what is to be kept. */
+/**
+ * Like `identity`; in the backward pass `see` is called with the gradient. The gradient is freed
+ * afterwards, so compute inside `see` what must outlive it.
+ */
 export function tapGradient(x: Tensor, see: (gradient: Tensor) => void): Tensor {
   requireTensors('tapGradient', x);
   check('tapGradient: see', see, callable);

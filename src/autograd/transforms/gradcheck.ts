@@ -1,4 +1,4 @@
-/** Gradients held against central differences. */
+/** Compares gradients with central differences. */
 import { MemgradError } from '../../errors.js';
 import { callable, check, checkOptions, finite, whole } from '../../options.js';
 import { requireTensors } from '../arguments.js';
@@ -15,26 +15,29 @@ import { grad } from './grad.js';
 export interface GradientCheckOptions {
   /** 1: the gradient; 2: also the gradient of the gradient. Default 2. */
   order?: 1 | 2;
-  /** Half the width of the difference. Default 1e-5: its square is the error of the method. */
+  /**
+   * Half the width of the difference. Default 1e-5; the error of the method is of the order of its
+   * square.
+   */
   epsilon?: number;
   /** The largest error allowed, relative to the larger of 1 and the largest derivative. Default 1e-6. */
   tolerance?: number;
 }
 
-/** How far gradients were from central differences, at worst. */
+/** The largest differences between gradients and central differences. */
 export interface GradientCheck {
   readonly passed: boolean;
-  /** The largest absolute error for each order. */
+  /** The largest absolute error of each order. */
   readonly errors: readonly number[];
-  /** Which derivative was worst: order, argument, element, what was expected and what came. */
+  /** The worst derivative: order, argument, element, the expected and the actual value. */
   readonly worst: string;
 }
 
 /**
- * Compares the gradient of `f` by each of its float64 `inputs` with central differences
- * (f(x + e) - f(x - e)) / 2e, at order 2 also the gradient of a random combination of the
- * gradients. `f` may give any shape: a fixed random combination of its elements is differentiated.
- * Throws when an input isn't float64 (float32 has too few digits for it).
+ * Compares the gradient of `f` with respect to each of its float64 `inputs` with central
+ * differences (f(x + e) - f(x - e)) / 2e; at order 2 also the gradient of a random combination of
+ * the gradients. `f` may return any shape: a fixed random combination of its elements is
+ * differentiated. Throws `MemgradError` when an input isn't float64 (float32 has too few digits).
  */
 export function checkGradients(
   f: (...inputs: Tensor[]) => Tensor,
@@ -44,7 +47,10 @@ export function checkGradients(
   return checkGradientsInside((compute) => compute(), f, inputs, options);
 }
 
-/** Does the same, and computes `f` and its gradients inside `around`, which must call its argument. */
+/**
+ * As `checkGradients`, but computes `f` and its gradients inside `around`, which must call its
+ * argument.
+ */
 export async function checkGradientsInside(
   around: <T>(compute: () => T) => T,
   f: (...inputs: Tensor[]) => Tensor,
@@ -76,7 +82,8 @@ export async function checkGradientsInside(
       upload('checkGradients', Float64Array.from(data), inputs[i].shape, backend),
     );
 
-  // Order 0 is a random combination of the outputs; each further order one of the gradients.
+  // Order 0 is a random combination of the outputs; each higher order combines the gradients of the
+  // order below.
   const scalars = [(args: Tensor[]) => combine([f(...args)], 0)];
   for (let level = 1; level < order; level++) {
     const lower = scalars[level - 1];
