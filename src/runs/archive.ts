@@ -1,20 +1,26 @@
-/** A run as one file, to download and to upload: a tar archive, which every system can unpack. */
+/** A run as one file, to download and upload: a tar archive, which every system can unpack. */
 import { describe, MemgradError } from '../errors.js';
 import { requireBytes } from '../safetensors/bytes.js';
 import { CONFIG_FILE, METRICS_FILE, stepOf } from './files.js';
 import { type RunStorage, requireStorage } from './storage.js';
 import { BLOCK, padded, refuseArchive, tarEntries, tarHeader } from './tar.js';
 
-/** Whether a run has files of this name; no other gets in or out. */
+/** Whether a run may contain a file of this name; no other is packed or unpacked. */
 function belongs(name: string): boolean {
   const finished = stepOf(name) !== undefined && !name.endsWith('.tmp');
   return name === CONFIG_FILE || name === METRICS_FILE || finished;
 }
 
-/** Bytes in a buffer of their own. `Uint8Array` has a type parameter for this from TypeScript 5.7 on alone. */
+/**
+ * Bytes that own their buffer. `Uint8Array` has a type parameter for this only since TypeScript
+ * 5.7.
+ */
 export type OwnBytes = ReturnType<Uint8Array['slice']>;
 
-/** All files of a run as a tar archive. Throws `MemgradError` for what is not a storage, and what the storage throws. */
+/**
+ * Packs all files of a run into a tar archive. Throws `MemgradError` unless `storage` is a storage,
+ * and any error of the storage.
+ */
 export async function packRun(storage: RunStorage): Promise<OwnBytes> {
   requireStorage('packRun', storage);
   const files: [name: string, bytes: Uint8Array][] = [];
@@ -22,7 +28,7 @@ export async function packRun(storage: RunStorage): Promise<OwnBytes> {
     files.push([name, await storage.read(name)]);
   }
   const length = files.reduce((sum, [, bytes]) => sum + BLOCK + padded(bytes.length), 2 * BLOCK);
-  const archive = new Uint8Array(length); // the last two blocks stay empty: the end
+  const archive = new Uint8Array(length); // two empty blocks mark the end
   let position = 0;
   for (const [name, bytes] of files) {
     archive.set(tarHeader(name, bytes.length), position);
@@ -33,29 +39,29 @@ export async function packRun(storage: RunStorage): Promise<OwnBytes> {
 }
 
 /**
- * Unpacks an archive of `packRun`, or one that `tar` made of a run's folder (ustar, pax or GNU, from
- * inside or outside the folder, not compressed), into an empty storage. Files that are not of a run
- * are left out. All of it is checked before the first file is written. Throws `MemgradError` for an
- * archive without a run or with two, or one that is cut, damaged, or holds links, names that lead
- * out of the folder, or a file twice.
+ * Unpacks an archive of `packRun`, or one that `tar` made of a run's folder (ustar, pax or GNU,
+ * from inside or outside the folder, not compressed), into an empty storage. Files that don't
+ * belong to a run are skipped. The whole archive is checked before the first file is written.
+ * Throws `MemgradError` for an archive with no run or several, for one that is truncated or
+ * damaged, and for links, names that lead out of the folder, and duplicate files.
  */
 export async function unpackRun(storage: RunStorage, archive: Uint8Array): Promise<void> {
   requireStorage('unpackRun', storage);
   requireBytes('unpackRun', archive);
   if ((await storage.list()).length > 0) {
     throw new MemgradError(
-      'The place to unpack the run into is not empty, but it must be; choose another one.',
+      'The storage to unpack the run into is not empty, but it must be; choose another one.',
     );
   }
   const files = runIn(archive);
-  // The configuration comes last: without it there is no run yet.
+  // The configuration is written last: without it there is no run yet.
   const config = files.get(CONFIG_FILE) as Uint8Array;
   files.delete(CONFIG_FILE);
   for (const [name, bytes] of files) await storage.write(name, bytes);
   await storage.write(CONFIG_FILE, config);
 }
 
-/** The files of the run in `archive`, by the names that they have in its folder. */
+/** The files of the run in `archive`, by their names in the run's folder. */
 function runIn(archive: Uint8Array): Map<string, Uint8Array> {
   const folders = new Map<string, Map<string, Uint8Array>>();
   for (const { name, kind, bytes } of tarEntries(archive)) {

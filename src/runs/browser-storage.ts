@@ -7,13 +7,13 @@ import type { RunLock, RunStorage } from './storage.js';
 import { lockInBrowser } from './web-lock.js';
 
 /**
- * Keeps the files of a run under `name`, which only pages of the same origin see: in the
- * origin-private file system; in IndexedDB where that is missing (a page over http) or cannot be
- * written (Safari before 26). A run stays where it is: one that was begun in IndexedDB is found there
- * by a newer browser too.
+ * Keeps the files of a run under `name`, visible only to pages of the same origin: in the
+ * origin-private file system, or in IndexedDB where that file system is missing (a page over http)
+ * or cannot be written to (Safari before 26). A run stays where it was begun, so a newer browser
+ * also finds a run in IndexedDB.
  *
- * The constructor throws `MemgradError` for a name that no folder can have, the methods where the
- * browser keeps neither.
+ * The constructor throws `MemgradError` for a name that no folder can have; the methods throw it
+ * where the browser supports neither.
  */
 export class OriginStorage implements RunStorage {
   readonly name: string;
@@ -59,7 +59,7 @@ export class OriginStorage implements RunStorage {
 
   #where(): Promise<RunStorage> {
     this.#place ??= placeOf(this.name).catch((error) => {
-      this.#place = undefined; // what was refused once may be allowed later
+      this.#place = undefined; // access that was refused may be granted later
       throw error;
     });
     return this.#place;

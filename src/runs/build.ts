@@ -1,4 +1,4 @@
-/** From a configuration to the objects that it describes. */
+/** Builds the objects that a configuration describes. */
 import type { Backend } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
 import { createModel, type SegmentModel } from '../models/index.js';
@@ -17,7 +17,10 @@ import {
 } from '../training/index.js';
 import { checkRunConfig, type RunConfig } from './config.js';
 
-/** The task of a run. Throws `MemgradError` unless the model has a vocabulary of its size. */
+/**
+ * Creates the task of a run. Throws `MemgradError` unless the model's vocabulary has the size of
+ * the task's.
+ */
 export function buildTask(run: RunConfig): Task {
   checkRunConfig(run);
   const { name, options } = run.task;
@@ -31,13 +34,19 @@ export function buildTask(run: RunConfig): Task {
   return task;
 }
 
-/** The model of a run with fresh parameters. Throws `MemgradError` for one that cannot be. */
+/**
+ * Creates the model of a run with fresh parameters. Throws `MemgradError` for an invalid
+ * configuration.
+ */
 export function buildModel(run: RunConfig, backend?: Backend) {
   const { name, config } = checkRunConfig(run).model;
   return createModel(name, { ...config, backend }, run.seed);
 }
 
-/** What `train` is to be called with for this run; the optimiser in it is new and belongs to the caller. */
+/**
+ * The options to call `train` with for this run. The optimiser in them is new and belongs to the
+ * caller.
+ */
 export function buildTraining(
   run: RunConfig,
   parts: { model: SegmentModel; task: Task; backend?: Backend },
@@ -66,7 +75,7 @@ export function buildTraining(
   };
 }
 
-/** SGD has no betas; the configuration of a run holds them for every optimiser. */
+/** SGD has no betas, but the configuration of a run has them for every optimiser. */
 function buildOptimizer({ name, betas, ...options }: RunConfig['training']['optimizer']) {
   return createOptimizer(name, name === 'sgd' ? options : { ...options, betas });
 }

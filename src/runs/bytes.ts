@@ -1,9 +1,9 @@
-/** What storages ask of their arguments. */
+/** Checks of the arguments of storages. */
 import { describe, MemgradError } from '../errors.js';
 import { check, whole } from '../options.js';
 import { requireBytes } from '../safetensors/bytes.js';
 
-/** Throws `MemgradError` unless `name` is of a file in a run. */
+/** Throws `MemgradError` unless `name` is a valid name of a run's file. */
 export function requireName(where: string, name: unknown): void {
   const parts = typeof name === 'string' ? name.split('/') : [];
   if ([1, 2].includes(parts.length) && !parts.some((part) => /^\.{0,2}$/.test(part))) return;
@@ -12,7 +12,7 @@ export function requireName(where: string, name: unknown): void {
   );
 }
 
-/** Throws `MemgradError` unless `bytes` may be written into the file `name`, from `start` on. */
+/** Throws `MemgradError` unless `bytes` may be written to the file `name` at offset `start`. */
 export function requireFile(where: string, name: unknown, bytes: unknown, start: number): void {
   requireName(where, name);
   requireBytes(where, bytes);

@@ -1,8 +1,8 @@
-/** Checks of values that come from outside: what passes has the type that it claims. */
+/** Checks of values from outside. A value that passes has the type that the check declares. */
 import { describe, MemgradError, shownPath } from '../errors.js';
 import { requireThat, suggest } from '../options.js';
 
-/** Gives `value` back with its type, or throws a `MemgradError` that names `path`. */
+/** Returns `value` with its type, or throws a `MemgradError` that names `path`. */
 export type Check<T> = (value: unknown, path: string) => T;
 
 /** A whole number from `least` to `most`. */
@@ -51,17 +51,17 @@ export function text(most: number): Check<string> {
       : refuse(path, value, `a text of at most ${most} characters`);
 }
 
-/** What `check` takes, or null. */
+/** Accepts what `check` accepts, and null. */
 export function orNull<T>(check: Check<T>): Check<T | null> {
   return (value, path) => (value === null ? null : check(value, path));
 }
 
-/** What `check` takes, or nothing, which stands for `value`. */
+/** Accepts what `check` accepts; a missing value becomes `value`. */
 export function orDefault<T, D>(check: Check<T>, value: D): Check<T | D> {
   return (given, path) => (given === undefined ? value : check(given, path));
 }
 
-/** A list of what `check` takes. */
+/** A list of items that `check` accepts. */
 export function list<T>(check: Check<T>): Check<readonly T[]> {
   return (value, path) =>
     Array.isArray(value)
@@ -69,7 +69,7 @@ export function list<T>(check: Check<T>): Check<readonly T[]> {
       : refuse(path, value, 'a list');
 }
 
-/** An object of what `check` takes, by any names. */
+/** An object with any names and values that `check` accepts. */
 export function dictionary<T>(check: Check<T>): Check<Readonly<Record<string, T>>> {
   return (value, path) => {
     if (!isObject(value)) refuse(path, value, 'an object');
@@ -91,19 +91,19 @@ export function pair<T>(check: Check<T>): Check<readonly [T, T]> {
 
 type Fields = Record<string, Check<unknown>>;
 
-/** Which fields may be left out: those whose check gives undefined then. */
+/** The fields that may be left out: those whose check then returns undefined. */
 type Optional<F extends Fields> = {
   [Name in keyof F]: undefined extends ReturnType<F[Name]> ? Name : never;
 }[keyof F];
 
-/** What `object(fields)` gives. */
+/** The type that `object(fields)` returns. */
 export type Checked<F extends Fields> = {
   readonly [Name in Exclude<keyof F, Optional<F>>]: ReturnType<F[Name]>;
 } & { readonly [Name in Optional<F>]?: ReturnType<F[Name]> };
 
 /**
- * An object with exactly these fields; with `others`, those that are not known are left out. The
- * result is a new one, so that nothing else of `value` gets in.
+ * An object with exactly these fields; with `others`, unknown fields are dropped. Returns a new
+ * object, so no other property of `value` gets in.
  */
 export function object<F extends Fields>(fields: F, { others = false } = {}): Check<Checked<F>> {
   return (value, path) => {
@@ -127,12 +127,12 @@ function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Throws `MemgradError` unless `origin`, what messages begin with, is a text. */
+/** Throws `MemgradError` unless `origin`, the beginning of messages, is a string. */
 export function requireOrigin(where: string, origin: unknown): void {
   requireThat(typeof origin === 'string', `${where}: the name for messages`, 'a string', origin);
 }
 
-/** Throws the message that all checks share. */
+/** Throws the error that all checks share. */
 export function refuse(path: string, value: unknown, expected: string): never {
   const came = value === undefined ? 'is missing' : `is ${describe(value)}`;
   throw new MemgradError(

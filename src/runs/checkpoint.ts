@@ -1,4 +1,7 @@
-/** Checkpoints: parameters, moments, what is carried and the trainer's state after one step, whole or not there. */
+/**
+ * Checkpoints: parameters, moments, carried state and the trainer's state after a step. A
+ * checkpoint is either complete or doesn't count.
+ */
 import { type Parameter, scope, type Tensor, tensor } from '../autograd/index.js';
 import { MemgradError, NotFinite } from '../errors.js';
 import { readArrays } from '../models/index.js';
@@ -23,13 +26,16 @@ import {
 } from './files.js';
 import { type RunStorage, requireStorage } from './storage.js';
 
-/** What is told of a training besides what it holds itself. */
+/** State of a training that `TrainOptions` don't contain. */
 export interface Progress extends Partial<Pick<TrainerState, 'seconds' | 'best'>> {
   /** Steps taken. */
   readonly step: number;
 }
 
-/** Files of checkpoints that this process has written, or found to be the training's: it removes and replaces no others. */
+/**
+ * Checkpoint files that this process wrote or recognised as the training's. It removes and replaces
+ * no others.
+ */
 const ownFiles = new WeakMap<RunStorage, Set<string>>();
 
 function ownIn(storage: RunStorage): Set<string> {
@@ -39,11 +45,11 @@ function ownIn(storage: RunStorage): Set<string> {
 }
 
 /**
- * Saves what `training` has come to, and removes earlier checkpoints afterwards, but for the one
- * before and the best. The trainer's state comes last: a checkpoint without it was not finished and
- * counts for nothing. `resumeTraining` goes on from it. Throws `NotFinite` for parameters that are
- * not finite, `MemgradError` along a stream without `carried` and where a file of somebody else is in
- * the way, and what the storage throws.
+ * Saves the state of `training`, then removes earlier checkpoints except the previous one and the
+ * best. The trainer's state is written last: a checkpoint without it is incomplete and doesn't
+ * count. `resumeTraining` continues from it. Throws `NotFinite` for parameters that are not finite,
+ * `MemgradError` for a stream without `carried` and for a foreign file in the way, and any error of
+ * the storage.
  */
 export async function saveCheckpoint(
   storage: RunStorage,
@@ -89,7 +95,7 @@ export async function saveCheckpoint(
   );
   if (wild !== undefined) {
     throw new NotFinite(
-      `The parameter '${wild}' is not finite after step ${step}, so no checkpoint is made of it. Lower the learning rate or clip gradients.`,
+      `The parameter '${wild}' is not finite after step ${step}, so no checkpoint was saved. Lower the learning rate or clip gradients.`,
     );
   }
   await save(MODEL_FILE, parameters);
@@ -101,8 +107,8 @@ export async function saveCheckpoint(
 }
 
 /**
- * Takes all of `training` but the parameters to where the checkpoint after `step` has it; with
- * `newSchedule`, a schedule that the checkpoint knows nothing of begins anew.
+ * Restores all of `training` except the parameters from the checkpoint after `step`. With
+ * `newSchedule`, a schedule that has no state in the checkpoint starts from its beginning.
  */
 export async function restoreCheckpoint(
   storage: RunStorage,
@@ -130,10 +136,10 @@ export async function restoreCheckpoint(
 }
 
 /**
- * Takes `training` to where its last whole checkpoint in `storage` has it, and removes what a crash
- * left half written. Gives the steps taken, for `stepsTaken`, and the seconds that they took; 0 where
- * there is no checkpoint. Throws `MemgradError` for files of another training; the training is then
- * of no use, the files are as before.
+ * Restores `training` from its last whole checkpoint in `storage`, and removes incomplete ones that
+ * a crash left. Returns the steps taken, for `stepsTaken`, and their seconds; 0 where there is no
+ * checkpoint. Throws `MemgradError` for files of another training; the files are then unchanged,
+ * but `training` must not be used.
  */
 export async function resumeTraining(
   storage: RunStorage,
@@ -153,15 +159,18 @@ export async function resumeTraining(
   return { step, seconds };
 }
 
-/** What nobody holds would be missing when training goes on, and nobody would see it. */
+/** Throws for a stream without `carried`: its state would silently be lost on resuming. */
 function requireCarried({ task, carried }: TrainOptions): void {
   if (!('segment' in task) || carried) return;
   throw new MemgradError(
-    `'${task.name}' is a stream, and what it carries from step to step is held by nobody; give the training 'carried: new Carried()'.`,
+    `'${task.name}' is a stream, but the training has nothing to keep its state from step to step; pass it 'carried: new Carried()'.`,
   );
 }
 
-/** Finds the files of checkpoints that an earlier process of the training has left: they say that they are of memgrad, and of which step. */
+/**
+ * Registers the checkpoint files that an earlier process of the training left: their metadata names
+ * memgrad and the step.
+ */
 export async function claimFiles(storage: RunStorage): Promise<void> {
   for (const name of await storage.list()) {
     const step = stepOf(name);
@@ -170,7 +179,7 @@ export async function claimFiles(storage: RunStorage): Promise<void> {
 }
 
 async function isOwn(storage: RunStorage, name: string, step: number): Promise<boolean> {
-  if (name.endsWith('.tmp')) return true; // only what was written beside has such a name
+  if (name.endsWith('.tmp')) return true; // only a write that was not finished leaves such a name
   try {
     if (name.endsWith(STATE_FILE)) return (await readState(storage, step)).step === step;
     await readTensors(storage, step, name.slice(name.indexOf('/') + 1));
@@ -182,7 +191,7 @@ async function isOwn(storage: RunStorage, name: string, step: number): Promise<b
 }
 
 /**
- * Removes the training's own checkpoints, whole or half written, but for the one after `step`, the
+ * Removes the training's own checkpoints, whole or incomplete, except the one after `step`, the
  * last whole one before it, and the best.
  */
 export async function removeOthers(
@@ -195,8 +204,8 @@ export async function removeOthers(
 }
 
 /**
- * Removes the checkpoints after `step`, the last one first: at each moment the rest is a run. Throws
- * `MemgradError`, and removes nothing, where one of them is not the training's own.
+ * Removes the checkpoints after `step`, starting with the last, so the rest is a valid run at any
+ * time. Throws `MemgradError`, and removes nothing, where one of them is not the training's own.
  */
 export async function removeLater(storage: RunStorage, step: number): Promise<void> {
   const names = await storage.list();
@@ -204,7 +213,7 @@ export async function removeLater(storage: RunStorage, step: number): Promise<vo
   const strange = later.find((other) => !ownIn(storage).has(checkpointFile(other, STATE_FILE)));
   if (strange !== undefined) {
     throw new MemgradError(
-      `'step-${strange}' is later than step ${step}, and is damaged or of another run; move it elsewhere, then resume.`,
+      `'step-${strange}' is later than step ${step}, but is damaged or from another run; move it elsewhere, then resume.`,
     );
   }
   for (const other of later.reverse()) await removeSteps(storage, names, (one) => one === other);
@@ -217,7 +226,7 @@ async function removeSteps(
 ): Promise<void> {
   const own = ownIn(storage);
   const old = names.filter((name) => own.has(name) && which(stepOf(name)));
-  // Without its state first: one that is half removed must not look whole.
+  // The state is removed first: a half-removed checkpoint must not look whole.
   const isState = (name: string) => name.endsWith(STATE_FILE);
   for (const name of [...old.filter(isState), ...old.filter((name) => !isState(name))]) {
     await storage.remove(name);
@@ -225,14 +234,14 @@ async function removeSteps(
   }
 }
 
-/** Tensors of a file that is not to be trusted. */
+/** Tensors of an untrusted file. */
 export interface StoredTensors {
-  /** For messages. */
+  /** The name of the file, for messages. */
   readonly file: string;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
 
-/** A run has several such files, so a message names the one. */
+/** Adds the name of the file to messages, since a run has several such files. */
 function decodeFile(file: string, bytes: Uint8Array): ReturnType<typeof decodeSafetensors> {
   try {
     return decodeSafetensors(bytes);
@@ -242,7 +251,9 @@ function decodeFile(file: string, bytes: Uint8Array): ReturnType<typeof decodeSa
   }
 }
 
-/** Reads a file of the checkpoint after `step`. Throws `MemgradError` unless it is marked as one. */
+/**
+ * Reads a file of the checkpoint after `step`. Throws `MemgradError` unless its metadata says so.
+ */
 export async function readTensors(
   storage: RunStorage,
   step: number,
@@ -257,13 +268,16 @@ export async function readTensors(
   }
   if (metadata.step !== String(step)) {
     throw new MemgradError(
-      `${file} does not say in its metadata that it is of step ${step}; save the run again.`,
+      `${file} has no metadata of step ${step}; save the run again.`,
     );
   }
   return { file, tensors };
 }
 
-/** Bounds what building the model allocates by what is really in the file. */
+/**
+ * Throws `MemgradError` for a model larger than the file: building it must not allocate more than
+ * the file really has.
+ */
 export function checkSize(config: RunConfig, { file, tensors }: StoredTensors): void {
   const least = leastParameters(config);
   let stored = 0;
@@ -275,7 +289,10 @@ export function checkSize(config: RunConfig, { file, tensors }: StoredTensors): 
   }
 }
 
-/** Checks that the stored tensors are exactly `targets` by name, shape and dtype, then gives them their values. */
+/**
+ * Assigns the stored tensors to `targets`. Throws `MemgradError`, and assigns nothing, unless
+ * names, shapes and dtypes are exactly the same.
+ */
 export function assignAll(targets: Named<Parameter>, { file, tensors }: StoredTensors): void {
   const refuse = (what: string): never => {
     throw new MemgradError(`${file} ${what}; it must come from the same run.`);

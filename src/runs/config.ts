@@ -1,4 +1,4 @@
-/** The configuration of a run: everything that made it, as config.json holds it. */
+/** The configuration of a run: everything that determines it, stored in config.json. */
 import { backendNames } from '../backends/index.js';
 import { MemgradError, shownPath } from '../errors.js';
 import { checkConfig, leastParameters as leastOf } from '../models/config.js';
@@ -25,7 +25,7 @@ export const RUN_VERSION = 2;
 
 /**
  * The largest sizes of a run. Far above what trains in JavaScript, and small enough that a file
- * from somebody else cannot ask for all the memory there is.
+ * from somebody else cannot make the process allocate all memory.
  */
 export const limits = {
   length: 4096,
@@ -71,7 +71,7 @@ const modelConfig = object({
   readMemFromCache: orDefault(flag, undefined),
 }) satisfies Check<Omit<AnyConfig, 'backend'>>;
 
-/** The options of each task, by its name. */
+/** The options of each task, by name. */
 const taskOptions = {
   copy: object({
     length: whole(1, limits.length),
@@ -91,7 +91,7 @@ const taskOptions = {
   }),
 } satisfies Record<TaskName, Check<object>>;
 
-/** A task by name, with its options, all of them settled. */
+/** The name of a task, with all of its options. */
 export type TaskConfig = {
   [Name in TaskName]: {
     readonly name: Name;
@@ -99,7 +99,7 @@ export type TaskConfig = {
   };
 }[TaskName];
 
-/** Checks a task from outside, as `checkRunConfig` does a whole run. */
+/** Checks the configuration of a task from outside, as `checkRunConfig` does for a whole run. */
 export function checkTaskConfig(value: unknown, path = 'task'): TaskConfig {
   requireOrigin('checkTaskConfig', path);
   const anything: Check<unknown> = (options) => options;
@@ -108,14 +108,14 @@ export function checkTaskConfig(value: unknown, path = 'task'): TaskConfig {
 }
 
 const learningRate = real(0, 1000);
-/** `warmUp` steps of rising learning rate, none when 0, come before the schedule itself. */
+/** `warmUp` steps of rising learning rate (none if 0), followed by the schedule `name`. */
 const schedule = object({
   name: oneOf(['constant', 'cosine', 'plateau']),
   warmUp: whole(0, limits.steps),
 });
-/** No clipping when null. */
+/** Null: no clipping. */
 const clip = orNull(real(0, 1e9, { open: true }));
-/** What becomes of a step whose loss or gradient is not finite. */
+/** How to handle a step whose loss or gradient is not finite. */
 const nonFinite = oneOf(nonFiniteChoices);
 
 const training = object({
@@ -130,7 +130,7 @@ const training = object({
   }),
   schedule,
   clip,
-  /** Gradients reach all segments when null. */
+  /** Null: gradients reach all segments. */
   bpttDepth: orNull(whole(0, limits.length * limits.copies)),
   curriculum: orNull(
     object({
@@ -140,26 +140,32 @@ const training = object({
       at: real(0, 1, { open: true }),
     }),
   ),
-  /** Training ends early when the last ten steps, at the end of the curriculum, averaged this accuracy. */
+  /**
+   * Training ends early when the mean accuracy of the last steps, at the end of the curriculum, is
+   * at least this.
+   */
   stopAt: orNull(real(0, 1, { open: true })),
-  /** Keeps the state at segment borders only and reads each segment again in the backward pass. */
+  /** Keeps only the state at segment borders, and recomputes each segment in the backward pass. */
   checkpointSegments: flag,
   nonFinite,
-  /** A checkpoint after so many steps. */
+  /** Steps between checkpoints. */
   saveEvery: whole(1, limits.steps),
 });
 
 const run = object({
   version: whole(RUN_VERSION, RUN_VERSION),
-  /** The version of memgrad, and the backend, that began the run: others round differently. */
+  /** The version of memgrad and the backend that began the run; others may round differently. */
   memgrad: text(40),
   backend: oneOf(backendNames),
   seed: whole(0, Number.MAX_SAFE_INTEGER),
   model: object({ name: oneOf(modelNames), config: modelConfig }),
-  /** What is learnt, with all of its options. */
+  /** The task, with all of its options. */
   task: checkTaskConfig,
   training,
-  /** What was otherwise before the run was resumed with other settings: up to `step`, in order. */
+  /**
+   * Earlier values of settings that were changed on resuming: each entry held up to its `step`, in
+   * order.
+   */
   history: orDefault(
     list(
       object({
@@ -176,23 +182,24 @@ const run = object({
 
 /** How a run is trained. */
 export type TrainingConfig = ReturnType<typeof training>;
-/** What may change when a run is resumed. */
+/** The settings that may change when a run is resumed. */
 export type Changeable = Omit<NonNullable<ReturnType<typeof run>['history']>[number], 'step'>;
-/** Everything that made a run. */
+/** Everything that determines a run. */
 export type RunConfig = ReturnType<typeof run>;
 
 /**
- * Checks a configuration from outside: every field there, of its type and in its range, none that
- * is not known, and a model of a size that can be. `origin` stands at the start of each message.
+ * Checks a configuration from outside: every field must be present, of its type and in its range,
+ * no field unknown, and the model within `limits`. `origin` begins each message. Throws
+ * `MemgradError`.
  */
 export function checkRunConfig(value: unknown, origin = 'the configuration'): RunConfig {
   requireOrigin('checkRunConfig', origin);
-  checkVersion(value, origin); // first: another version may have other fields
+  checkVersion(value, origin); // first, since another version may have other fields
   const config = run(value, `${origin}:`);
   const least = leastParameters(config);
   if (least > limits.parameters) {
     throw new MemgradError(
-      `${shownPath(origin)}: the model would have ${least} parameters or more, but at most ${limits.parameters} are allowed; make it narrower or give it fewer layers.`,
+      `${shownPath(origin)}: the model would have ${least} parameters or more, but at most ${limits.parameters} are allowed; make it narrower or use fewer layers.`,
     );
   }
   checkConfig(config.model.config);
@@ -207,7 +214,7 @@ function checkVersion(value: unknown, origin: string): void {
   );
 }
 
-/** A lower bound of how many numbers the model holds. */
+/** A lower bound of the model's parameter count. */
 export function leastParameters({ model: { name, config } }: RunConfig): number {
   return leastOf(config, hasMemory(name));
 }

@@ -1,4 +1,4 @@
-/** A run in IndexedDB, which every browser has, for pages over http too. */
+/** A run in IndexedDB, which every browser has, also for pages over http. */
 import { MemgradError } from '../errors.js';
 import { explained } from './browser-errors.js';
 import type { RunStorage } from './storage.js';
@@ -13,7 +13,7 @@ export class DatabaseStorage implements RunStorage {
 
   async list(): Promise<string[]> {
     return explained(`read the run '${this.name}'`, async () => {
-      // A list sorts after every text.
+      // In the order of keys, every list comes after every string.
       const all = IDBKeyRange.bound([this.name], [this.name, []]);
       const keys = await use('readonly', (files) => files.getAllKeys(all));
       return (keys ?? []).map((key) => (key as [string, string])[1]).sort();
@@ -38,7 +38,7 @@ export class DatabaseStorage implements RunStorage {
   }
 
   async write(name: string, bytes: Uint8Array): Promise<void> {
-    // A copy: a view would be stored with all that it is a view of.
+    // A copy, since a view would be stored with its whole buffer.
     const copy = bytes.slice();
     await explained(`write '${name}'`, () =>
       use('readwrite', (files) => files.put(copy, [this.name, name])),
@@ -75,7 +75,10 @@ export class DatabaseStorage implements RunStorage {
   }
 }
 
-/** One transaction: all that `action` asks for happens, and is on the disk, or none of it. Undefined where nothing was ever written. */
+/**
+ * Runs `action` in one transaction, which is on the disk when this resolves, or has no effect.
+ * Returns undefined where nothing was ever written.
+ */
 async function use<T>(
   mode: 'readonly' | 'readwrite',
   action: (files: IDBObjectStore) => IDBRequest<T>,
@@ -94,7 +97,7 @@ async function use<T>(
   }
 }
 
-/** The database; undefined where there is none and none is to be made. */
+/** Opens the database. Returns undefined where there is none and `create` is false. */
 function open(create: boolean): Promise<IDBDatabase | undefined> {
   return new Promise((resolve, reject) => {
     const request = indexedDB.open(DATABASE, 1);
@@ -106,7 +109,7 @@ function open(create: boolean): Promise<IDBDatabase | undefined> {
     };
     request.onsuccess = () => resolve(request.result);
     request.onerror = (event) => {
-      event.preventDefault(); // an error of the page otherwise, in some browsers
+      event.preventDefault(); // some browsers report an error of the page otherwise
       if (missing) resolve(undefined);
       else reject(request.error);
     };

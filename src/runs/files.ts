@@ -1,4 +1,4 @@
-/** The files of a run, and what is in the small ones. */
+/** The files of a run, and the contents of the small ones. */
 import { describe, MemgradError, shownPath } from '../errors.js';
 import * as options from '../options.js';
 import { requireBytes } from '../safetensors/bytes.js';
@@ -7,17 +7,17 @@ import { list, object, orDefault, orNull, real, requireOrigin, whole } from './c
 import { checkRunConfig, limits, RUN_VERSION, type RunConfig } from './config.js';
 import { type RunStorage, requireStorage } from './storage.js';
 
-/** What made the run. Written once, before the first step. */
+/** The configuration of the run. Written once, before the first step. */
 export const CONFIG_FILE = 'config.json';
-/** One line to a step. */
+/** The log: one line per step. */
 export const METRICS_FILE = 'metrics.jsonl';
-/** The files of a checkpoint, in a folder of its own. The last one is written last: with it the checkpoint is whole. */
+/** The file of a checkpoint that holds the parameters. Each checkpoint has a folder of its own. */
 export const MODEL_FILE = 'model.safetensors';
 /** The file of a checkpoint that holds the optimiser's moments. */
 export const OPTIMIZER_FILE = 'optimizer.safetensors';
-/** The file of a checkpoint that holds what is carried along a stream; there is none for other tasks. */
+/** The file of a checkpoint that holds the state carried along a stream; other tasks have none. */
 export const CARRIED_FILE = 'carried.safetensors';
-/** The file of a checkpoint that is written last: with it the checkpoint is whole. */
+/** The file of a checkpoint that is written last and makes it whole. */
 export const STATE_FILE = 'trainer-state.json';
 
 const MOST_JSON_BYTES = 1_000_000;
@@ -31,13 +31,16 @@ export function checkpointFile(step: number, file: string): string {
 
 const checkpointFiles: readonly string[] = [MODEL_FILE, OPTIMIZER_FILE, CARRIED_FILE, STATE_FILE];
 
-/** The step of a checkpoint's file, also of one half written; undefined for any other file. */
+/** The step of a checkpoint's file, even if half written; undefined for any other file. */
 export function stepOf(name: string): number | undefined {
   const [, step, file] = /^step-(0|[1-9]\d{0,14})\/(.+?)(?:\.tmp)?$/.exec(name) ?? [];
   return checkpointFiles.includes(file) ? Number(step) : undefined;
 }
 
-/** Throws `MemgradError` unless `names`, all that is in `place`, are what a run may leave that was killed before it began. */
+/**
+ * Throws `MemgradError` if `names`, all files in `place`, has any but those of a run that was
+ * killed before it began.
+ */
 export function requireEmpty(place: string, names: readonly string[]): void {
   const other = names.find((name) => name !== `${CONFIG_FILE}.tmp`);
   if (other === undefined) return;
@@ -50,11 +53,16 @@ const finite = real(-Number.MAX_VALUE, Infinity);
 
 const trainerState = object({
   version: whole(RUN_VERSION, RUN_VERSION),
-  /** Steps taken. With the seed this is the state of all random numbers, and the place in the data. */
+  /**
+   * Steps taken. With the seed, this determines all random numbers and the position in the data.
+   */
   step: whole(1, limits.steps),
-  /** What the steps took, without those that a crash undid; runs from before this was noted count from 0. */
+  /**
+   * Seconds of these steps, without those that a crash undid; counts from 0 for a run saved before
+   * this field existed.
+   */
   seconds: orDefault(real(0, Number.MAX_VALUE), 0),
-  /** Steps that the optimiser took: fewer where some were skipped. */
+  /** Steps of the optimiser: fewer where some were skipped. */
   optimizerSteps: whole(0, limits.steps),
   schedule: orNull(
     object({
@@ -71,7 +79,10 @@ const trainerState = object({
       recent: list(real(0, 1.1)),
     }),
   ),
-  /** The checkpoint with the lowest mean loss over ten steps among those with the longest samples, of these with the shortest segments. */
+  /**
+   * The best checkpoint: among those with the longest samples, and of these the shortest segments,
+   * the one with the lowest mean loss of recent steps.
+   */
   best: orNull(
     object({
       step: whole(1, limits.steps),
@@ -82,16 +93,16 @@ const trainerState = object({
   ),
 });
 
-/** What training knows beside parameters and moments. */
+/** The state of a training besides parameters and moments. */
 export type TrainerState = ReturnType<typeof trainerState>;
 
-/** Reads config.json. Throws `MemgradError` for anything that no run has. */
+/** Reads config.json. Throws `MemgradError` unless it is valid. */
 export async function readConfig(storage: RunStorage): Promise<RunConfig> {
   requireStorage('readConfig', storage);
   return checkRunConfig(await readJson(storage, CONFIG_FILE), CONFIG_FILE);
 }
 
-/** Reads the trainer's state after `step`. Throws `MemgradError` for anything that no run has. */
+/** Reads the trainer's state after `step`. Throws `MemgradError` unless it is valid. */
 export async function readState(storage: RunStorage, step: number): Promise<TrainerState> {
   const name = checkpointFile(step, STATE_FILE);
   const state = parseState(await readJson(storage, name), name);
@@ -101,13 +112,17 @@ export async function readState(storage: RunStorage, step: number): Promise<Trai
   );
 }
 
-/** Checks what trainer-state.json holds; `origin` stands at the start of each message. */
+/**
+ * Checks the contents of trainer-state.json; `origin` begins each message. Throws `MemgradError`.
+ */
 export function parseState(value: unknown, origin = STATE_FILE): TrainerState {
   requireOrigin('parseState', origin);
   return trainerState(value, `${origin}:`);
 }
 
-/** Writes `value` as JSON for people and programs. */
+/**
+ * Writes `value` as indented JSON. Throws `MemgradError` for a value that JSON cannot represent.
+ */
 export async function writeJson(storage: RunStorage, name: string, value: unknown): Promise<void> {
   requireStorage('writeJson', storage);
   await storage.write(name, new TextEncoder().encode(`${asJson(name, value)}\n`));
@@ -119,10 +134,10 @@ function asJson(name: string, value: unknown): string {
     const text = JSON.stringify(value, null, 2);
     if (text !== undefined) return text;
   } catch (error) {
-    cause = error; // a bigint, or an object that holds itself
+    cause = error; // a bigint, or a circular reference
   }
   throw new MemgradError(
-    `writeJson: ${describe(name)} cannot hold ${describe(value)}, which JSON has no words for; pass objects, lists, texts and numbers.`,
+    `writeJson: ${describe(name)} cannot hold ${describe(value)}, which JSON cannot represent; pass objects, lists, strings and numbers.`,
     { cause },
   );
 }
@@ -131,7 +146,7 @@ async function readJson(storage: RunStorage, name: string): Promise<unknown> {
   return parseJson(await storage.read(name, MOST_JSON_BYTES), name);
 }
 
-/** The value of a JSON file. Throws `MemgradError` for what is none. */
+/** Parses a JSON file. Throws `MemgradError` unless it is valid JSON in UTF-8. */
 export function parseJson(bytes: Uint8Array, name = 'the file'): unknown {
   requireOrigin('parseJson', name);
   requireBytes(name, bytes);
@@ -145,7 +160,7 @@ export function parseJson(bytes: Uint8Array, name = 'the file'): unknown {
   }
 }
 
-/** The steps after which there is a whole checkpoint, in order. */
+/** The steps of all whole checkpoints, in order. */
 export function wholeCheckpoints(names: readonly string[]): number[] {
   return names
     .filter((name) => name.endsWith(`/${STATE_FILE}`))
@@ -155,7 +170,7 @@ export function wholeCheckpoints(names: readonly string[]): number[] {
 
 /**
  * The step of the last whole checkpoint; undefined where there is none. Throws `MemgradError` where
- * a later one would be, but cannot be read.
+ * a later one exists by name but cannot be read.
  */
 export function lastCheckpoint(names: readonly string[]): number | undefined {
   const last = wholeCheckpoints(names).at(-1);

@@ -1,10 +1,13 @@
-/** A run that is kept nowhere else: for pages without files, and for tests. */
+/** A run in memory only, for pages without storage and for tests. */
 import { describe, MemgradError, shownPath } from '../errors.js';
 import { check, orInfinity, whole } from '../options.js';
 import { requireFile, requireName } from './bytes.js';
 import type { RunStorage } from './storage.js';
 
-/** Keeps the files of a run in memory, by name. Throws `MemgradError` for `files` that are not pairs of a name and bytes. */
+/**
+ * Keeps the files of a run in memory, by name. Throws `MemgradError` unless `files` has pairs of a
+ * name and bytes.
+ */
 export class MemoryStorage implements RunStorage {
   readonly files: Map<string, Uint8Array>;
 

@@ -1,29 +1,35 @@
-/** Whether a run fits into memory, told before anything of it is made: some engines end without an error when it does not. */
+/**
+ * Checks whether a run fits in memory before anything is allocated, since some engines end without
+ * an error when it doesn't.
+ */
 import { Key } from '../autograd/index.js';
 import { MemgradError } from '../errors.js';
 import type { Task } from '../tasks/index.js';
 import { hasMemory, leastParameters, type RunConfig } from './config.js';
 
 const GIB = 2 ** 30;
-/** What the tape of one segment takes of JavaScript's heap, in bytes: for each layer, and besides. Measured in Node, less a seventh. */
+/**
+ * Bytes of JavaScript's heap that the tape of one segment takes, per layer and besides. Measured in
+ * Node, minus a seventh.
+ */
 const TAPE = { layer: 7000, segment: 3500 };
 
-/** The least bytes that a training step takes, by what holds them. */
+/** The minimum of bytes that a training step takes, by kind. */
 export interface LeastMemory {
-  /** Tensors, on the backend. */
+  /** Tensors, in the backend's memory. */
   readonly tensors: number;
-  /** The tokens of a batch, as arrays of the host. */
+  /** The tokens of a batch, in arrays of the host. */
   readonly tokens: number;
-  /** JavaScript's own objects. */
+  /** JavaScript objects. */
   readonly heap: number;
 }
 
-/** A lower bound for each: what it says does not fit never would. `task` is that of `config`. */
+/** Lower bounds: a run that exceeds one of them cannot fit. `task` is the task of `config`. */
 export function leastMemory(config: RunConfig, task: Task): LeastMemory {
   const { nLayer, dModel, dtype } = config.model.config;
   const { batchSize, segmentLength, checkpointSegments } = config.training;
   const { time, promptLength } = task.batch(Key.of(0), 1, 'train');
-  // Where nothing is carried, segments before the answer are not read.
+  // With no state to carry, segments before the answer are not read.
   const prompt = Math.floor((promptLength - 1) / segmentLength);
   const first = stateRows(config, 1) > 0 ? 0 : prompt;
   const segments = Math.ceil(time / segmentLength);
@@ -37,7 +43,7 @@ export function leastMemory(config: RunConfig, task: Task): LeastMemory {
     largest = Math.max(largest, kept);
     states += dModel * stateRows(config, index);
   }
-  // A parameter and its gradient; inputs and predictions are int32 whatever the dtype is.
+  // Parameters and their gradients. Inputs and predictions are int32 with every dtype.
   const row = states + (checkpointSegments ? largest : tape);
   const numbers = 2 * leastParameters(config) + batchSize * row;
   const all = batchSize * time;
@@ -49,14 +55,18 @@ export function leastMemory(config: RunConfig, task: Task): LeastMemory {
   };
 }
 
-/** Numbers that the tape keeps of one sequence's segment, the one after `earlier` others; of a segment that is not `answered` the state alone is wanted. */
+/**
+ * Numbers that the tape keeps of a segment of one sequence, after `earlier` other segments. A
+ * segment that is not `answered` computes only its state.
+ */
 function keptBy(config: RunConfig, tokens: number, earlier: number, answered: boolean): number {
   const { nToken, nLayer, nHead, dModel, dHead, dInner, memAtEnd = true } = config.model.config;
-  // Of each layer and row: inputs of two norms, queries, keys, values and what attention returns, the hidden rows.
+  // Per layer and row: the inputs of two norms, queries, keys, values and the output of attention,
+  // and the hidden rows.
   const layer = 2 * dModel + 4 * nHead * dHead + dInner;
   const memory = memoryRows(config) * (config.model.name !== 'mem-transformer' && memAtEnd ? 2 : 1);
   const keysOfCache = nLayer * 2 * nHead * dHead * cachedRows(config, earlier);
-  // The last layer may compute the rows alone that are read behind it.
+  // The last layer may compute only the rows that are read after it.
   const last = answered ? tokens * (layer + nToken) : 0;
   return (nLayer - 1) * (tokens + memory) * layer + last + keysOfCache;
 }
@@ -65,13 +75,13 @@ function memoryRows({ model: { name, config } }: RunConfig): number {
   return hasMemory(name) ? config.numMemTokens : 0;
 }
 
-/** The rows of each layer's cache behind `segments` segments. */
+/** The rows of each layer's cache after `segments` segments. */
 function cachedRows({ model: { name, config }, training }: RunConfig, segments: number): number {
   const keeps = name === 'transformer-xl' || name === 'transformer-xl-rmt';
   return keeps ? Math.min(config.memLen, segments * training.segmentLength) : 0;
 }
 
-/** The rows of the state behind `segments` segments: MemTransformer carries its memory nowhere. */
+/** The rows of the state after `segments` segments. MemTransformer doesn't carry its memory. */
 function stateRows(config: RunConfig, segments: number): number {
   if (segments === 0) return 0;
   const {
@@ -82,7 +92,7 @@ function stateRows(config: RunConfig, segments: number): number {
   return memory + (nLayer + 1) * cachedRows(config, segments);
 }
 
-/** Throws `MemgradError` for a run whose training steps no memory here holds. */
+/** Throws `MemgradError` for a run whose training step doesn't fit in this machine's memory. */
 export function requireMemory(config: RunConfig, task: Task, backend: string): void {
   const { tensors, tokens, heap } = leastMemory(config, task);
   const { total, heapLimit } = thisMachine();
@@ -102,7 +112,7 @@ function refuseBeyond(bytes: number, most: number, what: string, advice: string)
   );
 }
 
-/** Bytes, as far as the engine tells. */
+/** In bytes; `Infinity` where the engine doesn't tell. */
 function thisMachine(): { total: number; heapLimit: number } {
   const builtin = globalThis.process?.getBuiltinModule;
   const allowed = globalThis.process?.constrainedMemory?.() || Infinity; // by a container

@@ -1,4 +1,4 @@
-/** metrics.jsonl: one JSON object to a step. */
+/** metrics.jsonl: one JSON object per step. */
 import { MemgradError } from '../errors.js';
 import * as options from '../options.js';
 import { requireBytes } from '../safetensors/bytes.js';
@@ -9,11 +9,11 @@ import { METRICS_FILE, parseJson } from './files.js';
 import type { RunStorage } from './storage.js';
 
 const MOST_LINE_BYTES = 1_000_000;
-/** Bytes of a log that are read at a time, so that it may be of any size. */
+/** The log is read in blocks of this many bytes, so it may be of any size. */
 const BLOCK = 2 ** 20;
 const NEWLINE = 10;
 
-/** A number, or null for one that was not finite: JSON has no other word for it. */
+/** A number, or null for one that was not finite, which JSON cannot represent. */
 const number = orNull(real(-Number.MAX_VALUE, Infinity));
 const line = object({
   step: whole(1, limits.steps),
@@ -29,27 +29,29 @@ const line = object({
   skipped: orDefault(text(10_000), undefined),
 });
 
-/** A line of metrics.jsonl: a step, with null for numbers that were not finite. */
+/** A line of metrics.jsonl: a step, with null in place of numbers that were not finite. */
 export type Metrics = ReturnType<typeof line>;
 
-/** The line of a step. */
+/** The line of a step, as it is written to the log. */
 export function metricsLine(step: TrainStep): string {
   return `${JSON.stringify(step)}\n`;
 }
 
 /** The lines of steps 1 to `steps`. */
 export interface MetricsRead {
-  /** The last `keep` of them. */
+  /** The last `keep` of these lines. */
   readonly last: readonly Metrics[];
-  /** The bytes up to the end of the last one; what follows is of steps that were not saved, or damaged. */
+  /**
+   * The length of the log up to the end of the last line. The rest is of unsaved steps, or damaged.
+   */
   readonly bytes: number;
-  /** How many of the last `keep` steps have no line that can be read. */
+  /** How many of the last `keep` steps have no readable line. */
   readonly lost: number;
 }
 
 /**
- * Reads the lines of steps 1 to `steps`. A line that is cut or damaged is left out and counted: a
- * log is worth less than the run that it tells of.
+ * Reads the lines of steps 1 to `steps`. A truncated or damaged line is skipped and counted: a
+ * broken log must not make the run useless.
  */
 export function readMetrics(bytes: Uint8Array, steps: number, keep: number): MetricsRead {
   requireBytes('readMetrics', bytes);
@@ -60,7 +62,10 @@ export function readMetrics(bytes: Uint8Array, steps: number, keep: number): Met
   return lines.read;
 }
 
-/** As `readMetrics` on the log in `storage`, of any size, read from its end. A log that is not there has no lines. */
+/**
+ * As `readMetrics` on the log in `storage`, of any size, read from its end. A missing log has no
+ * lines.
+ */
 export async function readLog(
   storage: RunStorage,
   steps: number,
@@ -79,16 +84,16 @@ export async function readLog(
     block.set(part);
     block.set(rest, part.length);
     rest = block.slice(0, lines.takeBlock(block, start));
-    // Longer than any line: its end alone is kept, so that it stays one that cannot be read.
+    // Longer than any line: only its end is kept, so it stays unreadable.
     if (rest.length > 2 * MOST_LINE_BYTES) rest = rest.slice(-MOST_LINE_BYTES - 2);
     end = start;
   }
   return lines.read;
 }
 
-/** Lines as they are found, the last one first. */
+/** Collects lines, from the last to the first. */
 class Lines {
-  /** In reverse. */
+  /** In reverse order. */
   readonly #found: Metrics[] = [];
   #bytes = 0;
 
@@ -97,18 +102,18 @@ class Lines {
     readonly keep: number,
   ) {}
 
-  /** Whether nothing earlier is wanted. */
+  /** Whether no earlier line is needed. */
   get complete(): boolean {
     const first = this.#found[this.#found.length - 1]?.step ?? Infinity;
     return this.#found.length >= this.keep || first <= this.steps - this.keep + 1 || first === 1;
   }
 
   /**
-   * Takes the whole lines of a block that begins at byte `start` of the log. Returns where the first
-   * newline ends, since the line before it may begin in an earlier block; 0 for the first block.
+   * Reads the whole lines of a block that begins at byte `start` of the log. Returns the end of the
+   * first newline, since the line before it may begin in an earlier block; 0 for the first block.
    */
   takeBlock(block: Uint8Array, start: number): number {
-    let end = block.lastIndexOf(NEWLINE); // what follows was cut off
+    let end = block.lastIndexOf(NEWLINE); // the rest is a truncated line
     while (end >= 0 && !this.complete) {
       const before = end === 0 ? -1 : block.lastIndexOf(NEWLINE, end - 1);
       if (before < 0 && start > 0) break;

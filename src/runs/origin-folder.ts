@@ -1,9 +1,15 @@
-/** A run in the origin-private file system of a browser. Pages and workers have it, where the page is secure. */
+/**
+ * A run in the origin-private file system of a browser, which pages and workers have in secure
+ * contexts.
+ */
 import { MemgradError } from '../errors.js';
 import { explained } from './browser-errors.js';
 import type { RunStorage } from './storage.js';
 
-/** Whether this browser has files of an origin, and whether a page can write them: Safari before 26 can't. */
+/**
+ * Whether this browser has an origin-private file system, and whether a page can write to it, which
+ * Safari before 26 can't.
+ */
 export function originFiles(): { readable: boolean; writable: boolean } {
   const { navigator, FileSystemFileHandle } = globalThis as Partial<typeof globalThis>;
   const readable = typeof navigator?.storage?.getDirectory === 'function';
@@ -13,7 +19,7 @@ export function originFiles(): { readable: boolean; writable: boolean } {
   };
 }
 
-/** Keeps the files of a run in the folder `name`, which only pages of the same origin see. */
+/** Keeps the files of a run in the folder `name`, visible only to pages of the same origin. */
 export class OriginFolder implements RunStorage {
   constructor(readonly name: string) {}
 
@@ -23,7 +29,7 @@ export class OriginFolder implements RunStorage {
       const visit = async (prefix: string, folder: FileSystemDirectoryHandle): Promise<void> => {
         for await (const [name, entry] of entriesOf(folder)) {
           if (entry instanceof FileSystemDirectoryHandle) await visit(`${name}/`, entry);
-          // A new file is there, empty, before its bytes are: until then it doesn't count.
+          // A new file exists, empty, before its bytes are written; until then it doesn't count.
           else if ((await entry.getFile()).size > 0) names.push(prefix + name);
         }
       };
@@ -47,7 +53,7 @@ export class OriginFolder implements RunStorage {
     });
   }
 
-  /** What is written goes to a file beside, which takes the place of the old one when it is closed. */
+  /** The browser writes to a temporary file, which replaces the old one on closing. */
   async write(name: string, bytes: Uint8Array): Promise<void> {
     await this.#put(name, bytes, 0, false);
   }
@@ -70,7 +76,7 @@ export class OriginFolder implements RunStorage {
   async #put(name: string, bytes: Uint8Array, start: number, keep: boolean): Promise<void> {
     if (!originFiles().writable) {
       throw new MemgradError(
-        `Cannot write '${name}': this browser reads the files of '${this.name}', but an older one than wrote them cannot write them; update it, or go on with a copy: unpackRun(new OriginStorage('copy'), await packRun(storage)).`,
+        `Cannot write '${name}': this browser reads the files of '${this.name}', but it is older than the one that wrote them and cannot write to them; update it, or go on with a copy: unpackRun(new OriginStorage('copy'), await packRun(storage)).`,
       );
     }
     await explained(`write '${name}'`, async () => {
@@ -87,7 +93,7 @@ export class OriginFolder implements RunStorage {
         await file.write({ type: 'write', position: start, data: bytes as BufferSource });
         await file.close();
       } catch (error) {
-        await file.abort().catch(() => {}); // the first failure is the one to tell
+        await file.abort().catch(() => {}); // keeps the first error
         throw error;
       }
     });
@@ -113,7 +119,7 @@ export class OriginFolder implements RunStorage {
 
 type Entry = FileSystemDirectoryHandle | FileSystemFileHandle;
 
-/** `entries()`, which the types of TypeScript's DOM library have in another one. */
+/** `entries()`, which TypeScript declares in another DOM library than `dom`. */
 function entriesOf(folder: FileSystemDirectoryHandle): AsyncIterable<[string, Entry]> {
   return (folder as unknown as { entries(): AsyncIterable<[string, Entry]> }).entries();
 }

@@ -1,19 +1,19 @@
-/** The last steps of a run: what the end of a training and its best checkpoint are judged by. */
+/** The last steps of a run, by which the end of a training and its best checkpoint are judged. */
 import { Key } from '../autograd/index.js';
 import { NotFinite } from '../errors.js';
 import { IGNORED, type Task } from '../tasks/index.js';
 import type { TrainStep } from '../training/index.js';
 import type { TrainerState } from './files.js';
 
-/** How many answer tokens are judged together, and in how many steps at least and at most. */
+/** How many answer tokens are judged together, and the minimum and maximum of steps for that. */
 const JUDGED = { tokens: 5000, fewestSteps: 10, mostSteps: 50 };
 
-/** What is remembered of a step. */
+/** The part of a step that is remembered. */
 export type Recent = Pick<TrainStep, 'loss' | 'accuracy' | 'length' | 'segmentLength' | 'skipped'>;
 
 type Best = TrainerState['best'];
 
-/** As many of the last steps of a run as are judged together. */
+/** The last steps of a run, as many as are judged together. */
 export class RecentSteps {
   /** How many steps are judged together. */
   readonly window: number;
@@ -23,7 +23,7 @@ export class RecentSteps {
     this.window = judgedSteps(task, batchSize);
   }
 
-  /** Remembers a step, and forgets the oldest where there are more than `window`. */
+  /** Remembers a step, and drops the oldest beyond `window`. */
   add({ loss, accuracy, length, segmentLength, skipped }: Recent): void {
     this.#steps.push({ loss, accuracy, length, segmentLength, skipped });
     if (this.#steps.length > this.window) this.#steps.shift();
@@ -33,13 +33,16 @@ export class RecentSteps {
     return this.#steps.length === this.window;
   }
 
-  /** How many of the last steps were skipped, one after another. */
+  /** How many of the last steps in a row were skipped. */
   get skipped(): number {
     const changed = [...this.#steps].reverse().findIndex((step) => step.skipped === undefined);
     return changed < 0 ? this.#steps.length : changed;
   }
 
-  /** The mean accuracy of a whole window of steps at `length` and `segmentLength`; NaN while there are fewer. */
+  /**
+   * The mean accuracy of a full window of steps at `length` and `segmentLength`; NaN while there
+   * are fewer.
+   */
   accuracyAt(length: number, segmentLength: number): number {
     const same = this.#steps.filter(
       (step) => step.length === length && step.segmentLength === segmentLength,
@@ -47,7 +50,7 @@ export class RecentSteps {
     return same.length === this.window ? mean(same, 'accuracy') : Number.NaN;
   }
 
-  /** Throws `NotFinite` when every step that is remembered was skipped. */
+  /** Throws `NotFinite` if every remembered step was skipped. */
   requireLife(): void {
     if (this.skipped < this.#steps.length) return;
     throw new NotFinite(
@@ -55,7 +58,10 @@ export class RecentSteps {
     );
   }
 
-  /** The best checkpoint when one is made now, after `step`. The loss of harder samples is not held against them. */
+  /**
+   * The best checkpoint if one is made now, after `step`. Only losses of equally hard samples are
+   * compared; a checkpoint on harder samples is always better.
+   */
   judged(step: number, best: Best): Best {
     const now = this.#steps[this.#steps.length - 1];
     const { length, segmentLength } = now;
@@ -66,7 +72,7 @@ export class RecentSteps {
   }
 }
 
-/** Ten batches say much where answers are long, and little where each is one token. */
+/** Ten batches are enough where answers are long, but not where each is one token. */
 function judgedSteps(task: Task, batchSize: number): number {
   const { tokens, fewestSteps, mostSteps } = JUDGED;
   const { targets } = task.batch(Key.of(0), 1, 'train');
@@ -76,7 +82,7 @@ function judgedSteps(task: Task, batchSize: number): number {
 
 type Difficulty = Pick<NonNullable<Best>, 'length' | 'segmentLength'>;
 
-/** Whether a curriculum gets to `a` after `b`: longer samples, or the same in shorter segments. */
+/** Whether a curriculum reaches `a` after `b`: longer samples, or the same in shorter segments. */
 function isHarder(a: Difficulty, b: Difficulty): boolean {
   if (a.length !== b.length) return a.length > b.length;
   return (a.segmentLength ?? Infinity) < (b.segmentLength ?? Infinity);

@@ -1,13 +1,18 @@
-/** The configuration of a run that is resumed with other settings, and what it keeps of the earlier ones. */
+/**
+ * The configuration of a run that is resumed with other settings, and its history of earlier ones.
+ */
 import type { Changeable, RunConfig } from './config.js';
 
-/** Settings that may change; `steps` and `stopAt` say where a run ends, and leave no trace. */
+/**
+ * Settings that may change. `steps` and `stopAt` only say where a run ends, so they are not in the
+ * history.
+ */
 export interface Changes extends Changeable {
   steps?: number;
   stopAt?: number | null;
 }
 
-/** `config` with `changes` from `step` on. What was otherwise up to there is added to its history. */
+/** Returns `config` with `changes` from `step` on. The earlier values are added to its history. */
 export function changed(config: RunConfig, step: number, changes: Changes): RunConfig {
   const { training, history = [] } = config;
   const own = {
@@ -17,7 +22,8 @@ export function changed(config: RunConfig, step: number, changes: Changes): RunC
     nonFinite: training.nonFinite,
   };
   const names = Object.keys(own) as (keyof typeof own)[];
-  // Entries of steps that are undone are dropped; the first of them says what held up to `step`.
+  // Entries after `step` are dropped, since their steps are undone; the first of them has the
+  // values that held up to `step`.
   const later = history.filter((entry) => entry.step >= step);
   const before: Changeable = Object.assign(
     {},

@@ -1,4 +1,4 @@
-/** The checkpoint that a run goes on from, and what is said where it cannot. */
+/** The checkpoint that a run continues from, and the errors where it can't. */
 import { describe, MemgradError } from '../errors.js';
 import { checkSize, readTensors, type StoredTensors } from './checkpoint.js';
 import type { RunConfig } from './config.js';
@@ -6,7 +6,9 @@ import { lastCheckpoint, METRICS_FILE, MODEL_FILE, readState, wholeCheckpoints }
 import { readLog } from './metrics.js';
 import type { RunStorage } from './storage.js';
 
-/** The parameters of a checkpoint, as many as `config` has. */
+/**
+ * Reads the parameters of a checkpoint. Throws `MemgradError` unless their number fits `config`.
+ */
 export async function readModel(
   storage: RunStorage,
   step: number,
@@ -20,7 +22,10 @@ export async function readModel(
   });
 }
 
-/** What `use` makes of the checkpoint after `step`; what it throws gets the name of an earlier one. */
+/**
+ * Returns the result of `use` for the checkpoint after `step`. If it throws, the message also names
+ * an earlier checkpoint.
+ */
 export async function advised<T>(
   names: readonly string[],
   step: number,
@@ -37,7 +42,7 @@ export async function advised<T>(
   }
 }
 
-/** The step of the checkpoint that `from` names; 0 to begin again. */
+/** Returns the step of the checkpoint that `from` names; 0 to begin again. */
 export async function chosen(
   storage: RunStorage,
   names: readonly string[],
@@ -54,12 +59,12 @@ export async function chosen(
   );
 }
 
-/** Throws `MemgradError` when the log tells of checkpoints, and there is none. */
+/** Throws `MemgradError` when the log has steps of checkpoints, but there is none. */
 export async function requireNothingLost(storage: RunStorage, config: RunConfig): Promise<void> {
   const { steps, saveEvery } = config.training;
   const { last } = await readLog(storage, Math.max(steps, saveEvery), 1);
   if (last.length === 0 || last[0].step <= saveEvery) return;
   throw new MemgradError(
-    `${METRICS_FILE} tells of ${last[0].step} steps, but the run has no checkpoint any more; put it back, or begin again from step 0 ('from', --from 0).`,
+    `${METRICS_FILE} has ${last[0].step} steps, but the run has no checkpoint any more; put it back, or begin again from step 0 ('from', --from 0).`,
   );
 }

@@ -1,38 +1,43 @@
-/** The log of a run in training: lines that are not written yet, and where in metrics.jsonl they go. */
+/**
+ * The log of a run in training: lines that are not written yet, and their position in
+ * metrics.jsonl.
+ */
 import { MemgradError } from '../errors.js';
 import type { TrainStep } from '../training/index.js';
 import { METRICS_FILE } from './files.js';
 import { type MetricsRead, metricsLine, readLog } from './metrics.js';
 import type { RunStorage } from './storage.js';
 
-/** Characters of the log that are kept in memory at most. */
+/** The maximum of characters of the log that are kept in memory. */
 const MOST_UNSAVED = 2 ** 20;
 
-/** It may be ahead of the checkpoints, never behind. */
+/** The log of a run. It may be ahead of the checkpoints, never behind. */
 export class RunLog {
-  /** The bytes up to the last step that is written. */
+  /** The length of the log up to the last written step. */
   #bytes = 0;
   #unsaved = '';
 
-  /** `notes` gets what the user should know. */
+  /** Appends sentences for the user to `notes`. */
   constructor(
     readonly storage: RunStorage,
     readonly notes: string[],
   ) {}
 
-  /** The last `keep` lines of the first `steps` steps, behind which the log goes on. */
+  /** Reads the last `keep` lines of the first `steps` steps; the log continues after them. */
   async read(steps: number, keep: number): Promise<MetricsRead> {
     const read = await readLog(this.storage, steps, keep).catch(adviseWithout);
     this.#bytes = read.bytes;
     return read;
   }
 
-  /** Removes what comes later. Whether the log can be written shows here, not after the first steps. */
+  /**
+   * Removes later lines. A log that cannot be written to throws here, not after the first steps.
+   */
   async cut(): Promise<void> {
     await this.storage.append(METRICS_FILE, new Uint8Array(), this.#bytes).catch(adviseWithout);
   }
 
-  /** Takes the line of a step, and writes when there are many. */
+  /** Adds the line of a step, and writes when there are many. */
   async add(step: TrainStep): Promise<void> {
     this.#unsaved += metricsLine(step);
     if (this.#unsaved.length > MOST_UNSAVED) await this.write(step.step);
@@ -46,7 +51,9 @@ export class RunLog {
     const size = (there ? await storage.size?.(METRICS_FILE) : 0) ?? Infinity;
     if (size < this.#bytes) {
       this.#bytes = (await readLog(storage, step, 1)).bytes;
-      this.notes.push(`${METRICS_FILE} was cut while the run trained; earlier lines are lost.`);
+      this.notes.push(
+        `${METRICS_FILE} was truncated while the run trained; earlier lines are lost.`,
+      );
     }
     await storage.append(METRICS_FILE, lines, this.#bytes);
     this.#bytes += lines.length;
@@ -54,10 +61,10 @@ export class RunLog {
   }
 }
 
-/** Throws `error` about the log with a way to do without it. */
+/** Throws `error` about the log, with advice how to continue without it. */
 function adviseWithout(error: unknown): never {
   if (error instanceof MemgradError) {
-    error.message += ` Without ${METRICS_FILE}, once it is moved away, the run goes on; only the losses in it are lost.`;
+    error.message += ` To go on without ${METRICS_FILE}, move it away; only the losses in it are lost.`;
   }
   throw error;
 }

@@ -1,4 +1,4 @@
-/** A saved run, to evaluate or to sample from. */
+/** Loads a saved run, to evaluate or to sample from. */
 import type { Backend } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
 import type { SegmentModel } from '../models/index.js';
@@ -18,29 +18,29 @@ import {
 } from './files.js';
 import { type RunStorage, requireStorage } from './storage.js';
 
-/** A run: its configuration, its model and how far that was trained. */
+/** A run: its configuration, its model and the number of steps that trained it. */
 export interface Run {
   readonly config: RunConfig;
   readonly task: Task;
   readonly model: SegmentModel;
-  /** How many steps the model has taken. */
+  /** Number of steps that the model was trained. */
   readonly step: number;
 }
 
-/** What `loadRun` may be told. */
+/** Options of `loadRun`. */
 export interface LoadOptions {
   backend?: Backend;
-  /** The checkpoint with the lowest loss instead of the last one. */
+  /** Loads the checkpoint with the lowest loss instead of the last one. */
   best?: boolean;
 }
 
 const loadOptions: OptionNames<LoadOptions> = { backend: backendKind, best: flag };
 
 /**
- * Loads a run: its model is made anew from its configuration and given the saved parameters. The
- * files may come from anyone: the configuration is checked field by field, the model must not be
- * larger than the file of its parameters, and names, shapes and dtypes must be exactly its own.
- * Throws `MemgradError` otherwise, and then nothing is left behind.
+ * Loads a run: builds its model from its configuration and assigns the saved parameters. The files
+ * may come from anyone: the configuration is checked field by field, the model must not be larger
+ * than the file of its parameters, and names, shapes and dtypes must match exactly. Throws
+ * `MemgradError` otherwise, and then frees everything.
  */
 export async function loadRun(storage: RunStorage, options: LoadOptions = {}): Promise<Run> {
   requireStorage('loadRun', storage);
@@ -60,7 +60,9 @@ export async function loadRun(storage: RunStorage, options: LoadOptions = {}): P
   return { config, task, model, step };
 }
 
-/** The parameters of the checkpoint that is asked for. Where a training removes it meanwhile, those of a newer one. */
+/**
+ * The parameters of the chosen checkpoint. If a training removes it meanwhile, reads a newer one.
+ */
 async function readModel(
   storage: RunStorage,
   { best = false }: LoadOptions,
@@ -81,7 +83,7 @@ async function readModel(
     } catch (error) {
       const names = await storage.list();
       if (names.includes(checkpointFile(step, STATE_FILE)) || lastCheckpoint(names) === last) {
-        throw error; // it is there, and cannot be read
+        throw error; // it exists, but cannot be read
       }
     }
   }

@@ -1,40 +1,48 @@
-/** Where the files of a run are kept. */
+/** The contract of storages, which keep the files of a run. */
 import { describe, MemgradError } from '../errors.js';
 
 /**
- * A place for files: a folder, or what a browser offers. Names have at most one folder in them, as
- * `step-120/model.safetensors`. What goes wrong is thrown as a `MemgradError`.
+ * A place for files: a folder, or storage of a browser. Names have at most one folder in them, such
+ * as `step-120/model.safetensors`. All errors are `MemgradError`s.
  */
 export interface RunStorage {
   /** The names of all files, sorted. */
   list(): Promise<string[]>;
-  /** The whole file, of at most `most` bytes. Throws when there is none, it is larger or it cannot be read. */
+  /**
+   * Reads the whole file, of at most `most` bytes. Throws when it doesn't exist, is larger or
+   * cannot be read.
+   */
   read(name: string, most?: number): Promise<Uint8Array>;
-  /** Writes the whole file, through to the disk, or leaves what was there when it throws. */
+  /** Writes the whole file durably. If it throws, the old file is unchanged. */
   write(name: string, bytes: Uint8Array): Promise<void>;
-  /** The file keeps its first `start` bytes, which it must have, and goes on with `bytes`, through to the disk. */
+  /**
+   * Keeps the first `start` bytes of the file, which must have as many, and writes `bytes` after
+   * them, durably.
+   */
   append(name: string, bytes: Uint8Array, start: number): Promise<void>;
-  /** Removes a file, and its folder with the last one. */
+  /** Removes a file, and its folder if it was the last one in it. */
   remove(name: string): Promise<void>;
-  /** The bytes of a file. Without it and `readPart`, a log is read whole. */
+  /** The length of a file in bytes. Without this and `readPart`, a log is read whole. */
   size?(name: string): Promise<number>;
-  /** The bytes from `start` up to `end`, which the file must have. */
+  /** Reads the bytes from `start` to `end` (exclusive), which the file must have. */
   readPart?(name: string, start: number, end: number): Promise<Uint8Array>;
-  /** Takes the place for one training. Throws `MemgradError` while another one has it. */
+  /**
+   * Locks the place for one training. Throws `MemgradError` while another training has the lock.
+   */
   lock?(): Promise<RunLock>;
 }
 
-/** The right to train in a place, which one training has at a time. */
+/** The lock of a place, which only one training has at a time. */
 export interface RunLock {
-  /** What the user should know, where the place cannot be locked. */
+  /** A sentence for the user, where the place cannot be locked. */
   readonly note?: string;
-  /** Throws `MemgradError` when another training has taken the place meanwhile. */
+  /** Throws `MemgradError` if another training has taken over the lock. */
   check(): Promise<void>;
-  /** Lets others have the place. Never throws: what it leaves behind is stale, and is taken over. */
+  /** Releases the lock. Never throws: a lock that remains is stale, and can be taken over. */
   release(): void;
 }
 
-/** Throws `MemgradError` unless `storage`, which `where` was given, is one. */
+/** Throws `MemgradError` unless `storage`, an argument of `where`, is a storage. */
 export function requireStorage(where: string, storage: unknown): void {
   if (typeof (storage as RunStorage | null | undefined)?.list === 'function') return;
   throw new MemgradError(

@@ -1,35 +1,37 @@
 /**
- * Tar archives: POSIX ustar and pax, and what GNU tar and macOS make of them. An archive is hostile
+ * Tar archives: POSIX ustar and pax, and the variants of GNU tar and macOS. An archive is hostile
  * until every number in it is checked; nothing is copied out of it here.
  *
  * @see POSIX.1-2017, pax: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html
  */
 import { describe, MemgradError } from '../errors.js';
 
-/** Tar is made of blocks of this size: one to describe a file, then its bytes, padded with zeros. */
+/** Size of tar's blocks: one that describes a file, then its bytes, padded with zeros. */
 export const BLOCK = 512;
-/** Longer names and records are of no run. */
+/** No run has longer names or records. */
 const MOST_EXTRA = 1_000_000;
-const CHECK_WHOLE =
-  'check that it is a run that was packed by memgrad or tar, and was copied whole';
+const CHECK_WHOLE = 'check that it is a run packed by memgrad or tar, and that it was copied whole';
 
 /** One file, folder or link of an archive. */
 export interface TarEntry {
-  /** Without './' and '/' at its ends. It never leads out of the folder. */
+  /** Without '.' parts and '/' at its ends; never leads out of the folder. */
   readonly name: string;
   readonly kind: 'file' | 'folder' | 'link' | 'other';
   readonly bytes: Uint8Array;
 }
 
-/** Throws the message of an archive that is not what it should be. */
+/** Throws the error for an invalid archive. */
 export function refuseArchive(what: string): never {
   throw new MemgradError(`The archive ${what}; ${CHECK_WHOLE}.`);
 }
 
-/** Walks over an archive, up to its end mark. Throws `MemgradError` for one that is cut, damaged or hostile. */
+/**
+ * Iterates over the entries of an archive, up to its end mark. Throws `MemgradError` for one that
+ * is truncated, damaged or hostile.
+ */
 export function* tarEntries(archive: Uint8Array): Generator<TarEntry> {
   requirePlain(archive);
-  // What a header before that of a file says of it, where it did not fit there.
+  // Values that did not fit in a file's header, from an extra header before it.
   let next: { name?: string; size?: number } = {};
   for (let position = 0; ; ) {
     const block = archive.subarray(position, position + BLOCK);
@@ -53,7 +55,7 @@ export function* tarEntries(archive: Uint8Array): Generator<TarEntry> {
     position = start + padded(length);
     if ('xgLK'.includes(type || '0')) {
       if (length > MOST_EXTRA) refuseArchive(`has a name of ${length} bytes`);
-      // g is of all files, and names none; K is where a link leads.
+      // A g header holds for all files and names none; K is the target of a link.
       if (type === 'x') next = { ...next, ...records(bytes) };
       else if (type === 'L') next = { name: text(bytes, 0, length), ...next };
       continue;
@@ -70,7 +72,7 @@ function kindOf(type: string, name: string): TarEntry['kind'] {
   return type === '' || type === '0' || type === '7' ? 'file' : 'other';
 }
 
-/** `name` without parts that mean nothing. */
+/** Removes empty and `.` parts. Throws for a name that leads out of the folder. */
 function within(name: string): string {
   const parts = name.split(/[/\\]/);
   if (/^([/\\]|[a-z]:)/i.test(name) || parts.includes('..')) {
@@ -81,11 +83,14 @@ function within(name: string): string {
 
 function nameIn(block: Uint8Array): string {
   const name = text(block, 0, 100);
-  const prefix = text(block, 257, 6) === 'ustar' ? text(block, 345, 155) : ''; // GNU has other things there
+  const prefix = text(block, 257, 6) === 'ustar' ? text(block, 345, 155) : ''; // GNU tar has other fields there
   return prefix === '' ? name : `${prefix}/${name}`;
 }
 
-/** The name and size in pax records: `18 path=step-1/x\n`, whose first number is the length of all of it. */
+/**
+ * The name and size in pax records, such as `18 path=step-1/x
+ * `; the number is the length of the record.
+ */
 function records(bytes: Uint8Array): { name?: string; size?: number } {
   const found: { name?: string; size?: number } = {};
   for (let position = 0; position < bytes.length; ) {
@@ -135,33 +140,33 @@ export function tarHeader(name: string, size: number): Uint8Array {
   put(108, '0000000\0'); // owner
   put(116, '0000000\0');
   put(124, `${size.toString(8).padStart(11, '0')}\0`);
-  put(136, '00000000000\0'); // time: none, so that the same run gives the same archive
+  put(136, '00000000000\0'); // time: 0, so equal runs give equal archives
   put(156, '0');
   put(257, 'ustar\x0000');
   put(148, `${checksum(block).toString(8).padStart(6, '0')}\0 `);
   return block;
 }
 
-/** The sum of a header's bytes, with the sum itself counted as spaces. */
+/** The sum of a header's bytes, with its checksum field counted as spaces. */
 function checksum(block: Uint8Array): number {
   let sum = 0;
   for (let at = 0; at < BLOCK; at++) sum += at >= 148 && at < 156 ? 32 : block[at];
   return sum;
 }
 
-/** `size` in whole blocks. */
+/** `size` rounded up to whole blocks. */
 export function padded(size: number): number {
   return Math.ceil(size / BLOCK) * BLOCK;
 }
 
-/** Up to the first NUL. */
+/** Decodes a field up to its first NUL. */
 function text(bytes: Uint8Array, start: number, length: number): string {
   const field = bytes.slice(start, start + Math.max(length, 0));
   const end = field.indexOf(0);
   return new TextDecoder().decode(end < 0 ? field : field.subarray(0, end));
 }
 
-/** An octal number, or as GNU writes large ones, in base 256. NaN for anything else. */
+/** Reads an octal number, or a large one in GNU's base 256. NaN for anything else. */
 function numberIn(block: Uint8Array, start: number, length: number): number {
   if (block[start] === 0x80) {
     return block.subarray(start + 1, start + length).reduce((sum, byte) => sum * 256 + byte, 0);

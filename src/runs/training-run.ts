@@ -1,4 +1,4 @@
-/** A run being trained: begun or resumed, saved on the way. */
+/** A run in training: begun or resumed, and saved on the way. */
 import type { Backend } from '../backends/backend.js';
 import { MemgradError, NotFinite } from '../errors.js';
 import type { SegmentModel } from '../models/index.js';
@@ -32,7 +32,7 @@ import { advised, chosen, readModel, requireNothingLost } from './resume-from.js
 import { RunLog } from './run-log.js';
 import { type RunLock, type RunStorage, requireStorage } from './storage.js';
 
-/** How a run is trained; none of it changes what comes of it. */
+/** How a run is trained; none of these options changes the result. */
 export interface TrainingRunOptions
   extends Pick<TrainOptions, 'signal' | 'checkFinite' | 'onProgress'> {}
 
@@ -42,16 +42,16 @@ const trainingRunOptions: OptionNames<TrainingRunOptions> = {
   onProgress: 1,
 };
 
-/** How a run is resumed. What is left out stays as the run has it. */
+/** How a run is resumed. An option that is left out keeps its value in the run. */
 export interface ResumeOptions extends Changeable {
   backend?: Backend;
   /**
-   * After which checkpoint to go on: the best one, or that of a step, or 0 to begin again. What
-   * came after it is removed. Default: the last one.
+   * The checkpoint to continue from: the best one, that of a step, or 0 to begin again. Later
+   * checkpoints are removed. Default: the last one.
    */
   from?: 'best' | number;
   steps?: number;
-  /** Null for none. */
+  /** Null: never stop early. */
   stopAt?: number | null;
 }
 
@@ -67,23 +67,23 @@ const resumeOptions: OptionNames<ResumeOptions> = {
 };
 
 /**
- * A run in training. What it draws depends on its seed and the step alone, so a run that is saved,
- * killed and resumed goes on to the bit as if nothing had happened.
+ * A run in training. Its random numbers depend only on its seed and the step, so a run that is
+ * saved, killed and resumed has the same bits as one that was never interrupted.
  */
 export class TrainingRun {
   readonly model: SegmentModel;
   readonly task: Task;
   /** Steps taken. */
   step = 0;
-  /** What they took, those before it was resumed too. */
+  /** Seconds of all steps, including those before the run was resumed. */
   seconds = 0;
-  /** What the user should know, in sentences: what was lost of a run that is resumed. */
+  /** Sentences for the user: what was lost of a resumed run. */
   readonly notes: string[] = [];
   readonly #lock: RunLock | undefined;
   readonly #training: TrainOptions;
   readonly #recent: RecentSteps;
   #best: TrainerState['best'] = null;
-  /** The last step that is saved. */
+  /** The last saved step. */
   #saved = 0;
   readonly #log: RunLog | undefined;
 
@@ -109,8 +109,9 @@ export class TrainingRun {
   }
 
   /**
-   * A new run; with `storage`, one that is saved there, which is locked until `dispose`. Throws
-   * `MemgradError` where there is anything already, and for sizes that no memory holds.
+   * Begins a new run. With `storage`, the run is saved there, and the storage is locked until
+   * `dispose`. Throws `MemgradError` where the storage isn't empty, and for sizes that don't fit in
+   * memory.
    */
   static async start(
     config: RunConfig,
@@ -118,7 +119,7 @@ export class TrainingRun {
   ): Promise<TrainingRun> {
     checkOptions('TrainingRun.start', options, { storage: 1, backend: backendKind });
     const { storage, backend } = options;
-    checkRunConfig(config); // what is written can be read
+    checkRunConfig(config); // only a valid configuration is written
     if (storage !== undefined) requireStorage('TrainingRun.start', storage);
     return locked(storage, async (lock) => {
       const names = (await storage?.list()) ?? [];
@@ -140,11 +141,11 @@ export class TrainingRun {
   }
 
   /**
-   * Goes on with a saved run, which is locked until `dispose`; after its last whole checkpoint, or
-   * from its start when there is none, unless `from` says otherwise. Other settings hold from there
-   * on, and `history` in the configuration keeps the earlier ones. What a crash left behind is
-   * removed: metrics of later steps, and checkpoints half written. Throws `MemgradError` for files
-   * that don't belong together; they and memory are then as before.
+   * Continues a saved run, which is locked until `dispose`: from its last whole checkpoint, from
+   * its start when there is none, or from the checkpoint that `from` names. Other settings hold
+   * from there on, and `history` in the configuration keeps the earlier ones. Removes what a crash
+   * left behind: metrics of later steps, and incomplete checkpoints. Throws `MemgradError` for
+   * files that don't belong together; files and memory are then unchanged.
    */
   static async resume(storage: RunStorage, options: ResumeOptions = {}): Promise<TrainingRun> {
     requireStorage('TrainingRun.resume', storage);
@@ -191,7 +192,7 @@ export class TrainingRun {
     }
     if (lost > 0) {
       this.notes.push(
-        `${METRICS_FILE} lacks ${lost} of the last ${Math.min(step, this.#recent.window)} steps, or cannot be read there; their losses are lost, and nothing else.`,
+        `${METRICS_FILE} lacks ${lost} of the last ${Math.min(step, this.#recent.window)} steps, or cannot be read there; only their losses are lost.`,
       );
     }
     this.step = step;
@@ -202,9 +203,9 @@ export class TrainingRun {
   }
 
   /**
-   * The steps after which a checkpoint is kept, in order, and the one to go on `from` after a step
-   * that is not finite. It is the best or the last one before the parameters that this step met:
-   * with those the step stays as it is, whatever the learning rate.
+   * The steps of the kept checkpoints, in order, and the one to continue `from` after a step that
+   * is not finite: the best or the last one before the parameters of this step. With those
+   * parameters the step would fail again at any learning rate.
    */
   async checkpoints(): Promise<{ steps: readonly number[]; from: 'best' | number }> {
     const steps = wholeCheckpoints((await this.storage?.list()) ?? []);
@@ -213,12 +214,12 @@ export class TrainingRun {
     return { steps, from: isBest ? 'best' : (earlier.at(-1) ?? 0) };
   }
 
-  /** The last step that changed the parameters: those after it were skipped. */
+  /** The last step that changed the parameters; later ones were skipped. */
   get #changed(): number {
     return this.step - this.#recent.skipped;
   }
 
-  /** Whether there is nothing left to train: all steps are taken, or `stopAt` is reached. */
+  /** Whether training is finished: all steps are taken, or `stopAt` is reached. */
   get finished(): boolean {
     const { steps, stopAt, segmentLength } = this.config.training;
     if (this.step >= steps) return true;
@@ -226,10 +227,11 @@ export class TrainingRun {
   }
 
   /**
-   * Trains, step by step, and saves every `saveEvery` steps, or when the next one is not skipped, and
-   * at the end, however it comes: with the last step, by the signal, because the caller leaves, or by
-   * a step that throws, which has changed nothing. Throws `NotFinite` for a step that is not finite;
-   * where those are skipped, when all steps that are judged together were. The state before is saved then, but never as the best.
+   * Trains step by step. Saves every `saveEvery` steps (after a skipped step, with the next one
+   * that isn't), and always at the end: after the last step, on the signal, when the caller leaves
+   * the loop, and when a step throws, which changes no parameter. Throws `NotFinite` for a step
+   * that is not finite; where such steps are skipped, when all steps that are judged together were.
+   * The state before is then saved, but never as the best.
    */
   async *train(options: TrainingRunOptions = {}): AsyncGenerator<TrainStep, void, void> {
     checkOptions('TrainingRun.train', options, trainingRunOptions);
@@ -250,7 +252,7 @@ export class TrainingRun {
         if (due && step.skipped === undefined) await this.save();
         yield step;
         if (this.finished) break;
-        started = performance.now(); // saving and the caller take time that is not the step's
+        started = performance.now(); // excludes the time of saving and of the caller
       }
       if (this.step === this.config.training.steps) this.#recent.requireLife();
     } catch (error) {
@@ -261,7 +263,10 @@ export class TrainingRun {
     }
   }
 
-  /** What ended the training is the failure to tell; that the steps before could not be saved is told with it. */
+  /**
+   * Saves at the end. If training failed and saving fails too, the error of the training is
+   * reported, and the second failure is added to its message.
+   */
   async #saveAtEnd(failed: unknown): Promise<void> {
     try {
       await this.#save(!(failed instanceof NotFinite));
@@ -273,17 +278,20 @@ export class TrainingRun {
     }
   }
 
-  /** Whether nothing that was learnt is unsaved; true as well for a run that is kept nowhere. */
+  /** Whether all steps are saved; also true for a run without storage. */
   get isSaved(): boolean {
     return !this.storage || this.step === this.#saved;
   }
 
-  /** Saves the run as it is now, unless it is saved already or is kept nowhere. */
+  /** Saves the run as it is now, unless it is already saved or has no storage. */
   save(): Promise<void> {
     return this.#save(true);
   }
 
-  /** Without `judge`, for a run that diverged: what is saved is never the best, nor saved again. */
+  /**
+   * Saves the run. Without `judge`, for a diverged run, the checkpoint is never the best, and
+   * parameters that are already saved are not saved again.
+   */
   async #save(judge: boolean): Promise<void> {
     const { storage, step, seconds } = this;
     if (!storage || step === this.#saved) return;
@@ -296,7 +304,7 @@ export class TrainingRun {
     this.#saved = step;
   }
 
-  /** Frees the model and the moments, and lets others train the run. */
+  /** Frees the model and the moments, and releases the lock. */
   dispose(): void {
     this.model.dispose();
     this.#training.optimizer.dispose();
@@ -304,7 +312,10 @@ export class TrainingRun {
   }
 }
 
-/** What `use` returns, with the lock of `storage`, which stays held unless it throws. */
+/**
+ * Returns the result of `use`, which is passed the lock of `storage`. The lock stays held unless
+ * `use` throws.
+ */
 async function locked<T>(
   storage: RunStorage | undefined,
   use: (lock: RunLock | undefined) => Promise<T>,

@@ -1,2 +1,2 @@
-/** Version of this package, as package.json has it. */
+/** Version of this package, the same as in package.json. */
 export const MEMGRAD_VERSION = '0.1.0';

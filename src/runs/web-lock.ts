@@ -1,14 +1,16 @@
-/** One page to a run: two tabs that train it at once would remove each other's checkpoints. */
+/**
+ * Locks a run in the browser: two tabs that train it at once would remove each other's checkpoints.
+ */
 import { MemgradError } from '../errors.js';
 import type { RunLock } from './storage.js';
 
-/** The locks that this page has let go of, until the browser has heard of it. */
+/** Locks that this page has released, until the browser confirms it. */
 const leaving = new Map<string, Promise<unknown>>();
 
 /**
- * Takes the run `name` of this origin by the Web Locks of the browser, which lets go of it when the
- * page or Worker ends, however it ends. Throws `MemgradError` while another one has it. A browser
- * without Web Locks (Safari before 15.4, pages that came by http) cannot lock, and a note says so.
+ * Locks the run `name` of this origin by the browser's Web Locks, which are released whenever the
+ * page or Worker ends. Throws `MemgradError` while another page or Worker has the lock. A browser
+ * without Web Locks (Safari before 15.4, pages over http) cannot lock, and `note` says so.
  */
 export async function lockInBrowser(name: string): Promise<RunLock> {
   const locks = globalThis.navigator?.locks;

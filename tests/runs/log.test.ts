@@ -73,7 +73,7 @@ test('a log that is cut while the run trains costs its lines and nothing else', 
     await train(run, 4);
     await truncate(join(folder, METRICS_FILE), 10);
     await train(run);
-    assert.match(run.notes.join(), /was cut while the run trained/);
+    assert.match(run.notes.join(), /was truncated while the run trained/);
     assert.is(run.step, 8);
     run.dispose();
     const lines = (await readFile(join(folder, METRICS_FILE), 'utf8')).trim().split('\n');
@@ -107,7 +107,7 @@ test('what is in the place of the log, but no file, is refused at once with a wa
       const before = await readdir(folder, { recursive: true });
       const message = await failure(TrainingRun.resume(new FolderStorage(folder)));
       assert.match(message, /^Cannot \w+ '[^']*metrics\.jsonl': it is /, what);
-      assert.match(message, /Without metrics.jsonl, once it is moved away, the run goes on/, what);
+      assert.match(message, /To go on without metrics.jsonl, move it away/, what);
       assert.equal(await readdir(folder, { recursive: true }), before, what);
       await rm(path, { recursive: true });
     }
@@ -181,7 +181,7 @@ test('a run that lost all its checkpoints is refused, not begun again', async ()
   const before = new Map(storage.files);
   assert.match(
     await failure(TrainingRun.resume(storage)),
-    /metrics.jsonl tells of 8 steps, but the run has no checkpoint any more/,
+    /metrics.jsonl has 8 steps, but the run has no checkpoint any more/,
   );
   assert.equal(storage.files, before);
   const run = await TrainingRun.resume(storage, { from: 0 });

@@ -256,7 +256,7 @@ test('each refusal of the system has its own sentence', async () => {
       'ENOSPC',
       /^Cannot save: the disk is full; make room on it, then start again \(a saved run by --resume\)\.$/,
     ],
-    ['EROFS', /^Cannot save: the disk is read-only; choose a folder on another one\.$/],
+    ['EROFS', /^Cannot save: the disk is read-only; choose a folder on another disk\.$/],
     ['EACCES', /^Cannot save: permission was denied; change its permissions, or choose another/],
     ['EDQUOT', /quota is used up/],
     ['EWEIRD', /the system said EWEIRD/],
@@ -291,7 +291,7 @@ test('what the file system refuses is one sentence, and leaves nothing beside', 
       [() => below.read('config.json'), /not a folder\.$/],
       [() => below.prepare(), /Cannot make the folder/],
       [() => new FolderStorage('/dev').read('full'), /it is not a file/],
-      [() => storage.read('a\0b'), /not one that a file can have\.$/],
+      [() => storage.read('a\0b'), /no file can have this name\.$/],
     ];
     for (const [action, message] of cases) assert.match(await failure(action()), message);
     assert.equal((await readdir(folder)).sort(), ['config.json', 'file']);

@@ -1,4 +1,4 @@
-/** What the file system refuses, in sentences. For Node alone. */
+/** Explains errors of the file system in sentences. For Node only. */
 import { MemgradError, shownPath } from '../../errors.js';
 
 const noPermission =
@@ -11,11 +11,11 @@ const reasons: Record<string, string> = {
   ENOTEMPTY: 'a folder of that name is in the way',
   EACCES: noPermission,
   EPERM: noPermission,
-  EROFS: 'the disk is read-only; choose a folder on another one',
+  EROFS: 'the disk is read-only; choose a folder on another disk',
   ENOSPC: 'the disk is full; make room on it, then start again (a saved run by --resume)',
   EDQUOT: 'the disk quota is used up; make room, then start again (a saved run by --resume)',
   EFBIG: 'it would be larger than the system allows (ulimit -f)',
-  ENAMETOOLONG: 'the name is too long',
+  ENAMETOOLONG: 'the name is too long; choose a shorter one',
   ELOOP: 'it is a link, or its links run in a circle; name the file itself',
   EMFILE: 'too many files are open; allow more (ulimit -n)',
   ENFILE: 'too many files are open on this machine',
@@ -23,12 +23,12 @@ const reasons: Record<string, string> = {
   ENXIO: 'it is a pipe or a device, not a file',
   EIO: 'the disk reported an error',
   ESTALE: 'the network disk has lost it; mount it again',
-  EPIPE: 'nobody reads it any more',
+  EPIPE: 'its reader has closed it',
   ERR_FS_FILE_TOO_LARGE: 'it is larger than 2 GiB',
-  ERR_INVALID_ARG_VALUE: 'the name is not one that a file can have',
+  ERR_INVALID_ARG_VALUE: 'no file can have this name',
 };
 
-/** Runs `action`; what the file system refuses becomes one sentence. */
+/** Runs `action`; turns an error of the file system into a `MemgradError` of one sentence. */
 export async function explained<T>(what: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action();

@@ -1,4 +1,7 @@
-/** One process to a run folder: two that train in it at once would remove each other's checkpoints. For Node alone. */
+/**
+ * Locks a run folder: two processes that train in it at once would remove each other's checkpoints.
+ * For Node only.
+ */
 import { createHash, randomUUID } from 'node:crypto';
 import {
   closeSync,
@@ -16,26 +19,28 @@ import { MemgradError } from '../../errors.js';
 import type { RunLock } from '../storage.js';
 import { explained } from './explained.js';
 
-/** The file that names the process which trains in a folder. */
+/** The file that names the process which trains in the folder. */
 export const LOCK_FILE = 'process.lock';
 
 const HOST = hostname().replaceAll(/\s/g, '_');
 const MOST_BYTES = 1000;
-/** Where files cannot be linked a lock is empty for a moment, until its text is written. */
+/**
+ * On disks without hard links, a new lock file is empty for a moment, until its text is written.
+ */
 const YOUNG_MS = 2000;
 
-/** The locks of this thread: whether each is still held. */
+/** The locks of this thread, and whether each is still held. */
 const own = new Map<string, boolean>();
 
-/** Whether a file of a run folder is a lock, or one that is being made. */
+/** Whether a file of a run folder is a lock, or a draft of one. */
 export function isLock(name: string): boolean {
   return name === LOCK_FILE || name.startsWith(`${LOCK_FILE}.`);
 }
 
 /**
- * Takes `folder` for this process. Throws `MemgradError` while another process of this machine has
- * it. A lock is taken over when its process is gone, or is of another machine, where nobody can see
- * from here whether it still runs; that process then stops at its next `check`.
+ * Locks `folder` for this process. Throws `MemgradError` while another process of this machine has
+ * the lock. A lock is taken over when its process has ended, and when it is from another machine,
+ * where its process can't be checked. If that process still runs, it stops at its next `check`.
  */
 export async function lockFolder(folder: string): Promise<RunLock> {
   const path = join(folder, LOCK_FILE);
@@ -57,7 +62,7 @@ export async function lockFolder(folder: string): Promise<RunLock> {
     async check() {
       const now = await explained(`read '${path}'`, async () => readLock(path));
       if (now === text) return;
-      if (now === undefined) return acquire(); // somebody has deleted the file
+      if (now === undefined) return acquire(); // the file was deleted
       throw new MemgradError(
         `'${folder}' was taken over by ${nameOf(now)}, so this process saves nothing more; give each process a folder of its own.`,
       );
@@ -67,17 +72,18 @@ export async function lockFolder(folder: string): Promise<RunLock> {
       try {
         if (readLock(path) === text) unlinkSync(path);
       } catch {
-        // What went wrong before is the failure to tell. A lock that stays is stale.
+        // Not thrown, so an earlier error stays the one that is reported. A lock that remains is
+        // stale.
       }
     },
   };
 }
 
 /**
- * Gives `draft` the name of the lock. A stale lock may only be replaced by the one process that has
- * linked its file as the lock's successor, `process.lock.after-<id of the stale text>`. When that
- * process dies too, the right is its successor's. A text never comes twice, so a process that is late
- * finds another lock when it looks again, and leaves it alone.
+ * Gives `draft` the name of the lock. Only one process may replace a stale lock: the one that
+ * linked its file as the lock's successor, `process.lock.after-<id of the stale text>`. If that
+ * process ends too, its own successor gets the right. No two locks have the same text, so a late
+ * process sees on its second look that the lock has changed, and leaves it alone.
  */
 async function take(folder: string, path: string, draft: string, text: string): Promise<void> {
   for (;;) {
@@ -91,14 +97,14 @@ async function take(folder: string, path: string, draft: string, text: string): 
       );
     }
     const next = afterName(path, chain);
-    if (!(await linked(draft, next, text))) continue; // another was faster: see who
+    if (!(await linked(draft, next, text))) continue; // another process was faster
     const again = await successors(path);
     if (again.join('') === [...chain, text].join('')) return rename(next, path);
     await unlink(next);
   }
 }
 
-/** The text of the lock, and those of its successors, each the one after the last. */
+/** The text of the lock and of its successors, in order. */
 async function successors(path: string): Promise<string[]> {
   const texts: string[] = [];
   for (let at = path; ; at = afterName(path, texts)) {
@@ -111,7 +117,7 @@ async function successors(path: string): Promise<string[]> {
   }
 }
 
-/** Where the successor of the last lock in `chain` stands. */
+/** The file name of the successor of the last lock in `chain`. */
 function afterName(path: string, chain: readonly string[]): string {
   return `${path}.after-${idOf(chain.join('|'))}`;
 }
@@ -120,14 +126,14 @@ function idOf(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
-/** Gives the file `draft` with `text` a second name, unless there is a file of that name. */
+/** Links the file `draft` with `text` to `name`. Returns false if a file of that name exists. */
 async function linked(draft: string, name: string, text: string): Promise<boolean> {
   try {
     try {
       await link(draft, name);
     } catch (error) {
       if (codeOf(error) === 'EEXIST') throw error;
-      await writeFile(name, text, { flag: 'wx' }); // this disk has no links
+      await writeFile(name, text, { flag: 'wx' }); // no hard links on this disk
     }
     return true;
   } catch (error) {
@@ -136,7 +142,7 @@ async function linked(draft: string, name: string, text: string): Promise<boolea
   }
 }
 
-/** Removes what processes that are gone have left of locks they were making. */
+/** Removes drafts of locks that ended processes left. */
 async function sweep(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (!/^process\.lock\.(new|after)-[0-9a-f]{16}$/.test(name)) continue;
@@ -145,7 +151,7 @@ async function sweep(folder: string): Promise<void> {
       const text = readLock(path) ?? '';
       if (OWNER.exec(text)?.[2] === HOST && !isRunning(text)) await unlink(path);
     } catch {
-      // It is not a lock, or not ours to remove.
+      // Not a lock, or one that this process may not remove.
     }
   }
 }
@@ -153,11 +159,11 @@ async function sweep(folder: string): Promise<void> {
 function readLock(path: string): string | undefined;
 function readLock(path: string, patient: boolean): string | null | undefined;
 /**
- * The text of a lock; undefined where there is none; with `patient`, null for an empty one that is
- * young. Throws `MemgradError` for what is not a plain file, which is never waited for.
+ * The text of a lock; undefined where there is none. With `patient`, null for an empty lock that is
+ * young. Throws `MemgradError` unless it is a plain file; it never waits.
  */
 function readLock(path: string, patient = false): string | null | undefined {
-  // Non-blocking, since a pipe would wait for somebody to write into it.
+  // Non-blocking, since opening a pipe would wait for a writer.
   const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOFOLLOW ?? 0);
   let file: number;
   try {
@@ -186,7 +192,10 @@ function refuseLock(path: string): never {
 
 const OWNER = /^(\d{1,10}) (\S+)(?: (\S+) \S+)?\n$/;
 
-/** Whether the process that wrote `text` still runs on this machine; false for any text that no process wrote. */
+/**
+ * Whether the process that wrote `text` still runs on this machine; false for a text that no
+ * process wrote.
+ */
 function isRunning(text: string): boolean {
   const held = own.get(text);
   if (held !== undefined) return held;
@@ -194,17 +203,20 @@ function isRunning(text: string): boolean {
   const pid = Number(id);
   if (host !== HOST || !(pid > 0)) return false;
   try {
-    process.kill(pid, 0); // sends nothing
+    process.kill(pid, 0); // sends no signal
   } catch (error) {
     if (codeOf(error) !== 'EPERM') return false;
   }
-  // Numbers of processes come again, their times of birth don't.
+  // Process ids are reused; with the start time they are unique.
   const now = startOf(pid);
   if (start !== undefined && start !== '-' && now !== undefined) return now === start;
   return now !== 'gone' && pid !== process.pid;
 }
 
-/** When a process was born, as Linux tells it; 'gone' for one that only waits to be reaped; undefined where nothing tells. */
+/**
+ * The start time of a process, from Linux's /proc; 'gone' for a process that only waits to be
+ * reaped, undefined where the system doesn't tell.
+ */
 function startOf(pid: number): string | undefined {
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').slice(0, 8);

@@ -1,4 +1,4 @@
-/** A run in a folder on disk. For Node alone: nothing that a browser loads imports this file. */
+/** A run in a folder on disk. For Node only: nothing that a browser loads imports this file. */
 import {
   access,
   constants,
@@ -23,7 +23,7 @@ import { explained } from './explained.js';
 import { isLock, lockFolder } from './folder-lock.js';
 
 const { O_RDWR, O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK = 0 } = constants;
-/** As 'w', without waiting where a pipe is in the way. */
+/** Like the flag 'w', but doesn't block on a pipe. */
 const BEGIN = O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK;
 
 /** Keeps the files of a run in `folder`. */
@@ -33,7 +33,10 @@ export class FolderStorage implements RunStorage {
     requireThat(typeof folder === 'string' && folder, 'FolderStorage: folder', 'a path', folder);
   }
 
-  /** Makes the folder, where there is none. Throws `MemgradError` when it cannot be made or written to. */
+  /**
+   * Makes the folder if it doesn't exist. Throws `MemgradError` when it cannot be made or written
+   * to.
+   */
   async make(): Promise<void> {
     await explained(`make the folder '${this.folder}'`, async () => {
       await makeFolder(resolve(this.folder));
@@ -42,15 +45,15 @@ export class FolderStorage implements RunStorage {
   }
 
   /**
-   * Makes the folder ready for a new run, so that what is wrong with it shows before training
-   * starts. Throws `MemgradError` as `make`, and when it holds anything already.
+   * Prepares the folder for a new run, so errors appear before training starts. Throws
+   * `MemgradError` as `make` does, and when the folder isn't empty.
    */
   async prepare(): Promise<void> {
     await this.make();
     const names = await explained(`read the folder '${this.folder}'`, () => readdir(this.folder));
     if (names.includes(CONFIG_FILE)) {
       throw new MemgradError(
-        `'${this.folder}' already holds a run, which is not overwritten; go on with it by --resume, choose another folder or delete it.`,
+        `'${this.folder}' already holds a run, which is not overwritten; resume it with --resume, choose another folder or delete it.`,
       );
     }
     requireEmpty(
@@ -80,11 +83,14 @@ export class FolderStorage implements RunStorage {
     return readWhole(this.#path(name), 'name the folder of a run', most);
   }
 
-  /** Written beside, flushed and renamed: a reader sees the old file or the new one, never half of one. */
+  /**
+   * Writes a temporary file next to it, flushes and renames it: a reader sees the old file or the
+   * new one, never a part.
+   */
   async write(name: string, bytes: Uint8Array): Promise<void> {
     requireFile('FolderStorage.write', name, bytes, 0);
     const path = this.#path(name);
-    const beside = `${path}.tmp`; // the same after a crash, so that none is left over for ever
+    const beside = `${path}.tmp`; // a fixed name, so a file that a crash left is overwritten
     await explained(`write '${path}'`, async () => {
       try {
         if (name.includes('/')) await makeFolder(dirname(resolve(path)));
@@ -92,7 +98,7 @@ export class FolderStorage implements RunStorage {
         await rename(beside, path);
         await flushFolder(dirname(path));
       } catch (error) {
-        await rm(beside, { force: true }).catch(() => {}); // the first failure is the one to tell
+        await rm(beside, { force: true }).catch(() => {}); // keeps the first error
         throw error;
       }
     });
@@ -153,7 +159,7 @@ export class FolderStorage implements RunStorage {
     return join(this.folder, name);
   }
 
-  /** Behind a linked folder everything stays: the link alone goes. */
+  /** Of a linked folder only the link is removed, not the files behind it. */
   async remove(name: string): Promise<void> {
     const path = this.#path(name);
     const outer = name.includes('/') ? dirname(path) : undefined;
@@ -162,12 +168,15 @@ export class FolderStorage implements RunStorage {
         return rm(outer, { force: true });
       }
       await rm(path, { force: true });
-      if (outer) await rmdir(outer).catch(() => {}); // there are more in it
+      if (outer) await rmdir(outer).catch(() => {}); // it has more files
     });
   }
 }
 
-/** The names in a folder, behind a link too; none when it has gone since. A link that leads nowhere counts as a file. */
+/**
+ * The names in a folder, also behind a link; empty if it was removed meanwhile. A dangling link
+ * counts as a file.
+ */
 async function insideOf(path: string): Promise<string[] | 'a file'> {
   try {
     return await readdir(path);
@@ -179,7 +188,7 @@ async function insideOf(path: string): Promise<string[] | 'a file'> {
   }
 }
 
-/** Opens, uses, flushes to the disk and closes a file. */
+/** Opens a file, calls `use` on it, flushes it to the disk and closes it. */
 async function flushed(
   path: string,
   flags: number,
@@ -194,14 +203,20 @@ async function flushed(
   }
 }
 
-/** A renamed file is on the disk when its folder is; where folders cannot be opened, the system sees to it. */
+/**
+ * Flushes a folder, which makes a rename in it durable. Where folders cannot be opened, the system
+ * does this.
+ */
 async function flushFolder(path: string): Promise<void> {
   const folder = await open(path, 'r').catch(() => undefined);
   await folder?.sync().catch(() => {});
   await folder?.close();
 }
 
-/** The file at `path`. Throws `MemgradError` where there is none, or one of more than `most` bytes; `advice` says what to do instead. */
+/**
+ * Reads the file at `path`. Throws `MemgradError` where there is none, or one of more than `most`
+ * bytes; `advice` is the end of the message.
+ */
 export async function readWhole(
   path: string,
   advice: string,
@@ -218,7 +233,7 @@ export async function readWhole(
   });
 }
 
-/** A pipe or a device would block, or never end. */
+/** The status of a plain file. Throws for a pipe or a device, which would block or never end. */
 async function statFile(path: string, advice = 'move it away') {
   const found = await stat(path).catch(async (error) => {
     const link = await lstat(path).catch(() => undefined);
@@ -231,7 +246,10 @@ async function statFile(path: string, advice = 'move it away') {
   throw new MemgradError(`Cannot read '${path}': it is not a file; ${advice}.`);
 }
 
-/** `mkdir` with `recursive` never ends on Node 20 where a parent exists and yet cannot hold anything, as /proc. */
+/**
+ * Like `mkdir` with `recursive`, which never ends on Node 20 where a parent exists but cannot hold
+ * files, such as /proc.
+ */
 async function makeFolder(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory()) return;

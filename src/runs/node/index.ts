@@ -1,5 +1,5 @@
 /**
- * Runs in a folder on disk. For Node alone: `memgrad/runs` imports nothing of Node, so that browsers
+ * Runs in a folder on disk. For Node only: `memgrad/runs` imports nothing from Node, so browsers
  * can load it.
  *
  * @module memgrad/runs/node
