@@ -6,11 +6,11 @@ import { answerBatch, type Batch, checkDraw, LONGEST, type Split, type Task } fr
 
 /** Options of the copy task. */
 export interface CopyOptions {
-  /** How many symbols are to be remembered. Default 24. */
+  /** Number of symbols to remember. Default 24. */
   length?: number;
-  /** How many different symbols there are. Default 10. */
+  /** Number of different symbols. Default 10. */
   symbols?: number;
-  /** How often the answer repeats them. Default 2. */
+  /** How many times the answer repeats them. Default 2. */
   copies?: number;
 }
 
@@ -27,7 +27,10 @@ export class Copy implements Task {
   readonly #symbols: number;
   readonly #copies: number;
 
-  /** Throws `MemgradError` unless the options are whole numbers: length and copies >= 1, symbols >= 2. */
+  /**
+   * Throws `MemgradError` unless the options are whole numbers with length and copies >= 1, symbols
+   * >= 2.
+   */
   constructor(options: CopyOptions = {}) {
     checkOptions('copy', options, { length: whole(1, LONGEST), symbols: whole(2), copies: 1 });
     const { length = 24, symbols = 10, copies = 2 } = options;

@@ -7,7 +7,7 @@ import type { Part } from './stream.js';
 import type { Text } from './text.js';
 import type { Tokenizer } from './tokenizers.js';
 
-/** A document of a class, in the part that it belongs to. */
+/** A document, its class and the part of the data that it belongs to. */
 export interface Document {
   readonly text: Text;
   /** Index into the names of the classes. */
@@ -21,24 +21,24 @@ export interface DocumentBatch {
   readonly classes: readonly number[];
 }
 
-/** Documents to be classified. */
+/** A task of classifying documents. */
 export interface DocumentTask {
   readonly name: string;
-  /** Number of different tokens, the special ones among them. */
+  /** Number of different tokens, including the special ones. */
   readonly vocabulary: number;
   /** The special tokens of `EncoderRMT`. */
   readonly special: { readonly cls: number; readonly sep: number; readonly pad: number };
   /** Names of the classes. */
   readonly classes: readonly string[];
-  /** Accuracy of always naming the class that is most frequent in the test part. */
+  /** Accuracy of always answering the most frequent class of the test part. */
   readonly chance: number;
   /** All documents of a part. */
   all(part: Part): DocumentBatch;
-  /** `size` documents for training, drawn by `key`: equal keys give equal batches. */
+  /** Draws `size` documents for training by `key`: equal keys give equal batches. */
   documents(key: Key, size: number): DocumentBatch;
 }
 
-/** Tells the class of a document from its text. */
+/** Predicts the class of a document from its text. */
 export class Classification implements DocumentTask {
   readonly name = 'classification';
   readonly vocabulary: number;
@@ -46,7 +46,10 @@ export class Classification implements DocumentTask {
   readonly chance: number;
   readonly #parts: Readonly<Record<Part, ReturnType<typeof emptyPart>>>;
 
-  /** Throws `MemgradError` for a part without documents, and for a document without its class and part. */
+  /**
+   * Throws `MemgradError` for a part without documents, and for a document with an invalid class or
+   * part.
+   */
   constructor(
     documents: readonly Document[],
     readonly classes: readonly string[],

@@ -1,13 +1,13 @@
-/** Which sequences training never sees. */
+/** Which sequences are held out from training. */
 import type { Key } from '../autograd/index.js';
 import type { Split } from './task.js';
 
-/** Fewer different sequences than this can't be held apart: some split might have none. */
+/** With fewer different sequences than this none are held out: a split might be empty. */
 const ENOUGH = 1024;
 
 /**
- * A sequence that `draw` makes, drawn again until it belongs to `split`. Where there are fewer than
- * 1024 different ones (`variety`), all belong to both splits.
+ * Draws sequences until one belongs to `split`. With fewer than 1024 different ones (`variety`),
+ * all belong to both splits.
  */
 export function drawFrom(
   split: Split,
@@ -21,7 +21,7 @@ export function drawFrom(
   }
 }
 
-/** Whether a sequence is one of the sixteenth that training never sees, by its hash (FNV-1a). */
+/** Whether a sequence is in the sixteenth that is held out from training, by its hash (FNV-1a). */
 export function isHeldOut(tokens: Int32Array): boolean {
   let hash = 0x811c9dc5;
   for (const token of tokens) hash = Math.imul(hash ^ token, 0x01000193);

@@ -1,5 +1,5 @@
 /**
- * The tasks by name. A new one gets a file of its own and a line in the table.
+ * The tasks by name. A new task needs a file of its own and a line in the table.
  *
  * @module memgrad/tasks
  */
@@ -26,7 +26,7 @@ export { answerBatch, type Batch, IGNORED, type Sample, type Split, type Task } 
 export { ByteTokenizer, type Text, type TokenDecoder, type Tokenizer } from './tokenizers.js';
 export { type WordOptions, WordTokenizer } from './words.js';
 
-/** All that can be trained on. */
+/** All types of tasks. */
 export type AnyTask = Task | StreamTask | DocumentTask;
 
 const tasks = {
@@ -54,14 +54,16 @@ const tasks = {
 
 /** The name of a task. */
 export type TaskName = keyof typeof tasks;
-/** The names that `createTask` takes. */
+/** The names that `createTask` accepts. */
 export const taskNames = Object.keys(tasks) as TaskName[];
-/** What each task asks for, by name. */
+/** A one-line description of each task, by name. */
 export const taskSummaries = /* @__PURE__ */ Object.fromEntries(
   Object.entries(tasks).map(([name, { summary }]) => [name, summary]),
 ) as Readonly<Record<TaskName, string>>;
 
-/** The task called `name`. Throws for an unknown name or options that cannot be. */
+/**
+ * Creates the task called `name`. Throws `MemgradError` for an unknown name and invalid options.
+ */
 export function createTask<Name extends TaskName>(
   name: Name,
   options: Parameters<(typeof tasks)[Name]['create']>[0] = {},

@@ -6,15 +6,15 @@ import type { Batch } from './task.js';
 import { bytesOf, characterStart, checkToken, type Text } from './text.js';
 import type { Tokenizer } from './tokenizers.js';
 
-/** A text as bytes of UTF-8, in its parts. */
+/** The parts of a text, as bytes of UTF-8. */
 export type TextParts = Readonly<Record<Part, Uint8Array>>;
 
 const PARTS: readonly Part[] = ['train', 'validation', 'test'];
 
 /**
- * Predicts every token of a text. For `size` parallel streams a part is cut into as many equal
- * rows, each contiguous; the few tokens that don't fill a row are left out, as in the published
- * code of Transformer-XL.
+ * Predicts every token of a text. For `size` parallel streams a part is cut into `size` equal rows,
+ * each contiguous. The few tokens that don't fill a row are left out, as in the published code of
+ * Transformer-XL.
  */
 export class Language implements StreamTask {
   readonly name = 'language';
@@ -25,7 +25,7 @@ export class Language implements StreamTask {
 
   /**
    * Encodes all parts. Throws `MemgradError` for a part that is missing or has fewer than two
-   * tokens, and for a tokenizer whose tokens aren't below its vocabulary.
+   * tokens, and for a tokenizer that returns tokens outside its vocabulary.
    */
   constructor(text: Readonly<Record<Part, Text>>, tokenizer: Tokenizer) {
     checkTokenizer('language', tokenizer);
@@ -35,7 +35,7 @@ export class Language implements StreamTask {
     for (const part of PARTS) {
       if (text?.[part] !== undefined) continue;
       throw new MemgradError(
-        `language: the ${part} part is missing; cutText makes the parts of one text.`,
+        `language: the ${part} part is missing; cut one text into its parts with cutText.`,
       );
     }
     const tokensOf = (part: Part) => {
@@ -76,7 +76,7 @@ export class Language implements StreamTask {
     return this.#tokenizer.decode(tokens);
   }
 
-  /** Tokens of each of `size` rows; the last one has a next token too. */
+  /** Tokens in each of `size` rows. The last token of a row also needs a next one as its target. */
   #rowLength(part: Part, size: number): number {
     checkPart('language', part);
     check('language: size', size, whole());
@@ -88,7 +88,10 @@ export class Language implements StreamTask {
   }
 }
 
-/** Cuts a text into contiguous parts of 90, 5 and 5 percent, between characters. */
+/**
+ * Cuts a text into contiguous parts of 90, 5 and 5 percent, at character boundaries. Throws
+ * `MemgradError` unless it is a text.
+ */
 export function cutText(text: Text): TextParts {
   const bytes = bytesOf('cutText', text);
   const [first, second] = [0.9, 0.95].map((share) =>
@@ -106,7 +109,7 @@ export function checkPart(where: string, part: Part): void {
   if (!PARTS.includes(part)) refuseName(where, 'part', part, PARTS);
 }
 
-/** Throws `MemgradError` unless `tokenizer` has what is needed of one. */
+/** Throws `MemgradError` unless `tokenizer` has the members of a tokenizer. */
 export function checkTokenizer(where: string, tokenizer: Tokenizer): void {
   if (typeof tokenizer?.encode !== 'function' || typeof tokenizer.decode !== 'function') {
     throw new MemgradError(
@@ -116,7 +119,10 @@ export function checkTokenizer(where: string, tokenizer: Tokenizer): void {
   check(`${where}: vocabulary`, tokenizer.vocabulary, whole());
 }
 
-/** The tokens of a text. Throws `MemgradError` where the tokenizer returns anything but its own tokens. */
+/**
+ * Encodes a text. Throws `MemgradError` where the tokenizer returns anything but an array of its
+ * tokens.
+ */
 export function encodeWith(where: string, tokenizer: Tokenizer, text: Text): Int32Array {
   const tokens: unknown = tokenizer.encode(text);
   if (!(tokens instanceof Int32Array)) {

@@ -1,4 +1,4 @@
-/** The memorize task: keep what came first through everything that follows. */
+/** The memorize task: remember the first symbols through everything that follows. */
 import type { Key } from '../autograd/index.js';
 import { check, checkOptions, whole } from '../options.js';
 import { asked, drawSymbols, FIRST_SYMBOL, showSymbols } from './symbols.js';
@@ -6,19 +6,19 @@ import { answerBatch, type Batch, checkDraw, LONGEST, type Split, type Task } fr
 
 /** Options of the memorize task. */
 export interface MemorizeOptions {
-  /** How many symbols are read. Default 64. */
+  /** Number of symbols that are read. Default 64. */
   length?: number;
-  /** How many of them, the first ones, are to be said at the end. Default 8. */
+  /** How many of them, from the first, to answer at the end. Default 8. */
   kept?: number;
-  /** How many different symbols there are. Default 10. */
+  /** Number of different symbols. Default 10. */
   symbols?: number;
 }
 
 /**
- * Memorize (after Bulatov et al. 2023, "Scaling Transformer to 1M tokens and beyond with RMT", arXiv
- * 2304.11062, section 4.1; there with sentences): the sequence is [X, noise, 1, X]. X and the noise
- * are of the same symbols, so that only its place says what is to be kept. What has to be kept does
- * not grow with the length: how far does memory carry it?
+ * Memorize (after Bulatov et al. 2023, "Scaling Transformer to 1M tokens and beyond with RMT",
+ * arXiv 2304.11062, section 4.1, which uses sentences): the sequence is [X, noise, 1, X]. X and the
+ * noise have the same symbols, so only the position says which to remember. Their number does not
+ * grow with the length: the task measures how far memory carries them.
  */
 export class Memorize implements Task {
   readonly name = 'memorize';
@@ -29,7 +29,10 @@ export class Memorize implements Task {
   readonly #kept: number;
   readonly #symbols: number;
 
-  /** Throws `MemgradError` unless the options are whole numbers: length >= kept >= 1, symbols >= 2. */
+  /**
+   * Throws `MemgradError` unless the options are whole numbers with length >= kept >= 1, symbols >=
+   * 2.
+   */
   constructor(options: MemorizeOptions = {}) {
     checkOptions('memorize', options, { length: 1, kept: whole(), symbols: whole(2) });
     const { length = 64, kept = 8, symbols = 10 } = options;

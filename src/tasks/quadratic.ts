@@ -1,4 +1,4 @@
-/** Quadratic equations: solve them step by step, each step in a block of its own. */
+/** Quadratic equations, solved step by step, each step in a block of its own. */
 import type { Key } from '../autograd/index.js';
 import { checkOptions, requireTokens, whole } from '../options.js';
 import { drawFrom } from './held-out.js';
@@ -6,7 +6,7 @@ import { answerBatch, type Batch, checkDraw, type Split, type Task } from './tas
 
 /** Options of quadratic equations. */
 export interface QuadraticOptions {
-  /** Roots lie from -range to range. Default 100, the most. */
+  /** Roots lie from -range to range. Default 100, the maximum. */
   range?: number;
 }
 
@@ -16,9 +16,9 @@ const STEPS = 5; // after the equation: canonical form, discriminant, two roots,
 const CHARACTERS = '0123456789+-*/^=()xD;,';
 const FIRST_CHARACTER = 2;
 const LARGEST_FACTOR = 10;
-const NO_ROOTS = 5; // one in so many equations has no real roots
+const NO_ROOTS = 5; // one equation in this many has no real roots
 
-/** a (x^2 + b x + c) = 0, with its two roots in order unless it has no real ones. */
+/** a (x^2 + b x + c) = 0, with its real roots in order, if it has any. */
 interface Equation {
   readonly a: number;
   readonly b: number;
@@ -28,21 +28,21 @@ interface Equation {
 
 /**
  * Quadratic equations (RMT paper, section 4.1; format of its published code): six blocks of 30
- * tokens. The first is the equation; the model is to write its canonical form, discriminant, first
- * and second root, and the answer, which alone is judged as a whole. One equation in five has no
- * real roots: then everything after the discriminant is empty. All 180 tokens are inputs, six
- * segments of 30, and padding is to be said after the last. Unlike the published code we count the
- * very first token of the solution too, since the model has to find it by itself.
+ * tokens. The first is the equation. The model writes its canonical form, discriminant, first and
+ * second root, and the answer, which alone is scored, as a whole. One equation in five has no real
+ * roots; then everything after the discriminant is empty. All 180 tokens are inputs, six segments
+ * of 30, and the target after the last is padding. Unlike the published code we count the very
+ * first token of the solution too, since the model has to predict it.
  *
- * The published samples don't show what is written for a coefficient that is 0 (here: nothing, and
- * 0 in the discriminant), or how equations without real roots are drawn (here: b and c evenly
- * among whole numbers of the size that those with roots have).
+ * The published samples don't show how a coefficient of 0 is written (here: not at all, and as 0 in
+ * the discriminant), or how equations without real roots are drawn (here: b and c uniformly from
+ * the whole numbers in the range of equations with roots).
  */
 export class Quadratic implements Task {
   readonly name = 'quadratic';
   readonly metric = 'answers';
   readonly vocabulary = FIRST_CHARACTER + CHARACTERS.length;
-  /** Saying nothing is right where there are no real roots. */
+  /** An empty answer is right where there are no real roots. */
   readonly chance = 1 / NO_ROOTS;
   readonly length: number;
 
@@ -71,7 +71,7 @@ export class Quadratic implements Task {
     return new Quadratic({ range });
   }
 
-  /** The text of the blocks, with a space between them. */
+  /** The text of the blocks, separated by spaces. */
   show(tokens: ArrayLike<number>): string {
     requireTokens(this.name, tokens);
     return Array.from(tokens, (token) => CHARACTERS[token - FIRST_CHARACTER] ?? ' ')
@@ -83,7 +83,7 @@ export class Quadratic implements Task {
   #equation(key: Key): Equation {
     const range = this.length;
     const [kind] = key.fold(0).integers(1, NO_ROOTS);
-    // As in the published statistics, ±1 and ±10 come half as often as the factors between them.
+    // As in the published statistics, ±1 and ±10 are half as frequent as the factors between them.
     const [step] = key.fold(1).integers(1, 2 * (LARGEST_FACTOR - 1));
     const [sign] = key.fold(2).integers(1, 2);
     const a = (1 + Math.ceil(step / 2)) * (sign === 0 ? 1 : -1);
@@ -96,7 +96,7 @@ export class Quadratic implements Task {
     return { a, b: -(low + high), c: low * high, roots: [low, high] };
   }
 
-  /** At least so many different equations there are. */
+  /** A lower bound of the number of different equations. */
   #variety(): number {
     return this.length ** 2 * 2 * LARGEST_FACTOR;
   }
@@ -134,7 +134,7 @@ function solutionText({ a, b, c, roots }: Equation): string[] {
   ];
 }
 
-/** Such as `-4*x^2+392*x-2208=0`. */
+/** Formats a polynomial, such as `-4*x^2+392*x-2208=0`. */
 function polynomial(...coefficients: readonly [number, number, number]): string {
   const powers = ['x^2', 'x', ''];
   const terms = coefficients.map((coefficient, i) => {
@@ -146,7 +146,7 @@ function polynomial(...coefficients: readonly [number, number, number]): string 
   return `${terms.join('').replace(/^\+/, '')}=0`;
 }
 
-/** A whole number from `least` to `most`. */
+/** A whole number from `least` to `most`, inclusive. */
 function between(key: Key, least: number, most: number): number {
   return least + key.integers(1, most - least + 1)[0];
 }

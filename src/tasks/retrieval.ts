@@ -1,4 +1,4 @@
-/** Associative retrieval: read pairs of key and value, then say the value of one key. */
+/** Associative retrieval: read pairs of key and value, then answer the value of one key. */
 import type { Key } from '../autograd/index.js';
 import { checkOptions, oneOf, requireTokens, whole } from '../options.js';
 import { drawFrom } from './held-out.js';
@@ -6,17 +6,17 @@ import { answerBatch, type Batch, checkDraw, type Split, type Task } from './tas
 
 /** Options of associative retrieval. */
 export interface RetrievalOptions {
-  /** How many pairs are read. Default 4, at most 26: there are 26 keys. */
+  /** Number of pairs. Default 4, at most 26, the number of keys. */
   pairs?: number;
   /**
-   * Whether a batch to train on asks for `all` pairs of the same list, one sample after the other,
-   * or for `one` of each list, as the paper's does. Asking for all, what does not depend on the
-   * query cancels in the gradient, and the query, which decides, is learnt sooner. Default `all`.
+   * Whether a training batch queries `all` pairs of a list, one sample after the other, or `one`
+   * pair of each list, as the paper does. With `all`, terms that do not depend on the query cancel
+   * in the gradient, and the query, which decides the answer, is learnt sooner. Default `all`.
    */
   queries?: (typeof queryChoices)[number];
 }
 
-/** What `queries` may be. */
+/** The accepted values of `queries`. */
 export const queryChoices = ['all', 'one'] as const;
 
 // Tokens: values 0 to 9, then the separator, then keys.
@@ -28,8 +28,8 @@ const KEYS = 26;
 /**
  * Associative retrieval (Ba et al. 2016, arXiv 1610.06258; RMT paper, section 4.1; format of its
  * published code): the sequence is [key, value, ..., key, value, query, 10, value of the query].
- * Keys differ, and so do values, up to ten pairs; from then on values may repeat. Held out is the
- * list of pairs, whatever is asked of it.
+ * Keys differ. Values differ too, up to ten pairs; with more pairs, they may repeat. Lists of pairs
+ * are held out, whatever the query.
  */
 export class Retrieval implements Task {
   readonly name = 'retrieval';
@@ -39,7 +39,10 @@ export class Retrieval implements Task {
   readonly length: number;
   readonly #queries: RetrievalOptions['queries'];
 
-  /** Throws `MemgradError` unless `pairs` is a whole number from 1 to 26 and `queries` is all or one. */
+  /**
+   * Throws `MemgradError` unless `pairs` is a whole number from 1 to 26 and `queries` is `all` or
+   * `one`.
+   */
   constructor(options: RetrievalOptions = {}) {
     checkOptions('retrieval', options, { pairs: whole(1, KEYS), queries: oneOf(queryChoices) });
     const { pairs = 4, queries = 'all' } = options;
@@ -76,7 +79,7 @@ export class Retrieval implements Task {
     return Array.from(tokens, show).join('');
   }
 
-  /** [key, value, ..., key, value]. */
+  /** Draws [key, value, ..., key, value]. */
   #list(key: Key): Int32Array {
     const pairs = this.length;
     const keys = shuffled(key.fold(0), KEYS).slice(0, pairs);
@@ -85,7 +88,7 @@ export class Retrieval implements Task {
     return Int32Array.from([...keys].flatMap((symbol, i) => [FIRST_KEY + symbol, values[i]]));
   }
 
-  /** At least so many different lists there are. */
+  /** A lower bound of the number of different lists. */
   #variety(): number {
     return (KEYS * VALUES) ** Math.min(2, this.length);
   }

@@ -6,13 +6,16 @@ import { answerBatch, type Batch, checkDraw, LONGEST, type Split, type Task } fr
 
 /** Options of the reverse task. */
 export interface ReverseOptions {
-  /** How many symbols are to be remembered. Default 24. */
+  /** Number of symbols to remember. Default 24. */
   length?: number;
-  /** How many different symbols there are. Default 10. */
+  /** Number of different symbols. Default 10. */
   symbols?: number;
 }
 
-/** Reverse (RMT paper, section 4.1; format of its published code): the sequence is [X, 1, X from its end]. */
+/**
+ * Reverse (RMT paper, section 4.1; format of its published code): the sequence is [X, 1, X
+ * reversed].
+ */
 export class Reverse implements Task {
   readonly name = 'reverse';
   readonly metric = 'tokens';
@@ -21,7 +24,7 @@ export class Reverse implements Task {
   readonly length: number;
   readonly #symbols: number;
 
-  /** Throws `MemgradError` unless the options are whole numbers: length >= 1, symbols >= 2. */
+  /** Throws `MemgradError` unless the options are whole numbers with length >= 1, symbols >= 2. */
   constructor(options: ReverseOptions = {}) {
     checkOptions('reverse', options, { length: whole(1, LONGEST), symbols: whole(2) });
     const { length = 24, symbols = 10 } = options;

@@ -1,20 +1,26 @@
-/** The contract of language modelling: long streams, read from their start to their end. */
+/** The contract of language modelling: long streams, read from start to end. */
 import type { Batch } from './task.js';
 
-/** The parts that a text is cut into. */
+/** The parts of a text. */
 export type Part = 'train' | 'validation' | 'test';
 
-/** Text to be predicted token by token. A model carries its state along the stream. */
+/** A text to predict token by token. A model carries its state along the stream. */
 export interface StreamTask {
   readonly name: string;
   /** Number of different tokens. */
   readonly vocabulary: number;
-  /** How a loss is told: in bits for each byte of text, or as perplexity for each token. */
+  /** The unit of a loss: bits per byte of text, or perplexity per token. */
   readonly unit: 'bits per character' | 'perplexity';
-  /** How many segments of `length` tokens each of `size` parallel streams has; the last may be shorter. */
+  /**
+   * The number of segments of `length` tokens in each of `size` parallel streams; the last may be
+   * shorter.
+   */
   segments(part: Part, size: number, length: number): number;
-  /** The `index`-th segment of `size` parallel streams, all targets of which count. Equal arguments give equal segments. */
+  /**
+   * The `index`-th segment of `size` parallel streams, in which all targets count. Equal arguments
+   * give equal segments.
+   */
   segment(part: Part, size: number, length: number, index: number): Batch;
-  /** Tokens as text for a person. */
+  /** Tokens as text for people. */
   show(tokens: ArrayLike<number>): string;
 }

@@ -1,26 +1,35 @@
-/** The contract of tasks whose samples stand for themselves: seeded batches of token sequences, and how to judge and show them. */
+/**
+ * The contract of tasks with independent samples: seeded batches of token sequences, and how to
+ * score and show them.
+ */
 import type { Key } from '../autograd/index.js';
 import { isKey } from '../autograd/random.js';
 import { check, requireThat, requireTokens, whole } from '../options.js';
 
-/** Targets with this value don't count, in the loss or in the accuracy. */
+/** Targets with this value are ignored, in the loss and in the accuracy. */
 export const IGNORED = -100;
 
-/** More tokens to a batch are a mistake, and lists of them abort the process. */
+/** More tokens per batch are a mistake, and lists of so many abort the process. */
 const MOST = 2 ** 28;
-/** The most tokens in a prompt or an answer. */
+/** The maximum number of tokens in a prompt or an answer. */
 export const LONGEST = 2 ** 20;
 
-/** Sequences to read and what to say at each position; row-major [size, time]. */
+/** Sequences to read, and the target at each position; row-major [size, time]. */
 export interface Batch {
   readonly size: number;
   readonly time: number;
   readonly inputs: Int32Array;
   /** The right next token, or IGNORED. */
   readonly targets: Int32Array;
-  /** How many inputs a model is given when it answers freely; from then on it reads its own predictions. */
+  /**
+   * Number of inputs that a model is given when it generates the answer; then it reads its own
+   * predictions.
+   */
   readonly promptLength: number;
-  /** Where, in `targets`, the answer itself begins when steps that lead to it come first. Default: `promptLength - 1`. */
+  /**
+   * Index in `targets` where the answer itself begins, if steps that lead to it come first.
+   * Default: `promptLength - 1`.
+   */
   readonly answerStart?: number;
 }
 
@@ -32,28 +41,28 @@ export interface Task {
   readonly name: string;
   /** Number of different tokens. */
   readonly vocabulary: number;
-  /** What is measured: the share of answer tokens that are right, or that of whole answers. */
+  /** The metric: the share of answer tokens that are right, or the share of whole answers. */
   readonly metric: 'tokens' | 'answers';
-  /** The metric of guessing without having read anything. */
+  /** The metric of guessing without reading the input. */
   readonly chance: number;
-  /** What the length of a sample is measured by, as in `withLength`. */
+  /** The measure of a sample's length, as in `withLength`. */
   readonly length: number;
-  /** The batch that `key` names: equal keys give equal batches. */
+  /** The batch for `key`: equal keys give equal batches. */
   batch(key: Key, size: number, split: Split): Batch;
   /** The same task with samples of another length. */
   withLength(length: number): Task;
-  /** Tokens of a sample as text for a person. */
+  /** Tokens of a sample as text for people. */
   show(tokens: ArrayLike<number>): string;
 }
 
-/** Throws `MemgradError` unless a batch can be drawn with `key` from `split`. */
+/** Throws `MemgradError` unless `key` and `split` are valid. */
 export function checkDraw(where: string, key: Key, split: Split): void {
   check(`${where}: key`, key, isKey);
   const isSplit = split === 'train' || split === 'test';
   requireThat(isSplit, `${where}: the split`, "'train' or 'test'", split);
 }
 
-/** What is given and what is to be said. */
+/** The tokens to read and the tokens to answer. */
 export interface Sample {
   readonly prompt: ArrayLike<number>;
   readonly answer: ArrayLike<number>;
@@ -61,10 +70,10 @@ export interface Sample {
 
 /**
  * A batch of `size` samples, all of the same lengths, in the format of the RMT paper: inputs are
- * [prompt, answer] without its last token, targets without its first, and only the answer counts.
- * `judged` is how many of the answer's last tokens are the answer itself; all by default. Throws
- * `MemgradError` unless `size` is a whole number >= 1, and for samples of other lengths than the
- * first, empty ones, and what isn't a token.
+ * [prompt, answer] without the last token, targets without the first, and only the answer counts.
+ * `judged` is how many of the answer's last tokens are the answer itself; default all. Throws
+ * `MemgradError` unless `size` is a whole number >= 1, and for samples that are empty, differ in
+ * length from the first, or have values that aren't tokens.
  */
 export function answerBatch(size: number, sample: (row: number) => Sample, judged?: number): Batch {
   check('batch: size', size, whole());

@@ -1,14 +1,19 @@
-/** Shared by all tokenizers: text as bytes, long texts in pieces, tokens of unknown number, bytes to characters. */
+/**
+ * Helpers of all tokenizers: text as bytes, long texts in pieces, lists of tokens, bytes to
+ * characters.
+ */
 import { describe, MemgradError } from '../errors.js';
 import type { TokenDecoder } from './tokenizers.js';
 
 /**
  * A text: a string, or bytes of UTF-8 (a `Uint8Array` such as Node's `Buffer`, an `ArrayBuffer`, or
- * another view of single bytes). A string is at most 512 MB long in Node; bytes may be more.
+ * another view of single bytes). A string is limited to 512 MB in Node; bytes are not.
  */
 export type Text = string | Uint8Array | ArrayBuffer;
 
-/** The bytes of a text; those of an array are not copied. Throws `MemgradError` for anything else. */
+/**
+ * The bytes of a text; an array's bytes are not copied. Throws `MemgradError` for anything else.
+ */
 export function bytesOf(where: string, text: Text): Uint8Array {
   if (typeof text === 'string') {
     return within(where, 'encode a shorter text', () => new TextEncoder().encode(text));
@@ -28,7 +33,10 @@ export function bytesOf(where: string, text: Text): Uint8Array {
   );
 }
 
-/** The result of `compute`, which may need more room than the engine has for one string or array. */
+/**
+ * Returns the result of `compute`, which may exceed the engine's limit for a string or an array.
+ * Throws `MemgradError` then.
+ */
 export function within<T>(where: string, advice: string, compute: () => T): T {
   try {
     return compute();
@@ -39,7 +47,9 @@ export function within<T>(where: string, advice: string, compute: () => T): T {
   }
 }
 
-/** The whole text of `tokens`, by a fresh decoder of theirs. Throws `MemgradError` for what is not a list of tokens. */
+/**
+ * Decodes all `tokens` with a new decoder. Throws `MemgradError` unless they are a list of tokens.
+ */
 export function decoded(where: string, tokens: ArrayLike<number>, decoder: TokenDecoder): string {
   checkTokens(where, tokens);
   return within(where, 'decode fewer tokens at a time, with decoder()', () => {
@@ -49,7 +59,7 @@ export function decoded(where: string, tokens: ArrayLike<number>, decoder: Token
   });
 }
 
-/** Zeros for `count` tokens. Throws `MemgradError` where there is no room for them. */
+/** An array of zeros for `count` tokens. Throws `MemgradError` where it doesn't fit in memory. */
 export function tokenArray(where: string, count: number): Int32Array {
   try {
     return new Int32Array(count);
@@ -61,19 +71,19 @@ export function tokenArray(where: string, count: number): Int32Array {
   }
 }
 
-/** White space of ASCII. */
+/** White space in ASCII. */
 export function isSpace(byte: number): boolean {
   return byte === 32 || (byte >= 9 && byte <= 13);
 }
 
-/** Where to cut: small enough that a piece and its words stay in the cache. */
+/** Length of a piece in bytes: small enough that a piece and its words stay in the cache. */
 const PIECE = 2 ** 16;
-/** A piece without any border is cut here at the latest, in bytes. */
+/** Maximum length in bytes of a piece without a border. */
 const LONGEST = 2 ** 22;
 
 /**
- * A text in pieces of some 64 kB, as strings. `isBorder` tells whether a cut in front of the byte
- * at a place leaves all tokens whole; it must be a place in front of an ASCII character. Where 4 MB
+ * Cuts a text into pieces of about 64 kB, as strings. `isBorder` returns whether a cut before the
+ * byte at an index splits no token; it may only return true before an ASCII character. Where 4 MB
  * have no border, the cut is between two characters.
  */
 export function* pieces(text: Uint8Array, isBorder: (at: number) => boolean): Iterable<string> {
@@ -87,19 +97,19 @@ export function* pieces(text: Uint8Array, isBorder: (at: number) => boolean): It
   }
 }
 
-/** `at`, or up to 3 bytes before it where that is inside of a character. */
+/** `at`, or the start of the character around it, up to 3 bytes earlier. */
 export function characterStart(text: Uint8Array, at: number): number {
   let start = at;
   while (start > at - 3 && start > 0 && (text[start] & 0xc0) === 0x80) start--;
   return (text[start] & 0xc0) === 0x80 ? at : start;
 }
 
-/** A string that keeps nothing else alive: a part of a string may keep the whole one. */
+/** A copy of a string that keeps nothing else alive: a substring may keep the whole string. */
 export function owned(part: string): string {
   return part.length < 13 ? part : new TextDecoder().decode(new TextEncoder().encode(part));
 }
 
-/** Collects tokens in typed arrays, since a list of numbers this long can abort the process. */
+/** Collects tokens in typed arrays, since a list of so many numbers can abort the process. */
 export class TokenList {
   readonly #where: string;
   readonly #full: Int32Array[] = [];
@@ -119,7 +129,7 @@ export class TokenList {
     this.#part[this.#used++] = token;
   }
 
-  /** All tokens in one array. Throws `MemgradError` where there is no room for it. */
+  /** Returns all tokens in one array. Throws `MemgradError` where it doesn't fit in memory. */
   join(): Int32Array {
     const parts = [...this.#full, this.#part.subarray(0, this.#used)];
     const length = parts.reduce((sum, part) => sum + part.length, 0);
@@ -141,7 +151,7 @@ export function checkToken(where: string, token: unknown, vocabulary: number): v
   );
 }
 
-/** Throws `MemgradError` unless `tokens` is a list of numbers, by its looks. */
+/** Throws `MemgradError` unless `tokens` looks like a list of numbers. */
 export function checkTokens(where: string, tokens: ArrayLike<number>): void {
   if (typeof tokens === 'object' && Number.isSafeInteger(tokens?.length) && tokens.length >= 0) {
     return;

@@ -1,34 +1,36 @@
-/** From text to tokens and back. */
+/** Tokenizers: from text to tokens and back. */
 import { MemgradError } from '../errors.js';
 import { bytesOf, checkToken, checkTokens, type Text, tokenArray, within } from './text.js';
 
 export type { Text } from './text.js';
 
-/** Text to tokens and back. */
+/** Converts text to tokens and back. */
 export interface Tokenizer {
   readonly name: 'bytes' | 'words' | 'bpe';
   /** Number of different tokens. */
   readonly vocabulary: number;
-  /** The tokens of a text. Throws `MemgradError` where there is no room for them. */
+  /** Encodes a text. Throws `MemgradError` where the tokens don't fit in memory. */
   encode(text: Text): Int32Array;
-  /** The text of some tokens, for a person to read. Throws `MemgradError` for a token that does not exist. */
+  /** Decodes tokens, for people to read. Throws `MemgradError` for a token that does not exist. */
   decode(tokens: ArrayLike<number>): string;
-  /** Decodes one token after the other, as a model says them. */
+  /** Returns a decoder for one token at a time, as a model generates them. */
   decoder(): TokenDecoder;
 }
 
-/** Tokens to text, one at a time. All that it returns, joined, is what `decode` returns for the same tokens. */
+/** Decodes tokens one at a time. Its results, joined, equal `decode` of the same tokens. */
 export interface TokenDecoder {
   /**
-   * The characters that `token` completes, often none: a character may be in several tokens. Throws
-   * `MemgradError` for a token that does not exist; the decoder then goes on as if it had not come.
+   * Returns the characters that `token` completes, often none: a character may span several tokens.
+   * Throws `MemgradError` for a token that does not exist, which leaves the decoder unchanged.
    */
   push(token: number): string;
-  /** The rest: U+FFFD for a character whose other tokens did not come. The decoder then begins anew. */
+  /**
+   * Returns the rest: U+FFFD for an incomplete character. The decoder is then in its initial state.
+   */
   end(): string;
 }
 
-/** One token to each byte value that occurs in the text it was made from, in the order of the values. */
+/** One token for each byte value that occurs in the given texts, in the order of the values. */
 export class ByteTokenizer implements Tokenizer {
   readonly name = 'bytes';
   readonly vocabulary: number;
@@ -69,7 +71,7 @@ export class ByteTokenizer implements Tokenizer {
     return tokens;
   }
 
-  /** Bytes that are not UTF-8 are shown as U+FFFD. */
+  /** Bytes that are not UTF-8 become U+FFFD. */
   decode(tokens: ArrayLike<number>): string {
     checkTokens('bytes', tokens);
     return within('bytes', 'decode fewer tokens at a time, with decoder()', () => {
@@ -79,7 +81,7 @@ export class ByteTokenizer implements Tokenizer {
     });
   }
 
-  /** Returns whole characters: the bytes of one are held back until its last one has come. */
+  /** The decoder returns whole characters: it holds back their bytes until the last one. */
   decoder(): TokenDecoder {
     return new ByteDecoder((token) => Uint8Array.of(this.#valueOf(token)));
   }
@@ -90,7 +92,7 @@ export class ByteTokenizer implements Tokenizer {
   }
 }
 
-/** Decodes tokens that stand for bytes of UTF-8. */
+/** Decodes tokens that each represent bytes of UTF-8. */
 export class ByteDecoder implements TokenDecoder {
   readonly #decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 

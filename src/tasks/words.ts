@@ -16,13 +16,16 @@ import type { TokenDecoder, Tokenizer } from './tokenizers.js';
 /** Options of a word tokenizer. */
 export interface WordOptions {
   /**
-   * `spaces`: words stand between spaces already, as in WikiText. `prose`: punctuation is split off.
-   * A word is then letters and digits with their marks and joiners, apostrophes and hyphens inside
-   * it; any other character is a token of its own, with its marks, and so is an emoji of several
-   * characters.
+   * `spaces`: words are separated by spaces already, as in WikiText. `prose`: punctuation is split
+   * off. A word is then a run of letters and digits with their marks and joiners, and may contain
+   * apostrophes and hyphens. Any other character, with its marks, is a token of its own, and so is
+   * an emoji of several characters.
    */
   split: 'spaces' | 'prose';
-  /** How many words to know at most, the most frequent ones; `<eos>` and `<unk>` are among them. Default: all. */
+  /**
+   * Maximum size of the vocabulary: the most frequent words, including `<eos>` and `<unk>`.
+   * Default: all words.
+   */
   most?: number;
 }
 
@@ -35,12 +38,12 @@ const UNKNOWN = '<unk>';
 const MOST_WORDS = 2 ** 23;
 
 /**
- * What belongs to the character before it: combining marks, the joiners of Persian, Hindi and emoji
- * (U+200C, U+200D), soft hyphens, skin tones and the tags of flags.
+ * Characters that belong to the one before: combining marks, the joiners of Persian, Hindi and
+ * emoji (U+200C, U+200D), soft hyphens, skin tones and the tags of flags.
  */
 const JOINED = '\\p{M}\\u00ad\\u200c\\u200d\\p{Emoji_Modifier}\\u{e0020}-\\u{e007f}';
 
-/** A line's end is found too, as `\n`. */
+/** Patterns of words. Each also matches the end of a line, `\n`. */
 const patterns: Readonly<Record<WordOptions['split'], () => string>> = {
   spaces: () => '\\n|\\S+',
   prose() {
@@ -52,9 +55,9 @@ const patterns: Readonly<Record<WordOptions['split'], () => string>> = {
 };
 
 /**
- * Words by frequency, the most frequent first, as adaptive softmax needs them; of equally frequent
- * ones the earlier comes first. Case is kept, every line ends in `<eos>`, and a word that the
- * tokenizer doesn't know is `<unk>`. A byte order mark is white space.
+ * Words as tokens, the most frequent first, as adaptive softmax needs them; of equally frequent
+ * ones, the earlier in the text first. Case is kept, every line ends in `<eos>`, and an unknown
+ * word is `<unk>`. A byte order mark is white space.
  */
 export class WordTokenizer implements Tokenizer {
   readonly name = 'words';
@@ -65,7 +68,7 @@ export class WordTokenizer implements Tokenizer {
 
   /**
    * Counts the words of `text`, the training text. Throws `MemgradError` for `most` < 2, and for a
-   * text without words or with more than 8 million different ones.
+   * text with no words or more than 8 million different ones.
    */
   constructor(text: Text, options: WordOptions) {
     checkOptions('words', options, KNOWN);
@@ -85,7 +88,7 @@ export class WordTokenizer implements Tokenizer {
     this.vocabulary = this.#words.length;
   }
 
-  /** The number of each word; for one that it does not know, the number of `<unk>`. */
+  /** The token of each word; for unknown words, the token of `<unk>`. */
   encode(text: Text): Int32Array {
     const known = this.#tokens;
     const unknown = known.get(UNKNOWN) as number;
@@ -96,12 +99,12 @@ export class WordTokenizer implements Tokenizer {
     return tokens.join();
   }
 
-  /** Words with spaces between them; a line ends at each `<eos>`. */
+  /** Words separated by spaces; each `<eos>` ends a line. */
   decode(tokens: ArrayLike<number>): string {
     return decoded('words', tokens, this.decoder());
   }
 
-  /** Returns each word as it comes, with the space in front of it. */
+  /** The decoder returns each word at once, after a space. */
   decoder(): TokenDecoder {
     let space = '';
     return {
@@ -119,7 +122,7 @@ export class WordTokenizer implements Tokenizer {
     };
   }
 
-  /** The words of a text in order, some at a time; the end of each line is `\n`. */
+  /** The words of a text in order, in batches; the end of each line is `\n`. */
   *#cut(text: Text): Iterable<readonly string[]> {
     const bytes = bytesOf('words', text);
     for (const piece of pieces(bytes, (at) => isSpace(bytes[at]))) {
@@ -129,7 +132,7 @@ export class WordTokenizer implements Tokenizer {
   }
 }
 
-/** All words, `<eos>` among them, from the most frequent to the least. */
+/** All words, including `<eos>`, from the most to the least frequent. */
 function byFrequency(found: Iterable<readonly string[]>): string[] {
   const words = [END];
   const counts = [0];
@@ -146,7 +149,7 @@ function byFrequency(found: Iterable<readonly string[]>): string[] {
       }
       if (words.length === MOST_WORDS) {
         throw new MemgradError(
-          `words: the text has more than ${MOST_WORDS} different words; take bytes, byte pairs, or less of it.`,
+          `words: the text has more than ${MOST_WORDS} different words; use bytes or byte pairs, or take less of it.`,
         );
       }
       const kept = owned(word);
@@ -163,7 +166,7 @@ function byFrequency(found: Iterable<readonly string[]>): string[] {
   return Array.from(order, (place) => words[place]);
 }
 
-/** The first `most` of `words`, with `<unk>` among them whether or not it occurs in the text. */
+/** The first `most` of `words`, which always include `<unk>`. */
 function withUnknown(words: readonly string[], most: number): string[] {
   const kept = words.slice(0, most);
   if (kept.includes(UNKNOWN)) return kept;
