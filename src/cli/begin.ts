@@ -15,7 +15,7 @@ import { type CommonOptions, type Context, openContext } from './context.js';
 
 const MOST_CONFIG_BYTES = 1_000_000;
 
-/** The options that say where a run comes from and where it goes. */
+/** The options that determine where a run comes from and where it is saved. */
 export interface BeginOptions extends CommonOptions {
   config?: string;
   resume?: string;
@@ -32,7 +32,7 @@ export interface BeginOptions extends CommonOptions {
 
 type Schedule = RunConfig['training']['schedule'];
 
-/** What may stand beside --config, and beside --resume: all else is settled by the file. */
+/** The options that --config and --resume allow; the file determines all others. */
 const beside = {
   config: [
     'config',
@@ -67,11 +67,14 @@ const beside = {
 export interface Begun {
   readonly run: TrainingRun;
   readonly context: Context;
-  /** Where it is kept, if it is. */
+  /** The folder of the run, if it is saved. */
   readonly folder: string | undefined;
 }
 
-/** Begins or resumes the run that the options ask for; `configOf` reads one from the options alone. */
+/**
+ * Begins or resumes the run that the options describe; `configOf` makes its configuration from the
+ * options alone.
+ */
 export async function begin(
   options: BeginOptions,
   command: Command,
@@ -84,7 +87,7 @@ export async function begin(
   }
   if (options.from !== undefined) {
     throw new MemgradError(
-      `--from ${options.from} names a checkpoint of a run, which --resume FOLDER would name; give both.`,
+      `--from ${options.from} names a checkpoint of a run, so it needs --resume FOLDER; give both.`,
     );
   }
   let config: RunConfig;
@@ -167,6 +170,6 @@ function refuseOthers(command: Command, name: keyof typeof beside): void {
   );
   if (!other) return;
   throw new MemgradError(
-    `--${name} settles what ${other.long} says, so both cannot be given; leave one of them out.`,
+    `--${name} determines what ${other.long} sets, so both cannot be given; leave one of them out.`,
   );
 }

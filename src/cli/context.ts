@@ -1,4 +1,4 @@
-/** What every command has: the options --seed, --backend, --threads and --json, and what they lead to. */
+/** The options of every command (--seed, --backend, --threads and --json), and what they set up. */
 import { type Command, Option } from 'commander';
 import { setDefaultBackend } from '../autograd/index.js';
 import { type Backend, type BackendName, backendNames, loadBackend } from '../backends/index.js';
@@ -14,14 +14,17 @@ export interface CommonOptions {
   json?: boolean;
 }
 
-/** What a command works with. */
+/** The output, the backend and the interrupt of a command. */
 export interface Context {
   readonly output: Output;
   readonly backend: Backend;
   readonly interrupt: Interrupt;
 }
 
-/** Adds the common options; `seed` says what the seed decides, and what it is when left out; there is none without. */
+/**
+ * Adds the common options. `seed` is the help of --seed: what it decides, and its default; without
+ * it, there is no --seed.
+ */
 export function commonOptions(
   command: Command,
   seed?: string,
@@ -33,13 +36,13 @@ export function commonOptions(
       new Option('--backend <name>', 'what computes').choices(backendNames).default(backend),
     )
     .option('--threads <n>', 'threads for large products, on wasm (default: 1)', whole(1, 64))
-    .option('--json', 'print one JSON object a line and nothing else');
+    .option('--json', 'print one JSON object per line and nothing else');
 }
 
 /**
- * Makes ready what the common options ask for. A command that does not save has nothing to do when a
- * signal comes, so it ends as signals end a process: at once, whatever it computes. The first process
- * of a container is the exception, since the system spares it.
+ * Sets up the output and the backend of a command. A command that saves nothing doesn't listen for
+ * signals, so one ends it at once, whatever it computes. The first process of a container always
+ * listens, since the system doesn't apply default actions to it.
  */
 export async function openContext(
   { backend: name, threads, json = false }: CommonOptions,

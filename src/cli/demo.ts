@@ -19,7 +19,10 @@ import { trainingPresets } from './presets.js';
 import { table } from './table.js';
 import { runEvaluation, runTraining, type Trained } from './training.js';
 
-/** The paper's copy task at its real length, and models small enough for two minutes on two slow cores. `train` starts from them too. */
+/**
+ * The paper's copy task at its real length, and models small enough to train in two minutes on two
+ * slow cores. The defaults of `train` are the same.
+ */
 export const DEMO = {
   task: { length: 24, symbols: 10, copies: 2 },
   model: {
@@ -34,13 +37,13 @@ export const DEMO = {
   segmentLength: 24,
   batchSize: 32,
   steps: 500,
-  /** The mean accuracy of ten steps at which a model has learnt it. */
+  /** The mean accuracy of ten steps at which training ends. */
   stopAt: 0.998,
-  /** Held-out sequences to answer. */
+  /** Number of held-out sequences to answer. */
   samples: 256,
 } as const;
 
-/** The models in the order in which they train: how each is called, and drawn. */
+/** The models in the order in which they train, with their titles and their marks in the plot. */
 const MODELS = [
   { name: 'transformer', title: 'Transformer', mark: 'o', colour: 'yellow' },
   { name: 'transformer-xl', title: 'Transformer-XL', mark: 'x', colour: 'cyan' },
@@ -52,7 +55,7 @@ const MODELS = [
   colour: Colour;
 }[];
 
-/** What became of one model. */
+/** The training and evaluation of one model. */
 interface Result {
   readonly model: (typeof MODELS)[number];
   readonly parameters: number;
@@ -103,7 +106,7 @@ async function runDemo(options: CommonOptions): Promise<void> {
   output.print(`\n${closing(results, task.chance, output)}`);
 }
 
-/** Trains and evaluates one model; one line of it stays on the screen. */
+/** Trains and evaluates one model; one line about it stays on the screen. */
 async function trainOne(model: Result['model'], seed: number, context: Context): Promise<Result> {
   const { output, backend, interrupt } = context;
   const config = configOf(model.name, seed, backend.name);
@@ -211,7 +214,7 @@ function explanation(chance: number, output: Output): string {
   );
 }
 
-/** The first held-out sequence: the same for all models. */
+/** Shows the first held-out sequence, which is the same for all models. */
 function examples(results: readonly Result[], output: Output): string {
   const { prompt, answer } = results[0].evaluation.example;
   const line = (name: string, text: string) =>

@@ -1,4 +1,4 @@
-/** `memgrad eval`: how well a saved run answers. */
+/** `memgrad eval`: evaluates a saved run. */
 import type { Command } from 'commander';
 import { loadRun } from '../runs/index.js';
 import { FolderStorage } from '../runs/node/folder-storage.js';
@@ -24,7 +24,7 @@ export function addEval(program: Command): void {
     .option('--samples <n>', 'how many sequences', whole(1, 100_000), 256)
     .option(
       '--like-reference',
-      'judge as the published scripts do: each segment of the answer begins with a token of the truth',
+      'score as the published scripts do: each segment of the answer begins with a token of the truth',
     )
     .option('--best', 'the checkpoint with the lowest loss instead of the last one');
   commonOptions(command, 'decides the sequences (default: that of the run)')

@@ -1,4 +1,4 @@
-/** `memgrad explain`: an expression forward and backward, one operation at a time. */
+/** `memgrad explain`: shows an expression forward and backward, one operation at a time. */
 import type { Command } from 'commander';
 import type { Nested } from '../autograd/index.js';
 import { MemgradError } from '../errors.js';
@@ -33,7 +33,7 @@ export function addExplain(program: Command): void {
     .argument('<expression>', 'such as "tanh(w * x + b)", or several: "h = x * w; sum(h)"')
     .option('--at <values>', 'values of variables, such as "w=0.5, b=[1, 2]"', parseValues)
     .option('--all', 'print all steps at once, as where there is no terminal')
-    .option('--json', 'print one JSON object a line and nothing else')
+    .option('--json', 'print one JSON object per line and nothing else')
     .allowUnknownOption() // an expression may begin with a minus sign
     .allowExcessArguments()
     .addHelpText(

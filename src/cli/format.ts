@@ -1,4 +1,4 @@
-/** Numbers and durations as a person reads them. */
+/** Formats numbers, durations and texts for people. */
 
 /** 0.9954 as `99.5%`; never rounded up to 100%. */
 export function percent(share: number): string {
@@ -31,22 +31,22 @@ export function clock(seconds: number): string {
     : `${minutes}:${two(whole % 60)}`;
 }
 
-/** `text` in at most `width` characters. */
+/** Truncates `text` to at most `width` characters. */
 export function fit(text: string, width: number): string {
   return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
 }
 
-/** A name from a file must not steer the terminal. */
+/** Replaces control characters: a name from a file must not control the terminal. */
 export function printable(text: string): string {
   return text.replace(/\p{C}/gu, '\ufffd');
 }
 
-/** `text` as one word of a shell's line. */
+/** Quotes `text` as one word of a shell command. */
 export function shellWord(text: string): string {
   return /^[\w./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** `text` in lines of at most `width` characters, broken at spaces. */
+/** Breaks `text` at spaces into lines of at most `width` characters. */
 export function wrap(text: string, width: number): string {
   const lines: string[] = [];
   for (const word of text.split(/\s+/)) {

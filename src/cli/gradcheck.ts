@@ -1,11 +1,11 @@
-/** `memgrad gradcheck`: every operation's gradient against central differences. */
+/** `memgrad gradcheck`: compares every operation's gradient with central differences. */
 import type { Command } from 'commander';
 import type { GradientRow } from '../testing/index.js';
 import { type CommonOptions, commonOptions, openContext } from './context.js';
 import { count, plural, wrap } from './format.js';
 import { type Columns, table } from './table.js';
 
-/** All patterns of one operation, checked by one kind of rule. */
+/** The rows of all patterns of one operation, checked by one kind of rule. */
 interface OperationSummary {
   readonly operation: string;
   readonly rule: GradientRow['rule'];
@@ -41,7 +41,7 @@ async function runGradcheck(names: string[], options: CommonOptions): Promise<vo
   const { output, backend, interrupt } = await openContext(options, { saves: false });
   const operations = names.length > 0 ? [...new Set(names)] : undefined;
   const rows: GradientRow[] = [];
-  // Loaded here, as making the cases takes a third of the time in which any command starts.
+  // Loaded only here: creating the cases takes a third of the start-up time of every command.
   const { checkAllGradients } = await import('../testing/index.js');
   for await (const row of checkAllGradients({ operations, backend })) {
     rows.push(row);

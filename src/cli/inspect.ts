@@ -1,4 +1,4 @@
-/** `memgrad inspect`: what is in a safetensors file. */
+/** `memgrad inspect`: shows the contents of a safetensors file. */
 import type { Command } from 'commander';
 import { readWhole } from '../runs/node/folder-storage.js';
 import { type Entry, readHeader } from '../safetensors/header.js';
@@ -6,16 +6,22 @@ import { convert } from '../safetensors/index.js';
 import { type CommonOptions, commonOptions, openContext } from './context.js';
 import { fit, plural, printable, wrap } from './format.js';
 
-/** A tensor and what its values are like. NaN and infinities are counted and left out of the rest. */
+/**
+ * A tensor and statistics of its values. NaN and infinities are counted, but excluded from the
+ * others.
+ */
 interface Row {
   readonly name: string;
-  /** In memory: float32, float64 or int32; of a tensor that is not read, as in the file. */
+  /**
+   * The dtype in memory: float32, float64 or int32; for a tensor that is not read, the dtype in the
+   * file.
+   */
   readonly dtype: string;
-  /** As the file spells it, such as BF16. */
+  /** The dtype in the file's spelling, such as BF16. */
   readonly stored: string;
   readonly shape: readonly number[];
   readonly values: number;
-  /** Null for a tensor without finite values. */
+  /** Null for a tensor with no finite values. */
   readonly least: number | null;
   readonly most: number | null;
   readonly mean: number | null;
@@ -25,7 +31,7 @@ interface Row {
   readonly unreadable?: string;
 }
 
-const WIDEST_SHAPE = 30; // a file may say it in 10,000 characters
+const WIDEST_SHAPE = 30; // a file may have a shape of 10,000 characters
 
 /** Adds the command to `program`. */
 export function addInspect(program: Command): void {
@@ -33,7 +39,7 @@ export function addInspect(program: Command): void {
     .command('inspect')
     .summary('show what is in a safetensors file')
     .description(
-      'Shows the tensors of a safetensors file, what their values are like, and its metadata.',
+      'Shows the tensors of a safetensors file, statistics of their values, and its metadata.',
     )
     .argument('<file>', 'such as step-500/model.safetensors of a run');
   commonOptions(command, 'has no effect here')
@@ -51,7 +57,8 @@ Examples:
 async function runInspect(file: string, options: CommonOptions): Promise<void> {
   const { output } = await openContext(options);
   const { entries, metadata, data } = readHeader(await readWhole(file, 'name a safetensors file'));
-  const rows = entries.map((entry) => describe(entry, data)); // one after the other: a large file is never in memory twice
+  // One tensor at a time: a large file is never in memory twice.
+  const rows = entries.map((entry) => describe(entry, data));
   output.event('file', { file, metadata, tensors: rows.length });
   for (const row of rows) output.event('tensor', row);
 
@@ -66,7 +73,10 @@ async function runInspect(file: string, options: CommonOptions): Promise<void> {
   }
 }
 
-/** The rows in aligned columns, at most `width` wide: where that is narrow, names lose their beginning. */
+/**
+ * The rows in aligned columns, at most `width` wide. Where that is too narrow, names are cut at
+ * their start.
+ */
 function* columns(rows: readonly Row[], width: number): Generator<string> {
   const short = (value: number | null) => (value === null ? '-' : value.toPrecision(2));
   const cells = rows.map((row) => [

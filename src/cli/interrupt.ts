@@ -1,13 +1,16 @@
-/** What ends a command early: a signal, or an output that nobody takes any more. The step that is being taken is finished, and what there is is saved. */
+/**
+ * Ends a command early: on a signal, or when nothing reads its output. The current step is finished
+ * and saved first.
+ */
 import { constants } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { explain } from '../runs/node/explained.js';
 
 type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 
-/** Thrown where a command leaves off because of a signal. */
+/** Thrown where a command stops because of a signal. */
 export class Interrupted extends Error {
-  /** As a shell reports a process that died of the signal: 130, 143 and 129. */
+  /** The code that a shell reports for a process killed by the signal: 130, 143 and 129. */
   readonly exitCode: number;
 
   constructor(signal: Signal) {
@@ -16,23 +19,33 @@ export class Interrupted extends Error {
   }
 }
 
-/** Thrown where a command leaves off because the reader of its output has seen enough (`| head`), which is no error. */
+/**
+ * Thrown where a command stops because the reader of its output has closed it (`| head`), which is
+ * no error.
+ */
 export class Unread extends Error {}
 
-/** The same signal within so many ms is an echo: npm and npx pass on a Ctrl-C that the terminal has sent already. */
+/**
+ * The same signal within this many ms is an echo: npm and npx forward a Ctrl-C that the terminal
+ * has already sent.
+ */
 const ECHO = 100;
 
-/** How many ms after Ctrl-C a main thread that only computes is spoken for. */
+/**
+ * After this many ms without an answer of the main thread to Ctrl-C, the Worker ends the process if
+ * nothing would be lost, else it prints a message.
+ */
 const PATIENCE = 2000;
 
-/** Signals within `ECHO` that the Worker outlives. */
+/** The number of signals within `ECHO` that the Worker survives. */
 const DEPTH = 8;
 
 /**
- * Receives SIGINT beside the main thread, which sees nothing while a step computes. A Worker cannot
- * use `process.on`, but a signal may break a script of `node:vm` in it. The scripts are nested, and
- * a signal breaks the innermost: the next one out is there already for an echo. Once all have ended,
- * SIGINT has its default action again, so a second one ends the process at once, within a step too.
+ * Receives SIGINT in a Worker, since the main thread receives nothing while a step computes. A
+ * Worker cannot use `process.on`, but a signal can break a `node:vm` script in it. The scripts are
+ * nested, and a signal breaks the innermost; the next one out is then ready for an echo. Once all
+ * have ended, SIGINT has its default action again, so a second one ends the process at once, even
+ * within a step.
  */
 const program = `
 const { runInThisContext } = require('node:vm');
@@ -63,14 +76,17 @@ if (Atomics.wait(asked, 0, 1, patience) === 'timed-out') {
 }
 `;
 
-/** Listens for one process. */
+/** The interrupt of one process. */
 export class Interrupt {
   readonly #controller = new AbortController();
-  /** Two flags: the Worker has heard SIGINT and the main thread has not yet; nothing would be lost if the process ended. */
+  /**
+   * Two flags: the Worker has received SIGINT but the main thread has not; and no progress would be
+   * lost if the process ended.
+   */
   readonly #asked = new Int32Array(new SharedArrayBuffer(8));
   #reason: Error | undefined;
 
-  /** Listens to signals from now on; resolves when they are heard. */
+  /** Starts listening for signals; resolves when a signal would be received. */
   listen(): Promise<void> {
     this.#listenHere('SIGTERM');
     this.#listenHere('SIGHUP');
@@ -79,7 +95,7 @@ export class Interrupt {
       const worker = new Worker(program, { eval: true, workerData });
       worker.on('message', (message: 'ready' | 'SIGINT') => {
         if (message === 'ready') {
-          worker.unref(); // earlier it has no effect
+          worker.unref(); // has no effect before this message
           resolve();
         } else this.stop(new Interrupted(message));
       });
@@ -90,7 +106,9 @@ export class Interrupt {
     });
   }
 
-  /** Listens on the main thread. SIGHUP stays caught: a terminal that closes may send it twice. */
+  /**
+   * Listens on the main thread. SIGHUP stays caught, since a closing terminal may send it twice.
+   */
   #listenHere(name: Signal): void {
     process.on(name, () => {
       this.stop(new Interrupted(name));
@@ -98,7 +116,7 @@ export class Interrupt {
     });
   }
 
-  /** Ends what checks, and what has `signal`; the first reason counts. */
+  /** Makes `check` throw, and aborts `signal`. The first reason is kept. */
   stop(reason: Error): void {
     this.#reason ??= reason;
     Atomics.store(this.#asked, 0, 0);
@@ -110,28 +128,37 @@ export class Interrupt {
     return this.#controller.signal;
   }
 
-  /** Whether all is saved that was learnt: then Ctrl-C ends the process even if the main thread does not answer. */
+  /**
+   * Whether all progress is saved. If so, Ctrl-C ends the process even when the main thread does
+   * not answer.
+   */
   set nothingToLose(nothing: boolean) {
     Atomics.store(this.#asked, 1, nothing ? 1 : 0);
   }
 
-  /** Throws why the command is to end, if it is, where nothing can be waited for: SIGINT is heard there too. */
+  /**
+   * Throws the reason if the command must stop. For synchronous code: reads the flag of SIGINT,
+   * too.
+   */
   checkNow(): void {
     if (Atomics.load(this.#asked, 0) === 1) this.stop(new Interrupted('SIGINT'));
     if (this.#reason) throw this.#reason;
   }
 
-  /** Throws why the command is to end, if it is, after giving signals their turn to come in. */
+  /** Throws the reason if the command must stop, after letting pending signals arrive. */
   async check(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve));
     if (this.#reason) throw this.#reason;
   }
 }
 
-/** The one of this process: it hears of its output from the start, of signals once it listens. */
+/**
+ * The interrupt of this process. It handles errors of the output from the start, and signals once
+ * it listens.
+ */
 export const interrupt = new Interrupt();
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   const lost = explain('write to standard output', error) ?? error;
   interrupt.stop(error.code === 'EPIPE' ? new Unread() : lost);
 });
-process.stderr.on('error', () => {}); // nobody is left to be told
+process.stderr.on('error', () => {}); // there is nowhere to report this

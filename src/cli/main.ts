@@ -1,4 +1,7 @@
-/** What Node starts: it loads the command, of which a process that may open few files cannot load all parts. */
+/**
+ * The entry point for Node. It imports the command dynamically, since a process that may open few
+ * files cannot load all of its modules.
+ */
 const codes: readonly unknown[] = ['EMFILE', 'ENFILE'];
 
 try {

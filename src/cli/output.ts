@@ -1,4 +1,4 @@
-/** Where a command prints: text for a person, or one JSON object a line for a program. */
+/** The output of a command: text for people, or one JSON object per line for programs. */
 import { stripVTControlCharacters } from 'node:util';
 import { createLogUpdate } from 'log-update';
 import { fit } from './format.js';
@@ -18,10 +18,12 @@ const WIDEST = 100; // longer lines are hard to read
 const REDRAW_MS = 80;
 const PLAIN_MS = 2000;
 
-/** Standard output. Of `print`, `live` and `event`, a person gets the first two and a program the last. */
+/**
+ * Standard output. `print` and `live` print text for people, `event` and `line` JSON for programs.
+ */
 export class Output {
   readonly columns = Math.min(process.stdout.columns || 80, WIDEST);
-  /** NO_COLOR, TERM=dumb and the like are looked at by `hasColors`. */
+  /** `hasColors` respects NO_COLOR, TERM=dumb and the like. */
   readonly coloured = process.stdout.isTTY && process.stdout.hasColors();
   readonly #changing = process.stdout.isTTY
     ? createLogUpdate(process.stdout, { showCursor: true })
@@ -30,22 +32,28 @@ export class Output {
 
   constructor(readonly json: boolean) {}
 
-  /** Lines for a person. */
+  /** Prints lines for people. */
   print(text = ''): void {
     if (!this.json) process.stdout.write(`${text}\n`);
   }
 
-  /** An object for a program. */
+  /** Prints an event for programs. */
   event(event: string, fields: object): void {
     this.line({ event, ...fields });
   }
 
-  /** An object for a program that is no event, where all of a command's output is of one kind. */
+  /**
+   * Prints an object for programs without an event name, for commands whose objects are all of one
+   * kind.
+   */
   line(fields: object): void {
     if (this.json) process.stdout.write(`${JSON.stringify(fields)}\n`);
   }
 
-  /** The line that tells how far a command is. It replaces the one before on a terminal; elsewhere one is printed now and then. */
+  /**
+   * Shows the progress of a command in one line. On a terminal it replaces the previous one;
+   * elsewhere a line is printed now and then.
+   */
   live(line: () => string): void {
     const now = performance.now();
     if (this.json || now - this.#lastLive < (this.#changing ? REDRAW_MS : PLAIN_MS)) return;
@@ -54,7 +62,7 @@ export class Output {
     else this.print(line());
   }
 
-  /** Ends the changing line: `text` stays in its place, or nothing. */
+  /** Ends the progress line: `text`, if given, replaces it. */
   settle(text?: string): void {
     this.#lastLive = -Infinity;
     if (this.json) return;
@@ -68,7 +76,10 @@ export class Output {
     return this.coloured ? `\u001b[${on}m${text}\u001b[${off}m` : text;
   }
 
-  /** One line at most; where it is too long, it loses its end and its colours. */
+  /**
+   * Fits a line in the terminal's width. A line that is too long is truncated and loses its
+   * colours.
+   */
   #fitted(line: string): string {
     const width = (process.stdout.columns || 80) - 1;
     const plain = stripVTControlCharacters(line);

@@ -1,4 +1,4 @@
-/** `memgrad parity`: the models against numbers of the published code. */
+/** `memgrad parity`: compares the models with numbers of the published code. */
 import type { Command } from 'commander';
 import type { BackendName } from '../backends/index.js';
 import { MemgradError } from '../errors.js';
@@ -14,7 +14,7 @@ interface ParityCommandOptions extends CommonOptions {
   tolerance?: number;
 }
 
-/** What a backend's arithmetic allows, relative to the largest value of a field. */
+/** The default tolerance of each backend, relative to the largest value of a field. */
 const tolerances: Record<BackendName, number> = {
   cpu: 1e-7,
   wasm: 2e-5,
@@ -22,7 +22,7 @@ const tolerances: Record<BackendName, number> = {
   webgpu: 1e-4,
 };
 
-const PATIENCE_MS = 1000; // shorter runs need no line that tells how far they are
+const PATIENCE_MS = 1000; // shorter runs show no progress
 const WIDEST_FIELD = 80; // names of gradients come from the file
 const FAILED = 1;
 const UNUSABLE = 2;
@@ -33,7 +33,7 @@ export function addParity(program: Command): void {
     .command('parity')
     .summary('compare the models with the published code')
     .description(
-      'Runs fixtures, which hold what the published RMT code computed, and shows for each field the largest difference.',
+      'Runs fixtures, which have results of the published RMT code, and shows the largest difference in each field.',
     )
     .argument('<file...>', 'fixtures: tests/goldens/*.json, save units and samples')
     .option(
@@ -92,7 +92,7 @@ function verdict(fields: number, failed: number, unusable: number, tolerance: nu
   return sentences.slice(fields === 0 ? 1 : 0, unusable === 0 ? 1 : 2).join(' ');
 }
 
-/** The rows of one file, which are also printed. */
+/** Compares the fields of one file, and prints the rows. */
 async function compareFile(
   file: string,
   tolerance: number,

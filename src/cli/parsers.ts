@@ -1,4 +1,4 @@
-/** Readers of option values. What they refuse, commander reports with the name of the option. */
+/** Parsers of option values. Commander adds the name of the option to their errors. */
 import { InvalidArgumentError } from 'commander';
 
 /** A whole number from `least` to `most`. */
@@ -10,7 +10,7 @@ export function whole(least: number, most: number): (text: string) => number {
   };
 }
 
-/** What a number may be, and how a message says so. */
+/** The ranges of numbers, and their descriptions in messages. */
 export interface Range {
   accepts: (value: number) => boolean;
   says: string;
@@ -46,7 +46,10 @@ export function real(range: Range): (text: string) => number {
   };
 }
 
-/** What `read` takes, or `word`, which stands for Infinity: of null commander would make an empty text. */
+/**
+ * Accepts what `read` accepts, and `word`, which becomes Infinity: commander would turn null into
+ * an empty string.
+ */
 export function orInfinity(word: string, read: (text: string) => number): (text: string) => number {
   return (text) => {
     if (text === word) return Infinity;
@@ -59,7 +62,7 @@ export function orInfinity(word: string, read: (text: string) => number): (text:
   };
 }
 
-/** `best`, or a step. */
+/** Accepts `best`, or a step. */
 export function checkpoint(most: number): (text: string) => 'best' | number {
   return (text) => {
     if (text === 'best') return text;
@@ -69,19 +72,19 @@ export function checkpoint(most: number): (text: string) => 'best' | number {
   };
 }
 
-/** Two numbers of [0, 1) with a comma between them. */
+/** Two numbers in [0, 1), separated by a comma. */
 export function betas(text: string): readonly [number, number] {
   const values = text.split(',').map(decimal);
   if (values.length === 2 && values.every(rateBelowOne.accepts)) return [values[0], values[1]];
   throw new InvalidArgumentError('Expected two numbers from 0 to less than 1, such as 0.9,0.98.');
 }
 
-/** What `read` takes, once or more, with commas between. */
+/** One or more values that `read` accepts, separated by commas. */
 export function list(read: (text: string) => number): (text: string) => readonly number[] {
   return (text) => text.split(',').map(read);
 }
 
-/** START:BY or START:BY:AT. */
+/** Accepts START:BY or START:BY:AT. */
 export function curriculum(text: string): { start: number; by: number; at: number } {
   const parts = text.split(':');
   const [start, by] = parts.map((part) => (/^\d{1,9}$/.test(part) ? Number(part) : Number.NaN));
@@ -93,7 +96,10 @@ export function curriculum(text: string): { start: number; by: number; at: numbe
   );
 }
 
-/** NaN for what is no plain decimal number: `0x10`, an empty text and `Infinity` are none. */
+/**
+ * Parses a plain decimal number; NaN for other notations, such as `0x10`, an empty text and
+ * `Infinity`.
+ */
 function decimal(text: string): number {
   return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
 }

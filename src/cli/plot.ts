@@ -3,7 +3,7 @@ import draw from 'simple-ascii-chart';
 import { percent } from './format.js';
 import type { Colour, Output } from './output.js';
 
-/** A curve: one value to a step. */
+/** A curve: one value per step. */
 export interface Series {
   readonly name: string;
   readonly mark: string;
@@ -15,11 +15,11 @@ const HEIGHT = 11;
 const SMOOTHING = 10; // steps averaged for one point, as in the table
 
 /**
- * The series, all between 0 and 1, over their steps. Where curves coincide their marks take turns,
- * so that none hides another.
+ * Plots the series, all between 0 and 1, over their steps. Where curves coincide their marks
+ * alternate, so none hides another.
  */
 export function plot(output: Output, title: string, series: readonly Series[]): string {
-  const width = output.columns - 12; // beside the labels
+  const width = output.columns - 12; // without the labels
   const steps = Math.max(...series.map(({ values }) => values.length));
   const columns = Array.from({ length: width }, (_, column) =>
     Math.max(1, Math.round((column / (width - 1)) * steps)),
@@ -31,7 +31,7 @@ export function plot(output: Output, title: string, series: readonly Series[]): 
     const shown = values.length > 0 ? [...turns, values.length] : [];
     return shown.map((step): [number, number] => [step, smoothed(values, step)]);
   });
-  let drawing = -1; // the series that is being drawn: its first point has index 0
+  let drawing = -1; // the current series; a point with index 0 starts the next one
   const chart = draw(
     curves.map((curve) => (curve.length > 0 ? curve : [[1, 0] as [number, number]])),
     {
@@ -61,7 +61,7 @@ export function plot(output: Output, title: string, series: readonly Series[]): 
   return [`${title}, over steps`, ...lines, `     ${legend}`].join('\n');
 }
 
-/** The mean of the values up to `step`, counted from 1. */
+/** The mean of the last values up to `step`, counted from 1. */
 function smoothed(values: readonly number[], step: number): number {
   const part = values.slice(Math.max(0, step - SMOOTHING), step);
   return part.reduce((sum, value) => sum + value, 0) / part.length;

@@ -1,7 +1,7 @@
-/** What the presets of `train` settle. */
+/** The settings of the presets of `train`. */
 import { presets } from '../models/index.js';
 
-/** What a preset settles besides the model's own settings; every option overrides it. */
+/** The settings of a preset besides those of the model; every option overrides them. */
 export const trainingPresets = {
   fast: {
     optimizer: 'adamw',
@@ -21,7 +21,7 @@ export const trainingPresets = {
   },
 } as const;
 
-/** What the presets settle, for the help. */
+/** The table of presets for the help. */
 export function presetTable(): string {
   const row = (option: string, ...cells: unknown[]) =>
     `  ${option.padEnd(20)}${cells.map((cell) => String(cell).padEnd(18)).join('')}`.trimEnd();

@@ -1,4 +1,4 @@
-/** The command `memgrad`: its sub-commands, and what becomes of their errors. */
+/** The command `memgrad`: its sub-commands, and the handling of errors. */
 import { Command, CommanderError } from 'commander';
 import { MemgradError } from '../errors.js';
 import { MEMGRAD_VERSION } from '../runs/index.js';
@@ -41,7 +41,7 @@ Examples:
   .exitOverride()
   .configureHelp({ helpWidth: Math.min(process.stdout.columns || 80, 100) })
   .configureOutput({
-    // The error and the suggestion after it as one line.
+    // Joins an error and the suggestion after it in one line.
     outputError: (text, write) => write(`${text.trim().replaceAll('\n', ' ')}\n`),
   });
 const commands = [
@@ -64,14 +64,14 @@ try {
   process.exitCode = report(error);
 }
 try {
-  await interrupt.check(); // an output that was lost shows late
+  await interrupt.check(); // errors of the output arrive late
 } catch (error) {
   process.exitCode ||= report(error);
 }
 
-/** Tells what went wrong; gives the exit code. */
+/** Prints an error; returns the exit code. */
 function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE; // it has printed
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE; // already printed
   if (error instanceof Unread) return 0;
   if (error instanceof Interrupted) {
     console.error(`memgrad: ${error.message}`);

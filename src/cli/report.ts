@@ -1,4 +1,4 @@
-/** An evaluation in words. */
+/** Describes an evaluation in words. */
 import type { Task } from '../tasks/index.js';
 import type { Evaluation } from '../training/index.js';
 import { count, fit, percent, wrap } from './format.js';
@@ -7,7 +7,7 @@ import type { Output } from './output.js';
 /** What each metric counts. */
 export const metricNames = { tokens: 'answer tokens', answers: 'whole answers' } as const;
 
-/** The result, and one sequence with what was right and what was answered. */
+/** The scores, and one sequence with its right answer and the model's answer. */
 export function describeEvaluation(
   { accuracy, exact, samples, example }: Evaluation,
   task: Task,

@@ -1,4 +1,4 @@
-/** `memgrad reproduce`: the paper's tables and figures, run here. */
+/** `memgrad reproduce`: runs the paper's tables and figures here. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
@@ -56,7 +56,7 @@ export function addReproduce(program: Command): void {
     .addOption(
       new Option(
         '--scale <name>',
-        "minutes, an hour, or the paper's sizes (default: the first that the experiment has)",
+        "minutes, an hour, or the paper's sizes (default: the first one of the experiment)",
       ).choices(scales),
     )
     .addOption(
@@ -66,7 +66,7 @@ export function addReproduce(program: Command): void {
     )
     .option(
       '--corpora <folder>',
-      'where enwik8, WikiText-103 or Hyperpartisan are, which come as published files',
+      'folder of the published files of enwik8, WikiText-103 or Hyperpartisan',
     )
     .option('--runs <folder>', 'where run folders are', join('runs', 'reproduce'))
     .option('--out <folder>', 'where tables and plots are written', 'results');
@@ -87,7 +87,7 @@ Examples:
     .action(runReproduce);
 }
 
-/** Such as 2/4. */
+/** Parses a share, such as 2/4. */
 function shard(text: string): Shard {
   const [, index, count] = (/^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? []).map(Number);
   if (index >= 1 && index <= count) return { index, count };
@@ -123,7 +123,7 @@ async function runReproduce(name: ExperimentName, options: ReproduceOptions): Pr
       output.columns,
     ),
   );
-  await new FolderStorage(options.out).make(); // hours before it is written to
+  await new FolderStorage(options.out).make(); // fails now rather than after hours of training
   for (const run of share) await takeUp(run, experiment, options, context);
 
   const filled = await Promise.all(
@@ -156,7 +156,7 @@ async function runReproduce(name: ExperimentName, options: ReproduceOptions): Pr
   );
 }
 
-/** Does a run that is not done, and tells what came of it. */
+/** Trains a run unless it is done, and prints its score. */
 async function takeUp(
   { cell, seed, folder }: Planned,
   experiment: Experiment,
@@ -180,7 +180,7 @@ async function writeAll(folder: string, files: Readonly<Record<string, string>>)
   });
 }
 
-/** `roots to ±10, 6 segments` as `roots-to-10-6-segments`. */
+/** Turns a name such as `roots to ±10, 6 segments` into `roots-to-10-6-segments`. */
 function slug(text: string): string {
   return (
     text

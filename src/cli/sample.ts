@@ -1,4 +1,4 @@
-/** `memgrad sample`: a saved run goes on from a prompt, token by token. */
+/** `memgrad sample`: lets a saved run continue a prompt, token by token. */
 import type { Command } from 'commander';
 import { Key } from '../autograd/index.js';
 import { generate, type SamplingOptions } from '../models/index.js';
@@ -18,7 +18,7 @@ interface SampleCommandOptions extends CommonOptions, SamplingOptions {
 export function addSample(program: Command): void {
   const command = program
     .command('sample')
-    .summary('let a saved run go on from a prompt')
+    .summary('let a saved run continue a prompt')
     .description(
       'Gives a saved run the beginnings of held-out sequences, token by token as in a stream, and draws what it says next.',
     )

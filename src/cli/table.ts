@@ -4,10 +4,13 @@ import { Table } from 'console-table-printer';
 /** Title and content of each column. The first is aligned to the left, the others to the right. */
 export type Columns<Row> = Readonly<Record<string, (row: Row) => string>>;
 
-/** The rows as a table with a frame. A title is broken at its spaces where the cells below are narrower. */
+/**
+ * Formats the rows as a table with a frame. A title is broken at spaces where the cells below it
+ * are narrower.
+ */
 export function table<Row>(columns: Columns<Row>, rows: readonly Row[]): string {
   const drawn = new Table({
-    shouldDisableColors: true, // its default is white text, which not every background shows
+    shouldDisableColors: true, // the default is white text, invisible on some backgrounds
     columns: Object.entries(columns).map(([name, show], index) => ({
       name,
       alignment: index === 0 ? 'left' : 'right',

@@ -1,4 +1,4 @@
-/** `memgrad tasks`: what there is to learn. */
+/** `memgrad tasks`: lists the tasks. */
 import type { Command } from 'commander';
 import { Key } from '../autograd/index.js';
 import { createTask, IGNORED, taskNames, taskSummaries } from '../tasks/index.js';

@@ -1,4 +1,4 @@
-/** The configuration of a run, as the options of `memgrad train` ask for it. */
+/** Makes the configuration of a run from the options of `memgrad train`. */
 import { MemgradError } from '../errors.js';
 import { presets } from '../models/index.js';
 import { checkTaskConfig, MEMGRAD_VERSION, RUN_VERSION } from '../runs/index.js';
@@ -7,7 +7,7 @@ import { DEMO } from './demo.js';
 import { trainingPresets } from './presets.js';
 import type { TrainCommandOptions } from './train-options.js';
 
-/** The configuration of the run that `options` ask for, to be checked. */
+/** The configuration of the run that `options` describe. The caller checks it. */
 export function configOf(options: TrainCommandOptions): unknown {
   const { preset, model } = options;
   const task = checkTaskConfig(taskOf(options), 'the options: task');
@@ -30,7 +30,7 @@ export function configOf(options: TrainCommandOptions): unknown {
         dInner: options.dInner,
         ...basis,
         norm,
-        finalNorm: norm === 'pre', // a pre-LN stack ends in a sum that nothing has normalised
+        finalNorm: norm === 'pre', // a pre-LN stack ends in a sum that is not normalised
         positions: options.positions ?? basis.positions,
         scaleEmbeddings: options.scaleEmbeddings ?? basis.scaleEmbeddings,
         dropout: options.dropout ?? basis.dropout,
@@ -72,11 +72,11 @@ function curriculumOf({ curriculum, cuts }: TrainCommandOptions) {
   if (curriculum) return { ...curriculum, cuts };
   if (!cuts) return null;
   throw new MemgradError(
-    `--cuts ${cuts}: expected a --curriculum to belong to; give --curriculum START:BY too, which may start at full length.`,
+    `--cuts ${cuts} needs a curriculum, but there is none; give --curriculum START:BY too, which may start at full length.`,
   );
 }
 
-/** The options that each task takes, where none were given. */
+/** The options of each task, with their defaults. */
 const taskDefaults = {
   copy: DEMO.task,
   reverse: { length: DEMO.task.length, symbols: DEMO.task.symbols },
@@ -100,7 +100,7 @@ function taskOf({
   return { name: task, options: { ...taskDefaults[task], ...Object.fromEntries(options) } };
 }
 
-/** JSON has no Infinity: a limit that is none is null. */
+/** Returns null for no limit, since JSON has no Infinity. */
 function orNull(limit: number): number | null {
   return limit === Infinity ? null : limit;
 }

@@ -8,7 +8,7 @@ import type { BeginOptions } from './begin.js';
 import { DEMO } from './demo.js';
 import * as read from './parsers.js';
 
-/** The options as commander gives them: without a default where the preset decides. */
+/** The options as commander returns them; without a default where the preset decides. */
 export interface TrainCommandOptions extends BeginOptions {
   model: RunConfig['model']['name'];
   task: RunConfig['task']['name'];
@@ -49,7 +49,7 @@ export interface TrainCommandOptions extends BeginOptions {
   samples: number;
 }
 
-/** Adds them to `command`. */
+/** Adds the options to `command`. */
 export function addTrainOptions(command: Command): void {
   const size = (most: number) => read.whole(1, most);
 

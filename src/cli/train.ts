@@ -94,7 +94,7 @@ async function trainAndEvaluate(
   output.print(describeEvaluation(evaluation, task, output));
 }
 
-/** How a run goes on that came to a step which is not finite. */
+/** The sentence on how to continue a run after a step that is not finite. */
 async function wayOut(run: TrainingRun, folder: string): Promise<string> {
   const { steps, from } = await run.checkpoints();
   const kept =
@@ -105,7 +105,7 @@ async function wayOut(run: TrainingRun, folder: string): Promise<string> {
   return `${folder} has ${kept}: memgrad train --resume ${shellWord(folder)} --from ${from} --learning-rate ${Number(lower.toPrecision(2))}`;
 }
 
-/** Why a run had no step to take, and what would give it some. */
+/** The sentence on why a run has no steps left, and which option adds some. */
 function nothingLeft({ step, config: { training } }: TrainingRun): string {
   return step < training.steps && training.stopAt !== null
     ? `Nothing is left to train: the accuracy has reached ${percent(training.stopAt)}; a higher --stop-at asks for more`

@@ -1,4 +1,4 @@
-/** Training and evaluation as commands run them: watched, stopped in time, measured. */
+/** Training and evaluation in commands: with progress lines, signals and measurements. */
 import type { Backend } from '../backends/index.js';
 import type { SegmentModel } from '../models/index.js';
 import type { RunConfig, TrainingRun } from '../runs/index.js';
@@ -7,28 +7,28 @@ import { type Evaluation, evaluate, type TrainStep } from '../training/index.js'
 import type { Context } from './context.js';
 import { clock, percent, rate, recentMean } from './format.js';
 
-const WINDOW = 10; // steps that a shown loss or accuracy is averaged over
+const WINDOW = 10; // steps that the shown loss and accuracy are averaged over
 const EVALUATION_BATCH = 32;
-/** Signals are looked for so often; each time costs a millisecond. */
+/** Milliseconds between checks for signals; each check costs a millisecond. */
 const LOOK_MS = 50;
 
-/** What came of a training. */
+/** The result of a training. */
 export interface Trained {
   readonly model: SegmentModel;
   readonly task: Task;
-  /** Steps taken, those before it was resumed too. */
+  /** All steps taken, including those before the run was resumed. */
   readonly step: number;
-  /** Of the last ten steps. */
+  /** Means over the last ten steps. */
   readonly loss: number;
   readonly accuracy: number;
-  /** That they took. */
+  /** Seconds that these steps took. */
   readonly seconds: number;
-  /** Of every step, since it was resumed. */
+  /** The accuracy of every step since the run was resumed. */
   readonly accuracies: readonly number[];
   readonly interrupted: boolean;
 }
 
-/** Trains `run` to its end, with a line that shows how it goes, named `label` if there is one. */
+/** Trains `run` to its end, with a progress line that begins with `label`. */
 export async function runTraining(
   run: TrainingRun,
   { output, interrupt }: Context,
@@ -81,7 +81,7 @@ export async function runTraining(
   };
 }
 
-/** Over the steps that counted. */
+/** The mean over the steps that were not skipped. */
 function meanOf(steps: readonly TrainStep[], field: 'loss' | 'accuracy' | 'tokensPerSecond') {
   const counted = steps.filter(({ skipped }) => skipped === undefined);
   return recentMean((counted.length > 0 ? counted : steps).map((step) => step[field]));
@@ -110,7 +110,7 @@ function progressLine(
   ].join('  ');
 }
 
-/** Within a step that takes long. */
+/** The progress within a long step. */
 function stepLine(
   step: number,
   share: number,
@@ -122,7 +122,7 @@ function stepLine(
   return `${place}  ${percent(share)} of it in ${clock(passed / 1000)}`;
 }
 
-/** What `runEvaluation` is to answer. */
+/** The task, model and samples for `runEvaluation`. */
 export interface EvaluationTarget {
   model: SegmentModel;
   task: Task;
@@ -133,7 +133,7 @@ export interface EvaluationTarget {
   likeReference?: boolean;
 }
 
-/** Evaluates with a line that shows how far it is. Throws `Interrupted` when a signal comes. */
+/** Evaluates with a progress line. Throws `Interrupted` on a signal. */
 export async function runEvaluation(
   { model, task, config, samples, seed, backend, likeReference }: EvaluationTarget,
   { output, interrupt }: Context,

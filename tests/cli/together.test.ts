@@ -91,7 +91,7 @@ test('a checkpoint behind a link is resumed, and stays where it is; a link to no
 
     const resume = (steps: number) =>
       memgrad(['train', '--resume', out, '--steps', `${steps}`, '--save-every', '1']);
-    assert.match(refused(await resume(6)), '--resume settles what --save-every says');
+    assert.match(refused(await resume(6)), '--resume determines what --save-every sets');
     for (const steps of ['4', '5', '6']) {
       const more = await memgrad(['train', '--resume', out, '--steps', steps, '--samples', '4']);
       assert.is(more.code, 0, more.stderr);

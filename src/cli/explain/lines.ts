@@ -14,7 +14,7 @@ import {
 import { fit, wrap } from '../format.js';
 import type { Output } from '../output.js';
 
-/** What the reader should know: values that were chosen, a sum that was added, gradients that are missing, NaN. */
+/** Notes for the reader: default values, a sum that was added, missing gradients, NaN. */
 export function notes(explanation: Explanation): string[] {
   const { nodes, defaults, summed } = explanation;
   const chosen = nodes
@@ -33,7 +33,7 @@ export function notes(explanation: Explanation): string[] {
   ];
 }
 
-/** The nodes that get a line, each with its text, of one width and at most `widest`. */
+/** The nodes that have a line, each with its text, padded to one width of at most `widest`. */
 export function tapeOf(
   explanation: Explanation,
   widest: number,
@@ -44,7 +44,7 @@ export function tapeOf(
   return shown.map((node, i) => ({ node, text: texts[i].padEnd(width) }));
 }
 
-/** Every node with its value, in the order in which they were computed. */
+/** Every node with its value, in the order of computation. */
 export function forwardLines(explanation: Explanation, output: Output): string[] {
   const { columns } = output;
   return tapeOf(explanation, Math.floor(columns / 2)).map(({ node, text }) =>
@@ -52,12 +52,12 @@ export function forwardLines(explanation: Explanation, output: Output): string[]
   );
 }
 
-/** A line in red where its values are no finite numbers. */
+/** A line, in red if one of its values is not finite. */
 export function marked(output: Output, line: string, ...values: readonly (readonly number[])[]) {
   return values.some(isLost) ? output.colour('red', line) : line;
 }
 
-/** Every step of the backward pass. */
+/** All steps of the backward pass. */
 export function backwardLines(explanation: Explanation, output: Output): string[] {
   const { nodes, result, backward } = explanation;
   if (!nodes[result].gradient) return ['  Nothing flows back: no variable leads to the result.'];
@@ -67,7 +67,7 @@ export function backwardLines(explanation: Explanation, output: Output): string[
   ];
 }
 
-/** One operation of the backward pass: each rule that was applied, and what came of it. */
+/** One operation of the backward pass: each rule that was applied, and its result. */
 export function stepLines(explanation: Explanation, step: BackwardStep, output: Output): string[] {
   const node = explanation.nodes[step.node];
   const lines = [`  ${output.colour('cyan', showNode(explanation, node))}`];
@@ -79,7 +79,7 @@ export function stepLines(explanation: Explanation, step: BackwardStep, output: 
   for (const contribution of step.contributions) {
     const { name, shape } = explanation.nodes[contribution.to];
     const { formula, numbers, words } = ruleOf(explanation, node, contribution.input);
-    const parts = formula?.split('; ') ?? []; // the last one is what flows, from those before it
+    const parts = formula?.split('; ') ?? []; // definitions, then the contribution
     for (const part of parts.slice(0, -1)) add(part, 6);
     const sent = [...parts.slice(-1), ...(words ? [`(${words})`] : [])].join(' ');
     add(`d${name} += ${sent}`, 4);
@@ -94,7 +94,7 @@ export function stepLines(explanation: Explanation, step: BackwardStep, output: 
   return lines;
 }
 
-/** What was asked for: the derivative of the result by each variable. */
+/** The derivative of the result with respect to each variable. */
 export function gradientLines({ nodes }: Explanation, output: Output): string[] {
   const lines = nodes.flatMap(({ kind, name, gradient, shape }) =>
     kind === 'variable' && gradient

@@ -1,4 +1,4 @@
-/** Stepping through an explanation with the keys of a terminal. */
+/** Steps through an explanation with the keys of a terminal. */
 import { createInterface, emitKeypressEvents } from 'node:readline';
 import { createLogUpdate } from 'log-update';
 import type { Nested } from '../../autograd/index.js';
@@ -70,14 +70,14 @@ function pressed(): Promise<string> {
   stdin.setRawMode(true);
   stdin.resume();
   return new Promise((resolve) => {
-    // In this mode Ctrl-C is a key like any other.
+    // In raw mode Ctrl-C is a key like any other.
     stdin.once('keypress', (_, { name = '', ctrl }: { name?: string; ctrl?: boolean }) =>
       resolve(ctrl && name === 'c' ? 'q' : name),
     );
   });
 }
 
-/** A line that the user types. */
+/** Reads a line from the user. */
 function asked(question: string): Promise<string> {
   const lines = createInterface({ input: process.stdin, output: process.stdout });
   return new Promise((resolve) => {
@@ -117,7 +117,7 @@ function view(explanation: Explanation, position: number, output: Output): strin
   ];
 }
 
-/** What happens in a step. */
+/** The text of a step. */
 function stepText(explanation: Explanation, step: Step, output: Output): string[] {
   const { nodes } = explanation;
   if (step.kind === 'start') {

@@ -1,4 +1,4 @@
-/** Which of our settings matter: each alone taken back to another, most to the paper's. */
+/** Which of our settings matter: each one changed alone, mostly to the paper's value. */
 import type { Cell } from './experiment.js';
 import { type Row, taskCells } from './task-cells.js';
 import type { TextRow } from './text-cells.js';
@@ -6,12 +6,15 @@ import type { TextRow } from './text-cells.js';
 type Settings = Partial<Pick<Row, 'task' | 'model' | 'training' | 'memoryTokens' | 'curriculum'>>;
 type Changes = Readonly<Record<string, Settings>>;
 
-/** A task that RMT learns within a minute or so, and what is changed on it, in the order of the table. */
+/**
+ * A task that RMT learns within about a minute, and the changes to test on it, in the order of the
+ * table.
+ */
 interface Ablated extends Omit<Row, 'sizes' | 'paper'> {
   readonly changes: Changes;
 }
 
-/** On every task, with those of `writeTokens`; on bytes see `byteChanges`. */
+/** Changes for every task, including `writeTokens`; bytes have `byteChanges`. */
 const changesWith = (writeTokens: Changes): Changes => ({
   "the paper's relative positions": { model: { positions: 'relative-wrapped' } },
   'absolute positions': { model: { positions: 'absolute' } },
@@ -60,7 +63,7 @@ const tasks: readonly Ablated[] = [
   {
     row: 'retrieval',
     task: { name: 'retrieval', options: { pairs: 2 } },
-    segmentLength: 4, // both pairs, and then what is asked
+    segmentLength: 4, // both pairs, then the query
     steps: 1500,
     memoryTokens: 4,
     curriculum: { start: 2, by: 1, cuts: [6], at: 0.85 },
@@ -78,7 +81,7 @@ const tasks: readonly Ablated[] = [
   },
 ];
 
-/** RMT on each task, as it is and with each change. */
+/** RMT on each task, unchanged and with each change. */
 export function ablationCells(): Cell[] {
   const rows = tasks.flatMap(({ changes, ...task }) => {
     const changed = rowsOf({ ...task, paper: {} }, { 'as they are': {}, ...changes });
@@ -96,12 +99,12 @@ const quadraticChanges: Changes = {
   '30 memory tokens': { memoryTokens: 30 },
 };
 
-/** RMT on quadratic equations, `asItIs` and with each change. */
+/** RMT on quadratic equations, unchanged (`asItIs`) and with each change. */
 export function quadraticAblationRows(asItIs: Row): Row[] {
   return rowsOf(asItIs, quadraticChanges);
 }
 
-/** A row to each change. */
+/** One row per change. */
 function rowsOf(asItIs: Row, changes: Changes): Row[] {
   return Object.entries(changes).map(([row, settings]) => ({
     ...asItIs,
@@ -126,12 +129,12 @@ const byteChanges: Readonly<Record<string, Partial<TextRow>>> = {
   'learning rate 1e-3': { setting: { learningRate: 1e-3 } },
   'no warm-up': { setting: { warmUp: 1 } },
   'batches of 16': { setting: { batchSize: 16 } },
-  '1.3 times the steps': { setting: { steps: 650 } }, // the time that the paper's positions take
+  '1.3 times the steps': { setting: { steps: 650 } }, // takes as long as the paper's positions do
   'gradients through one border only': { bpttDepth: 1 },
   'no gradients through memory': { bpttDepth: 0 },
 };
 
-/** RMT on bytes, `asItIs` and with each change. */
+/** RMT on bytes, unchanged (`asItIs`) and with each change. */
 export function byteAblationRows(asItIs: Omit<TextRow, 'row'>): TextRow[] {
   return Object.entries(byteChanges).map(([row, change]) => ({ ...asItIs, ...change, row }));
 }

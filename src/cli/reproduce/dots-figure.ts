@@ -1,4 +1,7 @@
-/** An experiment as a figure in SVG: a line to each of its rows, with a dot to each seed, at its steps or its score. */
+/**
+ * An experiment as a figure in SVG: one line per row, with a dot per seed at its steps or its
+ * score.
+ */
 import type { Experiment } from './experiment.js';
 import { axis, escaped, rangeOf } from './figure.js';
 import type { Measured } from './measured.js';
@@ -11,10 +14,13 @@ const TOP = 64;
 const LINE = 20;
 const COLOUR = '#009e73';
 
-/** From this score on a run counts as one that has learnt. */
+/** From this score on a run counts as having learnt. */
 const LEARNT = 0.99;
 
-/** Of steps: filled dots for runs that learnt, hollow ones at the end of training for those that did not. */
+/**
+ * For steps: filled dots for runs that learnt, hollow ones at the end of training for those that
+ * did not.
+ */
 export function dotsFigure(experiment: Experiment, cells: readonly Filled[]): string {
   const height = TOP + LINE * cells.length + 16;
   const steps = experiment.shows === 'steps';

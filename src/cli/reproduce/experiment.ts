@@ -1,4 +1,4 @@
-/** What an experiment is. */
+/** The definition of an experiment. */
 import type { Measured, Score } from './measured.js';
 import type { Scale } from './scales.js';
 
@@ -11,33 +11,36 @@ export type Contender =
   | 'transformer-xl-rmt'
   | 'encoder-rmt';
 
-/** One number of a table: a model on a task, cut in a certain way. */
+/** One number of a table: a model on a task, with a given segmentation. */
 export interface Cell {
-  /** What the row of the table is called. */
+  /** The title of the table's row. */
   readonly row: string;
   readonly model: Contender;
-  /** The paper's number: a mean over its runs. */
+  /** The paper's number, a mean over its runs. */
   readonly paper?: number;
   readonly seeds: readonly number[];
-  /** Rows of their own: what was trained, evaluated on the same task at other lengths. */
+  /** Extra rows: the same trained models, evaluated on the same task at other lengths. */
   readonly further?: readonly { readonly row: string; readonly length: number }[];
-  /** The runs are those of another experiment's row, done in its folders. */
+  /** Takes the runs from the folders of another experiment's row. */
   readonly shared?: { readonly experiment: string; readonly row: string };
-  /** What makes the run of a seed. */
+  /** Returns the configuration of the run with `seed`. */
   config(seed: number): Measured['config'];
 }
 
 /** A table or figure. */
 export interface Experiment {
   readonly title: string;
-  /** Of the paper; without it the experiment is our own. */
+  /** Where it is in the paper; without it the experiment is our own. */
   readonly source?: string;
-  /** At which it can be run; all by default. */
+  /** The scales at which it can be run; all by default. */
   readonly scales?: readonly Scale[];
   readonly score: Score;
-  /** What its figure shows on a line to each row; by default it has the scores on a line to each model. */
+  /**
+   * The values that its figure shows, on one line per row. By default it shows the scores on one
+   * line per model.
+   */
   readonly shows?: 'steps' | 'scores';
-  /** What the score is, in a sentence that begins with it. */
+  /** Describes the score in a sentence. */
   readonly says: string;
   cells(scale: Scale): Cell[];
 }

@@ -1,4 +1,4 @@
-/** The paper's tables and figures, and what we asked besides. */
+/** The paper's tables and figures, and our own experiments. */
 import { taskExperiments } from './task-experiments.js';
 import { textExperiments } from './text-experiments.js';
 
@@ -7,5 +7,5 @@ export const experiments = { ...taskExperiments, ...textExperiments };
 
 /** The name of an experiment. */
 export type ExperimentName = keyof typeof experiments;
-/** The names that `memgrad reproduce` takes. */
+/** The names that `memgrad reproduce` accepts. */
 export const experimentNames = Object.keys(experiments) as ExperimentName[];

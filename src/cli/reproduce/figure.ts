@@ -1,4 +1,4 @@
-/** An experiment as a figure in SVG: one line to a model, over the rows of the table. */
+/** An experiment as a figure in SVG: one line per model, over the rows of the table. */
 import type { Contender, Experiment } from './experiment.js';
 import { type Filled, meanOf, scoreOf, titles } from './summary.js';
 
@@ -8,7 +8,7 @@ const LEFT = 56;
 const RIGHT = 150; // for the legend
 const TOP = 40;
 const BOTTOM = 48;
-const MANY = 6; // rows whose names have no room side by side
+const MANY = 6; // from this many rows on, their names don't fit side by side
 
 /** Colours that people with colour blindness can tell apart (Okabe and Ito 2008). */
 const COLOURS: Readonly<Record<Contender, string>> = {
@@ -20,7 +20,9 @@ const COLOURS: Readonly<Record<Contender, string>> = {
   'encoder-rmt': '#009e73',
 };
 
-/** What was measured as solid lines with a dot to each seed, and the paper's numbers as dashed ones. */
+/**
+ * Draws our results as solid lines with a dot per seed, and the paper's numbers as dashed lines.
+ */
 export function figure(experiment: Experiment, cells: readonly Filled[]): string {
   const rows = [...new Set(cells.map(({ cell }) => cell.row))];
   const models = [...new Set(cells.map(({ cell }) => cell.model))];
@@ -95,7 +97,7 @@ export function figure(experiment: Experiment, cells: readonly Filled[]): string
   ].join('\n');
 }
 
-/** What the axis of scores shows. */
+/** The title of the axis of scores. */
 export function axis({ score }: Experiment): string {
   const names = {
     accuracy: 'answer tokens right',
@@ -107,7 +109,10 @@ export function axis({ score }: Experiment): string {
   return names[score];
 }
 
-/** Shares from 0 to 1; other scores from the least to the most that is shown, with a margin. */
+/**
+ * The range of the axis: 0 to 1 for shares; for other scores, the range of the shown values with a
+ * margin.
+ */
 export function rangeOf(
   experiment: Experiment,
   cells: readonly Filled[],
@@ -123,7 +128,7 @@ export function rangeOf(
   return [least - margin, most + margin];
 }
 
-/** Text for SVG. */
+/** Escapes text for SVG. */
 export function escaped(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 }

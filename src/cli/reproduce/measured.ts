@@ -1,39 +1,42 @@
-/** What a run of an experiment is given besides its configuration, and what it leaves. */
+/** The options of an experiment's run besides its configuration, and its result. */
 import { MemgradError } from '../../errors.js';
 import type { RunConfig } from '../../runs/index.js';
 import type { Context } from '../context.js';
 import type { TextConfig } from './text-config.js';
 
-/** How a run is done; none of it changes what comes of it. */
+/** How a run is done; none of these options changes its result. */
 export interface RunOptions {
   readonly context: Context;
-  /** What stands before the line that shows how it goes. */
+  /** The text before the progress line. */
   readonly label: string;
-  /** Lengths of the task, besides its own, to evaluate on. */
+  /** Other lengths of the task to evaluate on. */
   readonly lengths?: readonly number[];
-  /** Where corpora are that come as published files. */
+  /** The folder of corpora that are read from published files. */
   readonly corpora?: string;
 }
 
-/** What is measured, by name, as in `Evaluation`, `StreamEvaluation` and `DocumentEvaluation`; F1 is the mean over classes. */
+/**
+ * The names of scores, as in `Evaluation`, `StreamEvaluation` and `DocumentEvaluation`; F1 is the
+ * mean over classes.
+ */
 export type Score = 'accuracy' | 'exact' | 'bits' | 'perplexity' | 'f1';
 
-/** What was measured, with what made it. */
+/** The result of a run, with its configuration. */
 export interface Measured {
   readonly config: RunConfig | TextConfig;
   readonly parameters: number;
-  /** Steps taken; fewer than configured when the task was solved before. */
+  /** Steps taken; fewer than configured if `stopAt` was reached. */
   readonly steps: number;
   readonly seconds: number;
-  /** On samples, text or documents that were held out. */
+  /** The scores on held-out samples, text or documents. */
   readonly scores: Readonly<Partial<Record<Score, number>>>;
-  /** How many samples, tokens or documents these are. */
+  /** The number of these samples, tokens or documents. */
   readonly samples: number;
-  /** On as many samples of other lengths. */
+  /** The scores on as many samples of other lengths. */
   readonly further?: readonly { readonly length: number; readonly scores: Measured['scores'] }[];
 }
 
-/** What is said of a run that is not the one to be trained. */
+/** The error for a folder with another run than the one to train. */
 export function otherRun(folder: string): MemgradError {
   return new MemgradError(
     `'${folder}' holds a run of another configuration than this memgrad would train; move it away, or name another folder with --runs.`,

@@ -1,4 +1,4 @@
-/** One run of an experiment in its folder: the one place that trains it, or finds that it is done. */
+/** One run of an experiment in its folder: trains it, or finds that it is done. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MemgradError } from '../../errors.js';
@@ -7,10 +7,13 @@ import { type Measured, otherRun, type RunOptions } from './measured.js';
 import { runTask } from './task-run.js';
 import { runText } from './text-run.js';
 
-/** Written last: a folder with it is done. */
+/** Written last: a folder that has it is done. */
 const RESULT_FILE = 'result.json';
 
-/** What `folder` holds of a run that is done; undefined when there is none. Throws `MemgradError` for a run of another configuration. */
+/**
+ * Reads the result in `folder`; undefined where the run is not done. Throws `MemgradError` for a
+ * run of another configuration.
+ */
 export async function measuredIn(
   folder: string,
   config: Measured['config'],
@@ -22,7 +25,10 @@ export async function measuredIn(
   throw otherRun(folder);
 }
 
-/** Trains the run that `config` describes in `folder`, from where it was cut off, or only reads it if it is done. Throws `Interrupted` when a signal comes. */
+/**
+ * Trains the run of `config` in `folder`, continues it if it was interrupted, or reads its result
+ * if it is done. Throws `Interrupted` on a signal.
+ */
 export async function trainInto(
   folder: string,
   config: Measured['config'],
@@ -45,7 +51,7 @@ function parse(text: string, folder: string): Measured {
     return JSON.parse(text);
   } catch (cause) {
     throw new MemgradError(
-      `'${join(folder, RESULT_FILE)}' is not valid JSON; delete it, and the run is taken up again.`,
+      `'${join(folder, RESULT_FILE)}' is not valid JSON; delete it to continue the run.`,
       { cause },
     );
   }

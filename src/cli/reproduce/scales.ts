@@ -1,4 +1,4 @@
-/** How large an experiment is run: on two slow cores in minutes, in an hour, or as in the paper. */
+/** The scales of experiments: minutes on two slow cores, an hour, or the paper's sizes. */
 
 export const scales = ['small', 'medium', 'paper'] as const;
 export type Scale = (typeof scales)[number];
@@ -18,5 +18,5 @@ export const ownSizes = {
   medium: { layers: 4, heads: 4, dModel: 128, dHead: 32, dInner: 256 },
 } satisfies Record<Exclude<Scale, 'paper'>, ModelSizes>;
 
-/** Those of a model whose spread is shown. */
+/** The seeds of a cell whose spread is shown. */
 export const SEEDS: readonly number[] = [0, 1, 2];

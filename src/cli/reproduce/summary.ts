@@ -1,10 +1,13 @@
-/** What an experiment came to: means over seeds beside the paper's numbers, as a table for people and for Markdown. */
+/**
+ * The results of an experiment: means over seeds next to the paper's numbers, as a table for people
+ * and for Markdown.
+ */
 import { count, plural } from '../format.js';
 import { table } from '../table.js';
 import type { Cell, Contender, Experiment } from './experiment.js';
 import type { Measured, Score } from './measured.js';
 
-/** How the models are called. */
+/** The titles of the models. */
 export const titles: Readonly<Record<Contender, string>> = {
   transformer: 'Transformer',
   'mem-transformer': 'MemTransformer',
@@ -14,7 +17,7 @@ export const titles: Readonly<Record<Contender, string>> = {
   'encoder-rmt': 'encoder RMT',
 };
 
-/** What each score is measured on. */
+/** The kind of items that each score is measured on. */
 const measuredOn: Readonly<Record<Score, string>> = {
   accuracy: 'samples',
   exact: 'samples',
@@ -23,17 +26,17 @@ const measuredOn: Readonly<Record<Score, string>> = {
   f1: 'documents',
 };
 
-/** When a run on an algorithmic task has taken its last step. */
+/** When a run on an algorithmic task ends. */
 const TASK_END =
   '; at our own scales a run ends when 99.9% of the answer tokens of ten batches in a row are right (of up to fifty, where ten hold fewer than 5,000), unless its configuration says otherwise';
 
-/** A cell with the runs that are done. */
+/** A cell with its finished runs. */
 export interface Filled {
   readonly cell: Cell;
   readonly runs: readonly Measured[];
 }
 
-/** The rows that a cell comes to: its own, and one for each other length that it was evaluated on. */
+/** The table rows of a cell: its own, and one for each other length that it was evaluated on. */
 export function rowsOf({ cell, runs }: Filled): Filled[] {
   const further = (cell.further ?? []).map(({ row, length }) => ({
     cell: { ...cell, row, paper: undefined },
@@ -45,24 +48,24 @@ export function rowsOf({ cell, runs }: Filled): Filled[] {
   return [{ cell, runs }, ...further];
 }
 
-/** The score of a run that its experiment is about. */
+/** The score that the experiment reports. */
 export function scoreOf({ score }: Pick<Experiment, 'score'>, { scores }: Measured): number {
   return scores[score] ?? Number.NaN;
 }
 
-/** The mean over the runs of a cell; undefined before the first one is done. */
+/** The mean over the runs of a cell; undefined if none is finished. */
 export function meanOf(experiment: Experiment, { runs }: Filled): number | undefined {
   if (runs.length === 0) return undefined;
   return runs.reduce((sum, run) => sum + scoreOf(experiment, run), 0) / runs.length;
 }
 
-/** Three digits; a share is never rounded up to 1. */
+/** Formats a score with three digits; a share is never rounded up to 1. */
 export function showScore({ score }: Pick<Experiment, 'score'>, value: number): string {
   const share = score !== 'bits' && score !== 'perplexity';
   return (share ? Math.floor(value * 1000 + 1e-9) / 1000 : value).toFixed(3);
 }
 
-/** What each column shows. */
+/** The columns: the text of each for a row. */
 function columns(experiment: Experiment) {
   const show = (value: number) => showScore(experiment, value);
   const values = ({ runs }: Filled) => runs.map((run) => scoreOf(experiment, run));
@@ -92,7 +95,7 @@ export function summaryTable(experiment: Experiment, cells: readonly Filled[]): 
   return table<Filled>(columns(experiment), cells);
 }
 
-/** The table of what `cells` come to as a page in Markdown, with what its columns mean. */
+/** The results of `cells` as a page in Markdown, with a legend of its columns. */
 export function summaryPage(
   experiment: Experiment,
   name: string,

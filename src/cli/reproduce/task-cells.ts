@@ -12,27 +12,30 @@ import { trainingPresets } from '../presets.js';
 import type { Cell, Contender } from './experiment.js';
 import { type ModelSizes, ownSizes, type Scale, SEEDS } from './scales.js';
 
-/** A task cut into segments, and what the paper's models reached. */
+/** A task with a segmentation, and the paper's scores. */
 export interface Row {
   readonly row: string;
   readonly task: TaskConfig;
-  /** Also how many rows Transformer-XL keeps. */
+  /** Also the number of rows that Transformer-XL keeps. */
   readonly segmentLength: number;
-  /** Default: as many as a segment has tokens. */
+  /** Default: the number of tokens per segment. */
   readonly memoryTokens?: number;
-  /** At our own scales, at most: `stopAt`, by default `STOP_AT`, ends training. */
+  /**
+   * The maximum of steps at our own scales: training ends earlier at `stopAt`, by default
+   * `STOP_AT`.
+   */
   readonly steps: number;
-  /** At our own scales. */
+  /** Used at our own scales only. */
   readonly curriculum?: NonNullable<RunConfig['training']['curriculum']>;
   readonly paper: Partial<Record<TaskModel, number>>;
-  /** Whose runs the row shows. Default: those of the models that the experiment compares. */
+  /** The models of the row. Default: the models that the experiment compares. */
   readonly models?: readonly TaskModel[];
   readonly further?: Cell['further'];
-  /** Whose sizes the model has at our own scales. Default: those of the scale. */
+  /** The scale of the model's sizes, at our own scales. Default: the scale of the experiment. */
   readonly sizes?: keyof typeof ownSizes;
-  /** Settings of the model other than the preset's, at our own scales. */
+  /** Settings of the model that differ from the preset, at our own scales. */
   readonly model?: Partial<RunConfig['model']['config']>;
-  /** Settings of the training other than the preset's, at our own scales. */
+  /** Settings of the training that differ from the preset, at our own scales. */
   readonly training?: Partial<
     Pick<RunConfig['training'], 'batchSize' | 'bpttDepth' | 'stopAt'> & {
       learningRate: number;
@@ -42,7 +45,7 @@ export interface Row {
   >;
 }
 
-/** How the paper trains. */
+/** The paper's training settings. */
 export interface PaperTraining {
   readonly sizes: ModelSizes;
   readonly steps: number;
@@ -52,11 +55,14 @@ export interface PaperTraining {
 export type TaskModel = Exclude<Contender, 'encoder-rmt'>;
 
 const BATCH = 32;
-/** Share of answer tokens that is enough. */
+/** The share of right answer tokens at which training ends. */
 const STOP_AT = 0.999;
 const SAVE_EVERY = 250;
 
-/** A cell for each of `models`, or of its own, in each of `rows`; an experiment without the paper's scale needs no `paper`. */
+/**
+ * A cell for each row and each of its models, by default `models`. An experiment without the
+ * paper's scale needs no `paper`.
+ */
 export function taskCells(
   rows: readonly Row[],
   models: readonly TaskModel[],

@@ -1,4 +1,4 @@
-/** What is run on the algorithmic tasks, and the numbers that the paper has. */
+/** The experiments on the algorithmic tasks, and the paper's numbers. */
 import type { TaskConfig } from '../../runs/index.js';
 import { ablationCells, quadraticAblationRows } from './ablation.js';
 import type { Experiment } from './experiment.js';
@@ -15,7 +15,8 @@ const COPY_SIZES = { layers: 4, heads: 4, dModel: 128, dHead: 64, dInner: 256 };
 const RETRIEVAL_SIZES = { layers: 6, heads: 4, dModel: 64, dHead: 32, dInner: 128 };
 const QUADRATIC_SIZES = { layers: 6, heads: 6, dModel: 128, dHead: 64, dInner: 256 };
 
-// From narrow weights, memory that held one segment did not learn in 1,000 steps to hold a second beside it.
+// With narrow weights, memory that had learnt to hold one segment did not learn to hold a second
+// one in 1,000 steps.
 const LONG = { model: { init: 'wide' }, training: { batchSize: 16, learningRate: 1e-3 } } as const;
 
 const copyOf = (length: number, symbols: number): TaskConfig => ({
@@ -24,20 +25,20 @@ const copyOf = (length: number, symbols: number): TaskConfig => ({
 });
 const reverse24: TaskConfig = { name: 'reverse', options: { length: 24, symbols: 10 } };
 const quadraticOf = (range: number): TaskConfig => ({ name: 'quadratic', options: { range } });
-// Products and roots are learnt by heart: that takes a high rate, and to be sure of them a low one.
-// Most tokens are padding, so that 99.9% of them leave whole answers wrong.
+// Products and roots are memorised: learning them takes a high rate, and getting all of them right
+// a low one. Most tokens are padding, so 99.9% right tokens still leave wrong whole answers.
 const SMALL_QUADRATIC = {
   task: quadraticOf(5),
   training: { learningRate: 4e-3, schedule: 'cosine', stopAt: null },
 } as const;
-// Each step needs hardly more than the one before, and a step fills half of its segment.
+// Each step is hardly longer than the one before, and a step fills half of its segment.
 const SMALL_QUADRATIC_RMT = {
   ...SMALL_QUADRATIC,
   memoryTokens: 15,
   model: { writeTokens: 'own' },
 } as const;
 
-/** By name. */
+/** The experiments by name. */
 export const taskExperiments = {
   copy: {
     title: 'Copy of 24 symbols, twice',
@@ -74,7 +75,7 @@ export const taskExperiments = {
           row(4, 12, 2000, { transformer: 0.101, 'transformer-xl': 0.861, rmt: 1 }),
           {
             ...row(6, 8, 6000, { transformer: 0.102, 'transformer-xl': 0.666, rmt: 0.9 }),
-            // With the preset's 2e-3 one of three seeds stood at 0.58 after 6,000 steps.
+            // With the preset's 2e-3, one of three seeds remained at 0.58 after 6,000 steps.
             training: { learningRate: 1e-3 },
           },
         ].map((cut) => ({ ...cut, task: reverse24 })),
@@ -93,7 +94,7 @@ export const taskExperiments = {
         [
           row(2, 5, 7000, { transformer: 0.496, 'transformer-xl': 1, rmt: 0.99 }),
           row(3, 4, 7000, { transformer: 0.099, 'transformer-xl': 0.849, rmt: 0.992 }),
-          { ...row(4, 3, 7000, {}), models: ['rmt'] as const }, // the paper has none to compare
+          { ...row(4, 3, 7000, {}), models: ['rmt'] as const }, // the paper has no number to compare
           row(5, 2, 7000, { transformer: 0.099, 'transformer-xl': 0.988, rmt: 0.965 }),
         ].map((cut, index) => ({
           ...cut,
@@ -102,12 +103,13 @@ export const taskExperiments = {
             options: { pairs: 4, queries: scale === 'paper' ? ('one' as const) : undefined },
           },
           memoryTokens: 4,
-          // Each value is behind its key: two layers have to find each other before memory has a use.
+          // Each value follows its key: two layers have to learn to work together before memory is
+          // of use.
           curriculum: {
             start: 2,
             by: 1,
             cuts: [10, 5, 4, 3].slice(0, index + 1),
-            at: 0.85, // what is left of the steps is for the last cut
+            at: 0.85, // the last cut gets the remaining steps
           },
           model: { init: 'wide' as const, nHead: 8, dHead: 16 },
           training: { batchSize: 128, schedule: 'cosine' as const },
@@ -154,7 +156,8 @@ export const taskExperiments = {
           row: `${length} symbols, ${length / 40} segments`,
           task: copyOf(length, 8),
           memoryTokens: 60,
-          curriculum: { start: 60, by: 60, at: 0.99 }, // as many as memory tokens, which keeps the offsets that are learnt
+          // Grows by the number of memory tokens, which keeps the learnt offsets.
+          curriculum: { start: 60, by: 60, at: 0.99 },
           ...LONG,
           // A larger model takes hours, and the last errors of this one as long as all before them.
           sizes: 'small' as const,

@@ -1,11 +1,14 @@
-/** A run on a task whose samples stand for themselves. */
+/** A run on a task with independent samples. */
 import { CONFIG_FILE, type RunConfig, type RunStorage, TrainingRun } from '../../runs/index.js';
 import { runEvaluation, runTraining } from '../training.js';
 import { type Measured, otherRun, type RunOptions } from './measured.js';
 
 const SAMPLES = 256; // held-out samples to answer
 
-/** Trains in `storage`, from where an earlier run there was cut off, and evaluates. Throws `Interrupted` when a signal comes. */
+/**
+ * Trains in `storage`, continuing an earlier run there, and evaluates. Throws `Interrupted` on a
+ * signal.
+ */
 export async function runTask(
   config: RunConfig,
   storage: RunStorage,

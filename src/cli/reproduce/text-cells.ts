@@ -14,31 +14,35 @@ export interface TextRow {
   readonly maxSegments?: number;
   readonly paper?: number;
   readonly shared?: Cell['shared'];
-  /** Default: all, since models are closer on text than the seeds of one may be. */
+  /** Default: all, since models differ less on text than the seeds of one model may. */
   readonly seeds?: readonly number[];
-  /** Settings of the model other than its preset's, at our own scales. */
+  /** Settings of the model that differ from its preset, at our own scales. */
   readonly preset?: Partial<TextConfig['model']['preset']>;
-  /** What the row has otherwise than the rest of its experiment. */
+  /** Settings that differ from the rest of the experiment. */
   readonly setting?: Partial<Pick<TextSetting, 'steps' | 'batchSize' | 'learningRate' | 'warmUp'>>;
 }
 
-/** What the models of an experiment have in common at a scale. */
+/** The settings that the models of an experiment share at a scale. */
 export interface TextSetting
   extends Pick<
     TextConfig,
     'corpus' | 'words' | 'segmentLength' | 'steps' | 'batchSize' | 'evaluated'
   > {
   readonly cutoffs?: readonly number[];
-  /** Default: 2e-3, and the paper's at its scale. */
+  /** Default: 2e-3; at the paper's scale, the paper's. */
   readonly learningRate?: number;
-  /** Steps. Default: 100, and none at the paper's scale. */
+  /** Number of steps. Default: 100; at the paper's scale, 0. */
   readonly warmUp?: number;
 }
 
-// Memory that stands at both ends writes what it has read; rows of their own find the end of the segment.
+// Write tokens that carry the memory copy what they have read; tokens of their own find the end of
+// the segment.
 const streams: TextConfig['model']['preset'] = { ...presets.fast, writeTokens: 'own' };
 
-/** A cell for each row, all trained in the same `setting`; an experiment without the paper's scale needs no `paperSizes`. */
+/**
+ * A cell for each row, all trained in the same `setting`. An experiment without the paper's scale
+ * needs no `paperSizes`.
+ */
 export function textCells(
   rows: readonly TextRow[],
   setting: TextSetting,
@@ -89,5 +93,5 @@ function ownPreset(model: Contender): TextConfig['model']['preset'] {
 
 function paperPreset(model: Contender): Preset {
   if (model !== 'encoder-rmt') return presets.paper;
-  return { ...presets.paper, positions: 'absolute' }; // wrapped ones can't look ahead
+  return { ...presets.paper, positions: 'absolute' }; // wrapped positions can't look ahead
 }

@@ -1,17 +1,17 @@
-/** What makes a run on real text. */
+/** The configuration of a run on real text. */
 import type { ModelName, Preset, RecurrentMemoryConfig } from '../../models/index.js';
 import type { ModelSizes } from './scales.js';
 
-/** Texts to be predicted. */
+/** Texts for language modelling. */
 export type TextCorpus = 'gcide' | 'moby-dick' | 'treasury' | 'wikitext-103' | 'enwik8';
-/** Documents to be classified. */
+/** Documents for classification. */
 export type DocumentCorpus = 'speeches' | 'hyperpartisan';
 
-/** What a run's folder says of it. */
+/** The configuration in the run's folder. */
 export interface TextConfig {
   readonly seed: number;
   readonly corpus: TextCorpus | DocumentCorpus;
-  /** Bytes, or so many of the most frequent words; all of them when null. */
+  /** Bytes, or this many of the most frequent words; all words when null. */
   readonly words: number | 'bytes' | null;
   readonly model: {
     readonly name: ModelName | 'encoder-rmt';
@@ -19,11 +19,11 @@ export interface TextConfig {
     readonly sizes: ModelSizes;
     readonly memoryTokens: number;
     readonly cache: number;
-    /** Of the adaptive softmax. */
+    /** Cutoffs of the adaptive softmax. */
     readonly cutoffs?: readonly number[];
   };
   readonly segmentLength: number;
-  /** Segments of a document at most, the rest of which is not read. */
+  /** The maximum of segments per document; the rest of it is not read. */
   readonly maxSegments?: number;
   readonly steps: number;
   readonly batchSize: number;
@@ -31,6 +31,6 @@ export interface TextConfig {
   readonly warmUp: number;
   readonly clip: number;
   readonly bpttDepth: number;
-  /** How many segments of each stream are evaluated; all when null. */
+  /** Number of segments of each stream to evaluate; all when null. */
   readonly evaluated: number | null;
 }

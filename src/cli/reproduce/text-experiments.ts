@@ -1,4 +1,4 @@
-/** What is run on real text, and the numbers that the paper has. */
+/** The experiments on real text, and the paper's numbers. */
 import { byteAblationRows } from './ablation.js';
 import type { Experiment } from './experiment.js';
 import type { Scale } from './scales.js';
@@ -54,7 +54,7 @@ const documentSettings: Record<Scale, TextSetting> = {
   },
 };
 
-/** By name. */
+/** The experiments by name. */
 export const textExperiments = {
   'lm-words': {
     title: 'Words of a book, in place of WikiText-103',
@@ -75,7 +75,7 @@ export const textExperiments = {
             ...beside,
             model: 'transformer-xl-rmt',
             ...memory,
-            cache: 150 + 2 * memory.memoryTokens, // it holds memory rows as well
+            cache: 150 + 2 * memory.memoryTokens, // memory rows are cached, too
             paper: 23.99,
           },
         ],

@@ -43,7 +43,10 @@ import { clock, recentMean } from '../format.js';
 import { type Measured, otherRun, type RunOptions } from './measured.js';
 import type { DocumentCorpus, TextConfig, TextCorpus } from './text-config.js';
 
-/** Texts to be predicted, and documents to be classified. Those that come as published files need a folder. */
+/**
+ * Loaders of texts for language modelling and of documents for classification. Those of published
+ * files need a folder.
+ */
 const texts = {
   gcide: () => dictionary(),
   'moby-dick': () => mobyDick(),
@@ -57,9 +60,12 @@ const documents = {
 } satisfies Record<DocumentCorpus, unknown>;
 const published: readonly string[] = ['wikitext-103', 'enwik8', 'hyperpartisan'];
 
-const SAVE_EVERY = 100; // steps
+const SAVE_EVERY = 100; // steps between checkpoints
 
-/** Trains in `storage`, from where an earlier run there was cut off, and evaluates. Throws `Interrupted` when a signal comes. */
+/**
+ * Trains in `storage`, continuing an earlier run there, and evaluates. Throws `Interrupted` on a
+ * signal.
+ */
 export async function runText(
   config: TextConfig,
   storage: RunStorage,
@@ -104,7 +110,7 @@ export async function runText(
   throw new MemgradError(`The model '${name}' can't learn from '${config.corpus}'.`);
 }
 
-/** Trains, unless that is done, and scores by `evaluate`. */
+/** Trains unless that is done, then scores with `evaluate`. */
 async function measure(
   config: TextConfig,
   storage: RunStorage,
@@ -139,7 +145,10 @@ async function measure(
   }
 }
 
-/** Writes the configuration, or finds it there. Throws `MemgradError` for that of another run. */
+/**
+ * Writes the configuration, or checks the one in `storage`. Throws `MemgradError` if it is of
+ * another run.
+ */
 async function claim(storage: RunStorage, config: TextConfig, label: string): Promise<void> {
   const names = await storage.list();
   const begun = names.includes(CONFIG_FILE);
@@ -149,7 +158,10 @@ async function claim(storage: RunStorage, config: TextConfig, label: string): Pr
   if (JSON.stringify(found) !== JSON.stringify(config)) throw otherRun(label.trim());
 }
 
-/** Trains from the last checkpoint in `storage` on, and saves every so often and at the end, however it comes. */
+/**
+ * Trains from the last checkpoint in `storage`. Saves at intervals, and at the end, even if a step
+ * throws.
+ */
 async function trainOn(
   training: TrainOptions,
   storage: RunStorage,
@@ -177,10 +189,10 @@ async function trainOn(
         const left = (seconds / step) * (steps - step);
         return `${label}step ${step}/${steps}  loss ${recentMean(losses).toFixed(3)}  ${clock(left)} left`;
       });
-      started = performance.now(); // saving and showing take time that is not the step's
+      started = performance.now(); // excludes the time of saving and of showing
     }
   } catch (error) {
-    await save().catch(() => {}); // the first failure is the one to tell
+    await save().catch(() => {}); // keeps the first error
     throw error;
   }
   await save();
