@@ -33,7 +33,7 @@ export interface BeginOptions extends CommonOptions {
 type Schedule = RunConfig['training']['schedule'];
 
 /** The options that --config and --resume allow; the file determines all others. */
-const beside = {
+const allowedWith = {
   config: [
     'config',
     'out',
@@ -161,8 +161,8 @@ async function readConfigFile(
   return checkRunConfig(changed, 'the configuration');
 }
 
-function refuseOthers(command: Command, name: keyof typeof beside): void {
-  const allowed: readonly string[] = beside[name];
+function refuseOthers(command: Command, name: keyof typeof allowedWith): void {
+  const allowed: readonly string[] = allowedWith[name];
   const other = command.options.find(
     (option) =>
       !allowed.includes(option.attributeName()) &&

@@ -27,7 +27,7 @@ export function addEval(program: Command): void {
       'score as the published scripts do: each segment of the answer begins with a token of the truth',
     )
     .option('--best', 'the checkpoint with the lowest loss instead of the last one');
-  commonOptions(command, 'decides the sequences (default: that of the run)')
+  commonOptions(command, "decides the sequences (default: the run's seed)")
     .addHelpText(
       'after',
       `

@@ -50,7 +50,7 @@ export function addReproduce(program: Command): void {
     .command('reproduce')
     .summary("run one of the paper's tables or figures")
     .description(
-      "Trains the models that one of the paper's tables or figures compares, and ends with a table and a plot beside the paper's own numbers. Runs that are done are not done again.",
+      "Trains the models that one of the paper's tables or figures compares, and ends with a table and a plot next to the paper's own numbers. Finished runs are not repeated.",
     )
     .addArgument(new Argument('<name>', 'which').choices(experimentNames))
     .addOption(

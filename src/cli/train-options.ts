@@ -55,7 +55,7 @@ export function addTrainOptions(command: Command): void {
 
   command
     .optionsGroup('Model:')
-    .addOption(new Option('--model <name>', 'what is trained').choices(modelNames).default('rmt'))
+    .addOption(new Option('--model <name>', 'model to train').choices(modelNames).default('rmt'))
     .option('--layers <n>', 'decoder layers', size(limits.layers), DEMO.model.nLayer)
     .option('--heads <n>', 'attention heads', size(limits.heads), DEMO.model.nHead)
     .option('--d-model <n>', 'width of a row', size(limits.width), DEMO.model.dModel)
@@ -74,14 +74,14 @@ export function addTrainOptions(command: Command): void {
     )
     .option(
       '--cache <n>',
-      'rows that the models of transformer-xl keep',
+      'rows that transformer-xl models keep',
       size(limits.cache),
       DEMO.model.memLen,
     )
     .addOption(
       new Option(
         '--preset <name>',
-        'settings that learn fast, or those of the RMT paper: the table below; options marked * override it',
+        "settings that learn fast, or the RMT paper's: see the table below; options marked * override it",
       )
         .choices(Object.keys(presets))
         .default('fast'),
@@ -93,29 +93,29 @@ export function addTrainOptions(command: Command): void {
       ).choices(choices.norm),
     )
     .addOption(
-      new Option('--positions <kind>', '* how a row knows where it stands').choices(
-        choices.positions,
+      new Option('--positions <kind>', '* how positions are encoded').choices(choices.positions),
+    )
+    .addOption(
+      new Option('--memory-init <kind>', '* how memory rows are initialised').choices(
+        choices.memInit,
       ),
     )
     .addOption(
-      new Option('--memory-init <kind>', '* how the memory rows begin').choices(choices.memInit),
-    )
-    .addOption(
-      new Option('--init <kind>', 'how the weights begin (default: narrow)').choices(choices.init),
+      new Option('--init <kind>', 'how weights are initialised (default: narrow)').choices(
+        choices.init,
+      ),
     )
     .addOption(
       new Option(
         '--write-tokens <kind>',
-        'what stands where RMT writes: the memory that it read, or learned rows (default: carried)',
+        'rows where RMT writes memory: the memory that it read, or learned rows (default: carried)',
       ).choices(choices.writeTokens),
     )
     .option('--scale-embeddings', '* multiply embeddings by the square root of their width')
     .option('--no-scale-embeddings', '* leave embeddings as they are')
     .option('--dropout <rate>', '* share of values dropped', read.real(read.rateBelowOne))
     .optionsGroup('Task:')
-    .addOption(
-      new Option('--task <name>', 'what is to be learnt').choices(taskNames).default('copy'),
-    )
+    .addOption(new Option('--task <name>', 'task to learn').choices(taskNames).default('copy'))
     .option(
       '--length <n>',
       `copy, reverse: symbols to remember (default: ${DEMO.task.length}); memorize: symbols to read (default: 64)`,
@@ -135,7 +135,7 @@ export function addTrainOptions(command: Command): void {
     .addOption(
       new Option(
         '--queries <which>',
-        'retrieval: training asks for all pairs of a list in turn, or one (default: all)',
+        'retrieval: training queries all pairs of a list in turn, or one (default: all)',
       ).choices(queryChoices),
     )
     .option('--range <n>', 'quadratic: largest root (default: 100)', read.whole(2, limits.range))
@@ -148,16 +148,16 @@ export function addTrainOptions(command: Command): void {
     )
     .optionsGroup('Training:')
     .option('--steps <n>', 'steps at most', size(limits.steps), DEMO.steps)
-    .option('--batch-size <n>', 'sequences to a step', size(limits.batchSize), DEMO.batchSize)
+    .option('--batch-size <n>', 'sequences per step', size(limits.batchSize), DEMO.batchSize)
     .option(
       '--stop-at <accuracy>',
       'stop when the last 10 steps averaged it; up to 50 where answers are short (off by default)',
       read.real(read.shareAboveZero),
     )
-    .addOption(new Option('--optimizer <name>', '* how weights change').choices(optimizerNames))
+    .addOption(new Option('--optimizer <name>', '* optimiser').choices(optimizerNames))
     .option('--learning-rate <x>', '* size of a step', read.real(read.learningRate))
     .option('--betas <b1,b2>', '* decay of the moments of adam and adamw', read.betas)
-    .option('--weight-decay <x>', 'pull towards 0', read.real(read.notNegative), 0)
+    .option('--weight-decay <x>', 'weight decay', read.real(read.notNegative), 0)
     .addOption(
       new Option('--schedule <name>', '* course of the learning rate').choices([
         'constant',
@@ -178,7 +178,7 @@ export function addTrainOptions(command: Command): void {
     )
     .option(
       '--curriculum <start:by[:at]>',
-      'begin with this length, add to it at this accuracy (0.97) until --length',
+      'begin with this length, increase it at this accuracy (0.97) up to --length',
       read.curriculum,
     )
     .option(
@@ -188,25 +188,25 @@ export function addTrainOptions(command: Command): void {
     )
     .option(
       '--checkpoint-segments',
-      'keep memory flat: read each segment again in the backward pass',
+      'keep memory flat: recompute each segment in the backward pass',
     )
     .optionsGroup('Run:')
     .option('--out <folder>', 'save the run in this folder, which must be new or empty')
     .option('--config <file>', 'train as this config.json says, instead of the options')
     .option(
       '--resume <folder>',
-      'go on with the run in this folder; --steps and --stop-at give it more; --learning-rate, --clip, --schedule, --warm-up and --non-finite may change',
+      'continue the run in this folder; raise --steps or --stop-at to train longer; --learning-rate, --clip, --schedule, --warm-up and --non-finite may change',
     )
     .option(
       '--from <checkpoint>',
-      'with --resume: go on from `best`, a step, or 0 to begin again; later checkpoints are removed (default: the last)',
+      'with --resume: continue from `best`, a step, or 0 to begin again; later checkpoints are removed (default: the last)',
       read.checkpoint(limits.steps),
     )
     .option('--save-every <n>', 'steps from one checkpoint to the next', size(limits.steps), 100)
     .addOption(
       new Option(
         '--non-finite <what>',
-        'what becomes of a step with a loss or gradient of NaN or Infinity',
+        'how to handle a step with a loss or gradient of NaN or Infinity',
       )
         .choices(nonFiniteChoices)
         .default('stop'),

@@ -108,8 +108,8 @@ async function wayOut(run: TrainingRun, folder: string): Promise<string> {
 /** The sentence on why a run has no steps left, and which option adds some. */
 function nothingLeft({ step, config: { training } }: TrainingRun): string {
   return step < training.steps && training.stopAt !== null
-    ? `Nothing is left to train: the accuracy has reached ${percent(training.stopAt)}; a higher --stop-at asks for more`
-    : 'Nothing is left to train; --steps gives it more';
+    ? `Nothing is left to train: the accuracy has reached ${percent(training.stopAt)}; raise --stop-at to go on`
+    : 'Nothing is left to train; raise --steps to go on';
 }
 
 function introduction({ config, step }: TrainingRun, output: Output): string {

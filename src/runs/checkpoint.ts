@@ -267,9 +267,7 @@ export async function readTensors(
     );
   }
   if (metadata.step !== String(step)) {
-    throw new MemgradError(
-      `${file} has no metadata of step ${step}; save the run again.`,
-    );
+    throw new MemgradError(`${file} has no metadata of step ${step}; save the run again.`);
   }
   return { file, tensors };
 }
@@ -284,7 +282,7 @@ export function checkSize(config: RunConfig, { file, tensors }: StoredTensors): 
   for (const { data } of tensors.values()) stored += data.length;
   if (stored < least) {
     throw new MemgradError(
-      `config.json describes a model of ${least} parameters or more, but ${file} holds ${stored}; both must come from the same run.`,
+      `config.json describes a model of ${least} parameters or more, but ${file} has ${stored}; both must come from the same run.`,
     );
   }
 }

@@ -16,7 +16,7 @@ export interface RunStorage {
   /** Writes the whole file durably. If it throws, the old file is unchanged. */
   write(name: string, bytes: Uint8Array): Promise<void>;
   /**
-   * Keeps the first `start` bytes of the file, which must have as many, and writes `bytes` after
+   * Keeps the first `start` bytes of the file, which must not be shorter, and writes `bytes` after
    * them, durably.
    */
   append(name: string, bytes: Uint8Array, start: number): Promise<void>;

@@ -106,7 +106,7 @@ function records(bytes: Uint8Array): { name?: string; size?: number } {
     if (key === 'size') found.size = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
     if (key.startsWith('GNU.sparse.')) {
       throw new MemgradError(
-        'The archive holds sparse files, which are not read; pack the run without --sparse.',
+        'The archive has sparse files, which are not supported; pack the run without --sparse.',
       );
     }
     position = end;

@@ -264,7 +264,7 @@ const badCalls: [args: string, message: RegExp][] = [
   ['train --curriculum 8', /--curriculum.*'8'.*START:BY/],
   ['train --curriculum 8:8:2', /--curriculum.*'8:8:2'/],
   ['train --task retrieval --queries some', /--queries.*'some'.*all, one/],
-  ['train --cuts 12', /--cuts 12: expected a --curriculum/],
+  ['train --cuts 12', /--cuts 12 needs a curriculum/],
   ['train --curriculum 8:8 --cuts 12,', /--cuts.*'12,'.*whole number from 1/],
   ['train --init none', /--init.*'none'.*narrow, wide/],
   ['train --write-tokens no', /--write-tokens.*'no'.*carried, own/],

@@ -122,7 +122,7 @@ test('--config trains as a configuration says, --resume with --steps goes furthe
     assert.is((start.config as { seed: number }).seed, 9);
 
     const finished = await memgrad(['train', '--resume', first, '--samples', '4']);
-    assert.match(finished.stdout, 'Nothing is left to train; --steps gives it more.');
+    assert.match(finished.stdout, 'Nothing is left to train; raise --steps to go on.');
     const more = await memgrad(['train', '--resume', first, '--steps', '5', '--samples', '4']);
     assert.match(more.stdout, 'going on after step 3');
     assert.match(more.stdout, 'Trained for 5 steps');

@@ -43,7 +43,7 @@ const softmaxOperation: Operation<{ scale: number }> = {
   definition([x, mask], { scale }) {
     const scaled = scale === 1 ? x : mul(x, scale);
     if (!mask) return [plainSoftmax(scaled, x.rank - 1)];
-    // 0 beside a NaN, too.
+    // 0 also where g is NaN.
     return [where(mask, plainSoftmax(where(mask, scaled, -Infinity), x.rank - 1), 0)];
   },
   gradients: [
@@ -69,7 +69,7 @@ const softmaxGradientOperation: Operation<{ scale: number }> = {
 
 /**
  * e^x / sum(e^x) along `axis`. The largest value is subtracted first, so nothing overflows. A row
- * of -Infinity gives zeros.
+ * of -Infinity becomes zeros.
  */
 export function softmax(x: Tensor, axis?: number): Tensor;
 export function softmax(x: Tensor, axis = -1, ...extra: unknown[]): Tensor {
@@ -103,7 +103,7 @@ function plainSoftmax(x: Tensor, axis: number): Tensor {
 
 /**
  * log(softmax(x)) along `axis`, computed without the loss of precision of log after softmax. A row
- * of -Infinity gives NaN.
+ * of -Infinity becomes NaN.
  */
 export function logSoftmax(x: Tensor, axis?: number): Tensor;
 export function logSoftmax(x: Tensor, axis = -1, ...extra: unknown[]): Tensor {

@@ -27,7 +27,7 @@ export function notes(explanation: Explanation): string[] {
         ]
       : []),
     ...(summed
-      ? ['The result is several numbers. A gradient is that of one, so they are summed.']
+      ? ['The result has several numbers, but a gradient needs one, so they are summed.']
       : []),
     ...remarksOn(explanation),
   ];

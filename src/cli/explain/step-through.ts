@@ -127,7 +127,10 @@ function stepText(explanation: Explanation, step: Step, output: Output): string[
   const node = nodes[step.node];
   if (step.kind === 'backward') return ['Backward', ...stepLines(explanation, step.back, output)];
   if (step.kind === 'seed') {
-    return ['Backward begins', `  d${node.name} = 1, the derivative of the result by itself`];
+    return [
+      'Backward begins',
+      `  d${node.name} = 1, the derivative of the result with respect to itself`,
+    ];
   }
   const ran =
     node.ranAs.length > 1 || node.ranAs[0] !== node.operation

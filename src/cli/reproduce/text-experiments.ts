@@ -64,15 +64,15 @@ export const textExperiments = {
     cells: (scale) => {
       const row = 'segments of 150';
       const memory = { memoryTokens: 10, bpttDepth: 3 };
-      const beside = { row, seeds: scale === 'small' ? [0] : undefined };
+      const common = { row, seeds: scale === 'small' ? [0] : undefined };
       return textCells(
         [
-          { ...beside, model: 'transformer', paper: 29.95 },
-          { ...beside, model: 'mem-transformer', memoryTokens: 10, paper: 29.63 },
-          { ...beside, model: 'transformer-xl', cache: 150, paper: 24.12 },
+          { ...common, model: 'transformer', paper: 29.95 },
+          { ...common, model: 'mem-transformer', memoryTokens: 10, paper: 29.63 },
+          { ...common, model: 'transformer-xl', cache: 150, paper: 24.12 },
           { row, model: 'rmt', ...memory, paper: 25.04 },
           {
-            ...beside,
+            ...common,
             model: 'transformer-xl-rmt',
             ...memory,
             cache: 150 + 2 * memory.memoryTokens, // memory rows are cached, too

@@ -90,15 +90,15 @@ export class FolderStorage implements RunStorage {
   async write(name: string, bytes: Uint8Array): Promise<void> {
     requireFile('FolderStorage.write', name, bytes, 0);
     const path = this.#path(name);
-    const beside = `${path}.tmp`; // a fixed name, so a file that a crash left is overwritten
+    const temporary = `${path}.tmp`; // a fixed name, so a file that a crash left is overwritten
     await explained(`write '${path}'`, async () => {
       try {
         if (name.includes('/')) await makeFolder(dirname(resolve(path)));
-        await flushed(beside, BEGIN, (file) => file.writeFile(bytes));
-        await rename(beside, path);
+        await flushed(temporary, BEGIN, (file) => file.writeFile(bytes));
+        await rename(temporary, path);
         await flushFolder(dirname(path));
       } catch (error) {
-        await rm(beside, { force: true }).catch(() => {}); // keeps the first error
+        await rm(temporary, { force: true }).catch(() => {}); // keeps the first error
         throw error;
       }
     });
