@@ -154,10 +154,12 @@ export function addTrainOptions(command: Command): void {
       'stop when the last 10 steps averaged it; up to 50 where answers are short (off by default)',
       read.real(read.shareAboveZero),
     )
-    .addOption(new Option('--optimizer <name>', '* optimiser').choices(optimizerNames))
+    .addOption(
+      new Option('--optimizer <name>', '* update rule of the weights').choices(optimizerNames),
+    )
     .option('--learning-rate <x>', '* size of a step', read.real(read.learningRate))
     .option('--betas <b1,b2>', '* decay of the moments of adam and adamw', read.betas)
-    .option('--weight-decay <x>', 'weight decay', read.real(read.notNegative), 0)
+    .option('--weight-decay <x>', 'strength of weight decay', read.real(read.notNegative), 0)
     .addOption(
       new Option('--schedule <name>', '* course of the learning rate').choices([
         'constant',

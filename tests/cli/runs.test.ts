@@ -145,7 +145,7 @@ test('a run that reached its --stop-at says so, and --resume with a higher one g
     const reached = await memgrad(['train', '--resume', out, '--samples', '4']);
     assert.match(
       reached.stdout.replace(/\s+/g, ' '),
-      /accuracy has reached 0.1%; a higher --stop-at/,
+      /accuracy has reached 0.1%; raise --stop-at/,
     );
     const more = await memgrad(['train', '--resume', out, ...high.split(' '), '--samples', '4']);
     assert.match(more.stdout, 'Trained for 52 steps');

@@ -43,7 +43,7 @@ const softmaxOperation: Operation<{ scale: number }> = {
   definition([x, mask], { scale }) {
     const scaled = scale === 1 ? x : mul(x, scale);
     if (!mask) return [plainSoftmax(scaled, x.rank - 1)];
-    // 0 also where g is NaN.
+    // The outer `where` makes masked weights 0 even in a row with a NaN.
     return [where(mask, plainSoftmax(where(mask, scaled, -Infinity), x.rank - 1), 0)];
   },
   gradients: [
