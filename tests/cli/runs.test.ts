@@ -143,10 +143,7 @@ test('a run that reached its --stop-at says so, and --resume with a higher one g
     const [low, high] = ['--stop-at 0.001 --symbols 2 --steps 100', '--stop-at 1 --steps 52'];
     await memgrad(['train', ...tiny, ...low.split(' '), '--out', out]);
     const reached = await memgrad(['train', '--resume', out, '--samples', '4']);
-    assert.match(
-      reached.stdout.replace(/\s+/g, ' '),
-      /accuracy has reached 0.1%; raise --stop-at/,
-    );
+    assert.match(reached.stdout.replace(/\s+/g, ' '), /accuracy has reached 0.1%; raise --stop-at/);
     const more = await memgrad(['train', '--resume', out, ...high.split(' '), '--samples', '4']);
     assert.match(more.stdout, 'Trained for 52 steps');
     const { training } = JSON.parse(await readFile(join(out, 'config.json'), 'utf8'));

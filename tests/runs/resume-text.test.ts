@@ -260,7 +260,7 @@ test('a checkpoint without what was carried, or of another step, is refused', as
   storage.changeTensors(CARRIED, (_, metadata) => {
     metadata.step = '7';
   });
-  assert.match(await failure(part(make, storage)), /does not say in its metadata that it is of/);
+  assert.match(await failure(part(make, storage)), /has no metadata of/);
   storage.files.delete(CARRIED);
   assert.match(
     await failure(part(make, storage)),
@@ -271,7 +271,7 @@ test('a checkpoint without what was carried, or of another step, is refused', as
 test('along a stream nothing is saved or resumed where nobody holds what is carried', async () => {
   const training = { ...reader('rmt', await loadBackend('wasm'))(), carried: undefined };
   const storage = new MemoryStorage();
-  const message = /'language' is a stream, .*give the training 'carried: new Carried\(\)'\.$/;
+  const message = /'language' is a stream, .*pass it 'carried: new Carried\(\)'\.$/;
   assert.match(await failure(saveCheckpoint(storage, training, { step: 1 })), message);
   assert.match(await failure(resumeTraining(storage, training)), message);
   assert.is(storage.files.size, 0);

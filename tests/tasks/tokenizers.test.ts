@@ -289,7 +289,7 @@ test('language and classification: what they refuse', () => {
   const make = (given: unknown, tokenizer: unknown) => () =>
     new Language(given as typeof text, tokenizer as Tokenizer);
   for (const given of [null, undefined, 'abab', 3, [], {}, { ...text, validation: undefined }]) {
-    assert.throws(make(given, bytes), isRefused(/part is missing; cutText makes/));
+    assert.throws(make(given, bytes), isRefused(/part is missing; cut one text/));
   }
   assert.throws(make({ ...text, test: 3 }, bytes), isRefused(/expected a text, .* got 3/));
   assert.throws(make({ ...text, test: 'a' }, bytes), isRefused(/test part has 1 tokens/));
