@@ -11,7 +11,7 @@ import type { Parameter, Tensor } from './tensor.js';
 export interface Listener {
   /** An operation ran; constants (`full`, `tensor`) are operations without inputs. */
   ran(entry: Operated): void;
-  /** A kernel declined its inputs, so that the definition runs: another call may compute otherwise. */
+  /** Another call may run other operations: a kernel declined these values, or the host decides. */
   declined?(): void;
   /** `made` shares the values of `x`. */
   aliased?(x: Tensor, made: Tensor): void;

@@ -66,6 +66,11 @@ export class Tensor {
     else if (this.#storage) this.#held ??= loosen(this, this.#storage);
   }
 
+  /** For the engine: whether the tensor was freed. */
+  get isFreed(): boolean {
+    return this.#storage === undefined;
+  }
+
   /** Number of axes. */
   get rank(): number {
     return this.shape.length;

@@ -73,11 +73,7 @@ function mapped(
 ): unknown {
   if (typeof tree !== 'object' || tree === null) return tree;
   if (tree instanceof Tensor) return f(tree);
-  if (depth > DEEPEST) {
-    throw new MemgradError(
-      `A tree of tensors is deeper than ${DEEPEST} levels; does a list or an object contain itself?`,
-    );
-  }
+  if (depth > DEEPEST) refuseDepth();
   const map = (branch: unknown) => mapped(branch, f, other, depth + 1);
   if (Array.isArray(tree)) return tree.map(map);
   if (isPlain(tree)) {
@@ -87,7 +83,10 @@ function mapped(
   return tree;
 }
 
-/** The tensors of `tree`, in order, and a function that builds the same tree of others. Throws as `allLeaves`. */
+/**
+ * The tensors of `tree`, in order, and a function that builds the same tree of others. Throws
+ * `MemgradError` unless the tree has only tensors, numbers, texts and null in lists and plain objects.
+ */
 export function rebuilder<T>(
   where: string,
   tree: T,
@@ -104,6 +103,11 @@ export function rebuilder<T>(
       const parts = Object.entries(part).map(([name, value]) => [name, builder(value)] as const);
       return (next) => Object.fromEntries(parts.map(([name, build]) => [name, build(next)]));
     }
+    if ((typeof part === 'object' && part !== null) || typeof part === 'function') {
+      throw new MemgradError(
+        `${where}: expected tensors, numbers, texts and null in lists and plain objects as result, got ${describe(part)}; compute it outside.`,
+      );
+    }
     return () => part;
   };
   const build = builder(tree);
@@ -114,4 +118,28 @@ export function rebuilder<T>(
       return build(() => next.next().value as Tensor) as T;
     },
   };
+}
+
+/**
+ * A text of `value` that differs for different values. `other` returns the texts of tensors, and of
+ * all else that is no list, plain object, number, text or null. Throws as `treeMap`.
+ */
+export function textOf(value: unknown, other: (part: object) => string, depth = 0): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'function') return other(value);
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value !== 'object' || value === null) {
+    return Object.is(value, -0) ? '-0' : String(value);
+  }
+  if (depth > DEEPEST) refuseDepth();
+  const text = (part: unknown) => textOf(part, other, depth + 1);
+  if (Array.isArray(value)) return `[${value.length}:${Array.from(value, text)}]`;
+  if (value instanceof Tensor || !isPlain(value)) return other(value);
+  return `{${Object.entries(value).map(([name, part]) => `${JSON.stringify(name)}:${text(part)}`)}}`;
+}
+
+function refuseDepth(): never {
+  throw new MemgradError(
+    `A tree of tensors is deeper than ${DEEPEST} levels; does a list or an object contain itself?`,
+  );
 }

@@ -1,13 +1,14 @@
 /** Runs a function once, and replays the kernels that it ran. */
 
-import type { Backend } from '../../backends/backend.js';
-import { describe, isPlain, MemgradError } from '../../errors.js';
+import { describe, MemgradError } from '../../errors.js';
 import { callable, check, checkOptions, whole } from '../../options.js';
 import { context, inside } from '../context.js';
 import { Key } from '../random.js';
+import { alias } from '../run.js';
 import { refusePromise } from '../scope.js';
-import { Tensor } from '../tensor.js';
-import { type Program, Recording } from './program.js';
+import { Parameter, Tensor } from '../tensor.js';
+import { textOf } from '../tree.js';
+import { identity, type Program, Recording } from './program.js';
 
 /** Options of `capture`. */
 export interface CaptureOptions {
@@ -15,8 +16,9 @@ export interface CaptureOptions {
   programs?: number;
   /**
    * With 2, the first two calls run `f`, and replays begin only if both ran the same operations on
-   * the same tensors: an `f` that depends on a state that it changes itself is noticed, and always
-   * runs. Default 1.
+   * the same tensors. An `f` that changes a state of its own in every call is noticed, and always
+   * runs; so does one that can't be captured, which throws with 1. A state that changes less often
+   * is not noticed. Default 1.
    */
   recordings?: 1 | 2;
 }
@@ -36,15 +38,19 @@ const optionKinds = { programs: whole(1), recordings: whole(1, 2) };
  * without a tape, and without calling `f`. The results have the same bits.
  *
  * Arguments are tensors, keys, numbers, texts and null, in lists and plain objects. Tensors and keys
- * may change from call to call; any other value belongs to the program, and a call with another
- * value records another one. `f` may read tensors, which must not change, and parameters, whose
- * current values each replay reads; it may use `grad`, `checkpoint` and dropout with a key that is
- * an argument, and assign to parameters.
+ * may change from call to call; any other value, and each parameter, belongs to the program, and a
+ * call with another one records another program. `f` gets copies of tensors and keys, and returns
+ * tensors, numbers, texts and null, in lists and plain objects; the caller may free the tensors.
+ *
+ * `f` may read tensors, which must not change, and parameters, whose current values each replay
+ * reads; it may use `grad`, `checkpoint` and dropout with a key that is an argument, and assign to
+ * parameters. It always runs if it calls `watch` or takes the step of an optimiser, and in a call
+ * that makes a parameter without freeing it.
  *
  * Everything else that `f` does happens at the recording only: a number or a key that it reads from
  * outside stays what it was, and a callback is not called again. While a derivative is being taken
  * around it, or something watches or observes, `f` runs as it is. Throws `MemgradError` for other
- * arguments, and when `f` is asynchronous.
+ * arguments and results, and when `f` is asynchronous.
  *
  * @example
  * ```js
@@ -64,63 +70,71 @@ export function capture<A extends unknown[], R>(
   check('capture: f', f, callable);
   checkOptions('capture', options, optionKinds);
   const { programs: most = 16, recordings = 1 } = options ?? {};
+  const isTraced = recordings === 2;
   const programs = new Map<string, Entry<R>>();
 
-  /** Runs `f` under a recording. */
-  const record = (args: A, { inputs, keys }: Described): { result: R; program?: Program<R> } => {
-    const recording = new Recording(inputs, keys);
-    let program: Program<R> | undefined;
+  const forget = (signature: string) => {
+    const known = programs.get(signature);
+    programs.delete(signature);
+    if (known !== 'impure') known?.program.dispose();
+  };
+
+  /** Runs `f` under a recording, and keeps the program if there is one. */
+  const record = (args: A): R => {
+    const copies = copied(args) as A;
+    const { signature, inputs, keys } = describeArguments(copies);
+    const recording = new Recording(inputs, keys, isTraced);
+    let isKept = false;
     try {
-      const result = inside({ listener: recording }, () => f(...args));
-      refusePromise('capture', result);
-      program = recording.programOf(result);
-      return { result, program };
+      const returned = inside({ listener: recording }, () => f(...copies));
+      refusePromise('capture', returned);
+      const { result, program } = recording.programOf(returned);
+      if (!program) return result;
+      const known = programs.get(signature);
+      const { trace } = recording;
+      isKept = !known || (known !== 'impure' && known.trace === trace);
+      const isReady = !isTraced || known !== undefined;
+      forget(signature);
+      programs.set(signature, isKept ? { program, trace: isReady ? undefined : trace } : 'impure');
+      if (programs.size > most) forget([...programs.keys()][0]);
+      return result;
     } finally {
-      if (!program) recording.discard();
+      if (!isKept) recording.discard();
     }
   };
 
   const captured = (...args: A): R => {
     const { recorders, listener, observer, opaque } = context();
     if (recorders.length > 0 || listener || observer || opaque) return f(...args);
-    const described = describeArguments(args);
+    let described: Described;
+    try {
+      described = describeArguments(args);
+    } catch (error) {
+      if (isTraced) return f(...args);
+      throw error;
+    }
     const { signature, inputs, keys } = described;
     const known = programs.get(signature);
     if (known === 'impure') return f(...args);
+    if (!known || known.trace !== undefined) return record(args);
     programs.delete(signature); // the map is in order of use
-    if (known && known.recordings >= recordings) {
-      programs.set(signature, known);
-      const replayed = known.program.replay(inputs, keys);
-      if (replayed) return replayed.result;
-      return f(...args); // says what is wrong, or computes what a kernel declined
-    }
-    const { result, program } = record(args, described);
-    if (program) {
-      const isPure = !known || known.program.isLike(program);
-      known?.program.dispose();
-      if (!isPure) program.dispose();
-      programs.set(
-        signature,
-        isPure ? { program, recordings: (known?.recordings ?? 0) + 1 } : 'impure',
-      );
-    }
-    if (programs.size > most) {
-      const [[oldest, dropped]] = programs;
-      if (dropped !== 'impure') dropped.program.dispose();
-      programs.delete(oldest);
-    }
-    return result;
+    programs.set(signature, known);
+    const replayed = known.program.replay(inputs, keys);
+    if (replayed) return replayed.result;
+    return f(...args); // says what is wrong, or computes what a kernel declined
   };
   return Object.assign(captured, {
     dispose() {
-      for (const entry of programs.values()) if (entry !== 'impure') entry.program.dispose();
-      programs.clear();
+      for (const signature of [...programs.keys()]) forget(signature);
     },
   });
 }
 
-/** The program of a signature, and how often it was recorded; or that recordings differed. */
-type Entry<R> = { program: Program<R>; recordings: number } | 'impure';
+/**
+ * The program of a signature, with the trace of its recording until another one agrees; or that
+ * recordings differed.
+ */
+type Entry<R> = { program: Program<R>; trace: string | undefined } | 'impure';
 
 /**
  * Tells a `capture` around it that what runs here depends on values of the host that may differ in
@@ -137,48 +151,50 @@ interface Described {
   keys: Key[];
 }
 
-const backendNumbers = new WeakMap<Backend, number>();
-let backendCount = 0;
-
-function numberOf(backend: Backend): number {
-  const known = backendNumbers.get(backend);
-  if (known !== undefined) return known;
-  backendNumbers.set(backend, ++backendCount);
-  return backendCount;
-}
-
 function describeArguments(args: readonly unknown[]): Described {
   const inputs: Tensor[] = [];
   const keys: Key[] = [];
-  const visit = (value: unknown): string => {
-    if (value instanceof Tensor) {
-      // One tensor in two places is another program: both then change together.
-      const at = inputs.indexOf(value);
-      if (at >= 0) return `=${at}`;
-      inputs.push(value);
-      return `${value.dtype}[${value.shape}]@${numberOf(value.backend)}`;
+  const seen = new Map<object, string>();
+  const signature = textOf(args, (part) => {
+    // One tensor in two places is another program: both then change together.
+    const known = seen.get(part);
+    if (known !== undefined) return known;
+    if (part instanceof Parameter) return `parameter ${identity(part)}`;
+    if (part instanceof Tensor) {
+      seen.set(part, `=${inputs.length}`);
+      inputs.push(part);
+      return `${part.dtype}[${part.shape}]@${identity(part.backend)}`;
     }
-    if (value instanceof Key) {
-      const at = keys.indexOf(value);
-      if (at >= 0) return `k${at}`;
-      keys.push(value);
+    if (part instanceof Key) {
+      seen.set(part, `k${keys.length}`);
+      keys.push(part);
       return 'k';
     }
-    if (Array.isArray(value)) return `[${value.map(visit)}]`;
-    if (typeof value === 'object' && value !== null && isPlain(value)) {
-      return `{${Object.entries(value).map(([name, item]) => `${JSON.stringify(name)}:${visit(item)}`)}}`;
-    }
-    if (value === null || ['undefined', 'boolean', 'number', 'string'].includes(typeof value)) {
-      return typeof value === 'string'
-        ? JSON.stringify(value)
-        : Object.is(value, -0)
-          ? '-0'
-          : `${value}`;
-    }
     throw new MemgradError(
-      `capture: expected tensors, keys, numbers, texts and null in lists and plain objects as arguments, got ${describe(value)}; let the function read anything else by itself.`,
+      `capture: expected tensors, keys, numbers, texts and null in lists and plain objects as arguments, got ${describe(part)}; let the function read anything else by itself.`,
     );
-  };
-  const signature = visit(args);
+  });
   return { signature, inputs, keys };
+}
+
+/**
+ * The arguments for a recording, with a copy of each tensor and key, so that the function may know
+ * the original as a constant.
+ */
+function copied(args: readonly unknown[]): unknown {
+  const copies = new Map<object, unknown>();
+  const once = (part: object, make: () => unknown): unknown => {
+    if (!copies.has(part)) copies.set(part, make());
+    return copies.get(part);
+  };
+  const copy = (part: unknown): unknown => {
+    if (typeof part !== 'object' || part === null || part instanceof Parameter) return part;
+    if (part instanceof Tensor) return once(part, () => alias(part));
+    if (part instanceof Key) {
+      return once(part, () => Object.assign(Object.create(Key.prototype), part));
+    }
+    if (Array.isArray(part)) return Array.from(part, copy);
+    return Object.fromEntries(Object.entries(part).map(([name, value]) => [name, copy(value)]));
+  };
+  return copy(args);
 }

@@ -3,11 +3,11 @@ import { type Backend, type DeviceBuffer, declined, type Result } from '../../ba
 import { isPlain, MemgradError } from '../../errors.js';
 import type { Listener } from '../context.js';
 import { Key } from '../random.js';
-import type { Operation, Value } from '../run.js';
+import { alias, type Operation, type Value } from '../run.js';
 import { Storage } from '../storage.js';
 import type { Operated } from '../tape.js';
 import { Parameter, type Shape, Tensor } from '../tensor.js';
-import { rebuilder } from '../tree.js';
+import { rebuilder, textOf } from '../tree.js';
 
 /** Holds the storage of an input, a parameter, a constant or a result while a program runs. */
 interface Cell {
@@ -56,6 +56,11 @@ interface Fold {
 /** Notes what runs inside a function. */
 export class Recording implements Listener {
   readonly #stands = new Map<Tensor, Stand>();
+  /** Tensors that the function made, and the copies of its arguments. */
+  readonly #made: Set<Tensor>;
+  /** Parameters that the function made. */
+  readonly #born = new Set<Parameter>();
+  readonly #copies: readonly Tensor[];
   readonly #inputs: readonly Cell[];
   readonly #parameters = new Map<Parameter, Cell>();
   readonly #assigned = new Map<Parameter, Stand>();
@@ -65,23 +70,41 @@ export class Recording implements Listener {
   readonly #keyCount: number;
   readonly #folds: Fold[] = [];
   readonly #steps: Step[] = [];
-  /** What happened, as text: two recordings of a pure function have the same. */
-  readonly #trace: string[] = [];
+  readonly #trace: string[] | undefined;
   readonly #cellNumbers = new Map<Cell, number>();
   #declined = false;
 
-  constructor(inputs: readonly Tensor[], keys: readonly Key[]) {
+  /**
+   * The function must get `inputs` and `keys` as arguments, and know them from nowhere else.
+   * `isTraced`: whether the recording will be compared with another; then nothing is refused.
+   */
+  constructor(
+    inputs: readonly Tensor[],
+    keys: readonly Key[],
+    readonly isTraced: boolean,
+  ) {
+    this.#trace = isTraced ? [] : undefined;
     this.#inputs = inputs.map((input) => this.#add(input).cell);
+    this.#copies = inputs;
+    this.#made = new Set(inputs);
     this.#keys = new Map(keys.map((key, i) => [key, i]));
     this.#keyCount = keys.length;
+  }
+
+  /** What happened, as text: two recordings of a pure function have the same. */
+  get trace(): string {
+    return (this.#trace ?? []).join('\n');
   }
 
   ran({ operation, inputs, outputs, attributes }: Operated): void {
     const from = inputs.map((input) => this.#standOf(input));
     const to = outputs.map((output) => this.#add(output).cell);
+    for (const output of outputs) this.#made.add(output);
     const hasKeys = this.#hasKeys(attributes);
-    const numbers = [...from.map(({ cell }) => cell), ...to].map((cell) => this.#numberOf(cell));
-    this.#trace.push(`${operation.name} ${numbers} ${this.#textOf(attributes)}`);
+    if (this.#trace) {
+      const texts = [...inputs, ...outputs].map((tensor) => this.#textOf(tensor));
+      this.#trace.push(`${operation.name} ${texts} ${this.#textOf(attributes)}`);
+    }
     if (!hasKeys && from.every(({ cell }) => this.#constants.has(cell))) {
       to.forEach((cell, i) => {
         this.#keep(cell, outputs[i]);
@@ -102,12 +125,15 @@ export class Recording implements Listener {
 
   aliased(x: Tensor, made: Tensor): void {
     this.#add(made, this.#standOf(x).cell);
+    if (made instanceof Parameter) this.#born.add(made);
+    else this.#made.add(made);
   }
 
   assigned(parameter: Parameter, value: Tensor): void {
-    this.#standOf(parameter); // what it was before may have been read
-    this.#trace.push(`assign ${identity(parameter)} ${this.#numberOf(this.#standOf(value).cell)}`);
-    this.#assigned.set(parameter, this.#add(parameter, this.#standOf(value).cell));
+    const before = this.#standOf(parameter); // may have been read
+    this.#trace?.push(`assign ${this.#numberOf(before.cell)} ${this.#textOf(value)}`);
+    const stand = this.#add(parameter, this.#standOf(value).cell);
+    if (!this.#born.has(parameter)) this.#assigned.set(parameter, stand);
   }
 
   folded(key: Key, index: number, derived: Key): void {
@@ -119,6 +145,10 @@ export class Recording implements Listener {
 
   drawn(name: string, key: Key): void {
     if (!this.#keys.has(key)) return;
+    if (this.isTraced) {
+      this.#declined = true;
+      return;
+    }
     throw new MemgradError(
       `capture: ${name} draws numbers on the host, which a replay can't repeat for another key; draw them outside and pass a tensor.`,
     );
@@ -128,11 +158,27 @@ export class Recording implements Listener {
     this.#declined = true;
   }
 
-  /** The program that returns what `result` is made of; undefined where replays might compute something else. */
-  programOf<R>(result: R): Program<R> | undefined {
-    const { tensors, rebuild } = rebuilder('capture', result);
+  /**
+   * The program that returns what `result` is made of, and the result as replays return it: of
+   * tensors that their owner may free. No program where replays might compute something else.
+   */
+  programOf<R>(result: R): { result: R; program?: Program<R> } {
+    // A parameter that outlives the call is a state: in the next call it is there already.
+    for (const parameter of this.#born) if (!parameter.isFreed) this.#declined = true;
+    if (this.#declined) return { result };
+    let built: ReturnType<typeof rebuilder<R>>;
+    try {
+      built = rebuilder('capture', result);
+    } catch (error) {
+      if (this.isTraced) return { result };
+      throw error;
+    }
+    const { tensors, rebuild } = built;
     const outputs = tensors.map((tensor) => this.#standOf(tensor));
-    if (this.#declined) return undefined;
+    this.#trace?.push(this.#textOf(result));
+    const owned = tensors.map((x) => (this.#made.delete(x) ? x : alias(x)));
+    // A traced function may keep them as its state, which the next recording would notice.
+    if (!this.isTraced) for (const x of this.#copies) if (this.#made.has(x)) x.dispose();
     const lasting = new Set([...outputs, ...this.#assigned.values()].map(({ cell }) => cell));
     const made = new Set(this.#steps.flatMap((step) => step.outputs));
     const seen = new Set(lasting);
@@ -147,7 +193,7 @@ export class Recording implements Listener {
       constant.dispose();
       this.#constants.delete(cell);
     }
-    return new Program<R>({
+    const program = new Program<R>({
       inputs: this.#inputs,
       parameters: this.#parameters,
       assigned: this.#assigned,
@@ -158,8 +204,8 @@ export class Recording implements Listener {
       made,
       outputs,
       rebuild,
-      trace: this.#trace.join('\n'),
     });
+    return { result: rebuild(owned), program };
   }
 
   /** Frees the constants: there is no program that needs them. */
@@ -178,7 +224,7 @@ export class Recording implements Listener {
     if (known) return known;
     const stand = this.#add(tensor);
     const isParameter = tensor instanceof Parameter;
-    this.#trace.push(`read ${identity(isParameter ? tensor : tensor.storage)}`);
+    this.#trace?.push(`read ${identity(isParameter ? tensor : tensor.storage)}`);
     if (isParameter) this.#parameters.set(tensor, stand.cell);
     else this.#keep(stand.cell, tensor);
     return stand;
@@ -197,14 +243,15 @@ export class Recording implements Listener {
     return this.#cellNumbers.size - 1;
   }
 
-  /** Attributes as text; keys of the arguments are named by their position, since they may change. */
+  /** A value as text, tensors and keys of the arguments by their position. */
   #textOf(value: unknown): string {
-    if (value instanceof Key) return `key ${this.#keys.get(value) ?? `${value.hi} ${value.lo}`}`;
-    if (typeof value === 'function') return `function ${identity(value)}`;
-    if (typeof value !== 'object' || value === null) return `${value}`;
-    if (ArrayBuffer.isView(value)) return `${value}`;
-    const entries = Object.entries(value);
-    return `{${entries.map(([name, item]) => `${name}: ${this.#textOf(item)}`)}}`;
+    return textOf(value, (part) => {
+      if (part instanceof Tensor)
+        return `${this.#numberOf(this.#standOf(part).cell)}[${part.shape}]`;
+      if (part instanceof Key) return `key ${this.#keys.get(part) ?? `${part.hi} ${part.lo}`}`;
+      if (ArrayBuffer.isView(part)) return `${part}`;
+      return `object ${identity(part)}`;
+    });
   }
 
   #hasKeys(attributes: unknown): boolean {
@@ -232,7 +279,6 @@ interface Recorded<R> {
   readonly made: ReadonlySet<Cell>;
   readonly outputs: readonly Stand[];
   rebuild(tensors: readonly Tensor[]): R;
-  readonly trace: string;
 }
 
 /** A list of kernels that runs again, on other inputs. */
@@ -249,11 +295,11 @@ export class Program<R> {
    */
   replay(inputs: readonly Tensor[], keys: readonly Key[]): { result: R } | undefined {
     const { made, outputs, assigned, rebuild, parameters } = this.#recorded;
-    this.#recorded.inputs.forEach((cell, i) => {
-      cell.storage = inputs[i].storage;
-    });
-    for (const [parameter, cell] of parameters) cell.storage = parameter.storage;
     try {
+      this.#recorded.inputs.forEach((cell, i) => {
+        cell.storage = inputs[i].storage;
+      });
+      for (const [parameter, cell] of parameters) cell.storage = parameter.storage;
       if (!this.#run(keys)) return undefined;
       const tensorOf = ({ cell, shape }: Stand) =>
         new Tensor((cell.storage as Storage).share(), shape);
@@ -274,12 +320,10 @@ export class Program<R> {
         cell.storage?.release();
         cell.storage = undefined;
       }
+      // Their owners may free them, and then the program must not keep their values.
+      for (const cell of this.#recorded.inputs) cell.storage = undefined;
+      for (const cell of parameters.values()) cell.storage = undefined;
     }
-  }
-
-  /** Whether another recording ran the same operations on the same constants and parameters. */
-  isLike(other: Program<R>): boolean {
-    return this.#recorded.trace === other.#recorded.trace;
   }
 
   /** Frees the constants. */
@@ -334,7 +378,7 @@ const identities = new WeakMap<object, number>();
 let identityCount = 0;
 
 /** A number that no other object has. */
-function identity(object: object): number {
+export function identity(object: object): number {
   const known = identities.get(object);
   if (known !== undefined) return known;
   identities.set(object, ++identityCount);

@@ -3,7 +3,7 @@
  * wrong.
  */
 import { callable, check } from '../../options.js';
-import { inside } from '../context.js';
+import { context, inside } from '../context.js';
 import { refusePromise } from '../scope.js';
 import type { Operated } from '../tape.js';
 import type { Tensor } from '../tensor.js';
@@ -35,6 +35,7 @@ export function watch<T>(f: () => T, see: (ran: Watched) => void): T {
     const watched = { operation, inputs, outputs, path, gradientOf };
     inside({ listener: undefined, recorders: [] }, () => see(watched));
   };
+  context().listener?.declined?.(); // a replay of `capture` would not call `see`
   const result = inside({ listener: { ran }, path: '' }, f);
   refusePromise('watch', result);
   return result;
