@@ -24,10 +24,14 @@ import {
   tanh,
   tensor,
   valueAndGrad,
+  vjp,
   watch,
 } from '../../src/autograd/index.js';
+import { createCpuBackend } from '../../src/backends/cpu/index.js';
 import { loadBackend } from '../../src/backends/index.js';
-import { refusal } from './helpers.js';
+import { OutOfMemory } from '../../src/errors.js';
+import { SGD } from '../../src/training/index.js';
+import { plain, refusal } from './helpers.js';
 
 const test = suite('capture');
 
@@ -262,6 +266,8 @@ test('a function that throws while it is recorded leaves nothing behind', () => 
 });
 
 test('what cannot be captured is refused in a sentence', async () => {
+  const cyclic: unknown[] = [];
+  cyclic.push(cyclic);
   const messages: [() => unknown, RegExp][] = [
     [() => capture(5 as never), /capture: f must be a function/],
     [() => capture((x) => x, { program: 1 } as never), /no option "program".*programs/],
@@ -270,8 +276,215 @@ test('what cannot be captured is refused in a sentence', async () => {
     [() => capture(async (x: Tensor) => x)(tensor(1)), /returned a promise/],
     [() => capture((key: Key) => normal(key, [2]))(Key.of(1)), /normal draws numbers on the host/],
     [() => capture((x: Tensor) => new Map([['x', x]]))(tensor(1)), /in lists and plain objects/],
+    [() => capture((x: Tensor) => vjp((y) => y, x))(tensor(1)), /as result, got a function/],
+    [() => capture((key: Key) => [key.fold(1)])(Key.of(1)), /as result, got a .*Key; compute/],
+    [() => capture((x: unknown) => x)(cyclic), /deeper than 100 levels/],
   ];
   for (const [call, message] of messages) assert.match(await refusal(call), message);
+});
+
+test('a tensor, a parameter or a key in the closure is a constant, even where it was the argument of the recording', async () => {
+  const [x, w, k] = [tensor(Array(9).fill(2)), new Parameter(tensor(Array(9).fill(3))), Key.of(1)];
+  for (const own of [x, w]) {
+    const f = (y: Tensor, key: Key) => mul(dropout(y, 0.5, key), dropout(own, 0.3, k));
+    const captured = capture(f);
+    captured(own, k);
+    for (const [other, key] of [
+      [add(x, 1), k],
+      [x, Key.of(2)],
+    ] as const) {
+      assert.equal(await values(captured(other, key)), await values(f(other, key)));
+    }
+  }
+});
+
+test('a parameter as an argument is assigned to, and not the one of the recording', async () => {
+  const parameters = [1, 10].map((value) => new Parameter(tensor([value])));
+  const captured = capture((w: Parameter, x: Tensor) => w.assign(add(w, x)));
+  for (const w of [...parameters, ...parameters]) captured(w, tensor([1]));
+  assert.equal(await Promise.all(parameters.map((w) => w.item())), [3, 12]);
+});
+
+test('an argument, a parameter and a constant that are returned belong to the function; the results to the caller', async () => {
+  const kept = [new Parameter(tensor([1])), tensor([2])];
+  const captured = capture((x: Tensor) => [x, ...kept, x]);
+  const before = memoryReport().buffers;
+  for (let i = 0; i < 3; i++) {
+    const x = tensor([7]);
+    const results = captured(x);
+    for (const y of results) y.dispose();
+    assert.equal(await Promise.all([x, ...kept].map((y) => y.item())), [7, 1, 2]);
+    x.dispose();
+    assert.is(memoryReport().buffers, before);
+    assert.is(new Set(results.map((y) => y.constructor)).size, 1);
+  }
+});
+
+test('what a replay would get wrong always runs: watched operations, a state in parameters, an optimiser', async () => {
+  const makes: Record<string, () => (x: Tensor) => Tensor> = {
+    'a watcher': () => (x) =>
+      watch(
+        () => mul(x, x),
+        () => {},
+      ),
+    'a state': () => {
+      let w: Parameter | undefined;
+      return (x) => {
+        w ??= new Parameter(tensor([0]));
+        w.assign(add(w, x));
+        return mul(w, 1);
+      };
+    },
+    momentum: () => {
+      const parameters = { w: new Parameter(tensor([1])) };
+      const optimizer = new SGD({ learningRate: 0.1, momentum: 0.9 });
+      const loss = valueAndGrad((x: Tensor) => sum(mul(mul(x, parameters.w), parameters.w)), {
+        ...parameters,
+      });
+      return (x) => {
+        const [value, gradients] = loss(x);
+        optimizer.step(parameters, gradients);
+        return value;
+      };
+    },
+  };
+  for (const [what, make] of Object.entries(makes)) {
+    const [f, captured] = [make(), capture(make())];
+    for (let i = 1; i < 5; i++) {
+      const x = tensor([i]);
+      assert.equal(await values(captured(x)), await values(f(x)), what);
+    }
+  }
+});
+
+test('a parameter that the function makes and frees is recorded as a tensor', async () => {
+  let calls = 0;
+  const captured = capture((x: Tensor) => {
+    calls++;
+    const w = new Parameter(mul(x, 1));
+    w.assign(add(w, 1));
+    const result = mul(w, 2);
+    w.dispose();
+    return result;
+  });
+  for (let i = 0; i < 3; i++) assert.equal(await values(captured(tensor([i]))), [2 * (i + 1)]);
+  assert.is(calls, 1);
+});
+
+test('with two recordings, results and shapes are compared too, and nothing is refused', async () => {
+  let count = 0;
+  const impure: ((x: Tensor, key: Key) => unknown)[] = [
+    (x) => [mul(x, 2), count++],
+    (x) => (count++ % 2 === 0 ? [mul(x, 2)] : { y: mul(x, 2) }),
+    (x) => reshape(x, count++ % 2 === 0 ? [1, 2] : [2, 1]),
+    (x, key) => add(x, normal(key, [2])),
+    (x) => new Map([['x', [mul(x, count++)]]]),
+  ];
+  for (const f of impure) {
+    const captured = capture(f, { recordings: 2 });
+    const texts = async (g: typeof f) => {
+      count = 0;
+      const all: unknown[] = [];
+      for (let i = 0; i < 4; i++) all.push(await plain(g(tensor([i, 1]), Key.of(i))));
+      return all;
+    };
+    assert.equal(await texts(captured), await texts(f), `${f}`);
+  }
+});
+
+test('signatures of unlike arguments differ', () => {
+  const show = (...args: unknown[]) =>
+    args
+      .map((x) => (typeof x === 'object' && x ? x.constructor.name : `${typeof x} ${String(x)}`))
+      .join();
+  const captured = capture(
+    (x: unknown, y: unknown) => ({ text: show(x, y), negative: Object.is(x, -0) }),
+    { programs: 1e6 },
+  );
+  const x = tensor(1);
+  const pool = [x, tensor(2), Key.of(1), '=0', 'k', 0, -0, NaN, 'NaN', null, 'null', undefined, 1];
+  const more = [...pool, '1', true, 'true', '"', '],[', [], [undefined], {}, `float32[]@1`, 'k0'];
+  for (let round = 0; round < 2; round++) {
+    for (const a of more) {
+      for (const b of more) {
+        const expected = { text: show(a, b), negative: Object.is(a, -0) };
+        assert.equal(captured(a, b), expected);
+      }
+    }
+  }
+  const length = capture((list: unknown[]) => list.length);
+  assert.equal([length([]), length(Array(1)), length([])], [0, 1, 0]);
+});
+
+test('a kernel that fails anywhere in a replay leaves parameters and memory as they were, and the function runs', async () => {
+  const real = createCpuBackend();
+  let left = Infinity;
+  const backend = new Proxy(real, {
+    get(target, name) {
+      const member = Reflect.get(target, name);
+      if (typeof member !== 'function') return member;
+      return (...args: unknown[]) => {
+        if (name !== 'free' && left-- === 0) throw new OutOfMemory('out of memory.');
+        return member.apply(target, args);
+      };
+    },
+  });
+  const make = (value: number) => tensor([value, 1], { backend });
+  const [w, v] = [scope(() => new Parameter(make(1))), scope(() => new Parameter(make(2)))];
+  const captured = capture((x: Tensor) => {
+    w.assign(add(mul(v, x), w));
+    v.assign(mul(w, w));
+    return sum(v);
+  });
+  let expected = [1, 2];
+  scope(() => {
+    captured(make(1));
+  });
+  expected = [3, 9];
+  const { buffers } = memoryReport();
+  for (let failing = 0; failing < 5; failing++) {
+    scope(() => {
+      const x = make(0.5);
+      left = failing;
+      captured(x);
+      left = Infinity;
+    });
+    expected = [expected[1] * 0.5 + expected[0], (expected[1] * 0.5 + expected[0]) ** 2];
+    const came = [(await values(w))[0], (await values(v))[0]];
+    for (const i of [0, 1]) assert.ok(Math.abs(came[i] / expected[i] - 1) < 1e-5, `${failing}`);
+    assert.is(memoryReport().buffers, buffers);
+  }
+});
+
+test('a recording that fails after another one leaves nothing behind', () => {
+  const before = memoryReport().buffers;
+  let calls = 0;
+  const captured = capture(
+    (x: Tensor) => {
+      const y = mul(x, tensor([2]));
+      if (++calls === 2) throw new Error('mine');
+      return y;
+    },
+    { recordings: 2 },
+  );
+  scope(() => {
+    const x = tensor([1]);
+    captured(x);
+    assert.throws(() => captured(x), /mine/);
+    captured(x);
+    captured(x);
+  });
+  captured.dispose();
+  assert.is(calls, 3);
+  assert.is(memoryReport().buffers, before);
+});
+
+test('a freed tensor is refused as the function refuses it', async () => {
+  const captured = capture((x: Tensor) => mul(x, 2));
+  const x = tensor([1]);
+  captured(x);
+  x.dispose();
+  assert.match(await refusal(() => captured(x)), /used after it had been freed/);
 });
 
 test.run();

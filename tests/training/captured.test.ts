@@ -2,8 +2,12 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
+  add,
   capture,
+  type Key,
   memoryReport,
+  mul,
+  normal,
   Parameter,
   peakMemory,
   resetPeakMemory,
@@ -12,12 +16,20 @@ import {
   sub,
   sum,
   type Tensor,
+  type Tree,
   tensor,
   valueAndGrad,
+  watch,
 } from '../../src/autograd/index.js';
 import type { Backend } from '../../src/backends/backend.js';
 import { loadBackend } from '../../src/backends/index.js';
-import { createModel, EncoderRMT, modelNames, presets } from '../../src/models/index.js';
+import {
+  createModel,
+  EncoderRMT,
+  modelNames,
+  presets,
+  type SegmentModel,
+} from '../../src/models/index.js';
 import {
   ByteTokenizer,
   Classification,
@@ -25,6 +37,7 @@ import {
   type Document,
   Language,
 } from '../../src/tasks/index.js';
+import { IGNORED } from '../../src/tasks/task.js';
 import { Adam, AdamW, Curriculum, type TrainOptions, train } from '../../src/training/index.js';
 
 const test = suite('captured training');
@@ -203,6 +216,69 @@ for (const [name, make] of Object.entries(onTheHost)) {
     const captured = await trained(make, backend, true);
     assert.equal(captured.lines, plain.lines);
     assert.is(captured.runs, plain.runs);
+  });
+}
+
+/** Models that compute with something of their own, and a task whose batches change their structure. */
+const unusual: Record<string, (backend: Backend) => Options> = {
+  'noise drawn on the host': (backend) =>
+    changed(backend, (logits, key) => add(logits, normal(key as Key, logits.shape, { backend }))),
+  'a count of its own': (backend) => {
+    let count = 0;
+    return changed(backend, (logits) => mul(logits, 1 + count++ / 100));
+  },
+  'a watcher': (backend) =>
+    changed(backend, (logits) =>
+      watch(
+        () => mul(logits, 2),
+        () => {},
+      ),
+    ),
+  'an array in the state of a stream': (backend) => {
+    const { model } = cases['a stream with a carried state'](backend) as { model: SegmentModel };
+    const [start, forward] = [model.initialState.bind(model), model.forward.bind(model)];
+    type State = { inner: Tree; seen: Float32Array };
+    Object.assign(model, {
+      initialState: (size: number) => ({ inner: start(size), seen: new Float32Array(1) }),
+      forward(tokens: Tensor, { inner, seen }: State, key?: Key) {
+        const { logits, state } = forward(tokens, inner, key);
+        const after = { inner: state, seen: seen.map((count) => count + 1) };
+        return { logits: mul(logits, 1 + seen[0] / 10), state: after };
+      },
+    });
+    return { model, task: language };
+  },
+  'targets that count in some steps only': (backend) => {
+    let calls = 0;
+    const task = new Copy({ length: 4, symbols: 5, copies: 2 });
+    const batch = task.batch.bind(task);
+    task.batch = (...args) => {
+      const made = batch(...args);
+      const isShort = calls++ % 3 === 2;
+      const targets = made.targets.map((t, i) => (isShort && i % made.time < 9 ? IGNORED : t));
+      return { ...made, targets };
+    };
+    return { ...rmt({})(backend), task };
+  },
+};
+
+function changed(backend: Backend, change: (logits: Tensor, key?: Key) => Tensor): Options {
+  const { model } = rmt({ dropout: 0.1 })(backend) as { model: SegmentModel };
+  const forward = model.forward.bind(model);
+  Object.assign(model, {
+    forward(tokens: Tensor, state: Tree, key?: Key) {
+      const output = forward(tokens, state, key);
+      return { ...output, logits: change(output.logits, key) };
+    },
+  });
+  return { model, task: copy };
+}
+
+for (const [name, make] of Object.entries(unusual)) {
+  test(`${name}: the same bits, and nothing is refused`, async () => {
+    const backend = await loadBackend('wasm');
+    const { lines } = await trained(make, backend, false);
+    assert.equal((await trained(make, backend, true)).lines, lines);
   });
 }
 

@@ -45,7 +45,8 @@ const optionKinds = { programs: whole(1), recordings: whole(1, 2) };
  * `f` may read tensors, which must not change, and parameters, whose current values each replay
  * reads; it may use `grad`, `checkpoint` and dropout with a key that is an argument, and assign to
  * parameters. It always runs if it calls `watch` or takes the step of an optimiser, and in a call
- * that makes a parameter without freeing it.
+ * that makes a parameter without freeing it. After two calls in a row that can't be replayed, `f`
+ * is no longer recorded for these arguments.
  *
  * Everything else that `f` does happens at the recording only: a number or a key that it reads from
  * outside stays what it was, and a callback is not called again. While a derivative is being taken
@@ -76,7 +77,7 @@ export function capture<A extends unknown[], R>(
   const forget = (signature: string) => {
     const known = programs.get(signature);
     programs.delete(signature);
-    if (known !== 'impure') known?.program.dispose();
+    if (typeof known === 'object') known.program.dispose();
   };
 
   /** Runs `f` under a recording, and keeps the program if there is one. */
@@ -89,13 +90,20 @@ export function capture<A extends unknown[], R>(
       const returned = inside({ listener: recording }, () => f(...copies));
       refusePromise('capture', returned);
       const { result, program } = recording.programOf(returned);
-      if (!program) return result;
       const known = programs.get(signature);
-      const { trace } = recording;
-      isKept = !known || (known !== 'impure' && known.trace === trace);
-      const isReady = !isTraced || known !== undefined;
       forget(signature);
-      programs.set(signature, isKept ? { program, trace: isReady ? undefined : trace } : 'impure');
+      if (program) {
+        const { trace } = recording;
+        const earlier = typeof known === 'object' ? known.trace : undefined;
+        isKept = earlier === undefined || earlier === trace;
+        const isReady = !isTraced || earlier !== undefined;
+        programs.set(
+          signature,
+          isKept ? { program, trace: isReady ? undefined : trace } : 'impure',
+        );
+      } else {
+        programs.set(signature, known === 'declined' ? 'impure' : 'declined');
+      }
       if (programs.size > most) forget([...programs.keys()][0]);
       return result;
     } finally {
@@ -116,7 +124,7 @@ export function capture<A extends unknown[], R>(
     const { signature, inputs, keys } = described;
     const known = programs.get(signature);
     if (known === 'impure') return f(...args);
-    if (!known || known.trace !== undefined) return record(args);
+    if (typeof known !== 'object' || known.trace !== undefined) return record(args);
     programs.delete(signature); // the map is in order of use
     programs.set(signature, known);
     const replayed = known.program.replay(inputs, keys);
@@ -131,10 +139,10 @@ export function capture<A extends unknown[], R>(
 }
 
 /**
- * The program of a signature, with the trace of its recording until another one agrees; or that
- * recordings differed.
+ * The program of a signature, with the trace of its recording until another one agrees. Or
+ * `declined`: the last call can't be replayed. Or `impure`: two calls couldn't, or differed.
  */
-type Entry<R> = { program: Program<R>; trace: string | undefined } | 'impure';
+type Entry<R> = { program: Program<R>; trace: string | undefined } | 'declined' | 'impure';
 
 /**
  * Tells a `capture` around it that what runs here depends on values of the host that may differ in
