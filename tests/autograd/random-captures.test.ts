@@ -128,7 +128,8 @@ function compute(steps: readonly Step[], { parameters, constant }: Outside, args
         },
         scope: () => scope(() => within(a, b)),
         capture: () => {
-          const nestedCapture = capture(within);
+          // A captured function returns the values of a parameter, not the parameter.
+          const nestedCapture = capture((p: Tensor, q: Tensor) => mul(within(p, q), 1));
           const result = nestedCapture(a, b);
           nestedCapture.dispose();
           return result;

@@ -41,6 +41,7 @@ const optionKinds = { programs: whole(1), recordings: whole(1, 2) };
  * may change from call to call; any other value, and each parameter, belongs to the program, and a
  * call with another one records another program. `f` gets copies of tensors and keys, and returns
  * tensors, numbers, texts and null, in lists and plain objects; the caller may free the tensors.
+ * A parameter that `f` returns comes back as a tensor of its current values.
  *
  * `f` may read tensors, which must not change, and parameters, whose current values each replay
  * reads; it may use `grad`, `checkpoint` and dropout with a key that is an argument, and assign to
