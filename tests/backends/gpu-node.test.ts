@@ -69,8 +69,8 @@ test('closing with work and a read pending ends in a sentence', async () => {
 
 test('an adapter or a device that is refused is a sentence', async () => {
   const answers = (await run(['refused'])) as string[];
-  assert.match(answers[0], /^MemgradError: webgpu: .* no GPU that it may use; use .* 'wasm'\.$/);
-  assert.match(answers[1], /^MemgradError: webgpu: .* may use \(no device\); use .* 'wasm'\.$/);
+  assert.match(answers[0], /^MemgradError: webgpu: .* provides no GPU; use .* 'wasm'\.$/);
+  assert.match(answers[1], /^MemgradError: webgpu: .* no GPU \(no device\); use .* 'wasm'\.$/);
 });
 
 test.run();

@@ -103,7 +103,7 @@ for (const name of names) {
 
   test(`${name}: a tensor over the limit is refused, and the others stay`, async () => {
     const { error, before } = await onPage<{ error: string; before: number[] }>('large', name);
-    assert.match(error, /^OutOfMemory: .* 1073\.7 million values is over .* holds, .*'wasm'/);
+    assert.match(error, /^OutOfMemory: .* 1073\.7 million values exceeds .* holds; .*'wasm'/);
     assert.equal(before, [2, 3]);
   });
 }
@@ -111,7 +111,7 @@ for (const name of names) {
 test('webgl: a GPU without float32 is refused', async () => {
   const answers = await onPage<string[]>('half', 'webgl');
   assert.match(answers[0], /cannot render to float32 textures .*'wasm'/);
-  assert.match(answers[1], /computes with 10 bits, and float32 needs 23; .*'wasm'/);
+  assert.match(answers[1], /computes with 10 bits, but float32 needs 23; .*'wasm'/);
   assert.match(answers[2], /computes with less than float32 .*'wasm'/);
 });
 

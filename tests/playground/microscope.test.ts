@@ -179,7 +179,7 @@ test('an error is about the field that it comes from, and the graph before is gr
     await w.blur();
     assert.is(await w.inputValue(), 'constructor', 'what was typed stays');
     assert.is(await stale.getAttribute('inert'), '');
-    await page.getByText('the graph below is still that of tanh(w * x + b)').waitFor();
+    await page.getByText('the graph below still shows tanh(w * x + b)').waitFor();
     assert.equal(await page.evaluate(() => location.search), '?tab=microscope');
     await w.fill('');
     assert.is(await page.getByRole('alert').count(), 0, 'an empty field is just being filled');
@@ -189,7 +189,7 @@ test('an error is about the field that it comes from, and the graph before is gr
     await page.locator('.stale').waitFor({ state: 'detached' });
     await opened(page).fill('-x**2');
     await page.getByRole('alert').filter({ hasText: 'write -(x ** 2) or (-x) ** 2' }).waitFor();
-    await page.getByText('the graph below is still that of tanh(w * x + b)').waitFor();
+    await page.getByText('the graph below still shows tanh(w * x + b)').waitFor();
     await opened(page).fill('-(x**2)');
     await page.locator('.tape tr', { hasText: 'v₂ = -v₁' }).waitFor();
     assert.is(await stale.count(), 0);
