@@ -76,6 +76,7 @@ test('RMT learns to copy beside a Transformer that cannot, while the page draws 
         .evaluateAll((images) => images.map((image) => image.getAttribute('aria-label')));
       await button(page, 'Reset').click();
       await region(page, 'RMT').filter({ hasText: 'Step0' }).waitFor();
+      await page.getByText('the curve begins here').nth(1).waitFor(); // drawn a frame later
       const drawn = await page.locator('.plot canvas').count();
       const told = await page.getByText('the curve begins here').count();
       const reset = await readout(page, 'Transformer');
