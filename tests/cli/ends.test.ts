@@ -145,13 +145,15 @@ test('a full disk under the output ends the training in a sentence, and it is sa
     assert.match(stderr, /then start again \(a saved run by --resume\)\.\n$/, 'no run to resume');
   }));
 
-test('a process that may open few files says so', async () => {
+test('a process that may open few files says so, or works', async () => {
   const said: string[] = [];
-  for (const most of [20, 24, 28, 32]) {
+  for (const most of [22, 24, 26, 28, 32]) {
     const { code, stderr } = await shell(`ulimit -n ${most}; memgrad tasks`);
-    if (code === 2) said.push(stderr); // with less than some 20, Node cannot begin
+    if (code === 2) said.push(stderr);
+    else assert.is(code, 0, `${most} files: ${stderr}`);
   }
-  assert.ok(said.length > 0);
+  // Later versions need no more files for memgrad than for Node itself, which begins with 22.
+  if (Number(process.versions.node.split('.')[0]) < 22) assert.ok(said.length > 0);
   for (const line of said) {
     assert.match(line, /^error: [^\n]*too many files are open; allow more \(ulimit -n[^\n]*\n$/);
   }
