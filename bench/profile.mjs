@@ -76,23 +76,19 @@ function labelOf(name, args, detail) {
   return name;
 }
 
-/**
- * Counts the operations of a step by name: all that `watch` sees in the gradients and in the
- * optimiser.
- */
-async function countOperations(loop, optimizer) {
+/** Counts the operations of a step by name: all that `watch` sees. */
+async function countOperations(loop) {
   /** @type {Map<string, number>} */
   const counts = new Map();
-  const see = ({ operation }) => counts.set(operation, (counts.get(operation) ?? 0) + 1);
-  const step = optimizer.step.bind(optimizer);
-  optimizer.step = (...args) => watch(() => step(...args), see);
-  // `watch` takes synchronous functions; the gradients are computed before the first await.
+  // `watch` takes synchronous functions; the whole step is computed before the first await.
   let stepped;
-  watch(() => {
-    stepped = loop.next();
-  }, see);
+  watch(
+    () => {
+      stepped = loop.next();
+    },
+    ({ operation }) => counts.set(operation, (counts.get(operation) ?? 0) + 1),
+  );
   await stepped;
-  optimizer.step = step;
   return counts;
 }
 
@@ -101,9 +97,9 @@ export async function profile({ backend: name, workload = 'step', steps = 5, det
   /** @type {Map<string, Entry>} */
   const entries = new Map();
   const backend = await useBackend(name, (real) => timed(real, entries, detail));
-  const { loop, optimizer } = prepare(workloads[workload], backend);
+  const { loop } = prepare(workloads[workload], backend);
   await loop.next(); // compiles code, allocates moments
-  const operations = await countOperations(loop, optimizer);
+  const operations = await countOperations(loop);
   entries.clear();
   const walls = [];
   for (let i = 0; i < steps; i++) {

@@ -10,7 +10,19 @@ export { Curriculum, type CurriculumOptions, type CurriculumState } from './curr
 export * from './evaluate.js';
 export * from './evaluate-documents.js';
 export * from './evaluate-stream.js';
-export * from './optimizers.js';
+export {
+  Adam,
+  type AdamOptions,
+  AdamW,
+  createOptimizer,
+  type Named,
+  type Optimizer,
+  type OptimizerName,
+  optimizerNames,
+  SGD,
+  type SGDOptions,
+  type StepOptions,
+} from './optimizers.js';
 export * from './schedules.js';
 export {
   columns,

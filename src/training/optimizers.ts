@@ -1,14 +1,18 @@
 /** Optimisers, the only code that assigns new values to parameters during training. */
 import {
-  adamStep,
+  abs,
   add,
+  less,
   mul,
   Parameter,
+  reshape,
   scope,
   sub,
   type Tensor,
+  where,
   zeros,
 } from '../autograd/index.js';
+import { adamUpdate, numbersLike } from '../autograd/operations/adam.js';
 import { isLike } from '../autograd/tensor.js';
 import { uncaptured } from '../autograd/transforms/capture.js';
 import { describe, MemgradError } from '../errors.js';
@@ -53,8 +57,11 @@ export interface Optimizer {
 /** A new value and its target. */
 type Update = [target: Parameter, value: Tensor];
 
-/** The bookkeeping that all optimisers share; each subclass computes the updates. */
-abstract class Base implements Optimizer {
+/**
+ * The bookkeeping that all optimisers share; each subclass computes the updates. What differs from
+ * step to step is on the device, so that a step can be captured.
+ */
+export abstract class DeviceOptimizer implements Optimizer {
   /** Steps taken. */
   protected count = 0;
   /** The kinds of moments that each parameter has. */
@@ -63,24 +70,76 @@ abstract class Base implements Optimizer {
 
   constructor(readonly learningRate: number) {}
 
-  /** Computes the new value of each parameter and of its moments. */
+  /** The numbers of step number `this.count` that depend on it or on its rate. */
+  protected abstract numbers(rate: number): readonly number[];
+
+  /**
+   * Computes the new value of each parameter and of its moments; the old one if `scale`, the factor
+   * of the gradients, isn't finite. `rates` has what `numbers` returns.
+   */
   protected abstract updates(
     parameters: Named<Parameter>,
     gradients: Named<Tensor>,
-    options: Required<StepOptions>,
+    rates: Tensor,
+    scale: Tensor,
   ): Update[];
 
   step(parameters: Named<Parameter>, gradients: Named<Tensor>, options?: StepOptions): void {
     checkOptions('optimizer', options, { rate: positive(), gradientScale: positive() });
     const { rate = this.learningRate, gradientScale = 1 } = options ?? {};
     checkGradients(parameters, gradients);
+    const all = Object.values(parameters);
+    if (all.length === 0) {
+      this.count++;
+      return;
+    }
     uncaptured(); // rates, moments and the number of steps change on the host
     scope(() => {
-      const updates = this.#orUndo(this.count + 1, () =>
-        this.updates(parameters, gradients, { rate, gradientScale }),
-      );
-      for (const [target, value] of updates) target.assign(value);
+      this.#orUndo(this.count + 1, () => {
+        const scale = reshape(numbersLike(all, [gradientScale]), []);
+        this.#makeMoments(parameters);
+        this.update(parameters, gradients, numbersLike(all, this.numbers(rate)), scale);
+      });
     });
+  }
+
+  /**
+   * Prepares the next step, which `update` takes on the device and `taken` counts. Makes the moments,
+   * and returns the rates of `update`.
+   */
+  begin(parameters: Named<Parameter>, rate: number): Tensor {
+    checkGradients(parameters, parameters);
+    this.#makeMoments(parameters);
+    this.count++;
+    try {
+      return numbersLike(Object.values(parameters), this.numbers(rate));
+    } finally {
+      this.count--;
+    }
+  }
+
+  /** Assigns the new values, after all are computed. Changes nothing if `scale` isn't finite. */
+  update(
+    parameters: Named<Parameter>,
+    gradients: Named<Tensor>,
+    rates: Tensor,
+    scale: Tensor,
+  ): void {
+    const updates = this.updates(parameters, gradients, rates, scale);
+    for (const [target, value] of updates) target.assign(value);
+  }
+
+  /** Counts the step that `update` took. */
+  taken(): void {
+    this.count++;
+  }
+
+  #makeMoments(parameters: Named<Parameter>): void {
+    for (const kind of this.kinds) {
+      for (const [name, parameter] of Object.entries(parameters)) {
+        this.moment(kind, name, parameter);
+      }
+    }
   }
 
   /**
@@ -124,17 +183,14 @@ abstract class Base implements Optimizer {
   }
 
   state(): Named<Parameter> {
-    return Object.fromEntries(this.#moments);
+    return Object.fromEntries(this.count > 0 ? this.#moments : []);
   }
 
   resume(parameters: Named<Parameter>, steps: number): Named<Parameter> {
     check('optimizer: steps', steps, whole(0));
     checkGradients(parameters, parameters);
     this.#orUndo(steps, () => {
-      for (const kind of steps > 0 ? this.kinds : []) {
-        for (const [name, parameter] of Object.entries(parameters))
-          this.moment(kind, name, parameter);
-      }
+      if (steps > 0) this.#makeMoments(parameters);
     });
     return this.state();
   }
@@ -155,7 +211,7 @@ export interface SGDOptions {
 }
 
 /** Stochastic gradient descent with momentum, as in PyTorch's SGD: v = m v + g, p = p - rate v. */
-export class SGD extends Base {
+export class SGD extends DeviceOptimizer {
   protected readonly kinds: readonly string[];
   readonly #momentum: number;
   readonly #weightDecay: number;
@@ -174,21 +230,29 @@ export class SGD extends Base {
     this.#weightDecay = weightDecay;
   }
 
+  protected numbers(rate: number): readonly number[] {
+    return [rate];
+  }
+
   protected updates(
     parameters: Named<Parameter>,
     gradients: Named<Tensor>,
-    { rate, gradientScale }: Required<StepOptions>,
+    rates: Tensor,
+    scale: Tensor,
   ): Update[] {
+    const isKnown = less(abs(scale), Infinity);
+    const rate = reshape(rates, []);
     return Object.entries(parameters).flatMap(([name, parameter]): Update[] => {
-      const scaled = gradientScale === 1 ? gradients[name] : mul(gradients[name], gradientScale);
+      const update = (target: Parameter, value: Tensor): Update => [
+        target,
+        where(isKnown, value, target),
+      ];
+      const scaled = mul(gradients[name], scale);
       const g = this.#weightDecay ? add(scaled, mul(parameter, this.#weightDecay)) : scaled;
-      if (this.#momentum === 0) return [[parameter, sub(parameter, mul(g, rate))]];
+      if (this.#momentum === 0) return [update(parameter, sub(parameter, mul(g, rate)))];
       const velocity = this.moment('velocity', name, parameter);
       const next = add(mul(velocity, this.#momentum), g);
-      return [
-        [velocity, next],
-        [parameter, sub(parameter, mul(next, rate))],
-      ];
+      return [update(velocity, next), update(parameter, sub(parameter, mul(next, rate)))];
     });
   }
 }
@@ -206,7 +270,7 @@ export interface AdamOptions {
 }
 
 /** Adam (Kingma and Ba 2015, arXiv 1412.6980) as in PyTorch: weight decay is added to the gradient. */
-export class Adam extends Base {
+export class Adam extends DeviceOptimizer {
   protected readonly kinds = ['first', 'second'] as const;
   readonly #betas: readonly [number, number];
   readonly #epsilon: number;
@@ -232,10 +296,20 @@ export class Adam extends Base {
     this.weightDecay = weightDecay;
   }
 
+  protected numbers(rate: number): readonly number[] {
+    const [beta1, beta2] = this.#betas;
+    return [
+      rate / (1 - beta1 ** this.count),
+      Math.sqrt(1 - beta2 ** this.count),
+      this.shrink(rate),
+    ];
+  }
+
   protected updates(
     parameters: Named<Parameter>,
     gradients: Named<Tensor>,
-    { rate, gradientScale }: Required<StepOptions>,
+    rates: Tensor,
+    scale: Tensor,
   ): Update[] {
     const [beta1, beta2] = this.#betas;
     const names = Object.keys(parameters);
@@ -244,30 +318,34 @@ export class Adam extends Base {
       first: names.map((name) => this.moment('first', name, parameters[name])),
       second: names.map((name) => this.moment('second', name, parameters[name])),
     };
-    const spec = {
-      ...{ beta1, beta2, epsilon: this.#epsilon, gradientScale },
-      rate: rate / (1 - beta1 ** this.count),
-      root: Math.sqrt(1 - beta2 ** this.count),
-      ...this.decay(rate),
-    };
+    const spec = { beta1, beta2, epsilon: this.#epsilon, decay: this.decay };
     const gradientList = names.map((name) => gradients[name]);
-    const next = adamStep(targets, gradientList, spec);
+    const next = adamUpdate(targets, gradientList, spec, rates, scale);
     const kinds = ['first', 'second', 'parameters'] as const;
     return kinds.flatMap((kind) =>
       targets[kind].map((target, i): Update => [target, next[kind][i]]),
     );
   }
 
-  /** How weight decay enters the step: added to the gradient, which the moments see. */
-  protected decay(_rate: number): { decay: number; shrink: number } {
-    return { decay: this.weightDecay, shrink: 1 };
+  /** The share of each parameter that is added to its gradient, which the moments see. */
+  protected get decay(): number {
+    return this.weightDecay;
+  }
+
+  /** The factor of each parameter. */
+  protected shrink(_rate: number): number {
+    return 1;
   }
 }
 
 /** AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101): weight decay shrinks the parameter itself. */
 export class AdamW extends Adam {
-  protected override decay(rate: number): { decay: number; shrink: number } {
-    return { decay: 0, shrink: 1 - rate * this.weightDecay };
+  protected override get decay(): number {
+    return 0;
+  }
+
+  protected override shrink(rate: number): number {
+    return 1 - rate * this.weightDecay;
   }
 }
 

@@ -1,5 +1,6 @@
 /** The training loop, shared by the command line, the tests and web pages. */
 import { capture, Key, scope, type Tensor } from '../autograd/index.js';
+import { clipFactor, clipScaleOf } from '../autograd/operations/adam.js';
 import type { Backend } from '../backends/backend.js';
 import { NotFinite } from '../errors.js';
 import type { EncoderRMT } from '../models/encoder-rmt.js';
@@ -22,7 +23,7 @@ import { requireFit } from './check.js';
 import type { Curriculum } from './curriculum.js';
 import { type Lesson, Lessons } from './lessons.js';
 import { watchFinite } from './non-finite.js';
-import type { Named, Optimizer } from './optimizers.js';
+import { DeviceOptimizer, type Named, type Optimizer } from './optimizers.js';
 import { constant, type Schedule } from './schedules.js';
 import {
   freePass,
@@ -159,9 +160,20 @@ async function* takeSteps(
   const dataKey = Key.of(seed).fold(0);
   const dropoutKey = Key.of(seed).fold(1);
   let lesson: Lesson;
-  const captured = capture((inputs: unknown) => takePass(parameters, lesson, inputs), {
-    recordings: 2, // notices a model that keeps a state of its own
-  });
+  /** A pass, and with `rates` a step of the optimiser too; the pass then has no gradients. */
+  const takeStep = (inputs: unknown, rates?: Tensor): Pass => {
+    const pass = takePass(parameters, lesson, inputs);
+    if (!rates) return pass;
+    try {
+      const scale = clipFactor(pass.numbers, pass.layers.length, clip);
+      (optimizer as DeviceOptimizer).update(parameters, pass.gradients, rates, scale);
+      return { ...pass, gradients: {} };
+    } finally {
+      for (const gradient of Object.values(pass.gradients)) gradient.dispose();
+    }
+  };
+  // Two recordings notice a model that keeps a state of its own.
+  const captured = capture(takeStep, { recordings: 2 });
   /** Of a long step, most is inside kernels; captured, it would report no progress. */
   let isLong = false;
 
@@ -178,13 +190,15 @@ async function* takeSteps(
       lesson = lessons.of(task, segmentLength, step, keys);
       const isCapturing =
         (options.capture ?? isCapturable(model)) && !(isLong && options.onProgress);
-      const take = () =>
-        scope(() => {
-          const inputs = lesson.inputs();
-          return isCapturing ? captured(inputs) : takePass(parameters, lesson, inputs);
-        });
+      const take = () => scope(() => takeStep(lesson.inputs()));
       const watched = checkFinite ? watchFinite(take, parameters) : undefined;
-      const pass = watched?.result ?? take();
+      const device = !watched && optimizer instanceof DeviceOptimizer ? optimizer : undefined;
+      const pass =
+        watched?.result ??
+        scope(() => {
+          const rates = device?.begin(parameters, learningRate);
+          return (isCapturing ? captured : takeStep)(lesson.inputs(), rates);
+        });
       let read: Awaited<ReturnType<typeof readPass>>;
       let skipped: string | undefined;
       try {
@@ -202,8 +216,11 @@ async function* takeSteps(
             throw new NotFinite(`${skipped} Lower the learning rate or clip gradients.`);
           }
         } else {
-          const gradientScale = clip === undefined ? 1 : clipScale(gradientNorm, clip);
-          optimizer.step(parameters, pass.gradients, { rate: learningRate, gradientScale });
+          if (device) device.taken();
+          else {
+            const gradientScale = clip === undefined ? 1 : clipScale(gradientNorm, clip);
+            optimizer.step(parameters, pass.gradients, { rate: learningRate, gradientScale });
+          }
           carried.keep(pass.carry);
           pass.carry = undefined; // owned by `carried` now
         }
@@ -260,7 +277,7 @@ async function readPass(pass: Pass, lesson: Lesson): Promise<PassNumbers & { acc
 export function clipScale(norm: number, clip: number): number {
   check('clipScale: norm', norm, finite);
   check('clipScale: clip', clip, finite);
-  return Math.min(1, clip / (norm + 1e-6));
+  return clipScaleOf(norm, clip);
 }
 
 /** Throws `MemgradError` for invalid options of `train`; `where` starts the message. */

@@ -4,7 +4,9 @@ import * as assert from 'uvu/assert';
 import {
   add,
   capture,
+  gather,
   type Key,
+  mean,
   memoryReport,
   mul,
   normal,
@@ -38,7 +40,16 @@ import {
   Language,
 } from '../../src/tasks/index.js';
 import { IGNORED } from '../../src/tasks/task.js';
-import { Adam, AdamW, Curriculum, type TrainOptions, train } from '../../src/training/index.js';
+import {
+  Adam,
+  AdamW,
+  Curriculum,
+  type Optimizer,
+  SGD,
+  type TrainOptions,
+  train,
+  warmUp,
+} from '../../src/training/index.js';
 
 const test = suite('captured training');
 
@@ -72,7 +83,7 @@ async function trained(make: (backend: Backend) => Options, backend: Backend, ca
       return forward(...args);
     },
   });
-  const optimizer = new AdamW({ learningRate: 3e-3 });
+  const { optimizer = new AdamW({ learningRate: 3e-3 }) } = options;
   const all = { model, optimizer, segmentLength: 4, steps: 10, batchSize: 3, clip: 0.5, backend };
   const lines: string[] = [];
   resetPeakMemory();
@@ -84,9 +95,10 @@ async function trained(make: (backend: Backend) => Options, backend: Backend, ca
     lines.push(JSON.stringify(step));
   }
   const peak = peakMemory();
-  for (const parameter of Object.values(model.parameters())) {
+  for (const parameter of Object.values({ ...model.parameters(), ...optimizer.state() })) {
     lines.push(`${await parameter.data()}`);
   }
+  lines.push(`${optimizer.steps}`);
   for (const used of [model, optimizer]) used.dispose();
   return { lines, runs, peak };
 }
@@ -99,7 +111,7 @@ for (const name of modelNames) {
   });
 }
 const rmt =
-  (more: object, options: Partial<TrainOptions> = {}) =>
+  (more: object = {}, options: Partial<TrainOptions> = {}) =>
   (backend: Backend) => ({
     model: createModel('rmt', { ...sizes, nToken: copy.vocabulary, backend, ...more }, 1),
     task: copy,
@@ -111,6 +123,13 @@ Object.assign(cases, {
   'detached states': rmt({}, { bpttDepth: 0 }),
   'checkpointed segments': rmt({ dropout: 0.1 }, { checkpointSegments: true }),
   'a last, shorter segment': rmt({}, { segmentLength: 5 }),
+  'SGD with momentum and weight decay': (backend: Backend) =>
+    rmt(
+      {},
+      { optimizer: new SGD({ learningRate: 0.1, momentum: 0.9, weightDecay: 0.01 }) },
+    )(backend),
+  'Adam with weight decay, at a rate of its own in each step': (backend: Backend) =>
+    rmt({}, { optimizer: new Adam({ weightDecay: 0.1 }), schedule: warmUp(5) })(backend),
   'relative positions and the paper': rmt(presets.paper),
   'a curriculum': (backend: Backend) => ({
     ...rmt({})(backend),
@@ -208,6 +227,50 @@ test('a step of an optimiser is not captured: its numbers are on the host', asyn
   };
   assert.equal(await train(capture), await train((f) => f));
 });
+
+for (const [name, make] of Object.entries<() => Optimizer>({
+  adam: () => new Adam({ learningRate: 0.01 }),
+  sgd: () => new SGD({ learningRate: 0.01, momentum: 0.5 }),
+})) {
+  test(`a step that is not finite changes nothing, captured or not: ${name}`, async () => {
+    const backend = await loadBackend('wasm');
+    const results = [];
+    for (const more of [{ capture: true }, { capture: false }, { checkFinite: true }]) {
+      const { model } = rmt()(backend) as { model: SegmentModel };
+      const forward = model.forward.bind(model);
+      const factors = Array.from({ length: copy.vocabulary }, (_, token) =>
+        token === 2 ? NaN : 1,
+      );
+      const factor = new Parameter(tensor(factors, { shape: [copy.vocabulary, 1], backend }));
+      Object.assign(model, {
+        forward(tokens: Tensor, ...rest: [Tree, Key]) {
+          const output = forward(tokens, ...rest); // the factor of a segment with token 2 is NaN
+          return { ...output, logits: mul(output.logits, mean(gather(factor, tokens))) };
+        },
+      });
+      const optimizer = make();
+      const options = { model, task: copy, optimizer, segmentLength: 4, batchSize: 1, clip: 0.5 };
+      const seen: string[] = [];
+      for await (const step of train({
+        ...options,
+        ...more,
+        steps: 20,
+        nonFinite: 'skip',
+        backend,
+      })) {
+        const after = await Promise.all(Object.values(model.parameters()).map((p) => p.data()));
+        seen.push(`${step.loss} ${step.skipped} ${optimizer.steps} ${after}`);
+      }
+      const moments = await Promise.all(Object.values(optimizer.state()).map((p) => p.data()));
+      results.push([...seen, `${moments}`]);
+      for (const used of [model, optimizer, factor]) used.dispose();
+    }
+    const skipped = results[0].filter((line) => line.includes('train: step')).length;
+    assert.ok(skipped > 1 && skipped < 19, `${skipped} skipped`);
+    assert.equal(results[0], results[1]);
+    assert.equal(results[0], results[2]);
+  });
+}
 
 for (const [name, make] of Object.entries(onTheHost)) {
   test(`${name}: sorted on the host, so that steps are not captured, and train as they are`, async () => {

@@ -1,37 +1,36 @@
-/** Operations of optimisers: the norm of gradients and the Adam update. */
+/** Operations of optimisers: the norm of gradients, their clipping and the Adam update. */
 import { MemgradError } from '../../errors.js';
 import { check, finite } from '../../options.js';
 import { commonBackend, refuseExtra, requireFloat } from '../arguments.js';
+import { tensor } from '../create.js';
 import { type Operation, run } from '../run.js';
 import { isLike, type Tensor } from '../tensor.js';
-import { greater, less, where } from './comparison.js';
-import { abs, add, div, mul, sqrt, square, sub } from './elementwise.js';
+import { cast, greater, less, where } from './comparison.js';
+import { abs, add, div, minimum, mul, sqrt, square, sub } from './elementwise.js';
 import { max, sum } from './reduction.js';
-import { requireList, stack } from './shape.js';
+import { requireList, reshape, slice, stack } from './shape.js';
 
 declare module '../../backends/backend.js' {
   interface Kernels {
     /** The Euclidean norm of all values. Squares of large values must not overflow. */
     norm: Kernel<readonly DeviceBuffer[], []>;
     /**
+     * The factor that limits gradients to the norm `clip`, from the loss and the norms of `layers`
+     * layers at the beginning of `numbers`; NaN unless the loss and the norm of all layers together
+     * are finite.
+     */
+    clipFactor: Kernel<[numbers: DeviceBuffer], ClipNumbers>;
+    /**
      * Returns the new parameters, the new first moments and the new second moments. The inputs are
-     * four lists of equal length: parameters, gradients, first and second moments.
+     * four lists of equal length (parameters, gradients, first and second moments), `rates`
+     * ([rate, root, shrink]) and `scale`. Returns the old values where `scale` isn't finite.
      */
     adam: Kernel<readonly DeviceBuffer[], AdamNumbers>;
   }
 }
 
-/** The numbers of an `AdamSpec`, in the order of its fields. */
-type AdamNumbers = [
-  beta1: number,
-  beta2: number,
-  rate: number,
-  root: number,
-  epsilon: number,
-  gradientScale: number,
-  decay: number,
-  shrink: number,
-];
+type ClipNumbers = [layers: number, clip: number];
+type AdamNumbers = [beta1: number, beta2: number, epsilon: number, decay: number];
 
 const noGradient = { none: 'optimisers are not differentiated' };
 
@@ -66,6 +65,43 @@ export function globalNorm(tensors: readonly Tensor[], ...extra: unknown[]): Ten
   requireList('globalNorm', tensors);
   for (const tensor of tensors) requireFloat('globalNorm', tensor);
   return run(normOperation, tensors, undefined)[0];
+}
+
+/** The factor that limits gradients of this norm to `clip`. */
+export function clipScaleOf(norm: number, clip: number): number {
+  return Math.min(1, clip / (norm + 1e-6));
+}
+
+const clipOperation: Operation<ClipNumbers> = {
+  name: 'clipFactor',
+  infer: ([{ dtype }]) => [{ shape: [], dtype }],
+  forward(backend, [numbers], [layers, clip], results) {
+    if (!backend.peek)
+      return backend.kernels?.clipFactor?.([numbers.buffer], [layers, clip], results);
+    // In float64, as if the host had read them.
+    const [loss, ...norms] = backend.peek(numbers.buffer);
+    const norm = Math.hypot(...norms.slice(0, layers));
+    const isKnown = Number.isFinite(loss) && Number.isFinite(norm);
+    const FloatArray = numbers.dtype === 'float64' ? Float64Array : Float32Array;
+    return [backend.upload(FloatArray.of(isKnown ? clipScaleOf(norm, clip) : Number.NaN))];
+  },
+  definition([numbers], [layers, clip]) {
+    const norm = globalNorm([slice(numbers, 0, 1, 1 + layers)]);
+    const loss = reshape(slice(numbers, 0, 0, 1), []);
+    const isKnown = mul(less(abs(loss), Infinity), less(norm, Infinity));
+    return [where(isKnown, minimum(div(clip, add(norm, 1e-6)), 1), Number.NaN)];
+  },
+  gradients: noGradient,
+};
+
+/**
+ * The factor that limits gradients to the norm `clip`, as a scalar on the device. `numbers` is a
+ * vector: the loss, the norms of the gradients of `layers` layers, and values that don't count. NaN
+ * unless the loss and the norm of all layers together are finite, so that an optimiser changes
+ * nothing.
+ */
+export function clipFactor(numbers: Tensor, layers: number, clip = Infinity): Tensor {
+  return run(clipOperation, [numbers], [layers, clip])[0];
 }
 
 /** The numbers of one Adam step. */
@@ -115,8 +151,7 @@ export function adamStep(
     );
   }
   if (parameters.length === 0) return { parameters, first, second };
-  const inputs = lists.flat();
-  commonBackend('adam', inputs);
+  commonBackend('adam', lists.flat());
   parameters.forEach((parameter, i) => {
     requireFloat('adam', parameter);
     for (const list of lists) {
@@ -128,9 +163,35 @@ export function adamStep(
   });
   const { beta1, beta2, rate, root, epsilon, gradientScale, decay, shrink } = (spec ??
     {}) as AdamSpec;
-  const numbers: AdamNumbers = [beta1, beta2, rate, root, epsilon, gradientScale, decay, shrink];
-  for (const number of numbers) check('adam: each number', number, finite);
-  const results = run(adamOperation, inputs, numbers);
+  for (const number of [beta1, beta2, rate, root, epsilon, gradientScale, decay, shrink]) {
+    check('adam: each number', number, finite);
+  }
+  const rates = numbersLike(parameters, [rate, root, shrink]);
+  const scale = reshape(numbersLike(parameters, [gradientScale]), []);
+  return adamUpdate(tensors, gradients, { beta1, beta2, epsilon, decay }, rates, scale);
+}
+
+/** `numbers` as a tensor of the widest dtype among `parameters`, on their backend. */
+export function numbersLike(parameters: readonly Tensor[], numbers: readonly number[]): Tensor {
+  const [first] = parameters;
+  const { dtype } = parameters.find((parameter) => parameter.dtype === 'float64') ?? first;
+  return tensor(numbers, { dtype, backend: first.backend });
+}
+
+/**
+ * `adamStep` with numbers on the device, which may differ from step to step of a captured function:
+ * `rates` is [rate, root, shrink], `scale` the gradient scale. If it isn't finite, returns the old
+ * values.
+ */
+export function adamUpdate(
+  { parameters, first, second }: AdamTensors,
+  gradients: readonly Tensor[],
+  { beta1, beta2, epsilon, decay }: Pick<AdamSpec, 'beta1' | 'beta2' | 'epsilon' | 'decay'>,
+  rates: Tensor,
+  scale: Tensor,
+): AdamTensors {
+  const inputs = [...parameters, ...gradients, ...first, ...second, rates, scale];
+  const results = run(adamOperation, inputs, [beta1, beta2, epsilon, decay]);
   const count = parameters.length;
   return {
     parameters: results.slice(0, count),
@@ -142,7 +203,7 @@ export function adamStep(
 const adamOperation: Operation<AdamNumbers> = {
   name: 'adam',
   infer: (inputs) => {
-    const [parameters] = quarters(inputs);
+    const [parameters] = quarters(inputs.slice(0, -2));
     return [...parameters, ...parameters, ...parameters];
   },
   forward: ({ kernels }, inputs, numbers, results) =>
@@ -151,18 +212,25 @@ const adamOperation: Operation<AdamNumbers> = {
       numbers,
       results,
     ),
-  definition(inputs, [beta1, beta2, rate, root, epsilon, gradientScale, decay, shrink]) {
-    const [parameters, gradients, first, second] = quarters(inputs);
-    const times = (x: Tensor, factor: number) => (factor === 1 ? x : mul(x, factor));
+  definition(inputs, [beta1, beta2, epsilon, decay]) {
+    const [parameters, gradients, first, second] = quarters(inputs.slice(0, -2));
+    const [rates, scale] = inputs.slice(-2);
+    const isKnown = less(abs(scale), Infinity);
     const next = parameters.map((parameter, i) => {
-      const scaled = times(gradients[i], gradientScale);
+      const number = (x: Tensor) => cast(x, parameter.dtype);
+      const [rate, root, shrink] = [0, 1, 2].map((at) =>
+        number(reshape(slice(rates, 0, at, at + 1), [])),
+      );
+      const scaled = mul(gradients[i], number(scale));
       const gradient = decay === 0 ? scaled : add(scaled, mul(parameter, decay));
       const m = add(mul(first[i], beta1), mul(gradient, 1 - beta1));
       const v = add(mul(second[i], beta2), mul(square(gradient), 1 - beta2));
       const move = mul(div(m, add(div(sqrt(v), root), epsilon)), rate);
-      return { p: sub(times(parameter, shrink), move), m, v };
+      const p = sub(mul(parameter, shrink), move);
+      const kept = [parameter, first[i], second[i]];
+      return [p, m, v].map((value, part) => where(isKnown, value, kept[part]));
     });
-    return [...next.map(({ p }) => p), ...next.map(({ m }) => m), ...next.map(({ v }) => v)];
+    return [0, 1, 2].flatMap((part) => next.map((values) => values[part]));
   },
   gradients: noGradient,
 };

@@ -129,11 +129,12 @@ export function fusedKernels(runner: Runner): Partial<Kernels> {
       const name = `dropout ${rate} ${inputs.length}`;
       return [floats(name, make, inputs, size, keyNumbers({ hi, lo }))];
     },
-    adam(inputs, [beta1, beta2, rate, root, epsilon, gradientScale, decay, shrink]) {
-      const count = inputs.length / 4;
+    adam(inputs, [beta1, beta2, epsilon, decay], results) {
+      const count = results.length / 3;
       const [parameters, gradients, first, second] = [0, 1, 2, 3].map((part) =>
         inputs.slice(part * count, (part + 1) * count),
       );
+      const [rates, scale] = inputs.slice(-2);
       const decays = decay !== 0;
       const made: DeviceBuffer[] = [];
       const step = (key: string, make: () => string, inputs: DeviceBuffer[], numbers: number[]) => {
@@ -142,8 +143,8 @@ export function fusedKernels(runner: Runner): Partial<Kernels> {
         return buffer;
       };
       const moment = (isSecond: boolean, beta: number, old: DeviceBuffer, i: number) => {
-        const inputs = [old, gradients[i], ...(decays ? [parameters[i]] : [])];
-        const numbers = [beta, 1 - beta, gradientScale, ...(decays ? [decay] : [])];
+        const inputs = [old, gradients[i], scale, ...(decays ? [parameters[i]] : [])];
+        const numbers = [beta, 1 - beta, ...(decays ? [decay] : [])];
         const make = () => text.momentText(isSecond, decays);
         return step(`moment ${isSecond} ${decays}`, make, inputs, numbers);
       };
@@ -151,7 +152,7 @@ export function fusedKernels(runner: Runner): Partial<Kernels> {
         const m = first.map((old, i) => moment(false, beta1, old, i));
         const v = second.map((old, i) => moment(true, beta2, old, i));
         const p = parameters.map((parameter, i) =>
-          step('adam', () => text.adamText, [parameter, m[i], v[i]], [shrink, rate, root, epsilon]),
+          step('adam', () => text.adamText, [parameter, m[i], v[i], rates, scale], [epsilon]),
         );
         return [...p, ...m, ...v];
       } catch (error) {

@@ -71,14 +71,17 @@ export function fusedKernels(
       heap.floats[at(made[0]) / 4] = Math.sqrt(total);
       return made;
     },
-    adam(inputs, [beta1, beta2, ...rest], results) {
+    adam(inputs, [beta1, beta2, epsilon, decay], results) {
       const made = heap.buffers(results);
-      const count = inputs.length / 4;
+      const count = results.length / 3;
+      const [rates, scale] = inputs.slice(-2).map((x) => at(x) / 4);
+      const [rate, root, shrink] = heap.floats.subarray(rates, rates + 3);
       for (let i = 0; i < count; i++) {
         exports.adam(
           ...[0, 1, 2, 3].map((part) => at(inputs[part * count + i])),
           ...[0, 1, 2].map((part) => at(made[part * count + i])),
-          ...[inputs[i].size, beta1, beta2, 1 - beta1, 1 - beta2, ...rest],
+          ...[inputs[i].size, beta1, beta2, 1 - beta1, 1 - beta2],
+          ...[rate, root, epsilon, heap.floats[scale], decay, shrink],
         );
       }
       return made;

@@ -242,29 +242,27 @@ fn compute(t: i32) -> vec4f { return vec4f(${elements}); }`;
 }
 
 /**
- * g' = number2 * b, where `b` is the gradient; plus number3 * c, where `c` is the parameter, with
- * weight decay.
- */
-const gradientOf = (decays: boolean) =>
-  `  let g: vec4f = number2 * b_at(t)${decays ? ' + number3 * c_at(t)' : ''};\n`;
-
-/**
  * The new moment from the old one, `a`: number0 * a + number1 * g', with g'^2 instead of g' for the
- * second moment.
+ * second moment. g' is the gradient `b` times the scale `c`; plus number2 * d, where `d` is the
+ * parameter, with weight decay. The old moment if the scale isn't finite.
  */
 export function momentText(second: boolean, decays: boolean): string {
   return `fn compute(t: i32) -> vec4f {
-${gradientOf(decays)}  return number0 * a_at(t) + number1 * ${second ? '(g * g)' : 'g'};
+  let scale: f32 = c_value(0);
+  if (!is_finite(scale)) { return a_at(t); }
+  let g: vec4f = scale * b_at(t)${decays ? ' + number2 * d_at(t)' : ''};
+  return number0 * a_at(t) + number1 * ${second ? '(g * g)' : 'g'};
 }`;
 }
 
 /**
  * shrink * a - rate * b / (sqrt(c) / root + epsilon), where a is the parameter, b and c are the
- * moments, and number0 to number3 are shrink, rate, root and epsilon.
+ * moments, d is [rate, root, shrink] and number0 epsilon; a if the scale e isn't finite.
  */
 export const adamText = `fn compute(t: i32) -> vec4f {
-  let e: vec4f = vec4f(number3, number3, number3, number3);
-  return number0 * a_at(t) - number1 * b_at(t) / (sqrt(c_at(t)) / number2 + e);
+  if (!is_finite(e_value(0))) { return a_at(t); }
+  let smallest: vec4f = vec4f(number0, number0, number0, number0);
+  return d_value(2) * a_at(t) - d_value(0) * b_at(t) / (sqrt(c_at(t)) / d_value(1) + smallest);
 }`;
 
 /**

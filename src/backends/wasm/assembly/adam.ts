@@ -20,10 +20,17 @@ export function sumSquares(x: usize, n: i32, total: f64): f64 {
 /**
  * Writes the new first moment, second moment and parameter, `n` values each, to `m2`, `v2` and
  * `p2`: with g' = scale g + decay p, m' = beta1 m + (1 - beta1) g', v' = beta2 v + (1 - beta2)
- * g'^2, p' = shrink p - rate m' / (sqrt(v') / root + epsilon). `scale` is `gradientScale`.
+ * g'^2, p' = shrink p - rate m' / (sqrt(v') / root + epsilon). `scale` is `gradientScale`; if it
+ * isn't finite, copies the old values.
  */
 export function adam(p: usize, g: usize, m: usize, v: usize, p2: usize, m2: usize, v2: usize, n: i32, beta1: f32, beta2: f32, rest1: f32, rest2: f32, rate: f32, root: f32, epsilon: f32, gradientScale: f32, decay: f32, shrink: f32): void {
   const bytes = <usize>n << 2;
+  if (!isFinite(gradientScale)) {
+    memory.copy(m2, m, bytes);
+    memory.copy(v2, v, bytes);
+    memory.copy(p2, p, bytes);
+    return;
+  }
   for (let at: usize = 0; at < bytes; at += 16) {
     const parameter = v128.load(p + at);
     let gradient = f32x4.mul(v128.load(g + at), f32x4.splat(gradientScale));
