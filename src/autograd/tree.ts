@@ -23,7 +23,7 @@ export type Tree =
  */
 export function treeMap<T>(tree: T, f: (tensor: Tensor) => Tensor): T {
   check('treeMap: f', f, callable);
-  return mapped(tree, f) as T;
+  return mapLeaves(tree, (leaf) => (leaf instanceof Tensor ? f(leaf) : leaf)) as T;
 }
 
 /**
@@ -55,32 +55,26 @@ export function allLeaves(
 
 function leavesOf(tree: unknown, other?: (value: object) => void): Tensor[] {
   const leaves: Tensor[] = [];
-  const keep = (tensor: Tensor) => {
-    leaves.push(tensor);
-    return tensor;
-  };
-  mapped(tree, keep, other);
+  mapLeaves(tree, (leaf) => {
+    if (leaf instanceof Tensor) leaves.push(leaf);
+    else if (typeof leaf === 'object' && leaf !== null) other?.(leaf);
+  });
   return leaves;
 }
 
 const DEEPEST = 100;
 
-function mapped(
-  tree: unknown,
-  f: (tensor: Tensor) => Tensor,
-  other?: (value: object) => void,
-  depth = 0,
-): unknown {
-  if (typeof tree !== 'object' || tree === null) return tree;
-  if (tree instanceof Tensor) return f(tree);
+/**
+ * Returns a copy of the tree with each leaf `x` replaced by `f(x)`. Lists and plain objects are
+ * branches, and all else is a leaf. Throws as `treeMap`.
+ */
+export function mapLeaves(tree: unknown, f: (leaf: unknown) => unknown, depth = 0): unknown {
+  if (typeof tree !== 'object' || tree === null || tree instanceof Tensor) return f(tree);
   if (depth > DEEPEST) refuseDepth();
-  const map = (branch: unknown) => mapped(branch, f, other, depth + 1);
+  const map = (branch: unknown) => mapLeaves(branch, f, depth + 1);
   if (Array.isArray(tree)) return tree.map(map);
-  if (isPlain(tree)) {
-    return Object.fromEntries(Object.entries(tree).map(([name, branch]) => [name, map(branch)]));
-  }
-  other?.(tree);
-  return tree;
+  if (!isPlain(tree)) return f(tree);
+  return Object.fromEntries(Object.entries(tree).map(([name, branch]) => [name, map(branch)]));
 }
 
 /**
@@ -91,31 +85,25 @@ export function rebuilder<T>(
   where: string,
   tree: T,
 ): { tensors: readonly Tensor[]; rebuild(tensors: readonly Tensor[]): T } {
-  const tensors = allLeaves(where, tree);
-  type Build = (next: () => Tensor) => unknown;
-  const builder = (part: unknown): Build => {
-    if (part instanceof Tensor) return (next) => next();
-    if (Array.isArray(part)) {
-      const parts = part.map(builder);
-      return (next) => parts.map((build) => build(next));
+  const tensors: Tensor[] = [];
+  const slot = Symbol();
+  const template = mapLeaves(tree, (leaf) => {
+    if (leaf instanceof Tensor) {
+      tensors.push(leaf);
+      return slot;
     }
-    if (typeof part === 'object' && part !== null && isPlain(part)) {
-      const parts = Object.entries(part).map(([name, value]) => [name, builder(value)] as const);
-      return (next) => Object.fromEntries(parts.map(([name, build]) => [name, build(next)]));
-    }
-    if ((typeof part === 'object' && part !== null) || typeof part === 'function') {
+    if ((typeof leaf === 'object' && leaf !== null) || typeof leaf === 'function') {
       throw new MemgradError(
-        `${where}: expected tensors, numbers, texts and null in lists and plain objects as result, got ${describe(part)}; compute it outside.`,
+        `${where}: expected tensors, numbers, texts and null in lists and plain objects as result, got ${describe(leaf)}; compute it outside.`,
       );
     }
-    return () => part;
-  };
-  const build = builder(tree);
+    return leaf;
+  });
   return {
     tensors,
     rebuild(others) {
       const next = others.values();
-      return build(() => next.next().value as Tensor) as T;
+      return mapLeaves(template, (leaf) => (leaf === slot ? next.next().value : leaf)) as T;
     },
   };
 }

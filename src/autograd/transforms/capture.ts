@@ -7,8 +7,9 @@ import { Key } from '../random.js';
 import { alias } from '../run.js';
 import { refusePromise } from '../scope.js';
 import { Parameter, Tensor } from '../tensor.js';
-import { textOf } from '../tree.js';
-import { identity, type Program, Recording } from './program.js';
+import { mapLeaves, textOf } from '../tree.js';
+import type { Program } from './program.js';
+import { identity, Recording } from './recording.js';
 
 /** Options of `capture`. */
 export interface CaptureOptions {
@@ -196,14 +197,12 @@ function copied(args: readonly unknown[]): unknown {
     if (!copies.has(part)) copies.set(part, make());
     return copies.get(part);
   };
-  const copy = (part: unknown): unknown => {
-    if (typeof part !== 'object' || part === null || part instanceof Parameter) return part;
+  return mapLeaves(args, (part) => {
+    if (part instanceof Parameter) return part;
     if (part instanceof Tensor) return once(part, () => alias(part));
     if (part instanceof Key) {
       return once(part, () => Object.assign(Object.create(Key.prototype), part));
     }
-    if (Array.isArray(part)) return Array.from(part, copy);
-    return Object.fromEntries(Object.entries(part).map(([name, value]) => [name, copy(value)]));
-  };
-  return copy(args);
+    return part;
+  });
 }

@@ -1,0 +1,232 @@
+/** Notes the kernels that a function runs, and makes a program of them. */
+import { MemgradError } from '../../errors.js';
+import type { Listener } from '../context.js';
+import { Key } from '../random.js';
+import { alias } from '../run.js';
+import type { Operated } from '../tape.js';
+import { Parameter, Tensor } from '../tensor.js';
+import { mapLeaves, rebuilder, textOf } from '../tree.js';
+import { type Cell, type Fold, Program, Stand, type Step } from './program.js';
+
+/** Notes what runs inside a function. */
+export class Recording implements Listener {
+  readonly #stands = new Map<Tensor, Stand>();
+  /** Tensors that the function made, and the copies of its arguments. */
+  readonly #made: Set<Tensor>;
+  /** Parameters that the function made. */
+  readonly #born = new Set<Parameter>();
+  readonly #copies: readonly Tensor[];
+  readonly #inputs: readonly Cell[];
+  readonly #parameters = new Map<Parameter, Cell>();
+  readonly #assigned = new Map<Parameter, Stand>();
+  /** Tensors from outside, and results of constants alone. */
+  readonly #constants = new Map<Cell, Tensor>();
+  readonly #keys: Map<Key, number>;
+  readonly #keyCount: number;
+  readonly #folds: Fold[] = [];
+  readonly #steps: Step[] = [];
+  readonly #trace: string[] | undefined;
+  readonly #cellNumbers = new Map<Cell, number>();
+  #declined = false;
+
+  /**
+   * The function must get `inputs` and `keys` as arguments, and know them from nowhere else.
+   * `isTraced`: whether the recording will be compared with another; then nothing is refused.
+   */
+  constructor(
+    inputs: readonly Tensor[],
+    keys: readonly Key[],
+    readonly isTraced: boolean,
+  ) {
+    this.#trace = isTraced ? [] : undefined;
+    this.#inputs = inputs.map((input) => this.#add(input).cell);
+    this.#copies = inputs;
+    this.#made = new Set(inputs);
+    this.#keys = new Map(keys.map((key, i) => [key, i]));
+    this.#keyCount = keys.length;
+  }
+
+  /** What happened, as text: two recordings of a pure function have the same. */
+  get trace(): string {
+    return (this.#trace ?? []).join('\n');
+  }
+
+  ran({ operation, inputs, outputs, attributes }: Operated): void {
+    const from = inputs.map((input) => this.#standOf(input));
+    const to = outputs.map((output) => this.#add(output).cell);
+    for (const output of outputs) this.#made.add(output);
+    const hasKeys = this.#hasKeys(attributes);
+    if (this.#trace) {
+      const texts = [...inputs, ...outputs].map((tensor) => this.#textOf(tensor));
+      this.#trace.push(`${operation.name} ${texts} ${this.#textOf(attributes)}`);
+    }
+    if (!hasKeys && from.every(({ cell }) => this.#constants.has(cell))) {
+      to.forEach((cell, i) => {
+        this.#keep(cell, outputs[i]);
+      });
+      return;
+    }
+    this.#steps.push({
+      backend: outputs[0].backend,
+      operation,
+      inputs: from,
+      attributes,
+      hasKeys,
+      results: outputs.map(({ shape, dtype }) => ({ shape, dtype })),
+      outputs: to,
+      dying: [],
+    });
+  }
+
+  aliased(x: Tensor, made: Tensor): void {
+    this.#add(made, this.#standOf(x).cell);
+    if (made instanceof Parameter) this.#born.add(made);
+    else this.#made.add(made);
+  }
+
+  assigned(parameter: Parameter, value: Tensor): void {
+    const before = this.#standOf(parameter); // may have been read
+    this.#trace?.push(`assign ${this.#numberOf(before.cell)} ${this.#textOf(value)}`);
+    const stand = this.#add(parameter, this.#standOf(value).cell);
+    if (!this.#born.has(parameter)) this.#assigned.set(parameter, stand);
+  }
+
+  folded(key: Key, index: number, derived: Key): void {
+    const from = this.#keys.get(key);
+    if (from === undefined) return;
+    this.#keys.set(derived, this.#keyCount + this.#folds.length);
+    this.#folds.push({ from, index });
+  }
+
+  drawn(name: string, key: Key): void {
+    if (!this.#keys.has(key)) return;
+    if (this.isTraced) {
+      this.#declined = true;
+      return;
+    }
+    throw new MemgradError(
+      `capture: ${name} draws numbers on the host, which a replay can't repeat for another key; draw them outside and pass a tensor.`,
+    );
+  }
+
+  declined(): void {
+    this.#declined = true;
+  }
+
+  /**
+   * The program that returns what `result` is made of, and the result as replays return it: of
+   * tensors that their owner may free. No program where replays might compute something else.
+   */
+  programOf<R>(result: R): { result: R; program?: Program<R> } {
+    // A parameter that outlives the call is a state: in the next call it is there already.
+    for (const parameter of this.#born) if (!parameter.isFreed) this.#declined = true;
+    if (this.#declined) return { result };
+    let built: ReturnType<typeof rebuilder<R>>;
+    try {
+      built = rebuilder('capture', result);
+    } catch (error) {
+      if (this.isTraced) return { result };
+      throw error;
+    }
+    const { tensors, rebuild } = built;
+    const outputs = tensors.map((tensor) => this.#standOf(tensor));
+    this.#trace?.push(this.#textOf(result));
+    const owned = tensors.map((x) => (this.#made.delete(x) ? x : alias(x)));
+    // A traced function may keep them as its state, which the next recording would notice.
+    if (!this.isTraced) for (const x of this.#copies) if (this.#made.has(x)) x.dispose();
+    const lasting = new Set([...outputs, ...this.#assigned.values()].map(({ cell }) => cell));
+    const made = new Set(this.#steps.flatMap((step) => step.outputs));
+    const seen = new Set(lasting);
+    for (const step of this.#steps.toReversed()) {
+      for (const cell of [...step.outputs, ...step.inputs.map((input) => input.cell)]) {
+        if (!seen.has(cell) && made.has(cell)) step.dying.push(cell);
+        seen.add(cell);
+      }
+    }
+    for (const [cell, constant] of this.#constants) {
+      if (seen.has(cell)) continue;
+      constant.dispose();
+      this.#constants.delete(cell);
+    }
+    const program = new Program<R>({
+      inputs: this.#inputs,
+      parameters: this.#parameters,
+      assigned: this.#assigned,
+      constants: this.#constants,
+      keys: this.#keys,
+      folds: this.#folds,
+      steps: this.#steps,
+      made,
+      outputs,
+      rebuild,
+    });
+    return { result: rebuild(owned), program };
+  }
+
+  /** Frees the constants: there is no program that needs them. */
+  discard(): void {
+    for (const constant of this.#constants.values()) constant.dispose();
+  }
+
+  #add(tensor: Tensor, cell: Cell = { storage: undefined }): Stand {
+    const stand = new Stand(cell, tensor.shape, tensor.dtype, tensor.size);
+    this.#stands.set(tensor, stand);
+    return stand;
+  }
+
+  #standOf(tensor: Tensor): Stand {
+    const known = this.#stands.get(tensor);
+    if (known) return known;
+    const stand = this.#add(tensor);
+    const isParameter = tensor instanceof Parameter;
+    this.#trace?.push(`read ${identity(isParameter ? tensor : tensor.storage)}`);
+    if (isParameter) this.#parameters.set(tensor, stand.cell);
+    else this.#keep(stand.cell, tensor);
+    return stand;
+  }
+
+  #keep(cell: Cell, tensor: Tensor): void {
+    const constant = new Tensor(tensor.storage.share(), tensor.shape, null);
+    cell.storage = constant.storage;
+    this.#constants.set(cell, constant);
+  }
+
+  #numberOf(cell: Cell): number {
+    const known = this.#cellNumbers.get(cell);
+    if (known !== undefined) return known;
+    this.#cellNumbers.set(cell, this.#cellNumbers.size);
+    return this.#cellNumbers.size - 1;
+  }
+
+  /** A value as text, tensors and keys of the arguments by their position. */
+  #textOf(value: unknown): string {
+    return textOf(value, (part) => {
+      if (part instanceof Tensor)
+        return `${this.#numberOf(this.#standOf(part).cell)}[${part.shape}]`;
+      if (part instanceof Key) return `key ${this.#keys.get(part) ?? `${part.hi} ${part.lo}`}`;
+      if (ArrayBuffer.isView(part)) return `${part}`;
+      return `object ${identity(part)}`;
+    });
+  }
+
+  #hasKeys(attributes: unknown): boolean {
+    if (this.#keys.size === 0) return false;
+    let found = false;
+    mapLeaves(attributes, (part) => {
+      found ||= part instanceof Key && this.#keys.has(part);
+      return part;
+    });
+    return found;
+  }
+}
+
+const identities = new WeakMap<object, number>();
+let identityCount = 0;
+
+/** A number that no other object has. */
+export function identity(object: object): number {
+  const known = identities.get(object);
+  if (known !== undefined) return known;
+  identities.set(object, ++identityCount);
+  return identityCount;
+}
