@@ -6,6 +6,9 @@ import { isRecording } from './tape.js';
 import type { Tensor } from './tensor.js';
 import { allLeaves } from './tree.js';
 
+/** Derivatives and training steps run in a scope of their own. */
+const END = 'its scope, derivative or step had ended; return it from there to keep it';
+
 /**
  * Runs `f` and frees every tensor that it made, except those in the tree that it returns, which the
  * enclosing scope then owns. Parameters are never freed. If `f` throws, everything is freed.
@@ -42,7 +45,7 @@ export function scope<T>(f: () => T): T {
     for (const tensor of kept) {
       if (made.delete(tensor)) tensor.own(outer);
     }
-    for (const tensor of made) tensor.dispose();
+    for (const tensor of made) tensor.free(END);
   }
 }
 

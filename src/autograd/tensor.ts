@@ -34,6 +34,8 @@ export class Tensor {
   #storage: Storage | undefined;
   /** A second reference to the storage, for the finalizer that frees it. */
   #held: Held | undefined;
+  /** What freed the tensor, and how to keep it, for the message. */
+  #end: string | undefined;
 
   /**
    * For the engine; users call `tensor(...)`. Takes over one reference to `storage`, which `owner`
@@ -85,7 +87,7 @@ export class Tensor {
   get storage(): Storage {
     if (this.#storage) return this.#storage;
     throw new MemgradError(
-      `A tensor of shape ${showShape(this.shape)} was used after it had been freed; return it from its scope(...) to keep it.`,
+      `A tensor of shape ${showShape(this.shape)} was used after ${this.#end}.`,
     );
   }
 
@@ -128,10 +130,17 @@ export class Tensor {
 
   /** Frees the tensor now. Freeing it twice is harmless; using it afterwards is an error. */
   dispose(): void {
+    this.free('dispose() had freed it; dispose of it later');
+  }
+
+  /** For the engine: `dispose`, where later uses say that they come after `end`. */
+  free(end: string): void {
+    if (!this.#storage) return;
     if (this.#held) unmake(this);
-    this.#storage?.release();
+    this.#storage.release();
     this.#storage = undefined;
     this.#held = undefined;
+    this.#end = end;
   }
 
   /** Frees the tensor at the end of a block that began with `using`. */

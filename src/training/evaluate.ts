@@ -169,19 +169,22 @@ export async function answer(
           }
         }
         at = settled;
-        if (at < end) for (const part of ownLeaves(next.after, state)) part.dispose();
+        if (at < end) for (const part of ownLeaves(next.after, state)) part.free(DONE);
         else {
-          for (const part of ownLeaves(state, next.after)) part.dispose();
+          for (const part of ownLeaves(state, next.after)) part.free(DONE);
           state = next.after;
         }
         await options.onProgress?.(at / time);
       }
     }
   } finally {
-    for (const part of treeLeaves(state)) part.dispose();
+    for (const part of treeLeaves(state)) part.free(DONE);
   }
   return predictions;
 }
+
+/** What a model that kept its state hears when it uses it later. */
+const DONE = 'evaluate had freed it; keep identity(x)';
 
 /** The tensors of `state` that `other` doesn't share. */
 function ownLeaves(state: Tree, other: Tree): Tensor[] {

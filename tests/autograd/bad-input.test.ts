@@ -561,7 +561,7 @@ const table: [call: () => unknown, message: string][] = [
   [() => key.split(2 ** 21), 'split: count must be a whole number from 0 to 1048576, got 2097152.'],
   [
     () => freed.assign(x23),
-    'A tensor of shape [2, 3] was used after it had been freed; return it from its scope(...) to keep it.',
+    'A tensor of shape [2, 3] was used after dispose() had freed it; dispose of it later.',
   ],
   [
     () => m.adamStep({ parameters: [x23], first: [x23], second: [elsewhere] }, [x23], as({})),

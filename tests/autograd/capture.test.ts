@@ -484,7 +484,7 @@ test('a freed tensor is refused as the function refuses it', async () => {
   const x = tensor([1]);
   captured(x);
   x.dispose();
-  assert.match(await refusal(() => captured(x)), /used after it had been freed/);
+  assert.match(await refusal(() => captured(x)), /used after dispose\(\) had freed it/);
 });
 
 test.run();

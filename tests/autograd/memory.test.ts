@@ -34,7 +34,9 @@ const test = suite('memory');
 
 const live = () => memoryReport().buffers;
 const FREED =
-  'A tensor of shape [2] was used after it had been freed; return it from its scope(...) to keep it.';
+  'A tensor of shape [2] was used after its scope, derivative or step had ended; return it from there to keep it.';
+const DISPOSED =
+  'A tensor of shape [2] was used after dispose() had freed it; dispose of it later.';
 
 test('a scope frees what it made', async () => {
   const before = live();
@@ -128,7 +130,7 @@ test('tensors that share values are freed one by one', async () => {
   const others = [reshape(x, [2, 1]), identity(x), stopGradient(x)];
   assert.is(live(), before + 1);
   x.dispose();
-  assert.is(await refusal(() => x.data()), FREED);
+  assert.is(await refusal(() => x.data()), DISPOSED);
   for (const other of others) assert.equal([...(await other.data())], [1, 2]);
   for (const other of others) other.dispose();
   assert.is(live(), before);
@@ -147,7 +149,23 @@ test('every way to use a freed tensor says so', async () => {
     () => grad((y: Tensor) => sum(y))(x),
     () => new Parameter(x),
   ];
-  for (const use of uses) assert.is(await refusal(use), FREED);
+  for (const use of uses) assert.is(await refusal(use), DISPOSED);
+});
+
+test('what was freed first is what a freed tensor names', async () => {
+  let first: Tensor | undefined;
+  let inside: Tensor | undefined;
+  scope(() => {
+    first = tensor([1, 2]);
+    first.dispose();
+  });
+  grad((y: Tensor) => {
+    inside = neg(y);
+    return sum(inside);
+  })(tensor([1, 2]));
+  inside?.dispose();
+  assert.is(await refusal(() => first?.data()), DISPOSED);
+  assert.is(await refusal(() => inside?.data()), FREED);
 });
 
 test('a parameter outlives its scope, and takes new values of its shape', async () => {

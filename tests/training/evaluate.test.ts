@@ -51,6 +51,30 @@ test('each reading of a segment is told, and what is thrown then ends the evalua
   assert.is(await evaluate({ ...options, onProgress }).catch((error) => error), end);
 });
 
+/** Keeps the states that it returns. */
+class Hoarder extends SegmentModel<Tensor> {
+  readonly kept: Tensor[] = [];
+
+  initialState() {
+    return tensor([0]);
+  }
+
+  forward(tokens: Tensor, state: Tensor) {
+    this.kept.push(state);
+    return { logits: oneHot(tokens, task.vocabulary), state: tensor([1]) };
+  }
+}
+
+test('a state that evaluate has freed says so', async () => {
+  const model = new Hoarder();
+  await evaluate({ model, task, segmentLength: 1, samples: 2 });
+  const error = await model.kept[0].data().catch((reason) => reason);
+  assert.is(
+    error.message,
+    'A tensor of shape [1] was used after evaluate had freed it; keep identity(x).',
+  );
+});
+
 /** Says 2 whatever it reads, and counts how often it is asked. */
 class Constant extends SegmentModel<null> {
   asked = 0;
