@@ -17,6 +17,10 @@ export interface Listener {
   aliased?(x: Tensor, made: Tensor): void;
   /** `parameter` took the values of `value`. */
   assigned?(parameter: Parameter, value: Tensor): void;
+  /** `made` holds numbers of the host, which `make` computes anew for another call. */
+  hosted?(made: Tensor, make: () => Tensor): void;
+  /** `f` ran, and has to run again after another call. */
+  followed?(f: () => void): void;
   /** `name` draws numbers of `key` on the host. */
   drawn?(name: string, key: Key): void;
   /** `derived` is the key number `index` of `key`. */

@@ -14,7 +14,7 @@ import {
 } from '../autograd/index.js';
 import { adamUpdate, numbersLike } from '../autograd/operations/adam.js';
 import { isLike } from '../autograd/tensor.js';
-import { uncaptured } from '../autograd/transforms/capture.js';
+import { afterCall, perCall } from '../autograd/transforms/capture.js';
 import { describe, MemgradError } from '../errors.js';
 import { check, checkOptions, positive, refuseName, requireThat, whole } from '../options.js';
 
@@ -62,16 +62,15 @@ type Update = [target: Parameter, value: Tensor];
  * step to step is on the device, so that a step can be captured.
  */
 export abstract class DeviceOptimizer implements Optimizer {
-  /** Steps taken. */
-  protected count = 0;
+  #count = 0;
   /** The kinds of moments that each parameter has. */
   protected abstract readonly kinds: readonly string[];
   readonly #moments = new Map<string, Parameter>();
 
   constructor(readonly learningRate: number) {}
 
-  /** The numbers of step number `this.count` that depend on it or on its rate. */
-  protected abstract numbers(rate: number): readonly number[];
+  /** The numbers that depend on the rate of a step or on its number, which counts from 1. */
+  protected abstract numbers(rate: number, step: number): readonly number[];
 
   /**
    * Computes the new value of each parameter and of its moments; the old one if `scale`, the factor
@@ -89,18 +88,15 @@ export abstract class DeviceOptimizer implements Optimizer {
     const { rate = this.learningRate, gradientScale = 1 } = options ?? {};
     checkGradients(parameters, gradients);
     const all = Object.values(parameters);
-    if (all.length === 0) {
-      this.count++;
-      return;
-    }
-    uncaptured(); // rates, moments and the number of steps change on the host
     scope(() => {
-      this.#orUndo(this.count + 1, () => {
-        const scale = reshape(numbersLike(all, [gradientScale]), []);
+      this.#orUndo(() => {
         this.#makeMoments(parameters);
-        this.update(parameters, gradients, numbersLike(all, this.numbers(rate)), scale);
+        const scale = reshape(numbersLike(all, [gradientScale]), []);
+        const rates = perCall(() => numbersLike(all, this.numbers(rate, this.#count + 1)));
+        this.update(parameters, gradients, rates, scale);
       });
     });
+    afterCall(() => this.taken());
   }
 
   /**
@@ -109,13 +105,8 @@ export abstract class DeviceOptimizer implements Optimizer {
    */
   begin(parameters: Named<Parameter>, rate: number): Tensor {
     checkGradients(parameters, parameters);
-    this.#makeMoments(parameters);
-    this.count++;
-    try {
-      return numbersLike(Object.values(parameters), this.numbers(rate));
-    } finally {
-      this.count--;
-    }
+    this.#orUndo(() => this.#makeMoments(parameters));
+    return numbersLike(Object.values(parameters), this.numbers(rate, this.#count + 1));
   }
 
   /** Assigns the new values, after all are computed. Changes nothing if `scale` isn't finite. */
@@ -125,13 +116,14 @@ export abstract class DeviceOptimizer implements Optimizer {
     rates: Tensor,
     scale: Tensor,
   ): void {
+    if (Object.keys(parameters).length === 0) return;
     const updates = this.updates(parameters, gradients, rates, scale);
     for (const [target, value] of updates) target.assign(value);
   }
 
   /** Counts the step that `update` took. */
   taken(): void {
-    this.count++;
+    this.#count++;
   }
 
   #makeMoments(parameters: Named<Parameter>): void {
@@ -142,17 +134,12 @@ export abstract class DeviceOptimizer implements Optimizer {
     }
   }
 
-  /**
-   * Sets the step count to `steps` and runs `f`. If `f` throws, restores the count and the moments.
-   */
-  #orUndo<T>(steps: number, f: () => T): T {
-    const before = this.count;
+  /** Runs `f`. If it throws, frees the moments that it made. */
+  #orUndo(f: () => void): void {
     const { size } = this.#moments;
-    this.count = steps;
     try {
-      return f();
+      f();
     } catch (error) {
-      this.count = before;
       this.#forget(size);
       throw error;
     }
@@ -179,19 +166,18 @@ export abstract class DeviceOptimizer implements Optimizer {
   }
 
   get steps(): number {
-    return this.count;
+    return this.#count;
   }
 
   state(): Named<Parameter> {
-    return Object.fromEntries(this.count > 0 ? this.#moments : []);
+    return Object.fromEntries(this.#count > 0 ? this.#moments : []);
   }
 
   resume(parameters: Named<Parameter>, steps: number): Named<Parameter> {
     check('optimizer: steps', steps, whole(0));
     checkGradients(parameters, parameters);
-    this.#orUndo(steps, () => {
-      if (steps > 0) this.#makeMoments(parameters);
-    });
+    if (steps > 0) this.#orUndo(() => this.#makeMoments(parameters));
+    this.#count = steps;
     return this.state();
   }
 
@@ -296,13 +282,9 @@ export class Adam extends DeviceOptimizer {
     this.weightDecay = weightDecay;
   }
 
-  protected numbers(rate: number): readonly number[] {
+  protected numbers(rate: number, step: number): readonly number[] {
     const [beta1, beta2] = this.#betas;
-    return [
-      rate / (1 - beta1 ** this.count),
-      Math.sqrt(1 - beta2 ** this.count),
-      this.shrink(rate),
-    ];
+    return [rate / (1 - beta1 ** step), Math.sqrt(1 - beta2 ** step), this.shrink(rate)];
   }
 
   protected updates(

@@ -212,21 +212,32 @@ test('the models of memgrad are captured without asking, and models of your own 
   assert.is(wrapped, 3 * ours, 'two of six steps were recorded, the others replayed');
 });
 
-test('a step of an optimiser is not captured: its numbers are on the host', async () => {
-  type Step = (x: Tensor) => Tensor;
-  const train = async (wrap: (step: Step) => Step) => {
-    const w = new Parameter(tensor([1, 2]));
-    const optimizer = new Adam({ learningRate: 0.1 });
-    const step = wrap((x: Tensor) => {
-      const [loss, gradients] = valueAndGrad(() => sum(square(sub(w, x))), { w })();
-      optimizer.step({ w }, gradients);
-      return loss;
-    });
-    for (let i = 0; i < 10; i++) scope(() => step(tensor([3, 4])));
-    return [...(await w.data()), optimizer.steps];
-  };
-  assert.equal(await train(capture), await train((f) => f));
-});
+for (const make of [
+  () => new Adam({ learningRate: 0.1 }),
+  () => new AdamW({ learningRate: 0.1, weightDecay: 0.1 }),
+  () => new SGD({ learningRate: 0.1, momentum: 0.9 }),
+]) {
+  test(`a captured function may take steps of ${make().constructor.name}`, async () => {
+    type Step = (x: Tensor) => Tensor;
+    let runs = 0;
+    const train = async (wrap: (step: Step) => Step) => {
+      const w = new Parameter(tensor([1, 2]));
+      const optimizer = make();
+      runs = 0;
+      const step = wrap((x: Tensor) => {
+        runs++;
+        const [loss, gradients] = valueAndGrad(() => sum(square(sub(w, x))), { w })();
+        optimizer.step({ w }, gradients);
+        return loss;
+      });
+      for (let i = 0; i < 10; i++) scope(() => step(tensor([3, 4])));
+      return [...(await w.data()), optimizer.steps];
+    };
+    const captured = await train(capture);
+    assert.ok(runs < 4, `ran ${runs} times`);
+    assert.equal(captured, await train((f) => f));
+  });
+}
 
 for (const [name, make] of Object.entries<() => Optimizer>({
   adam: () => new Adam({ learningRate: 0.01 }),

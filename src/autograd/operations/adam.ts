@@ -173,9 +173,8 @@ export function adamStep(
 
 /** `numbers` as a tensor of the widest dtype among `parameters`, on their backend. */
 export function numbersLike(parameters: readonly Tensor[], numbers: readonly number[]): Tensor {
-  const [first] = parameters;
-  const { dtype } = parameters.find((parameter) => parameter.dtype === 'float64') ?? first;
-  return tensor(numbers, { dtype, backend: first.backend });
+  const widest = parameters.find(({ dtype }) => dtype === 'float64') ?? parameters[0];
+  return tensor(numbers, { dtype: widest?.dtype, backend: widest?.backend });
 }
 
 /**

@@ -46,8 +46,8 @@ const optionKinds = { programs: whole(1), recordings: whole(1, 2) };
  *
  * `f` may read tensors, which must not change, and parameters, whose current values each replay
  * reads; it may use `grad`, `checkpoint` and dropout with a key that is an argument, and assign to
- * parameters. It always runs if it calls `watch` or takes the step of an optimiser, and in a call
- * that makes a parameter without freeing it. After two calls in a row that can't be replayed, `f`
+ * parameters. It may take the step of an optimiser: the step is part of the program, and counts.
+ * It always runs if it calls `watch`, and in a call that makes a parameter without freeing it. After two calls in a row that can't be replayed, `f`
  * is no longer recorded for these arguments.
  *
  * Everything else that `f` does happens at the recording only: a number or a key that it reads from
@@ -152,6 +152,24 @@ type Entry<R> = { program: Program<R>; trace: string | undefined } | 'declined' 
  */
 export function uncaptured(): void {
   context().listener?.declined?.();
+}
+
+/**
+ * The tensor that `make` makes of numbers of the host. A `capture` around it calls `make` again for
+ * each replay.
+ */
+export function perCall(make: () => Tensor): Tensor {
+  const { listener } = context();
+  if (!listener?.hosted) return make();
+  const made = inside({ listener: undefined }, make);
+  listener.hosted(made, make);
+  return made;
+}
+
+/** Runs `f`, which changes numbers of the host. A `capture` around it runs it after each replay. */
+export function afterCall(f: () => void): void {
+  f();
+  context().listener?.followed?.(f);
 }
 
 /** The tensors and keys of arguments, in order, and a text that differs wherever a program has to. */

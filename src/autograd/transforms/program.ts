@@ -60,7 +60,11 @@ export interface Recorded<R> {
   readonly keys: ReadonlyMap<Key, number>;
   readonly folds: readonly Fold[];
   readonly steps: readonly Step[];
-  /** The cells that steps fill. */
+  /** Tensors that the host makes for each call. */
+  readonly hosted: ReadonlyMap<Cell, () => Tensor>;
+  /** Functions of the host that run after each call. */
+  readonly followers: readonly (() => void)[];
+  /** The cells that steps and the host fill. */
   readonly made: ReadonlySet<Cell>;
   readonly outputs: readonly Stand[];
   rebuild(tensors: readonly Tensor[]): R;
@@ -85,6 +89,11 @@ export class Program<R> {
         cell.storage = inputs[i].storage;
       });
       for (const [parameter, cell] of parameters) cell.storage = parameter.storage;
+      for (const [cell, make] of this.#recorded.hosted) {
+        const tensor = make();
+        cell.storage = tensor.storage.share();
+        tensor.dispose();
+      }
       if (!this.#run(keys)) return undefined;
       const tensorOf = ({ cell, shape }: Stand) =>
         new Tensor((cell.storage as Storage).share(), shape);
@@ -97,6 +106,7 @@ export class Program<R> {
         parameter.assign(value);
         value.dispose();
       }
+      for (const follow of this.#recorded.followers) follow();
       return { result };
     } catch {
       return undefined;

@@ -25,6 +25,8 @@ export class Recording implements Listener {
   readonly #keyCount: number;
   readonly #folds: Fold[] = [];
   readonly #steps: Step[] = [];
+  readonly #hosted = new Map<Cell, () => Tensor>();
+  readonly #followers: (() => void)[] = [];
   readonly #trace: string[] | undefined;
   readonly #cellNumbers = new Map<Cell, number>();
   #declined = false;
@@ -109,6 +111,17 @@ export class Recording implements Listener {
     );
   }
 
+  hosted(made: Tensor, make: () => Tensor): void {
+    const { cell } = this.#add(made);
+    this.#made.add(made);
+    this.#hosted.set(cell, make);
+    this.#trace?.push(`hosted ${this.#textOf(made)}`);
+  }
+
+  followed(f: () => void): void {
+    this.#followers.push(f);
+  }
+
   declined(): void {
     this.#declined = true;
   }
@@ -135,7 +148,7 @@ export class Recording implements Listener {
     // A traced function may keep them as its state, which the next recording would notice.
     if (!this.isTraced) for (const x of this.#copies) if (this.#made.has(x)) x.dispose();
     const lasting = new Set([...outputs, ...this.#assigned.values()].map(({ cell }) => cell));
-    const made = new Set(this.#steps.flatMap((step) => step.outputs));
+    const made = new Set([...this.#hosted.keys(), ...this.#steps.flatMap((step) => step.outputs)]);
     const seen = new Set(lasting);
     for (const step of this.#steps.toReversed()) {
       for (const cell of [...step.outputs, ...step.inputs.map((input) => input.cell)]) {
@@ -156,6 +169,8 @@ export class Recording implements Listener {
       keys: this.#keys,
       folds: this.#folds,
       steps: this.#steps,
+      hosted: this.#hosted,
+      followers: this.#followers,
       made,
       outputs,
       rebuild,
