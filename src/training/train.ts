@@ -249,6 +249,8 @@ async function* takeSteps(
     }
   } finally {
     captured.dispose();
+    // Moments for a step that was never taken.
+    if (optimizer instanceof DeviceOptimizer && optimizer.steps === 0) optimizer.dispose();
   }
 }
 

@@ -120,6 +120,11 @@ declare module '../../backends/backend.js' {
       [x: DeviceBuffer, weight: DeviceBuffer, bias: DeviceBuffer],
       [rows: number, outputs: number, width: number, relu: number]
     >;
+    /** The gradients with respect to W and the bias; g [rows, outputs] is the gradient of x W^T + bias. */
+    linearGradient: Kernel<
+      [x: DeviceBuffer, g: DeviceBuffer],
+      [rows: number, outputs: number, width: number]
+    >;
   }
 }
 
@@ -147,14 +152,41 @@ const linearOperation: Operation<LinearOptions> = {
   gradients: {
     together([gradient], { inputs: [x, weight], outputs: [y], attributes }, wanted) {
       const g = attributes.activation ? reluGradient(y, gradient) : gradient;
-      const [byRow, rows] = [g, x].map(byRows);
+      const [rows, byRow] = [x, g].map(byRows);
       return [
         wanted[0] ? reshape(matmul(byRow, weight), x.shape) : undefined,
-        wanted[1] ? matmul(byRow, rows, { transposeA: true }) : undefined,
-        wanted[2] ? sum(byRow, 0) : undefined,
+        ...(wanted[1] && wanted[2]
+          ? run(linearGradientOperation, [rows, byRow], undefined)
+          : [
+              wanted[1] ? matmul(byRow, rows, { transposeA: true }) : undefined,
+              wanted[2] ? sum(byRow, 0) : undefined,
+            ]),
       ];
     },
   },
+};
+
+const linearGradientOperation: Operation = {
+  name: 'linearGradient',
+  infer: ([
+    {
+      shape: [, width],
+      dtype,
+    },
+    {
+      shape: [, outputs],
+    },
+  ]) => [
+    { shape: [outputs, width], dtype },
+    { shape: [outputs], dtype },
+  ],
+  forward({ kernels }, [x, g], _, results) {
+    if (x.size * g.size === 0) return undefined; // an empty sum
+    const numbers: [number, number, number] = [g.shape[0], g.shape[1], x.shape[1]];
+    return kernels?.linearGradient?.([x.buffer, g.buffer], numbers, results);
+  },
+  definition: ([x, g]) => [matmul(g, x, { transposeA: true }), sum(g, 0)],
+  gradients: 'definition',
 };
 
 /** Options of `linear`. */

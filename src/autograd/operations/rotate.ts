@@ -5,6 +5,7 @@ import { check, whole } from '../../options.js';
 import { commonDtype, requireFloat } from '../arguments.js';
 import { type Operation, run } from '../run.js';
 import { sameShape, showShape, type Tensor } from '../tensor.js';
+import { pullbackOf } from '../transforms/backward.js';
 import { add, mul, neg, sub } from './elementwise.js';
 import { concat, reshape, slice } from './shape.js';
 
@@ -13,9 +14,10 @@ declare module '../../backends/backend.js' {
     /**
      * Rotates the pairs (x_i, x_{i + half}) of each of the `heads` in a row by the angles with
      * these cosines and sines ([time, half], repeating over the rows); backwards if `sign` is -1.
+     * Rotates each x alike.
      */
     rotate: Kernel<
-      [x: DeviceBuffer, cos: DeviceBuffer, sin: DeviceBuffer],
+      [cos: DeviceBuffer, sin: DeviceBuffer, ...x: DeviceBuffer[]],
       [sign: number, rows: number, time: number, heads: number, half: number]
     >;
   }
@@ -29,7 +31,8 @@ interface Attributes {
 
 const rotateOperation: Operation<Attributes> = {
   name: 'rotate',
-  infer([x, cos, sin], { heads }) {
+  infer([cos, sin, ...rows], { heads }) {
+    const [x] = rows;
     const dtype = commonDtype('rotate', [x, cos, sin]);
     requireFloat('rotate', x);
     const [time, width] = x.shape.slice(-2);
@@ -40,31 +43,43 @@ const rotateOperation: Operation<Attributes> = {
         `rotate: x ${showShape(x.shape)}, cos ${showShape(cos.shape)} and sin ${showShape(sin.shape)} do not fit, expected ${expected}, [time, d / 2] and [time, d / 2].`,
       );
     }
-    return [{ shape: x.shape, dtype }];
+    return rows.map(({ shape }) => ({ shape, dtype }));
   },
-  forward({ kernels }, [x, cos, sin], { sign, heads }, results) {
+  forward({ kernels }, [cos, sin, ...rows], { sign, heads }, results) {
     const [time, half] = cos.shape;
     return kernels?.rotate?.(
-      [x.buffer, cos.buffer, sin.buffer],
-      [sign, sizeOf(x.shape.slice(0, -1)), time, heads, half],
+      [cos.buffer, sin.buffer, ...rows.map(({ buffer }) => buffer)],
+      [sign, sizeOf(rows[0].shape.slice(0, -1)), time, heads, half],
       results,
     );
   },
-  definition([x, cos, sin], { sign, heads }) {
-    const [time, half] = cos.shape;
+  definition: rotated,
+  gradients: {
+    together(gradients, { inputs, attributes }, wanted) {
+      const [cos, sin] = inputs;
+      const byRow = run(rotateOperation, [cos, sin, ...gradients], {
+        ...attributes,
+        sign: attributes.sign === 1 ? -1 : 1,
+      });
+      const ofAngles = wanted.map((isWanted, i) => isWanted && i < 2);
+      const byAngle = ofAngles.includes(true)
+        ? pullbackOf(rotated, inputs, attributes, gradients, ofAngles)
+        : [];
+      return [byAngle[0], byAngle[1], ...byRow];
+    },
+  },
+};
+
+function rotated([cos, sin, ...rows]: readonly Tensor[], { sign, heads }: Attributes): Tensor[] {
+  const [time, half] = cos.shape;
+  const [c, s] = [cos, sign === 1 ? sin : neg(sin)].map((y) => reshape(y, [time, 1, half]));
+  return rows.map((x) => {
     const byHead = reshape(x, [...x.shape.slice(0, -1), heads, 2 * half]);
     const [first, second] = [slice(byHead, -1, 0, half), slice(byHead, -1, half)];
-    const [c, s] = [cos, sign === 1 ? sin : neg(sin)].map((y) => reshape(y, [time, 1, half]));
     const turned = [sub(mul(first, c), mul(second, s)), add(mul(second, c), mul(first, s))];
-    return [reshape(concat(turned, -1), x.shape)];
-  },
-  gradients: [
-    ([g], { inputs: [, cos, sin], attributes: { sign, heads } }) =>
-      run(rotateOperation, [g, cos, sin], { sign: sign === 1 ? -1 : 1, heads })[0],
-    'definition',
-    'definition',
-  ],
-};
+    return reshape(concat(turned, -1), x.shape);
+  });
+}
 
 /**
  * Rotates each pair (x_i, x_{i + d/2}) of each of the `heads` of `x` [..., time, heads d] by an
@@ -73,5 +88,15 @@ const rotateOperation: Operation<Attributes> = {
  */
 export function rotate(x: Tensor, cos: Tensor, sin: Tensor, heads = 1): Tensor {
   check('rotate: heads', heads, whole());
-  return run(rotateOperation, [x, cos, sin], { sign: 1, heads })[0];
+  return run(rotateOperation, [cos, sin, x], { sign: 1, heads })[0];
+}
+
+/** `rotate` of several tensors of one shape, in one kernel. */
+export function rotateAll(
+  rows: readonly Tensor[],
+  cos: Tensor,
+  sin: Tensor,
+  heads: number,
+): readonly Tensor[] {
+  return run(rotateOperation, [cos, sin, ...rows], { sign: 1, heads });
 }

@@ -100,10 +100,11 @@ export function fusedKernels(runner: Runner): Partial<Kernels> {
             x.size,
           ),
       ),
-    rotate([x, cos, sin], [sign, , time, heads, half]) {
+    rotate([cos, sin, ...rows], [sign, , time, heads, half]) {
       const head = 2 * half;
+      const key = `rotate ${head} ${heads} ${time} ${sign}`;
       const make = () => text.rotateText(head, heads, time, sign === 1 ? 1 : -1);
-      return [floats(`rotate ${head} ${heads} ${time} ${sign}`, make, [x, cos, sin], x.size)];
+      return rows.map((x) => floats(key, make, [x, cos, sin], x.size));
     },
     crossEntropy: ([x, targets], [ignored, , width]) =>
       softmaxRows(x, width, (rows) =>

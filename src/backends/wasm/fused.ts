@@ -65,6 +65,24 @@ export function fusedKernels(
       ]);
       return made;
     },
+    projections([x, weight], [parts, rows, outputs, width], results) {
+      const scratch = heap.scratch(threads * exports.matmulScratch(outputs, width));
+      const made = heap.buffers(results);
+      for (let part = 0; part < parts; part++) {
+        run('matmul', rows * outputs * width, [
+          ...[at(x), 4 * width, 4, at(weight) + 4 * part * outputs * width, 4, 4 * width],
+          ...[at(made[part]), 4 * outputs, rows, outputs, width, scratch, 0, -Infinity],
+        ]);
+      }
+      return made;
+    },
+    rotate([cos, sin, ...rows], [sign, ...numbers], results) {
+      const made = heap.buffers(results);
+      rows.forEach((x, i) => {
+        exports.rotate(at(x), at(cos), at(sin), sign, ...numbers, at(made[i]));
+      });
+      return made;
+    },
     norm(tensors, _, results) {
       const total = tensors.reduce((sum, x) => exports.sumSquares(at(x), x.size, sum), 0);
       const made = heap.buffers(results);

@@ -10,11 +10,12 @@ import {
   matmul,
   type Parameter,
   reshape,
-  rotate,
   slice,
   type Tensor,
   transpose,
 } from '../../autograd/index.js';
+import { projections } from '../../autograd/operations/projections.js';
+import { rotateAll } from '../../autograd/operations/rotate.js';
 import { checkLayer, type ModelConfig } from '../config.js';
 import { Module } from '../module.js';
 import { Linear } from './linear.js';
@@ -69,7 +70,7 @@ export class SelfAttention extends Module {
    * All rows of `x` are keys; the last ones, one for each row of the mask, are queries.
    */
   forward(x: Tensor, cache: Tensor | null, context: AttentionContext, key?: Key): Tensor {
-    const { nHead, dHead, dropatt } = this.#config;
+    const { nHead, dHead, dropatt, norm } = this.#config;
     requireTensors('attention', x, context?.mask);
     const source = cache ? concat([cache, x], 1) : x; // [batch, keys, dModel]
     const keys = source.shape[1];
@@ -78,16 +79,20 @@ export class SelfAttention extends Module {
       const weight = slice(this.qkv.weight, 0, part * nHead * dHead, (part + 1) * nHead * dHead);
       return linear(rows, weight); // [batch, rows, nHead dHead]
     };
-    const turn = (rows: Tensor) => {
+    const turn = (...rows: readonly Tensor[]) => {
       if (!context.rotary) return rows;
-      const first = keys - rows.shape[1]; // queries follow the cached rows
+      const first = keys - rows[0].shape[1]; // queries follow the cached rows
       const [cos, sin] = [context.rotary.cos, context.rotary.sin].map((x) => slice(x, 0, first));
-      return rotate(rows, cos, sin, nHead);
+      return rotateAll(rows, cos, sin, nHead);
     };
     const queries = context.mask.shape[context.mask.rank - 2];
-    const q = turn(project(lastRows(x, queries), 0));
-    const k = turn(project(source, 1));
-    const v = project(source, 2);
+    // After a norm of their own, nothing else reads these rows, so the order in which gradients are
+    // added, and with it every bit, is as with separate products.
+    const isJoint = !cache && queries === keys && norm === 'pre';
+    const [rowsOfQ, rowsOfK, v] = isJoint
+      ? projections(x, this.qkv.weight, 3)
+      : [project(lastRows(x, queries), 0), project(source, 1), project(source, 2)];
+    const [q, k] = isJoint ? turn(rowsOfQ, rowsOfK) : [...turn(rowsOfQ), ...turn(rowsOfK)];
 
     const { relative, mask } = context;
     const attended = attention(relative ? add(q, reshape(relative.u, [-1])) : q, k, v, {

@@ -1,5 +1,6 @@
 /** Cases of matrix products: each side transposed, each way in which a batch broadcasts. */
-import { type LinearOptions, linear, matmul, type Shape } from '../../autograd/index.js';
+import { concat, type LinearOptions, linear, matmul, type Shape } from '../../autograd/index.js';
+import { projections } from '../../autograd/operations/projections.js';
 import { accumulated, floats, given, type OperationCases, type Pattern, show } from '../case.js';
 
 const sides = [
@@ -68,6 +69,16 @@ function affine(
   };
 }
 
+/** What attention computes queries, keys and values with. */
+function joint(what: string, x: Shape, outputs: number, parts: number): Pattern {
+  const weight = [parts * outputs, x[x.length - 1]];
+  return {
+    pattern: `${what}: ${show(x, weight)}`,
+    inputs: [floats(x, 515), floats(weight, 516)],
+    call: ([input, w]) => concat(projections(input, w, parts), -1),
+  };
+}
+
 export const matmulCases = {
   matmul: {
     differentiable: true,
@@ -101,6 +112,9 @@ export const matmulCases = {
       affine('no rows', [0, 3], 2, true),
       affine('no inputs', [2, 0], 3, true),
       affine('no outputs', [2, 3], 0, true),
+      joint('three projections', [2, 3], 2, 3),
+      joint('two projections of a batch', [2, 3, 5], 4, 2),
+      joint('projections of no rows', [0, 3], 2, 3),
       affine('relu', [4, 3], 5, true, { activation: 'relu' }),
       affine('relu without bias', [4, 3], 5, false, { activation: 'relu' }),
       ...[4, 5].map((outputs): Pattern => {
