@@ -134,8 +134,9 @@ export function slice(
   refuseExtra('slice', extra);
   const along = normalizeAxis('slice', axis, x.rank);
   const length = x.shape[along];
-  const from = start < 0 ? start + length : start;
-  const to = end === undefined ? length : end < 0 ? end + length : end;
+  const fromStart = (at: number) => (typeof at === 'number' && at < 0 ? at + length : at);
+  const from = fromStart(start);
+  const to = end === undefined ? length : fromStart(end);
   if (!Number.isInteger(from) || !Number.isInteger(to) || from < 0 || to > length || from > to) {
     throw new MemgradError(
       `slice: [${describe(start)}, ${end === undefined ? 'end' : describe(end)}) does not lie in axis ${axis} of shape ${showShape(x.shape)}, which has length ${length}.`,
