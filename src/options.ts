@@ -105,7 +105,7 @@ export function suggest(name: string, known: readonly string[]): string {
  * Returns the name in `known` that `name` abbreviates, spells in another case, or mistypes;
  * undefined if none is near.
  */
-function nearest(name: string, known: readonly string[]): string | undefined {
+export function nearest(name: string, known: readonly string[]): string | undefined {
   const wanted = plain(name.slice(0, 60));
   let best: string | undefined;
   let least = Math.max(wanted.length, 3) / 2.5;

@@ -1,8 +1,9 @@
 /** The command `memgrad`: its sub-commands, and the handling of errors. */
-import { Command, CommanderError } from 'commander';
+import { CommanderError } from 'commander';
 import { MemgradError } from '../errors.js';
 import { MEMGRAD_VERSION } from '../runs/index.js';
 import { explain } from '../runs/node/explained.js';
+import { SuggestingCommand } from './command.js';
 import { addDemo } from './demo.js';
 import { addEval } from './eval.js';
 import { addExplain } from './explain.js';
@@ -18,7 +19,7 @@ import { addTrain } from './train.js';
 const USAGE = 2;
 const BUG = 1;
 
-const program = new Command('memgrad')
+const program = new SuggestingCommand('memgrad')
   .description(
     'Trains models with and without memory on tasks that need it, and checks the gradients they learn by.',
   )
