@@ -117,9 +117,9 @@ function stepLine(
   { training: { steps } }: RunConfig,
   passed: number,
 ): string {
-  const place = `step ${String(step).padStart(String(steps).length)}/${steps}`;
-  if (share === 0) return `${place} begins`;
-  return `${place}  ${percent(share)} of it in ${clock(passed / 1000)}`;
+  const counter = `step ${String(step).padStart(String(steps).length)}/${steps}`;
+  if (share === 0) return `${counter} begins`;
+  return `${counter}  ${percent(share)} of it in ${clock(passed / 1000)}`;
 }
 
 /** The task, model and samples for `runEvaluation`. */

@@ -17,7 +17,7 @@ import { lockInBrowser } from './web-lock.js';
  */
 export class OriginStorage implements RunStorage {
   readonly name: string;
-  #place?: Promise<RunStorage>;
+  #storage?: Promise<RunStorage>;
 
   constructor(name: string) {
     if (typeof name !== 'string' || !/^[^/\\]{1,200}$/.test(name) || /^\.\.?$/.test(name)) {
@@ -34,39 +34,39 @@ export class OriginStorage implements RunStorage {
   }
 
   async list(): Promise<string[]> {
-    return (await this.#where()).list();
+    return (await this.#opened()).list();
   }
 
   async read(name: string, most = Infinity): Promise<Uint8Array> {
     requireName('OriginStorage.read', name);
-    return (await this.#where()).read(name, most);
+    return (await this.#opened()).read(name, most);
   }
 
   async write(name: string, bytes: Uint8Array): Promise<void> {
     requireFile('OriginStorage.write', name, bytes, 0);
-    await (await this.#where()).write(name, bytes);
+    await (await this.#opened()).write(name, bytes);
   }
 
   async append(name: string, bytes: Uint8Array, start: number): Promise<void> {
     requireFile('OriginStorage.append', name, bytes, start);
-    await (await this.#where()).append(name, bytes, start);
+    await (await this.#opened()).append(name, bytes, start);
   }
 
   async remove(name: string): Promise<void> {
     requireName('OriginStorage.remove', name);
-    await (await this.#where()).remove(name);
+    await (await this.#opened()).remove(name);
   }
 
-  #where(): Promise<RunStorage> {
-    this.#place ??= placeOf(this.name).catch((error) => {
-      this.#place = undefined; // access that was refused may be granted later
+  #opened(): Promise<RunStorage> {
+    this.#storage ??= storageOf(this.name).catch((error) => {
+      this.#storage = undefined; // access that was refused may be granted later
       throw error;
     });
-    return this.#place;
+    return this.#storage;
   }
 }
 
-async function placeOf(name: string): Promise<RunStorage> {
+async function storageOf(name: string): Promise<RunStorage> {
   const { readable, writable } = originFiles();
   const hasDatabase = typeof indexedDB !== 'undefined';
   if (!writable && !hasDatabase) {

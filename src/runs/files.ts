@@ -38,14 +38,14 @@ export function stepOf(name: string): number | undefined {
 }
 
 /**
- * Throws `MemgradError` if `names`, all files in `place`, has any but those of a run that was
+ * Throws `MemgradError` if `names`, all files of a storage, has any but those of a run that was
  * killed before it began.
  */
-export function requireEmpty(place: string, names: readonly string[]): void {
+export function requireEmpty(storage: string, names: readonly string[]): void {
   const other = names.find((name) => name !== `${CONFIG_FILE}.tmp`);
   if (other === undefined) return;
   throw new MemgradError(
-    `${place} holds no run of memgrad, and is not empty: there is ${describe(other)}; choose another place, or empty it.`,
+    `${storage} holds no run of memgrad, and is not empty: there is ${describe(other)}; choose another or empty it.`,
   );
 }
 

@@ -2,7 +2,7 @@
 import { describe, MemgradError } from '../errors.js';
 
 /**
- * A place for files: a folder, or storage of a browser. Names have at most one folder in them, such
+ * Keeps the files of a run: in a folder, in memory or in a browser. Names have at most one folder in them, such
  * as `step-120/model.safetensors`. All errors are `MemgradError`s.
  */
 export interface RunStorage {
@@ -27,14 +27,14 @@ export interface RunStorage {
   /** Reads the bytes from `start` to `end` (exclusive), which the file must have. */
   readPart?(name: string, start: number, end: number): Promise<Uint8Array>;
   /**
-   * Locks the place for one training. Throws `MemgradError` while another training has the lock.
+   * Locks the storage for one training. Throws `MemgradError` while another training has the lock.
    */
   lock?(): Promise<RunLock>;
 }
 
-/** The lock of a place, which only one training has at a time. */
+/** The lock of a storage, which only one training has at a time. */
 export interface RunLock {
-  /** A sentence for the user, where the place cannot be locked. */
+  /** A sentence for the user, where the storage cannot be locked. */
   readonly note?: string;
   /** Throws `MemgradError` if another training has taken over the lock. */
   check(): Promise<void>;

@@ -125,10 +125,10 @@ export class TrainingRun {
       const names = (await storage?.list()) ?? [];
       if (names.includes(CONFIG_FILE)) {
         throw new MemgradError(
-          `There is a run already (${CONFIG_FILE}), which is not overwritten; choose another place or resume it.`,
+          `There is a run already (${CONFIG_FILE}), which is not overwritten; choose another storage or resume it.`,
         );
       }
-      requireEmpty('The place for the run', names);
+      requireEmpty('The storage', names);
       const run = new TrainingRun(config, storage, backend, lock);
       try {
         if (storage) await writeJson(storage, CONFIG_FILE, config);

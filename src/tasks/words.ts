@@ -136,15 +136,15 @@ export class WordTokenizer implements Tokenizer {
 function byFrequency(found: Iterable<readonly string[]>): string[] {
   const words = [END];
   const counts = [0];
-  const places = new Map([
+  const indices = new Map([
     [END, 0],
     ['\n', 0],
   ]);
   for (const some of found) {
     for (const word of some) {
-      const place = places.get(word);
-      if (place !== undefined) {
-        counts[place]++;
+      const index = indices.get(word);
+      if (index !== undefined) {
+        counts[index]++;
         continue;
       }
       if (words.length === MOST_WORDS) {
@@ -153,7 +153,7 @@ function byFrequency(found: Iterable<readonly string[]>): string[] {
         );
       }
       const kept = owned(word);
-      places.set(kept, words.length);
+      indices.set(kept, words.length);
       words.push(kept);
       counts.push(1);
     }
@@ -161,9 +161,9 @@ function byFrequency(found: Iterable<readonly string[]>): string[] {
   if (words.length === 1) {
     throw new MemgradError('words: the text has no words; make the tokenizer from a longer one.');
   }
-  const order = Int32Array.from(words, (_, place) => place);
+  const order = Int32Array.from(words, (_, index) => index);
   order.sort((one, other) => counts[other] - counts[one] || one - other);
-  return Array.from(order, (place) => words[place]);
+  return Array.from(order, (index) => words[index]);
 }
 
 /** The first `most` of `words`, which always include `<unk>`. */
