@@ -2,6 +2,7 @@
 import { MemgradError } from '../errors.js';
 import { callable, check } from '../options.js';
 import { context, inside } from './context.js';
+import { endScopes, liveBuffers } from './storage.js';
 import { isRecording } from './tape.js';
 import type { Tensor } from './tensor.js';
 import { allLeaves } from './tree.js';
@@ -34,6 +35,7 @@ export function scope<T>(f: () => T): T {
     return result;
   }
   const made = new Set<Tensor>();
+  const before = liveBuffers;
   let kept: Tensor[] = [];
   try {
     const result = inside({ scope: made }, f);
@@ -46,6 +48,7 @@ export function scope<T>(f: () => T): T {
       if (made.delete(tensor)) tensor.own(outer);
     }
     for (const tensor of made) tensor.free(END);
+    if (!outer) endScopes(before);
   }
 }
 

@@ -1,6 +1,7 @@
 /** Reference counts of buffers, and a ledger of live buffers by the operation that made them. */
 import type { Backend, DeviceBuffer } from '../backends/backend.js';
 import { OutOfMemory } from '../errors.js';
+import { context } from './context.js';
 
 /** A buffer on a backend, shared by all tensors with the same values (reshape, stopGradient). */
 export class Storage {
@@ -38,11 +39,13 @@ export interface MemoryUse {
 }
 
 const ledger = new Map<string, MemoryUse>();
-let liveBuffers = 0;
+/** The number of live buffers. */
+export let liveBuffers = 0;
 let liveBytes = 0;
 let peakBytes = 0;
-/** The number of live buffers at which to warn, once. */
-let alarm = 10_000;
+const MANY = 10_000;
+/** Outside scopes, the number of live buffers at which to warn, once. */
+let alarm = MANY;
 
 function count({ origin, bytes: size }: Storage, sign: 1 | -1): void {
   const use = ledger.get(origin) ?? { buffers: 0, bytes: 0 };
@@ -54,9 +57,22 @@ function count({ origin, bytes: size }: Storage, sign: 1 | -1): void {
   peakBytes = Math.max(peakBytes, liveBytes);
   if (use.buffers === 0) ledger.delete(origin);
   else ledger.set(origin, use);
+  if (sign > 0 && !context().scope) warnOfMany();
+}
+
+/**
+ * At the end of an outermost scope, when `before` buffers were live at its start. A scope leaves a
+ * thousand buffers behind on purpose, such as the predictions of as many segments.
+ */
+export function endScopes(before: number): void {
+  if (liveBuffers - before > 1000) alarm = Math.max(alarm, liveBuffers + MANY);
+  warnOfMany();
+}
+
+function warnOfMany(): void {
   if (liveBuffers < alarm) return;
   console.warn(
-    `memgrad: ${alarm} buffers are live, most of them made by ${makers('buffers')}. In a loop, make tensors inside scope(() => ...), which frees everything that it doesn't return.`,
+    `memgrad: ${liveBuffers} buffers are live, most of them made by ${makers('buffers')}. In a loop, make tensors inside scope(() => ...), which frees everything that it doesn't return.`,
   );
   alarm = Infinity;
 }

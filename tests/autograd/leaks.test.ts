@@ -140,6 +140,45 @@ test('10,000 live buffers are warned of once, with the operations that made most
   );
 });
 
+test('buffers that scopes leave behind are warned of, too', () => {
+  const { warnings } = run(`
+    const [x, kept] = [tensor([1]), []];
+    for (let i = 0; i < 12_000; i++) kept.push(scope(() => mul(x, x)));
+    print(0);
+  `);
+  assert.match(warnings, /^memgrad: 10000 buffers are live, most of them made by mul/);
+});
+
+test('training on a sample of 10,500 segments is no leak, captured or not', () => {
+  const { printed, warnings } = run(`
+    const { SegmentModel } = await import('memgrad/models');
+    const { createTask } = await import('memgrad/tasks');
+    const { AdamW, train } = await import('memgrad/training');
+    const task = createTask('copy', { length: 3500, symbols: 2, copies: 2 });
+    class Sum extends SegmentModel {
+      w = new Parameter(tensor([0.01]));
+      initialState() {
+        return tensor([0]);
+      }
+      forward(tokens, state) {
+        const next = add(mul(state, this.w), mul(tensor([1]), 2)); // the product is a constant
+        return { logits: add(zeros([...tokens.shape, task.vocabulary]), next), state: next };
+      }
+    }
+    const model = new Sum();
+    for (const capture of [false, true]) {
+      const options = { model, task, optimizer: new AdamW(), segmentLength: 1, batchSize: 1 };
+      let segments = 0;
+      for await (const { segmentGradientNorms } of train({ ...options, steps: capture ? 3 : 1, capture })) {
+        segments = segmentGradientNorms.length;
+      }
+      print(segments);
+    }
+  `);
+  assert.is(warnings, '');
+  assert.equal(printed, [10_500, 10_500]);
+});
+
 test('a training loop in scopes registers nothing', () => {
   const { printed } = run(`
     let registered = 0;
