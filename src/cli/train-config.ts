@@ -1,7 +1,7 @@
 /** Makes the configuration of a run from the options of `memgrad train`. */
 import { MemgradError } from '../errors.js';
 import { presets } from '../models/index.js';
-import { checkTaskConfig, MEMGRAD_VERSION, RUN_VERSION } from '../runs/index.js';
+import { checkTaskConfig, MEMGRAD_VERSION, RUN_VERSION, type RunConfig } from '../runs/index.js';
 import { createTask, type TaskName } from '../tasks/index.js';
 import { DEMO } from './demo.js';
 import { trainingPresets } from './presets.js';
@@ -66,6 +66,28 @@ export function configOf(options: TrainCommandOptions): unknown {
       saveEvery: options.saveEvery,
     },
   };
+}
+
+const remembers = ['rmt', 'mem-transformer', 'transformer-xl-rmt'];
+
+/** The models or optimisers that read an option; the others accept it, as one script may try all. */
+const readers: Partial<Record<keyof TrainCommandOptions, readonly string[]>> = {
+  memoryTokens: remembers,
+  memoryInit: remembers,
+  writeTokens: ['rmt', 'transformer-xl-rmt'],
+  cache: ['transformer-xl', 'transformer-xl-rmt'],
+  betas: ['adam', 'adamw'],
+};
+
+/** A sentence on each option that is `given` to a model or an optimiser that does not read it. */
+export function unread(config: RunConfig, given: (name: string) => boolean): string[] {
+  const chosen = [config.model.name, config.training.optimizer.name];
+  return Object.entries(readers)
+    .filter(([name, some]) => given(name) && !chosen.some((one) => some.includes(one)))
+    .map(([name, some]) => {
+      const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+      return `--${flag} has no effect here; it is for ${some.join(', ')}.`;
+    });
 }
 
 function curriculumOf({ curriculum, cuts }: TrainCommandOptions) {

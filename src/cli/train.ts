@@ -8,7 +8,7 @@ import { clock, count, percent, plural, shellWord, wrap } from './format.js';
 import type { Output } from './output.js';
 import { presetTable } from './presets.js';
 import { describeEvaluation } from './report.js';
-import { configOf } from './train-config.js';
+import { configOf, unread } from './train-config.js';
 import { addTrainOptions, type TrainCommandOptions } from './train-options.js';
 import { runEvaluation, runTraining } from './training.js';
 
@@ -46,7 +46,8 @@ Examples:
 async function runTrain(options: TrainCommandOptions, command: Command): Promise<void> {
   const { run, context, folder } = await begin(options, command, () => configOf(options));
   try {
-    await trainAndEvaluate(run, context, folder, options);
+    const notes = unread(run.config, (name) => command.getOptionValueSource(name) === 'cli');
+    await trainAndEvaluate(run, context, folder, options, notes);
   } finally {
     run.dispose();
   }
@@ -57,11 +58,12 @@ async function trainAndEvaluate(
   context: Context,
   folder: string | undefined,
   { checkFinite, samples }: TrainCommandOptions,
+  notes: readonly string[],
 ): Promise<void> {
   const { output, backend } = context;
   const { config } = run;
   output.event('start', { config, backend: backend.name, step: run.step });
-  for (const note of run.notes) {
+  for (const note of [...run.notes, ...notes]) {
     output.event('note', { note });
     output.print(wrap(`Note: ${note}`, output.columns));
   }

@@ -94,6 +94,18 @@ for (const model of modelNames) {
   });
 }
 
+test('an option that the model or the optimiser does not read is noted', async () => {
+  const notesOf = async (args: string) => {
+    const { stdout } = await memgrad(['train', ...tiny, ...args.split(' '), '--json']);
+    return events(stdout).flatMap(({ event, note }) => (event === 'note' ? [note] : []));
+  };
+  assert.equal(await notesOf('--steps 1 --model transformer-xl --optimizer sgd --betas 0.9,0.9'), [
+    '--memory-tokens has no effect here; it is for rmt, mem-transformer, transformer-xl-rmt.',
+    '--betas has no effect here; it is for adam, adamw.',
+  ]);
+  assert.equal(await notesOf('--steps 1 --write-tokens own --memory-init repeated'), []);
+});
+
 test('--cuts, --init and --write-tokens are in the configuration', async () => {
   const more =
     '--curriculum 1:1:0.01 --cuts 9,6 --init wide --write-tokens own --steps 1 --json'.split(' ');
