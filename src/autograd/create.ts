@@ -57,7 +57,7 @@ export function setDefaultBackend(backend: Backend): void {
 
 /**
  * Returns a tensor of `values`: a number, nested arrays of equal lengths whose rows may be typed
- * arrays, or a typed array. `shape` gives the same values another shape. Throws `MemgradError` for
+ * arrays, or a typed array. With `shape`, the tensor has that shape instead. Throws `MemgradError` for
  * ragged arrays, for values that aren't numbers (or not integers, as int32), and if shape and
  * values don't match.
  *
@@ -123,8 +123,8 @@ function make(name: string, shape: Shape, value: number, options?: TensorOptions
 }
 
 /**
- * Returns a tensor of `shape` filled with `value`, with the dtype and backend of `like`; `name` is
- * for errors.
+ * Returns a tensor of `shape` filled with `value`, with the dtype and backend of `like`. `name`
+ * starts error messages.
  */
 export function filled(
   name: string,

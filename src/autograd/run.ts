@@ -49,7 +49,7 @@ export interface Value extends Result {
 /** One operation: its shapes and dtypes, its kernel and its gradient. */
 export interface Operation<Attributes = undefined> {
   readonly name: string;
-  /** Returns shape and dtype of each result. Throws `MemgradError` for inputs that don't fit. */
+  /** Returns the shape and dtype of each result. Throws `MemgradError` for inputs that don't fit. */
   infer(inputs: readonly Tensor[], attributes: Attributes): readonly Result[];
   /**
    * Computes the buffer of each result; returns undefined for a fused operation without a kernel on
@@ -115,8 +115,7 @@ export function run<Attributes>(
 }
 
 /**
- * Returns a new tensor that shares the values of `x`, with another shape. This is not an operation:
- * it runs no kernel and adds no entry to the tape, and derivatives treat the result as `x` itself.
+ * Returns a new tensor of `shape` that shares the values of `x`. This is not an operation: it runs no kernel and adds no entry to the tape, and derivatives treat the result as `x` itself.
  */
 export function alias(x: Tensor, shape: Shape = x.shape): Tensor {
   const made = new Tensor(x.storage.share(), shape);

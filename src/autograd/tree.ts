@@ -66,7 +66,7 @@ const DEEPEST = 100;
 
 /**
  * Returns a copy of the tree with each leaf `x` replaced by `f(x)`. Lists and plain objects are
- * branches, and all else is a leaf. Throws as `treeMap`.
+ * branches, and all else is a leaf. Throws like `treeMap`.
  */
 export function mapLeaves(tree: unknown, f: (leaf: unknown) => unknown, depth = 0): unknown {
   if (typeof tree !== 'object' || tree === null || tree instanceof Tensor) return f(tree);
@@ -78,8 +78,8 @@ export function mapLeaves(tree: unknown, f: (leaf: unknown) => unknown, depth = 
 }
 
 /**
- * The tensors of `tree`, in order, and a function that builds the same tree of others. Throws
- * `MemgradError` unless the tree has only tensors, numbers, texts and null in lists and plain objects.
+ * Returns the tensors of `tree`, in order, and a function that builds the tree of others. Throws
+ * `MemgradError` unless the tree has only tensors, numbers, strings and null in lists and plain objects.
  */
 export function rebuilder<T>(
   where: string,
@@ -94,7 +94,7 @@ export function rebuilder<T>(
     }
     if ((typeof leaf === 'object' && leaf !== null) || typeof leaf === 'function') {
       throw new MemgradError(
-        `${where}: expected tensors, numbers, texts and null in lists and plain objects as result, got ${describe(leaf)}; compute it outside.`,
+        `${where}: expected tensors, numbers, strings and null in lists and plain objects as result, got ${describe(leaf)}; compute it outside.`,
       );
     }
     return leaf;
@@ -109,8 +109,9 @@ export function rebuilder<T>(
 }
 
 /**
- * A text of `value` that differs for different values. `other` returns the texts of tensors, and of
- * all else that is no list, plain object, number, text or null. Throws as `treeMap`.
+ * Returns a text of `value` that differs for different values. `other` returns the text of a tensor
+ * and of anything else that isn't a list, plain object, number, string or null. Throws like
+ * `treeMap`.
  */
 export function textOf(value: unknown, other: (part: object) => string, depth = 0): string {
   if (typeof value === 'string') return JSON.stringify(value);

@@ -14,7 +14,7 @@ const GIB = 2 ** 30;
  */
 const TAPE = { layer: 7000, segment: 3500 };
 
-/** The minimum of bytes that a training step takes, by kind. */
+/** The least memory that a training step takes, in bytes. */
 export interface LeastMemory {
   /** Tensors, in the backend's memory. */
   readonly tensors: number;

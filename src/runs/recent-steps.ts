@@ -5,7 +5,7 @@ import { IGNORED, type Task } from '../tasks/index.js';
 import type { TrainStep } from '../training/index.js';
 import type { TrainerState } from './files.js';
 
-/** How many answer tokens are judged together, and the minimum and maximum of steps for that. */
+/** How many answer tokens are judged together, over at least and at most how many steps. */
 const JUDGED = { tokens: 5000, fewestSteps: 10, mostSteps: 50 };
 
 /** The part of a step that is remembered. */

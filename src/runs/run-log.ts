@@ -8,7 +8,7 @@ import { METRICS_FILE } from './files.js';
 import { type MetricsRead, metricsLine, readLog } from './metrics.js';
 import type { RunStorage } from './storage.js';
 
-/** The maximum of characters of the log that are kept in memory. */
+/** At most this many characters of the log are kept in memory. */
 const MOST_UNSAVED = 2 ** 20;
 
 /** The log of a run. It may be ahead of the checkpoints, never behind. */

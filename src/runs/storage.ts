@@ -2,8 +2,8 @@
 import { describe, MemgradError } from '../errors.js';
 
 /**
- * Keeps the files of a run: in a folder, in memory or in a browser. Names have at most one folder in them, such
- * as `step-120/model.safetensors`. All errors are `MemgradError`s.
+ * Keeps the files of a run: in a folder, in memory or in a browser. Names have at most one folder in
+ * them, such as `step-120/model.safetensors`. All errors are `MemgradError`s.
  */
 export interface RunStorage {
   /** The names of all files, sorted. */

@@ -16,8 +16,8 @@ import type { Named } from './optimizers.js';
 import type { Carry } from './stream-loss.js';
 
 /**
- * The position of a training along a stream: `train` stores here what the next segment is read
- * with. The caller disposes of it.
+ * The position of a training along a stream: `train` stores here the state with which it reads the
+ * next segment. The caller disposes of it.
  */
 export class Carried {
   /** Undefined when nothing is carried, as before the first segment. */
@@ -60,7 +60,7 @@ export interface CarriedBy {
 }
 
 /**
- * Rebuilds a carry from `saved`, whose names are those of `namedCarry`. Throws `MemgradError` for
+ * Rebuilds a carry from `saved`, a record with the names of `namedCarry`. Throws `MemgradError` for
  * anything that this training can't have carried.
  */
 export function restoredCarry(

@@ -183,7 +183,7 @@ export async function answer(
   return predictions;
 }
 
-/** What a model that kept its state hears when it uses it later. */
+/** For a model that keeps a state and uses it later. */
 const DONE = 'evaluate had freed it; keep identity(x)';
 
 /** The tensors of `state` that `other` doesn't share. */

@@ -54,7 +54,7 @@ export interface Lesson {
   loss(inputs: unknown, seeStateGradient: ReadOptions['seeStateGradient']): LessonLoss;
   /** Number of segments that `seeStateGradient` is called for. */
   readonly segments: number;
-  /** Share of targets that `predictions` has right. */
+  /** Share of targets that `predictions` match. */
   accuracy(predictions: readonly ArrayLike<number>[]): number;
   /** Number of tokens read. */
   readonly tokens: number;

@@ -238,7 +238,7 @@ function walkAgain(
     const leaves = inputs.filter((input) => outer.tracks(input));
     const tape = new Tape(leaves, outer);
     const { recorders, path: around } = context();
-    // Without a path of its own it ran where nobody looked; somebody may look at the backward pass.
+    // An entry without a path ran unobserved, but the backward pass may be observed.
     const outputs = inside({ recorders: [...recorders, tape], path: path ?? around }, replay);
     outputs.forEach((output, i) => {
       const gradient = received[i];

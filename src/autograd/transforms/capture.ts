@@ -18,7 +18,7 @@ export interface CaptureOptions {
   /**
    * With 2, the first two calls run `f`, and replays begin only if both ran the same operations on
    * the same tensors. An `f` that changes a state of its own in every call is noticed, and always
-   * runs; so does one that can't be captured, which throws with 1. A state that changes less often
+   * runs; so does one that can't be captured, where 1 throws. A state that changes less often
    * is not noticed. Default 1.
    */
   recordings?: 1 | 2;
@@ -34,21 +34,21 @@ export interface Captured<A extends unknown[], R> {
 const optionKinds = { programs: whole(1), recordings: whole(1, 2) };
 
 /**
- * A function with the results of `f` that runs `f` on the first call with given shapes, dtypes and
- * backend, and records the kernels that ran. Later calls replay them: without shape inference,
+ * Returns a function that computes what `f` computes. The first call with given shapes, dtypes and
+ * backend runs `f` and records its kernels. Later calls replay them: without shape inference,
  * without a tape, and without calling `f`. The results have the same bits.
  *
- * Arguments are tensors, keys, numbers, texts and null, in lists and plain objects. Tensors and keys
+ * Arguments are tensors, keys, numbers, strings and null, in lists and plain objects. Tensors and keys
  * may change from call to call; any other value, and each parameter, belongs to the program, and a
  * call with another one records another program. `f` gets copies of tensors and keys, and returns
- * tensors, numbers, texts and null, in lists and plain objects; the caller may free the tensors.
+ * tensors, numbers, strings and null, in lists and plain objects; the caller may free the tensors.
  * A parameter that `f` returns comes back as a tensor of its current values.
  *
  * `f` may read tensors, which must not change, and parameters, whose current values each replay
  * reads; it may use `grad`, `checkpoint` and dropout with a key that is an argument, and assign to
  * parameters. It may take the step of an optimiser: the step is part of the program, and counts.
- * It always runs if it calls `watch`, and in a call that makes a parameter without freeing it. After two calls in a row that can't be replayed, `f`
- * is no longer recorded for these arguments.
+ * It always runs if it calls `watch`, and in a call that makes a parameter without freeing it. After
+ * two calls in a row that can't be replayed, `f` is no longer recorded for these arguments.
  *
  * Everything else that `f` does happens at the recording only: a number or a key that it reads from
  * outside stays what it was, and a callback is not called again. While a derivative is being taken
@@ -155,7 +155,7 @@ export function uncaptured(): void {
 }
 
 /**
- * The tensor that `make` makes of numbers of the host. A `capture` around it calls `make` again for
+ * Returns the tensor that `make` builds from numbers of the host. A `capture` around it calls `make` again for
  * each replay.
  */
 export function perCall(make: () => Tensor): Tensor {
@@ -199,7 +199,7 @@ function describeArguments(args: readonly unknown[]): Described {
       return 'k';
     }
     throw new MemgradError(
-      `capture: expected tensors, keys, numbers, texts and null in lists and plain objects as arguments, got ${describe(part)}; let the function read anything else by itself.`,
+      `capture: expected tensors, keys, numbers, strings and null in lists and plain objects as arguments, got ${describe(part)}; let the function read anything else by itself.`,
     );
   });
   return { signature, inputs, keys };

@@ -127,11 +127,11 @@ export class Recording implements Listener {
   }
 
   /**
-   * The program that returns what `result` is made of, and the result as replays return it: of
-   * tensors that their owner may free. No program where replays might compute something else.
+   * Returns `result` in tensors that the caller may free, as replays return it, and the program
+   * that replays it. Returns no program where a replay might compute something else.
    */
   programOf<R>(result: R): { result: R; program?: Program<R> } {
-    // A parameter that outlives the call is a state: in the next call it is there already.
+    // A parameter that outlives the call is state: the next call would find it.
     for (const parameter of this.#born) if (!parameter.isFreed) this.#declined = true;
     if (this.#declined) return { result };
     let built: ReturnType<typeof rebuilder<R>>;
