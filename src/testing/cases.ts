@@ -4,6 +4,7 @@ import type { OperationCases } from './case.js';
 import { attentionCases } from './cases/attention.js';
 import { comparisonCases } from './cases/comparison.js';
 import { elementwiseCases } from './cases/elementwise.js';
+import { indexingCases } from './cases/indexing.js';
 import { matmulCases } from './cases/matmul.js';
 import { networkCases } from './cases/network.js';
 import { reductionCases } from './cases/reduction.js';
@@ -16,6 +17,7 @@ export const cases = {
   ...reductionCases,
   ...matmulCases,
   ...shapeCases,
+  ...indexingCases,
   ...networkCases,
   ...attentionCases,
 } satisfies Record<OperationName, OperationCases> as Record<OperationName, OperationCases>;
