@@ -12,6 +12,19 @@ export function requireName(where: string, name: unknown): void {
   );
 }
 
+/** Throws `MemgradError` if a file has more than `most` bytes; `advice` ends the message. */
+export function requireSize(
+  name: string,
+  size: number,
+  most: number,
+  advice = 'check that it is a file of a run',
+): void {
+  if (size <= most) return;
+  throw new MemgradError(
+    `Cannot read '${name}': it has ${size} bytes, but at most ${most} are allowed; ${advice}.`,
+  );
+}
+
 /** Throws `MemgradError` unless `bytes` may be written to the file `name` at offset `start`. */
 export function requireFile(where: string, name: unknown, bytes: unknown, start: number): void {
   requireName(where, name);

@@ -1,6 +1,7 @@
 /** A run in IndexedDB, which every browser has, also for pages over http. */
 import { MemgradError } from '../errors.js';
 import { explained } from './browser-errors.js';
+import { requireSize } from './bytes.js';
 import type { RunStorage } from './storage.js';
 
 const DATABASE = 'memgrad';
@@ -28,11 +29,7 @@ export class DatabaseStorage implements RunStorage {
       if (bytes === undefined) {
         throw new MemgradError(`Cannot read '${name}': there is no such file.`);
       }
-      if (bytes.length > most) {
-        throw new MemgradError(
-          `Cannot read '${name}': it has ${bytes.length} bytes, but at most ${most} are allowed; check that it is a file of a run.`,
-        );
-      }
+      requireSize(name, bytes.length, most);
       return bytes;
     });
   }

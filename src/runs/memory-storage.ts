@@ -1,7 +1,7 @@
 /** A run in memory only, for pages without storage and for tests. */
 import { describe, MemgradError, shownPath } from '../errors.js';
 import { check, orInfinity, whole } from '../options.js';
-import { requireFile, requireName } from './bytes.js';
+import { requireFile, requireName, requireSize } from './bytes.js';
 import type { RunStorage } from './storage.js';
 
 /**
@@ -36,11 +36,7 @@ export class MemoryStorage implements RunStorage {
     if (!bytes) {
       throw new MemgradError(`Cannot read '${shownPath(name)}': there is no such file.`);
     }
-    if (bytes.length > most) {
-      throw new MemgradError(
-        `Cannot read '${name}': it has ${bytes.length} bytes, but at most ${most} are allowed; check that it is a file of a run.`,
-      );
-    }
+    requireSize(name, bytes.length, most);
     return bytes;
   }
 

@@ -4,6 +4,7 @@
  */
 import { MemgradError } from '../errors.js';
 import { explained } from './browser-errors.js';
+import { requireSize } from './bytes.js';
 import type { RunStorage } from './storage.js';
 
 /**
@@ -44,11 +45,7 @@ export class OriginFolder implements RunStorage {
   async read(name: string, most = Infinity): Promise<Uint8Array> {
     return explained(`read '${name}'`, async () => {
       const file = await (await this.#handle(name, false)).getFile();
-      if (file.size > most) {
-        throw new MemgradError(
-          `Cannot read '${name}': it has ${file.size} bytes, but at most ${most} are allowed; check that it is a file of a run.`,
-        );
-      }
+      requireSize(name, file.size, most);
       return new Uint8Array(await file.arrayBuffer());
     });
   }

@@ -16,7 +16,7 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { MemgradError } from '../../errors.js';
 import { requireThat } from '../../options.js';
-import { requireFile, requireName } from '../bytes.js';
+import { requireFile, requireName, requireSize } from '../bytes.js';
 import { CONFIG_FILE, requireEmpty } from '../files.js';
 import type { RunLock, RunStorage } from '../storage.js';
 import { explained } from './explained.js';
@@ -224,11 +224,7 @@ export async function readWhole(
 ): Promise<Uint8Array> {
   return explained(`read '${path}'`, async () => {
     const { size } = await statFile(path, advice);
-    if (size > most) {
-      throw new MemgradError(
-        `Cannot read '${path}': it has ${size} bytes, but at most ${most} are allowed; ${advice}.`,
-      );
-    }
+    requireSize(path, size, most, advice);
     return readFile(path);
   });
 }
