@@ -30,7 +30,9 @@ export type Nested = number | Nested[];
  */
 export class Tensor {
   readonly dtype: DType;
-  readonly #backend: Backend; // private, so that consoles show only dtype and shape
+  /** `shape`, under the name by which consoles show it. A field called `shape` could be assigned. */
+  private readonly axes: Shape;
+  readonly #backend: Backend; // private, so that consoles show only dtype and axes
   #storage: Storage | undefined;
   /** A second reference to the storage, for the finalizer that frees it. */
   #held: Held | undefined;
@@ -43,16 +45,22 @@ export class Tensor {
    */
   constructor(
     storage: Storage,
-    readonly shape: Shape,
+    shape: Shape,
     owner: Set<Tensor> | null | undefined = context().scope,
   ) {
     if (!(storage instanceof Storage)) {
       throw new MemgradError('Tensor: make tensors with tensor(...), zeros(...) and so on.');
     }
     this.dtype = storage.buffer.dtype;
+    this.axes = shape;
     this.#backend = storage.backend;
     this.#storage = storage;
     this.own(owner);
+  }
+
+  /** The lengths of the axes, outermost first. Don't write to the array: tensors share it. */
+  get shape(): Shape {
+    return this.axes;
   }
 
   /** The backend that stores the values. */

@@ -79,9 +79,18 @@ test('a console shows a tensor of a closed backend, too', () => {
   assert.is(inspect(x), 'Tensor(float32 [1] on wasm), on a closed backend');
 });
 
-test('what a browser shows of a tensor without its inspector: shape and dtype', () => {
+test('a shape cannot be assigned', () => {
+  const x = tensor([1, 2]);
+  const untyped = x as unknown as Record<string, unknown>;
+  assert.throws(() => {
+    untyped.shape = [4];
+  }, /has only a getter/);
+  assert.equal(x.shape, [2]);
+});
+
+test('what a browser shows of a tensor without its inspector: dtype and the lengths of its axes', () => {
   const x = normal(Key.of(1), [2]);
-  assert.equal(Object.keys(x).sort(), ['dtype', 'shape']);
+  assert.equal({ ...x } as object, { dtype: 'float32', axes: [2] });
   assert.throws(
     () => JSON.stringify({ x }),
     /can't be converted to JSON; convert its values, await array/,
