@@ -1,7 +1,9 @@
 /** Several products of one input, such as queries, keys and values. */
 import { sizeOf } from '../../backends/layout.js';
+import { MemgradError } from '../../errors.js';
+import { commonDtype } from '../arguments.js';
 import { type Operation, run, type Value } from '../run.js';
-import type { Tensor } from '../tensor.js';
+import { showShape, type Tensor } from '../tensor.js';
 import { add } from './elementwise.js';
 import { linear, matmul } from './matmul.js';
 import { concat, reshape, slice } from './shape.js';
@@ -23,11 +25,17 @@ declare module '../../backends/backend.js' {
 
 const projectionsOperation: Operation<number> = {
   name: 'projections',
-  infer: ([x, weight], parts) =>
-    Array.from({ length: parts }, () => ({
-      shape: [...x.shape.slice(0, -1), weight.shape[0] / parts],
-      dtype: x.dtype,
-    })),
+  infer([x, weight], parts) {
+    const dtype = commonDtype('projections', [x, weight]);
+    const [rows, width] = weight.shape;
+    if (x.rank === 0 || width !== x.shape[x.rank - 1] || rows % parts !== 0) {
+      throw new MemgradError(
+        `projections: x ${showShape(x.shape)} and weight ${showShape(weight.shape)} do not fit, expected [..., in] and [${parts} out, in].`,
+      );
+    }
+    const shape = [...x.shape.slice(0, -1), rows / parts];
+    return Array.from({ length: parts }, () => ({ shape, dtype }));
+  },
   forward({ kernels }, [x, weight], parts, results) {
     if (x.size * weight.size === 0) return undefined; // an empty sum
     return kernels?.projections?.([x.buffer, weight.buffer], numbersOf(x, weight, parts), results);
@@ -71,7 +79,7 @@ const projectionsGradientOperation: Operation<number> = {
 
 /**
  * The products of `x` [..., in] with each of `parts` equal parts of the rows of `weight` [parts
- * out, in], each [..., out], as `linear` computes them. The caller checks the shapes.
+ * out, in], each [..., out], as `linear` computes them. Throws `MemgradError` when they don't fit.
  */
 export function projections(x: Tensor, weight: Tensor, parts: number): readonly Tensor[] {
   return run(projectionsOperation, [x, weight], parts);
