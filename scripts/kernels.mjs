@@ -1,5 +1,5 @@
-// An esbuild plugin that compiles src/backends/wasm/assembly to WebAssembly and embeds the bytes
-// wherever `kernels.wasm` is imported, as text with mostly one character per byte. A gzipped app is
+// An esbuild plugin that compiles src/backends/wasm/assembly to WebAssembly, for one thread and for
+// several, and embeds the bytes wherever `kernels.wasm` or `kernels-threads.wasm` is imported, as text with mostly one character per byte. A gzipped app is
 // then 1.3 kB smaller than with hexadecimal digits, and 4 kB smaller than with base64, whose
 // characters don't align with bytes, which hides repetitions from gzip.
 import { spawnSync } from 'node:child_process';
@@ -18,21 +18,25 @@ const options = [
   '--noAssert',
   '--runtime=stub',
   '--importMemory',
-  // 4 GiB and not shared: forSharedMemory in src/backends/wasm/module.ts relies on both.
   '--maximumMemory=65536',
   '--enable=simd',
   '--enable=nontrapping-f2i',
   '--use=abort=',
 ];
 
+/** The options of the module that the threads of a backend share. */
+const threadOptions = ['--enable=threads', '--sharedMemory'];
+/** The file that only this module exports. */
+const threadEntry = 'threads.ts';
+
 /** Whether a file's exports are exported by the module; files in `lib` are only imported. */
-const isEntry = (name) => !name.startsWith('lib/');
+const isEntry = (name) => !name.startsWith('lib/') && name !== threadEntry;
 
 /**
  * Compiles the kernels unless the same sources were compiled before, and updates
  * src/backends/wasm/exports.ts. Returns the compiled file and the names of the sources.
  */
-export async function compileKernels() {
+export async function compileKernels(threads = false) {
   const names = (await readdir(sources, { recursive: true }))
     .map((name) => name.split(sep).join('/'))
     .filter((name) => name.endsWith('.ts'))
@@ -41,7 +45,8 @@ export async function compileKernels() {
   const table = tableOf(names, texts.map(String));
   const known = await readFile(tableFile, 'utf8').catch(() => '');
   if (known !== table) await writeFile(tableFile, table);
-  const hash = createHash('sha256').update(options.join());
+  const all = threads ? [...options, ...threadOptions] : options;
+  const hash = createHash('sha256').update(all.join());
   for (const text of texts) hash.update(text);
   const output = join(root, 'build', `kernels-${hash.digest('hex').slice(0, 16)}.wasm`);
   if (existsSync(output)) return { output, names };
@@ -56,9 +61,11 @@ export async function compileKernels() {
     process.execPath,
     [
       asc,
-      ...names.filter(isEntry).map((name) => join(sources, name)),
+      ...names
+        .filter((name) => isEntry(name) || (threads && name === threadEntry))
+        .map((name) => join(sources, name)),
       `--outFile=${output}`,
-      ...options,
+      ...all,
     ],
     { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] },
   );
@@ -73,13 +80,10 @@ export async function compileKernels() {
 function tableOf(names, texts) {
   const found = names.flatMap((name, i) =>
     isEntry(name)
-      ? [...texts[i].matchAll(/^export function (\w+)\((.*)\)/gm)].map(
-          ([, kernel, parameters]) => ({
-            kernel,
-            isFused: name.startsWith('kernels/') && !/(Scratch|Work)$/.test(kernel),
-            isSplit: /part: i32, parts: i32$/.test(parameters),
-          }),
-        )
+      ? [...texts[i].matchAll(/^export function (\w+)/gm)].map(([, kernel]) => ({
+          kernel,
+          isFused: name.startsWith('kernels/') && !kernel.endsWith('Scratch'),
+        }))
       : [],
   );
   /** Formats a list as the formatter does. */
@@ -105,9 +109,6 @@ ${found
 
 /** The fused kernels (assembly/kernels). Arguments: input addresses, numbers, result addresses. */
 export const fusedNames = ${list(found.filter(({ isFused }) => isFused))} as const;
-
-/** The kernels whose last two arguments are the part to compute and the number of parts. */
-export const splitNames = ${list(found.filter(({ isSplit }) => isSplit))} as const;
 
 ${numbers.join('\n')}`;
 }
@@ -144,8 +145,8 @@ const bytesOf = `const bytesOf = (text) => {
 export const wasmKernels = {
   name: 'wasm-kernels',
   setup(api) {
-    api.onLoad({ filter: /wasm[\\/]kernels\.wasm$/ }, async () => {
-      const { output, names } = await compileKernels();
+    api.onLoad({ filter: /wasm[\\/]kernels(-threads)?\.wasm$/ }, async ({ path }) => {
+      const { output, names } = await compileKernels(path.endsWith('-threads.wasm'));
       const text = JSON.stringify(textOf(await readFile(output)));
       return {
         contents: `${bytesOf}\nexport default /* @__PURE__ */ bytesOf(${text});`,
@@ -153,7 +154,7 @@ export const wasmKernels = {
         watchFiles: names.map((name) => join(sources, name)),
       };
     });
-    api.onResolve({ filter: /\/kernels\.wasm$/ }, ({ path, resolveDir }) => ({
+    api.onResolve({ filter: /\/kernels(-threads)?\.wasm$/ }, ({ path, resolveDir }) => ({
       path: join(resolveDir, path),
     }));
   },

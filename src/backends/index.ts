@@ -9,8 +9,8 @@ export type { GpuBackend } from './gpu/index.js';
 
 /** Options of `loadBackend`. */
 export interface BackendOptions {
-  /** For `wasm`: how many threads compute large products (`WasmOptions`). Default: 1. */
-  threads?: number;
+  /** For `wasm`: how many threads compute, or `'auto'` (`WasmOptions`). Default: 1. */
+  threads?: number | 'auto';
   /**
    * For `webgl`: the package gpu.js, `await import('gpu.js')`, which a bundled app must pass.
    * Default: `gpu.js` imported by name, which in a browser needs an import map.

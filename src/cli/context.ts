@@ -4,13 +4,13 @@ import { setDefaultBackend } from '../autograd/index.js';
 import { type Backend, type BackendName, backendNames, loadBackend } from '../backends/index.js';
 import { type Interrupt, interrupt } from './interrupt.js';
 import { Output } from './output.js';
-import { whole } from './parsers.js';
+import { or, whole } from './parsers.js';
 
 /** The options of every command. */
 export interface CommonOptions {
   seed?: number;
   backend: BackendName;
-  threads?: number;
+  threads?: number | 'auto';
   json?: boolean;
 }
 
@@ -35,7 +35,11 @@ export function commonOptions(
     .addOption(
       new Option('--backend <name>', 'what computes').choices(backendNames).default(backend),
     )
-    .option('--threads <n>', 'threads for large products, on wasm (default: 1)', whole(1, 64))
+    .option(
+      '--threads <n>',
+      'threads on wasm, or auto: the number of processors (default: 1)',
+      or('auto', whole(1, 64)),
+    )
     .option('--json', 'print one JSON object per line and nothing else');
 }
 

@@ -46,19 +46,31 @@ export function real(range: Range): (text: string) => number {
   };
 }
 
-/**
- * Accepts what `read` accepts, and `word`, which becomes Infinity: commander would turn null into
- * an empty string.
- */
-export function orInfinity(word: string, read: (text: string) => number): (text: string) => number {
+/** Accepts what `read` accepts, and `word`. */
+export function or<Word extends string>(
+  word: Word,
+  read: (text: string) => number,
+): (text: string) => number | Word {
   return (text) => {
-    if (text === word) return Infinity;
+    if (text === word) return word;
     try {
       return read(text);
     } catch (error) {
       if (!(error instanceof InvalidArgumentError)) throw error;
       throw new InvalidArgumentError(`${error.message.replace(/\.$/, '')}, or ${word}.`);
     }
+  };
+}
+
+/**
+ * Accepts what `read` accepts, and `word`, which becomes Infinity: commander would turn null into
+ * an empty string.
+ */
+export function orInfinity(word: string, read: (text: string) => number): (text: string) => number {
+  const parse = or(word, read);
+  return (text) => {
+    const value = parse(text);
+    return typeof value === 'number' ? value : Infinity;
   };
 }
 

@@ -7,9 +7,7 @@ export type ExportName =
   | 'attention'
   | 'attentionGradient'
   | 'attentionGradientScratch'
-  | 'attentionGradientWork'
   | 'attentionScratch'
-  | 'attentionWork'
   | 'binary'
   | 'binaryInt'
   | 'clear'
@@ -27,6 +25,7 @@ export type ExportName =
   | 'layerNormGradientScratch'
   | 'matmul'
   | 'matmulScratch'
+  | 'norm'
   | 'reduce'
   | 'reluGradient'
   | 'rmsNorm'
@@ -36,7 +35,6 @@ export type ExportName =
   | 'scatterAdd'
   | 'softmax'
   | 'softmaxGradient'
-  | 'sumSquares'
   | 'swiglu'
   | 'swigluGradient'
   | 'toFloat'
@@ -63,9 +61,6 @@ export const fusedNames = [
   'swiglu',
   'swigluGradient',
 ] as const;
-
-/** The kernels whose last two arguments are the part to compute and the number of parts. */
-export const splitNames = ['attention', 'attentionGradient', 'matmul'] as const;
 
 /** The numbers by which the compiled code identifies functions of `unary`. */
 export const unaryNumbers = {

@@ -1,10 +1,9 @@
 /** The kernels of fused operations. */
 import { type DeviceBuffer, declined, type Kernels, type Result } from '../backend.js';
 import { outsideTable } from '../outside-table.js';
-import { fusedNames, splitNames } from './exports.js';
+import { fusedNames } from './exports.js';
 import type { Heap } from './heap.js';
 import type { Exports, WasmBuffer } from './kernels.js';
-import type { Run, SplitKernel } from './threads.js';
 
 type FusedName = (typeof fusedNames)[number];
 
@@ -19,16 +18,11 @@ type Call = (
  * Each kernel allocates its results in `heap` and calls one compiled function, whose arguments are
  * the addresses of the inputs (0 for an omitted one), the numbers, and the addresses of the
  * results. If `<name>Scratch` is exported too, the address of scratch memory of that many bytes
- * follows. Kernels that can be split are run by `run` on up to `threads` threads.
+ * follows.
  */
-export function fusedKernels(
-  exports: Exports,
-  heap: Heap,
-  run: Run,
-  threads: number,
-): Partial<Kernels> {
+export function fusedKernels(exports: Exports, heap: Heap): Partial<Kernels> {
   const calls = Object.fromEntries(
-    fusedNames.map((name) => [name, marshalled(name, exports, heap, run, threads)]),
+    fusedNames.map((name) => [name, marshalled(name, exports, heap)]),
   ) as Record<FusedName, Call>;
 
   const plain = Object.fromEntries(
@@ -57,22 +51,22 @@ export function fusedKernels(
       throw outsideTable('crossEntropy', heap.ints[at(targets) / 4 + bad], bad, classes);
     },
     linear([x, weight, bias], [rows, outputs, width, relu], results) {
-      const scratch = heap.scratch(threads * exports.matmulScratch(outputs, width));
+      const scratch = heap.scratch(exports.matmulScratch(outputs, width));
       const made = heap.buffers(results);
-      run('matmul', rows * outputs * width, [
+      exports.matmul(
         ...[at(x), 4 * width, 4, at(weight), 4, 4 * width, at(made[0]), 4 * outputs],
         ...[rows, outputs, width, scratch, at(bias), relu ? 0 : -Infinity],
-      ]);
+      );
       return made;
     },
     projections([x, weight], [parts, rows, outputs, width], results) {
-      const scratch = heap.scratch(threads * exports.matmulScratch(outputs, width));
+      const scratch = heap.scratch(exports.matmulScratch(outputs, width));
       const made = heap.buffers(results);
       for (let part = 0; part < parts; part++) {
-        run('matmul', rows * outputs * width, [
+        exports.matmul(
           ...[at(x), 4 * width, 4, at(weight) + 4 * part * outputs * width, 4, 4 * width],
           ...[at(made[part]), 4 * outputs, rows, outputs, width, scratch, 0, -Infinity],
-        ]);
+        );
       }
       return made;
     },
@@ -84,9 +78,13 @@ export function fusedKernels(
       return made;
     },
     norm(tensors, _, results) {
-      const total = tensors.reduce((sum, x) => exports.sumSquares(at(x), x.size, sum), 0);
+      const list = heap.scratch(16 * tensors.length);
       const made = heap.buffers(results);
-      heap.floats[at(made[0]) / 4] = Math.sqrt(total);
+      heap.ints.set(
+        tensors.flatMap((x) => [at(x), x.size]),
+        list / 4,
+      );
+      exports.norm(list, tensors.length, at(made[0]));
       return made;
     },
     adam(inputs, [beta1, beta2, epsilon, decay], results) {
@@ -108,30 +106,21 @@ export function fusedKernels(
 }
 
 /** Returns the call of the compiled function `name`. */
-function marshalled(
-  name: FusedName,
-  exports: Exports,
-  heap: Heap,
-  run: Run,
-  threads: number,
-): Call {
+function marshalled(name: FusedName, exports: Exports, heap: Heap): Call {
   const optional = exports as Partial<Record<string, (...numbers: readonly number[]) => number>>;
-  const [scratchOf, workOf] = [optional[`${name}Scratch`], optional[`${name}Work`]];
-  const isSplit = (splitNames as readonly string[]).includes(name);
-  const parameters = exports[name].length - (scratchOf ? 1 : 0) - (isSplit ? 2 : 0);
+  const scratchName = `${name}Scratch`;
+  const hasScratch = scratchName in exports;
+  const parameters = exports[name].length - Number(hasScratch);
   return (inputs, numbers, results) => {
-    const scratch = scratchOf?.(...numbers) ?? 0;
-    const address = scratch && heap.scratch((isSplit ? threads : 1) * scratch);
+    const scratch = heap.scratch(optional[scratchName]?.(...numbers) ?? 0);
     const made = heap.buffers(results);
     const all: number[] = [];
     for (const input of inputs) all.push(input ? at(input) : 0);
     all.push(...numbers);
     for (const buffer of made) all.push(at(buffer));
     while (all.length < parameters) all.push(0); // an optional result that isn't wanted
-    if (scratchOf) all.push(address);
-    if (!isSplit) return { made, returned: exports[name](...all) };
-    run(name as SplitKernel, workOf?.(...numbers) ?? Infinity, all);
-    return { made, returned: 0 };
+    if (hasScratch) all.push(scratch);
+    return { made, returned: exports[name](...all) };
   };
 }
 

@@ -22,8 +22,9 @@ interface Block {
  * 16 bytes; kernels may read and write the padding.
  */
 export class Heap {
-  readonly memory: WebAssembly.Memory;
-  readonly #mostPages: number;
+  /** The memory. Threads replace it by a copy that they share. */
+  memory: WebAssembly.Memory;
+  readonly mostPages: number;
   readonly #free = new Map<number, number[]>();
   #top = 0;
   #floats = new Float32Array(0);
@@ -31,17 +32,11 @@ export class Heap {
   #scratch = 0;
   #scratchSize = 0;
 
-  /**
-   * Memory grows to at most `maximumBytes`: 1 MiB to 4 GiB, the default. `shared`: among threads.
-   */
-  constructor(maximumBytes = MOST_PAGES * PAGE, shared = false) {
+  /** Memory grows to at most `maximumBytes`: 1 MiB to 4 GiB, the default. */
+  constructor(maximumBytes = MOST_PAGES * PAGE) {
     const most = Math.min(Math.floor(maximumBytes / PAGE), MOST_PAGES);
-    this.#mostPages = Math.max(most, FIRST_PAGES);
-    this.memory = new WebAssembly.Memory({
-      initial: FIRST_PAGES,
-      maximum: this.#mostPages,
-      shared,
-    });
+    this.mostPages = Math.max(most, FIRST_PAGES);
+    this.memory = new WebAssembly.Memory({ initial: FIRST_PAGES, maximum: this.mostPages });
   }
 
   /** Makes every later call except `free` and `release` throw. */
@@ -146,7 +141,7 @@ export class Heap {
     const needed = Math.ceil(end / PAGE) - pages;
     // Growing by at least a quarter avoids growing again soon.
     for (const extra of [Math.max(needed, pages >> 2), needed]) {
-      if (pages + extra > this.#mostPages) continue;
+      if (pages + extra > this.mostPages) continue;
       try {
         this.memory.grow(extra);
         return true;
@@ -202,7 +197,7 @@ export class Heap {
     let used = this.#top;
     for (const [length, addresses] of this.#free) used -= length * addresses.length;
     const granted = this.memory.buffer.byteLength;
-    const most = this.#mostPages * PAGE;
+    const most = this.mostPages * PAGE;
     const refused = this.#top + size <= most;
     throw new OutOfMemory(
       `wasm: out of memory: ${megabytes(size)} more do not fit, with ${megabytes(used)} in use; ` +

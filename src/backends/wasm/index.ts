@@ -7,7 +7,7 @@
  */
 
 import { MemgradError } from '../../errors.js';
-import { checkOptions, finite, whole } from '../../options.js';
+import { checkOptions, finite, type Kind, whole } from '../../options.js';
 import type {
   Backend,
   BinaryKernel,
@@ -25,13 +25,13 @@ import type {
 import { sizeOf, stridesOf } from '../layout.js';
 import { outsideTable } from '../outside-table.js';
 import { skipZeros } from '../skip-zeros.js';
-import { binaryNumbers, splitNames, unaryNumbers } from './exports.js';
+import { binaryNumbers, unaryNumbers } from './exports.js';
 import { fusedKernels } from './fused.js';
 import { Heap } from './heap.js';
 import type { Exports, WasmBuffer } from './kernels.js';
 import { compile } from './module.js';
 import { Plan } from './plan.js';
-import type { Run, Threads } from './threads.js';
+import type { Threads } from './threads.js';
 
 const FIRST_COMPARISON = binaryNumbers.equal;
 
@@ -41,38 +41,27 @@ class Wasm implements WasmBackend {
   readonly #heap: Heap;
   readonly #exports: Exports;
   readonly #plan: Plan;
-  readonly #mostThreads: number;
-  readonly #run: Run;
   #threads: Threads | undefined;
   #closed = false;
   readonly kernels: Partial<Kernels>;
 
-  constructor(threads: number, maximumBytes?: number, compiled?: WebAssembly.Module) {
-    const shared = threads > 1 && typeof SharedArrayBuffer !== 'undefined';
-    const module = compiled ?? compile(shared);
-    const heap = new Heap(maximumBytes, shared);
+  constructor(threads: number | 'auto', maximumBytes?: number, module = compile()) {
+    const heap = new Heap(maximumBytes);
     const instance = new WebAssembly.Instance(module, { env: { memory: heap.memory } });
-    const exports = instance.exports as Exports;
+    // A copy, since threads replace these functions by others that divide the work.
+    const exports = { ...instance.exports } as Exports;
     heap.start(exports.heapBase());
     this.#heap = heap;
     this.#exports = exports;
     this.#plan = new Plan(heap);
-    this.#mostThreads = shared ? threads : 1;
-    this.#run = (kernel, work, numbers) => {
-      if (this.#threads) this.#threads.run(kernel, work, numbers);
-      else exports[kernel](...numbers, 0, 1);
-    };
-    this.kernels = fusedKernels(exports, heap, this.#run, this.#mostThreads);
+    this.kernels = fusedKernels(exports, heap);
     // Loaded on demand: most apps compute on one thread.
-    if (threads > 1) {
+    if (threads !== 1) {
       import('./threads.js')
-        .then(({ Threads, whyNoThreads }) => {
-          if (this.#closed) return;
-          const missing = whyNoThreads();
-          if (missing) warn(missing);
-          else this.#threads = new Threads(threads - 1, module, exports, splitNames, heap, warn);
+        .then(({ startThreads }) => {
+          if (!this.#closed) this.#threads = startThreads(threads, exports, heap);
         })
-        .catch(warn);
+        .catch((reason) => console.warn(`wasm: computing on one thread: ${reason}.`));
     }
   }
 
@@ -174,8 +163,8 @@ class Wasm implements WasmBackend {
     const exports = this.#exports;
     if (kernel === 'argmax') {
       const out = this.#heap.buffer('int32', size);
-      const plan = this.#plan.set(shape, [x.strides.slice(0, kept), stridesOf(shape)]);
-      const [sx, so] = plan.steps;
+      const plan = this.#plan.set(shape, [stridesOf(shape), x.strides.slice(0, kept)]);
+      const [so, sx] = plan.steps;
       const [length, step] = [x.shape[kept], x.strides[kept] * 4];
       if (plan.length > 0) {
         exports.argmax(
@@ -200,8 +189,8 @@ class Wasm implements WasmBackend {
     const own = [...stridesOf(shape), ...x.shape.slice(kept).fill(0)];
     const order = own.map((_, axis) => axis).sort((p, q) => x.strides[q] - x.strides[p]);
     const pick = (values: readonly number[]) => order.map((axis) => values[axis]);
-    const plan = this.#plan.set(pick(x.shape), [pick(x.strides), pick(own)], [4, 8]);
-    const [sx, st] = plan.steps;
+    const plan = this.#plan.set(pick(x.shape), [pick(own), pick(x.strides)], [8, 4]);
+    const [st, sx] = plan.steps;
     if (plan.length > 0) {
       const number = kernel === 'sum' ? 0 : 1;
       exports.reduce(number, isInt, start(x), sx, totals, st, plan.length, plan.address, plan.axes);
@@ -215,7 +204,7 @@ class Wasm implements WasmBackend {
     const matrices = sizeOf(batch);
     const size = matrices * m * n;
     if (size === 0) return this.#heap.buffer(a.dtype, 0);
-    const scratch = this.#heap.scratch(this.#mostThreads * this.#exports.matmulScratch(n, k));
+    const scratch = this.#heap.scratch(this.#exports.matmulScratch(n, k));
     const out = this.#heap.buffer(a.dtype, size);
     const [ar, ac] = transposeA ? [4, 4 * m] : [4 * k, 4];
     const [br, bc] = transposeB ? [4, 4 * k] : [4 * n, 4];
@@ -228,11 +217,11 @@ class Wasm implements WasmBackend {
         offsetA += at * spec.batchStridesA[axis];
         offsetB += at * spec.batchStridesB[axis];
       }
-      this.#run('matmul', m * n * k, [
+      this.#exports.matmul(
         ...[(a as WasmBuffer).address + 4 * offsetA, ar, ac],
         ...[(b as WasmBuffer).address + 4 * offsetB, br, bc],
         ...[out.address + 4 * index * m * n, 4 * n, m, n, k, scratch, 0, -Infinity],
-      ]);
+      );
       if (spec.skipZeros && !this.#exports.finite(out.address + 4 * index * m * n, m * n)) {
         const matrix = (buffer: DeviceBuffer, offset: number, row: number, column: number) => ({
           data: this.#heap.floats,
@@ -327,10 +316,11 @@ export interface WasmOptions {
   /** The size to which its memory may grow. Default: 4 GiB, the maximum. */
   maximumBytes?: number;
   /**
-   * How many threads compute large products, on workers that share memory. Default: 1. Results do
-   * not depend on the number. Where threads aren't available, a warning says why, and one is used.
+   * How many threads compute, on workers that share memory; `'auto'`: as many as there are
+   * processors. Default: 1. Results do not depend on the number. Where threads aren't available, a
+   * warning says why, and one is used.
    */
-  threads?: number;
+  threads?: number | 'auto';
   /**
    * The compiled kernels, for hosts that refuse to compile bytes (Cloudflare Workers): `import
    * kernels from 'memgrad/backends/wasm/kernels.wasm'`. Can't be combined with threads.
@@ -346,11 +336,11 @@ export interface WasmOptions {
 export function createWasmBackend(options?: WasmOptions): WasmBackend {
   checkOptions('wasm', options, {
     maximumBytes: finite,
-    threads: whole(1, MOST_THREADS),
+    threads: threadCount,
     module: ['a WebAssembly.Module', (value: unknown) => value instanceof WebAssembly.Module],
   });
   const { maximumBytes, threads = 1, module } = options ?? {};
-  if (module && threads > 1) {
+  if (module && threads !== 1) {
     throw new MemgradError(
       'wasm: the option module computes on one thread, since its memory is not shared; leave out module or threads.',
     );
@@ -358,8 +348,5 @@ export function createWasmBackend(options?: WasmOptions): WasmBackend {
   return new Wasm(threads, maximumBytes, module);
 }
 
-const MOST_THREADS = 64;
-
-function warn(reason: unknown): void {
-  console.warn(`wasm: continuing without more threads: ${reason}.`);
-}
+const [countOf, isCount] = whole(1, 64);
+const threadCount: Kind = [`${countOf} or 'auto'`, (n: never) => n === 'auto' || isCount(n)];

@@ -4,7 +4,8 @@
  */
 import { firstLanes } from './lib/lanes';
 import { erf, pow, sigmoid4, wholeExp4, wholePow } from './lib/math';
-import { advance, at0, at1, at2, at3, begin } from './lib/walk';
+import { endByte, firstByte } from './lib/part';
+import { advance, at0, at1, at2, at3, begin, length } from './lib/walk';
 
 enum Unary {
   neg,
@@ -57,9 +58,9 @@ function unary4(kernel: i32, x: v128): v128 {
 
 @inline
 function unaryRow(kernel: i32, x: usize, out: usize, n: i32): void {
-  const end = x + (<usize>n << 2);
+  const end = endByte(n);
   // Buffers are padded to 16 bytes, so the last step may read and write past the end.
-  for (; x < end; x += 16, out += 16) v128.store(out, unary4(kernel, v128.load(x)));
+  for (let at = firstByte(n); at < end; at += 16) v128.store(out + at, unary4(kernel, v128.load(x + at)));
 }
 
 function scalar(kernel: i32, x: f32): f32 {
@@ -95,8 +96,8 @@ export function unary(kernel: i32, x: usize, out: usize, n: i32): void {
     case Unary.relu:
       return unaryRow(Unary.relu, x, out, n);
     default: {
-      const end = x + (<usize>n << 2);
-      for (; x < end; x += 4, out += 4) store<f32>(out, scalar(kernel, load<f32>(x)));
+      const end = endByte(n);
+      for (let at = firstByte(n); at < end; at += 4) store<f32>(out + at, scalar(kernel, load<f32>(x + at)));
     }
   }
 }
@@ -173,49 +174,49 @@ function powRow(a: usize, sa: usize, b: usize, sb: usize, out: usize, n: i32): v
  * elements.
  */
 export function binary(kernel: i32, out: usize, a: usize, sa: usize, b: usize, sb: usize, n: i32, plan: usize, axes: i32): void {
-  begin(out, a, b, 0);
+  begin(out, 4, a, sa, b, sb, 0, 0, n, plan, axes);
   do {
     switch (kernel) {
       case Binary.add:
-        floatRow(Binary.add, at1, sa, at2, sb, at0, n);
+        floatRow(Binary.add, at1, sa, at2, sb, at0, length);
         break;
       case Binary.sub:
-        floatRow(Binary.sub, at1, sa, at2, sb, at0, n);
+        floatRow(Binary.sub, at1, sa, at2, sb, at0, length);
         break;
       case Binary.mul:
-        floatRow(Binary.mul, at1, sa, at2, sb, at0, n);
+        floatRow(Binary.mul, at1, sa, at2, sb, at0, length);
         break;
       case Binary.div:
-        floatRow(Binary.div, at1, sa, at2, sb, at0, n);
+        floatRow(Binary.div, at1, sa, at2, sb, at0, length);
         break;
       case Binary.pow:
-        powRow(at1, sa, at2, sb, at0, n);
+        powRow(at1, sa, at2, sb, at0, length);
         break;
       case Binary.maximum:
-        floatRow(Binary.maximum, at1, sa, at2, sb, at0, n);
+        floatRow(Binary.maximum, at1, sa, at2, sb, at0, length);
         break;
       case Binary.minimum:
-        floatRow(Binary.minimum, at1, sa, at2, sb, at0, n);
+        floatRow(Binary.minimum, at1, sa, at2, sb, at0, length);
         break;
       case Binary.equal:
-        floatRow(Binary.equal, at1, sa, at2, sb, at0, n);
+        floatRow(Binary.equal, at1, sa, at2, sb, at0, length);
         break;
       case Binary.notEqual:
-        floatRow(Binary.notEqual, at1, sa, at2, sb, at0, n);
+        floatRow(Binary.notEqual, at1, sa, at2, sb, at0, length);
         break;
       case Binary.less:
-        floatRow(Binary.less, at1, sa, at2, sb, at0, n);
+        floatRow(Binary.less, at1, sa, at2, sb, at0, length);
         break;
       case Binary.lessEqual:
-        floatRow(Binary.lessEqual, at1, sa, at2, sb, at0, n);
+        floatRow(Binary.lessEqual, at1, sa, at2, sb, at0, length);
         break;
       case Binary.greater:
-        floatRow(Binary.greater, at1, sa, at2, sb, at0, n);
+        floatRow(Binary.greater, at1, sa, at2, sb, at0, length);
         break;
       default:
-        floatRow(Binary.greaterEqual, at1, sa, at2, sb, at0, n);
+        floatRow(Binary.greaterEqual, at1, sa, at2, sb, at0, length);
     }
-  } while (advance(plan, axes));
+  } while (advance());
 }
 
 function whole(kernel: i32, a: i32, b: i32): i32 {
@@ -251,20 +252,20 @@ function whole(kernel: i32, a: i32, b: i32): i32 {
 
 /** `binary` for int32. */
 export function binaryInt(kernel: i32, out: usize, a: usize, sa: usize, b: usize, sb: usize, n: i32, plan: usize, axes: i32): void {
-  begin(out, a, b, 0);
+  begin(out, 4, a, sa, b, sb, 0, 0, n, plan, axes);
   do {
     let x = at1;
     let y = at2;
     let to = at0;
-    for (let i = 0; i < n; i++, x += sa, y += sb, to += 4) {
+    for (let i = 0; i < length; i++, x += sa, y += sb, to += 4) {
       store<i32>(to, whole(kernel, load<i32>(x), load<i32>(y)));
     }
-  } while (advance(plan, axes));
+  } while (advance());
 }
 
 /** out = condition ? a : b, for 32-bit values of any dtype. */
 export function where(out: usize, condition: usize, sc: usize, a: usize, sa: usize, b: usize, sb: usize, n: i32, plan: usize, axes: i32): void {
-  begin(out, condition, a, b);
+  begin(out, 4, condition, sc, a, sa, b, sb, n, plan, axes);
   do {
     let c = at1;
     let x = at2;
@@ -272,36 +273,37 @@ export function where(out: usize, condition: usize, sc: usize, a: usize, sa: usi
     let to = at0;
     let i = 0;
     if (sc == 4 && sa <= 4 && sb <= 4) {
-      for (; i + 4 <= n; i += 4, c += 16, x += 4 * sa, y += 4 * sb, to += 16) {
+      for (; i + 4 <= length; i += 4, c += 16, x += 4 * sa, y += 4 * sb, to += 16) {
         const yes = sa == 0 ? v128.load32_splat(x) : v128.load(x);
         const no = sb == 0 ? v128.load32_splat(y) : v128.load(y);
         v128.store(to, v128.bitselect(yes, no, i32x4.ne(v128.load(c), i32x4.splat(0))));
       }
     }
-    for (; i < n; i++, c += sc, x += sa, y += sb, to += 4) {
+    for (; i < length; i++, c += sc, x += sa, y += sb, to += 4) {
       store<i32>(to, load<i32>(c) != 0 ? load<i32>(x) : load<i32>(y));
     }
-  } while (advance(plan, axes));
+  } while (advance());
 }
 
 /** float32 to int32: rounds towards zero and saturates; NaN becomes 0. */
 export function toInt(x: usize, out: usize, n: i32): void {
-  const end = x + (<usize>n << 2);
-  for (; x < end; x += 16, out += 16) v128.store(out, i32x4.trunc_sat_f32x4_s(v128.load(x)));
+  const end = endByte(n);
+  for (let at = firstByte(n); at < end; at += 16) v128.store(out + at, i32x4.trunc_sat_f32x4_s(v128.load(x + at)));
 }
 
 /** int32 to float32. */
 export function toFloat(x: usize, out: usize, n: i32): void {
-  const end = x + (<usize>n << 2);
-  for (; x < end; x += 16, out += 16) v128.store(out, f32x4.convert_i32x4_s(v128.load(x)));
+  const end = endByte(n);
+  for (let at = firstByte(n); at < end; at += 16) v128.store(out + at, f32x4.convert_i32x4_s(v128.load(x + at)));
 }
 
 /** Whether all of `n` floats are finite. */
 export function finite(x: usize, n: i32): bool {
   let most = i32x4.splat(0); // largest absolute value, as bits: they have the same order
-  for (let i = 0; i < n; i += 4, x += 16) {
-    let value = f32x4.abs(v128.load(x));
-    if (i + 4 > n) value = firstLanes(value, n & 3, f32x4.splat(0));
+  const end = endByte(n), whole = <usize>(n & ~3) << 2;
+  for (let at = firstByte(n); at < end; at += 16) {
+    let value = f32x4.abs(v128.load(x + at));
+    if (at == whole) value = firstLanes(value, n & 3, f32x4.splat(0));
     most = i32x4.max_s(most, value);
   }
   return !v128.any_true(f32x4.ne(f32x4.sub(most, most), f32x4.splat(0)));
@@ -309,8 +311,8 @@ export function finite(x: usize, n: i32): bool {
 
 /** Sets `n` values to the 32 bits `value`. */
 export function fill(out: usize, value: i32, n: i32): void {
-  const end = out + (<usize>n << 2);
+  const end = endByte(n);
   const four = i32x4.splat(value);
-  for (; out < end; out += 16) v128.store(out, four);
+  for (let at = firstByte(n); at < end; at += 16) v128.store(out + at, four);
 }
 

@@ -1,5 +1,6 @@
 /** Reductions. Totals are accumulated in float64 and rounded once, at the end. */
-import { advance, at0, at1, begin } from './lib/walk';
+import { endOf, firstOf } from './lib/part';
+import { advance, at0, at1, begin, length } from './lib/walk';
 
 /** totals += row, elementwise. */
 function addAcross(x: usize, sx: usize, totals: usize, n: i32): void {
@@ -46,49 +47,53 @@ function at(x: usize, isInt: bool): f64 {
  * the row is reduced.
  */
 export function reduce(kernel: i32, isInt: bool, x: usize, sx: usize, totals: usize, st: usize, n: i32, plan: usize, axes: i32): void {
-  begin(x, totals, 0, 0);
+  begin(totals, st, x, sx, 0, 0, 0, 0, n, plan, axes);
+  if (length == 0) return;
   do {
-    if (kernel == 0 && !isInt && st == 8) addAcross(at0, sx, at1, n);
-    else if (kernel == 0 && !isInt && st == 0) store<f64>(at1, load<f64>(at1) + addAlong(at0, sx, n));
+    if (kernel == 0 && !isInt && st == 8) addAcross(at1, sx, at0, length);
+    else if (kernel == 0 && !isInt && st == 0) store<f64>(at0, load<f64>(at0) + addAlong(at1, sx, length));
     else {
-      let from = at0;
-      let to = at1;
-      for (let i = 0; i < n; i++, from += sx, to += st) {
+      let from = at1;
+      let to = at0;
+      for (let i = 0; i < length; i++, from += sx, to += st) {
         const total = load<f64>(to);
         if (kernel == 1) store<f64>(to, max(total, at(from, isInt)));
         else if (isInt) store<f64>(to, <f64>(<i32>total + load<i32>(from))); // modulo 2^32
         else store<f64>(to, total + <f64>load<f32>(from));
       }
     }
-  } while (advance(plan, axes));
+  } while (advance());
 }
 
 /** Sets `n` totals to `value`. */
 export function clear(totals: usize, value: f64, n: i32): void {
-  for (let i = 0; i < n; i++) store<f64>(totals + (<usize>i << 3), value);
+  const end = endOf(n, 16);
+  for (let i = firstOf(n, 16); i < end; i++) store<f64>(totals + (<usize>i << 3), value);
 }
 
 /** Rounds `n` totals to the dtype of the result. */
 export function finish(totals: usize, isInt: bool, out: usize, n: i32): void {
-  for (let i = 0; i < n; i++, totals += 8, out += 4) {
-    if (isInt) store<i32>(out, <i32>load<f64>(totals));
-    else store<f32>(out, <f32>load<f64>(totals));
+  const end = endOf(n, 16);
+  for (let i = firstOf(n, 16); i < end; i++) {
+    const total = load<f64>(totals + (<usize>i << 3)), to = out + (<usize>i << 2);
+    if (isInt) store<i32>(to, <i32>total);
+    else store<f32>(to, <f32>total);
   }
 }
 
 /**
- * Computes the position of the first largest of `length` values, `step` bytes apart, for each
+ * Computes the position of the first largest of `candidates` values, `step` bytes apart, for each
  * element of rows of `n`; the plan walks x and out. NaN counts as largest.
  */
-export function argmax(isInt: bool, x: usize, sx: usize, out: usize, so: usize, n: i32, length: i32, step: usize, plan: usize, axes: i32): void {
-  begin(x, out, 0, 0);
+export function argmax(isInt: bool, x: usize, sx: usize, out: usize, so: usize, n: i32, candidates: i32, step: usize, plan: usize, axes: i32): void {
+  begin(out, so, x, sx, 0, 0, 0, 0, n, plan, axes);
   do {
-    let first = at0;
-    let to = at1;
-    for (let i = 0; i < n; i++, first += sx, to += so) {
+    let first = at1;
+    let to = at0;
+    for (let i = 0; i < length; i++, first += sx, to += so) {
       let best = 0;
       let largest = at(first, isInt);
-      for (let j = 1; j < length; j++) {
+      for (let j = 1; j < candidates; j++) {
         const value = at(first + <usize>j * step, isInt);
         if (value > largest || (value != value && largest == largest)) {
           largest = value;
@@ -97,5 +102,5 @@ export function argmax(isInt: bool, x: usize, sx: usize, out: usize, so: usize, 
       }
       store<i32>(to, best);
     }
-  } while (advance(plan, axes));
+  } while (advance());
 }

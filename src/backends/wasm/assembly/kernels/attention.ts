@@ -3,36 +3,26 @@
  * q and the result are [batch, queries, heads, width] in memory, k and v the same with keys.
  *
  * `mask`, int32 [masks, queries, keys], holds one mask for all or one for each sequence of the
- * batch; `bias` is [batch, heads, queries, keys]. Either may be 0 for none. The heads are divided
- * into `parts`; a call computes part number `part`, which has its own scratch space: part i's
- * begins i times the scratch size after `scratch`.
+ * batch; `bias` is [batch, heads, queries, keys]. Either may be 0 for none. Threads divide the
+ * heads, and each has its own scratch space.
  *
  * Queries are processed in blocks. Keys after the last one that any query of a block may attend to
  * are skipped: about half of the work under a causal mask.
  */
+import { endOf, firstOf, partNumber } from '../lib/part';
 import { product, productScratch, turn } from '../lib/product';
 import { softmaxGradientRow, softmaxRow } from '../lib/softmax-row';
 
 const BLOCK: i32 = 24;
 
-/** Bytes of scratch space that each part of `attention` needs. */
+/** Bytes of scratch space that each thread needs for `attention`. */
 export function attentionScratch(batches: i32, heads: i32, queries: i32, keys: i32, width: i32, valueWidth: i32, masks: i32, scale: f32): i32 {
   return scratchOf(queries, keys, width, valueWidth);
 }
 
-/** Bytes of scratch space that each part of `attentionGradient` needs. */
+/** Bytes of scratch space that each thread needs for `attentionGradient`. */
 export function attentionGradientScratch(batches: i32, heads: i32, queries: i32, keys: i32, width: i32, valueWidth: i32, masks: i32, scale: f32): i32 {
   return scratchOf(queries, keys, width, valueWidth);
-}
-
-/** The approximate number of multiplications in `attention`. */
-export function attentionWork(batches: i32, heads: i32, queries: i32, keys: i32, width: i32, valueWidth: i32, masks: i32, scale: f32): f64 {
-  return <f64>batches * heads * queries * keys * (width + valueWidth);
-}
-
-/** The approximate number of multiplications in `attentionGradient`. */
-export function attentionGradientWork(batches: i32, heads: i32, queries: i32, keys: i32, width: i32, valueWidth: i32, masks: i32, scale: f32): f64 {
-  return 3 * attentionWork(batches, heads, queries, keys, width, valueWidth, masks, scale);
 }
 
 function scratchOf(queries: i32, keys: i32, width: i32, valueWidth: i32): i32 {
@@ -61,15 +51,15 @@ function reachBytes(queries: i32): i32 {
  * out = softmax(scale * (q k^T + bias)) v over the positions where the mask is not 0. Heads are
  * `width` wide in q and k, `valueWidth` in v.
  */
-export function attention(q: usize, k: usize, v: usize, mask: usize, bias: usize, batches: i32, heads: i32, queries: i32, keys: i32, width: i32, valueWidth: i32, masks: i32, scale: f32, out: usize, scratch: usize, part: i32, parts: i32): void {
-  const reach = scratch + part * scratchOf(queries, keys, width, valueWidth);
+export function attention(q: usize, k: usize, v: usize, mask: usize, bias: usize, batches: i32, heads: i32, queries: i32, keys: i32, width: i32, valueWidth: i32, masks: i32, scale: f32, out: usize, scratch: usize): void {
+  const reach = scratch + partNumber() * scratchOf(queries, keys, width, valueWidth);
   const maskStep = masks > 1 ? queries * keys << 2 : 0;
   const turned = reach + reachBytes(queries);
   const row = rowBytes(keys), step = heads * width << 2, valueStep = heads * valueWidth << 2;
   const weights = turned + max(width, valueWidth) * row;
   const rest = weights + queries * row;
-  const last = batches * heads * (part + 1) / parts;
-  for (let i = batches * heads * part / parts; i < last; i++) {
+  const end = endOf(batches * heads, 1);
+  for (let i = firstOf(batches * heads, 1); i < end; i++) {
     const batch = i / heads, head = i % heads;
     const toQ = batch * queries * step + (head * width << 2), toK = batch * keys * step + (head * width << 2);
     const toOut = batch * queries * valueStep + (head * valueWidth << 2), toV = batch * keys * valueStep + (head * valueWidth << 2);
@@ -87,16 +77,16 @@ export function attention(q: usize, k: usize, v: usize, mask: usize, bias: usize
  * The gradients of `attention` with respect to q, k, v and, if `gBias` is not 0, bias, from `g`,
  * the gradient of its result. The weights are recomputed.
  */
-export function attentionGradient(q: usize, k: usize, v: usize, mask: usize, bias: usize, g: usize, batches: i32, heads: i32, queries: i32, keys: i32, width: i32, valueWidth: i32, masks: i32, scale: f32, gq: usize, gk: usize, gv: usize, gBias: usize, scratch: usize, part: i32, parts: i32): void {
-  const reach = scratch + part * scratchOf(queries, keys, width, valueWidth);
+export function attentionGradient(q: usize, k: usize, v: usize, mask: usize, bias: usize, g: usize, batches: i32, heads: i32, queries: i32, keys: i32, width: i32, valueWidth: i32, masks: i32, scale: f32, gq: usize, gk: usize, gv: usize, gBias: usize, scratch: usize): void {
+  const reach = scratch + partNumber() * scratchOf(queries, keys, width, valueWidth);
   const maskStep = masks > 1 ? queries * keys << 2 : 0;
   const turned = reach + reachBytes(queries);
   const row = rowBytes(keys), step = heads * width << 2, valueStep = heads * valueWidth << 2;
   const weights = turned + max(width, valueWidth) * row;
   const scores = weights + queries * row; // their gradient
   const rest = scores + queries * row;
-  const last = batches * heads * (part + 1) / parts;
-  for (let i = batches * heads * part / parts; i < last; i++) {
+  const end = endOf(batches * heads, 1);
+  for (let i = firstOf(batches * heads, 1); i < end; i++) {
     const batch = i / heads, head = i % heads;
     const toQ = batch * queries * step + (head * width << 2), toK = batch * keys * step + (head * width << 2);
     const toG = batch * queries * valueStep + (head * valueWidth << 2), toV = batch * keys * valueStep + (head * valueWidth << 2);

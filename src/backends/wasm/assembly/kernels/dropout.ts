@@ -1,4 +1,5 @@
 /** Dropout. */
+import { endOf, firstOf } from '../lib/part';
 import { floatOf, threefry, word0, word1 } from '../lib/threefry';
 
 /**
@@ -7,7 +8,8 @@ import { floatOf, threefry, word0, word1 } from '../lib/threefry';
  */
 export function dropout(x: usize, residual: usize, rate: f64, hi: u32, lo: u32, n: i32, out: usize): void {
   const factor = <f32>(1 / (1 - rate)), least = <f32>rate;
-  for (let i = 0; i < n; i += 2) {
+  const end = endOf(n, 16);
+  for (let i = firstOf(n, 16); i < end; i += 2) {
     threefry(hi, lo, <u32>(i >> 1));
     const at = <usize>i << 2;
     let first: f32 = floatOf(word0) >= least ? load<f32>(x + at) * factor : 0;

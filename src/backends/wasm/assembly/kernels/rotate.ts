@@ -1,4 +1,5 @@
 /** Rotary positions. */
+import { endOf, firstOf } from '../lib/part';
 
 /**
  * Rotates each pair (x_i, x_{i + half}) of x, [rows, heads, 2 half], by an angle. `cos` and `sin`
@@ -7,7 +8,11 @@
 export function rotate(x: usize, cos: usize, sin: usize, sign: f32, rows: i32, time: i32, heads: i32, half: i32, out: usize): void {
   const bytes = <usize>half << 2;
   const whole = bytes & ~15;
-  for (let row = 0; row < rows; row++) {
+  const start = firstOf(rows, 1), end = endOf(rows, 1);
+  const skipped = <usize>(start * heads) * 2 * bytes;
+  x += skipped;
+  out += skipped;
+  for (let row = start; row < end; row++) {
     const c = cos + <usize>(row % time) * bytes;
     const s = sin + <usize>(row % time) * bytes;
     for (let head = 0; head < heads; head++, x += 2 * bytes, out += 2 * bytes) {

@@ -1,4 +1,5 @@
 /** Softmax of rows, masked and scaled, and its gradient. */
+import { endOf, firstOf } from '../lib/part';
 import { softmaxGradientRow, softmaxRow } from '../lib/softmax-row';
 
 /**
@@ -8,15 +9,18 @@ import { softmaxGradientRow, softmaxRow } from '../lib/softmax-row';
  */
 export function softmax(x: usize, mask: usize, maskRows: i32, scale: f32, rows: i32, width: i32, out: usize): void {
   const bytes = <usize>width << 2;
-  for (let row = 0; row < rows; row++, x += bytes, out += bytes) {
-    softmaxRow(x, 0, maskRows == 0 ? 0 : mask + <usize>(row % maskRows) * bytes, scale, width, out);
+  const end = endOf(rows, 1);
+  for (let row = firstOf(rows, 1); row < end; row++) {
+    const at = <usize>row * bytes;
+    softmaxRow(x + at, 0, maskRows == 0 ? 0 : mask + <usize>(row % maskRows) * bytes, scale, width, out + at);
   }
 }
 
 /** out = scale * y * (g - sum(g * y)) over rows of `width`: the gradient of softmax(scale * x) = y. */
 export function softmaxGradient(y: usize, g: usize, scale: f32, rows: i32, width: i32, out: usize): void {
   const bytes = <usize>width << 2;
-  for (let row = 0; row < rows; row++, y += bytes, g += bytes, out += bytes) {
-    softmaxGradientRow(y, g, scale, width, out);
+  const end = <usize>endOf(rows, 1) * bytes;
+  for (let at = <usize>firstOf(rows, 1) * bytes; at < end; at += bytes) {
+    softmaxGradientRow(y + at, g + at, scale, width, out + at);
   }
 }

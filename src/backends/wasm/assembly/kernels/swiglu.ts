@@ -1,11 +1,13 @@
 /** swiglu, a sigmoid(a) b, and its gradients. */
 import { sigmoid4 } from '../lib/math';
+import { endByte, firstByte } from '../lib/part';
 
 // Buffers are padded to 16 bytes, so the last step may read and write past the end.
 
 /** out = a sigmoid(a) b for `n` floats. */
 export function swiglu(a: usize, b: usize, n: i32, out: usize): void {
-  for (let at: usize = 0; at < <usize>n << 2; at += 16) {
+  const end = endByte(n);
+  for (let at = firstByte(n); at < end; at += 16) {
     const x = v128.load(a + at);
     v128.store(out + at, f32x4.mul(f32x4.mul(x, sigmoid4(x)), v128.load(b + at)));
   }
@@ -14,7 +16,8 @@ export function swiglu(a: usize, b: usize, n: i32, out: usize): void {
 /** The gradients of `swiglu` with respect to a and b; g is the gradient of its result. */
 export function swigluGradient(a: usize, b: usize, g: usize, n: i32, ga: usize, gb: usize): void {
   const one = f32x4.splat(1);
-  for (let at: usize = 0; at < <usize>n << 2; at += 16) {
+  const end = endByte(n);
+  for (let at = firstByte(n); at < end; at += 16) {
     const x = v128.load(a + at), gradient = v128.load(g + at);
     const s = sigmoid4(x);
     const silu = f32x4.mul(x, s);

@@ -9,7 +9,7 @@
  * three for b are live at once; one spills, and the product takes twice the time (V8 11 to 14).
  */
 export const MR: i32 = 3;
-const NR: i32 = 12;
+export const NR: i32 = 12;
 const KC: i32 = 512;
 const MC: i32 = 96;
 const NC: i32 = 516;
