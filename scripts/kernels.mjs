@@ -22,6 +22,7 @@ const options = [
   '--enable=simd',
   '--enable=nontrapping-f2i',
   '--use=abort=',
+  '--disableWarning=112', // v128 in functions of lib, which it takes for exports
 ];
 
 /** The options of the module that the threads of a backend share. */

@@ -2,7 +2,6 @@
  * Threads: workers run parts of kernels on one shared memory. The number of threads doesn't change
  * the results: each value is computed by one thread, exactly as a single thread would compute it.
  */
-import { unaryNumbers } from './exports.js';
 import type { Heap } from './heap.js';
 import type { Exports } from './kernels.js';
 import bytes from './kernels-threads.wasm';
@@ -64,10 +63,6 @@ function walked(ints: Int32Array, numbers: readonly number[], first: number): nu
 }
 
 type Cost = (numbers: readonly number[], ints: Int32Array) => number;
-const slow = new Set<number>(
-  ['log', 'sin', 'cos', 'tanh', 'erf'].map((name) => unaryNumbers[name as never]),
-);
-
 /** About how many nanoseconds a kernel takes on one thread, from its arguments. */
 const costs: Partial<Record<Name, Cost>> = {
   adam: cost(1, 7),
@@ -105,7 +100,7 @@ const costs: Partial<Record<Name, Cost>> = {
   swigluGradient: cost(2, 3),
   toFloat: cost(0.3, 2),
   toInt: cost(0.3, 2),
-  unary: ([kernel, , , n]) => n * (slow.has(kernel) ? 4 : 0.5),
+  unary: cost(2, 3),
   uniform: cost(2, 3),
   where: (numbers, ints) => 0.5 * walked(ints, numbers, 7),
 };

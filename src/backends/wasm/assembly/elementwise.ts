@@ -3,7 +3,7 @@
  * repeats.
  */
 import { firstLanes } from './lib/lanes';
-import { erf, pow, sigmoid4, wholeExp4, wholePow } from './lib/math';
+import { erf4, log4, pow, sigmoid4, sine4, tanh4, wholeExp4, wholePow } from './lib/math';
 import { endByte, firstByte } from './lib/part';
 import { advance, at0, at1, at2, at3, begin, length } from './lib/walk';
 
@@ -63,20 +63,23 @@ function unaryRow(kernel: i32, x: usize, out: usize, n: i32): void {
   for (let at = firstByte(n); at < end; at += 16) v128.store(out + at, unary4(kernel, v128.load(x + at)));
 }
 
-function scalar(kernel: i32, x: f32): f32 {
+/** The functions that take so long that a call and a choice for every four values don't matter. */
+function slow4(kernel: i32, x: v128): v128 {
   switch (kernel) {
-    case Unary.sign:
-      return x > 0 ? 1 : x < 0 ? -1 : x;
+    case Unary.sign: {
+      const one = v128.or(v128.and(x, f32x4.splat(-0.0)), f32x4.splat(1));
+      return v128.bitselect(one, x, f32x4.gt(f32x4.abs(x), f32x4.splat(0)));
+    }
     case Unary.log:
-      return Mathf.log(x);
+      return log4(x);
     case Unary.sin:
-      return <f32>Math.sin(<f64>x);
+      return sine4(x, 0);
     case Unary.cos:
-      return <f32>Math.cos(<f64>x);
+      return sine4(x, 1);
     case Unary.tanh:
-      return <f32>Math.tanh(<f64>x);
+      return tanh4(x);
     default:
-      return <f32>erf(<f64>x);
+      return erf4(x);
   }
 }
 
@@ -97,7 +100,7 @@ export function unary(kernel: i32, x: usize, out: usize, n: i32): void {
       return unaryRow(Unary.relu, x, out, n);
     default: {
       const end = endByte(n);
-      for (let at = firstByte(n); at < end; at += 4) store<f32>(out + at, scalar(kernel, load<f32>(x + at)));
+      for (let at = firstByte(n); at < end; at += 16) v128.store(out + at, slow4(kernel, v128.load(x + at)));
     }
   }
 }
