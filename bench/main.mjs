@@ -34,6 +34,7 @@ Without a name: ${usual.join(', ')}.
   --engine A,B     engines to compare (default: all that are installed)
   --workload A,B   step, copy and small (default: step,copy; profile: step)
   --against COMMIT step: this memgrad and the one of a commit, in turn, and no other engine
+  --threads N      profile: threads of wasm, and how much of each kernel they leave to one
   --quick          fewer repeats
   --rounds N       rounds, in each of which every engine runs once (default: 10; quick: 3)
   --markdown       tables as Markdown
@@ -53,6 +54,7 @@ const { values: flags, positionals } = parseArgs({
     json: { type: 'string' },
     plot: { type: 'string' },
     rounds: { type: 'string' },
+    threads: { type: 'string' },
     markdown: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     detail: { type: 'boolean', default: false },
@@ -99,6 +101,7 @@ const options = {
   quick: flags.quick,
   rounds: Number(flags.rounds ?? (flags.quick ? 3 : 10)),
   detail: flags.detail,
+  threads: flags.threads && Number(flags.threads),
   swiftshader: flags.swiftshader,
   plot: flags.plot,
   against: flags.against && buildCommit(root, flags.against),

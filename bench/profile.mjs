@@ -6,7 +6,18 @@ import { watch } from '../dist/index.js';
 import { median, printTable } from './lib/table.mjs';
 import { prepare, useBackend, workloads } from './lib/workload.mjs';
 
-/** @typedef {{ calls: number, ms: number }} Entry */
+/**
+ * `alone`: the milliseconds of calls that were not divided among threads.
+ * @typedef {{ calls: number, ms: number, alone: number }} Entry
+ */
+
+/** How many jobs workers were given: the backend notifies a worker of each. */
+let jobs = 0;
+const { notify } = Atomics;
+Atomics.notify = (...args) => {
+  jobs++;
+  return notify(...args);
+};
 
 /**
  * Wraps `object` to time every method into `entries` under its name, and likewise objects inside it
@@ -22,6 +33,7 @@ export function timed(object, entries, detail = false, prefix = '') {
       return (...args) => {
         if (depth > 0) return value.apply(object, args);
         depth++;
+        const before = jobs;
         const started = performance.now();
         try {
           return value.apply(object, args);
@@ -29,11 +41,11 @@ export function timed(object, entries, detail = false, prefix = '') {
           const ms = performance.now() - started;
           depth--;
           const label = prefix + labelOf(name, args, detail);
-          const entry = entries.get(label);
-          if (entry) {
-            entry.calls++;
-            entry.ms += ms;
-          } else entries.set(label, { calls: 1, ms });
+          const entry = entries.get(label) ?? { calls: 0, ms: 0, alone: 0 };
+          entry.calls++;
+          entry.ms += ms;
+          if (jobs === before) entry.alone += ms;
+          entries.set(label, entry);
         }
       };
     }
@@ -93,10 +105,16 @@ async function countOperations(loop) {
 }
 
 /** Profiles a workload on one backend, prints the tables and returns the raw numbers. */
-export async function profile({ backend: name, workload = 'step', steps = 5, detail = false }) {
+export async function profile({
+  backend: name,
+  workload = 'step',
+  steps = 5,
+  detail = false,
+  threads,
+}) {
   /** @type {Map<string, Entry>} */
   const entries = new Map();
-  const backend = await useBackend(name, (real) => timed(real, entries, detail));
+  const backend = await useBackend(name, (real) => timed(real, entries, detail), threads);
   const { loop } = prepare(workloads[workload], backend);
   await loop.next(); // compiles code, allocates moments
   const operations = await countOperations(loop);
@@ -112,19 +130,21 @@ export async function profile({ backend: name, workload = 'step', steps = 5, det
   const inside = rows.reduce((sum, [, { ms }]) => sum + ms, 0);
   const calls = rows.reduce((sum, [, entry]) => sum + entry.calls, 0);
   const share = (ms) => `${((100 * ms) / total).toFixed(1)} %`;
-  const row = (label, count, ms) => [
+  const alone = rows.reduce((sum, [, entry]) => sum + entry.alone, 0);
+  const row = (label, count, ms, alone) => [
     label,
     (count / steps).toFixed(0),
     (ms / steps).toFixed(2),
     share(ms),
     count ? ((1000 * ms) / count).toFixed(1) : '',
+    ...(threads ? [alone === undefined ? '' : (alone / steps).toFixed(2)] : []),
   ];
   printTable(
     `${name}: ${workloads[workload].title}; ${steps} steps, median ${median(walls).toFixed(1)} ms`,
-    ['kernel', 'calls', 'ms', 'share', 'us per call'],
+    ['kernel', 'calls', 'ms', 'share', 'us per call', ...(threads ? ['ms on one thread'] : [])],
     [
-      ...rows.map(([label, entry]) => row(label, entry.calls, entry.ms)),
-      row('inside kernels', calls, inside),
+      ...rows.map(([label, entry]) => row(label, entry.calls, entry.ms, entry.alone)),
+      row('inside kernels', calls, inside, alone),
       row('outside kernels', 0, total - inside),
     ],
   );
@@ -145,12 +165,18 @@ export async function profile({ backend: name, workload = 'step', steps = 5, det
 }
 
 /** Profiles each backend on each requested workload. */
-export async function profileAll({ backends, workloads: wanted = ['step'], quick, detail }) {
+export async function profileAll({
+  backends,
+  workloads: wanted = ['step'],
+  quick,
+  detail,
+  threads,
+}) {
   const found = [];
   for (const backend of backends) {
     for (const workload of wanted) {
       const steps = backend === 'cpu' || quick ? 2 : 10;
-      found.push(await profile({ backend, workload, steps, detail }));
+      found.push(await profile({ backend, workload, steps, detail, threads }));
     }
   }
   return found;

@@ -62,9 +62,11 @@ const { Key } = await import('../../dist/index.js');
 const batchKey = Key.of(1);
 
 /** Loads the backend `name`, wraps it, and makes it the default for all tensors from now on. */
-export async function useBackend(name, wrap = (backend) => backend) {
+export async function useBackend(name, wrap = (backend) => backend, threads = undefined) {
   const gpu = name === 'webgl' ? await import('gpu.js') : undefined;
-  const backend = wrap(await loadBackend(name, { gpu }));
+  const loaded = await loadBackend(name, { gpu, threads });
+  while (threads && loaded.threads < threads) await new Promise((done) => setTimeout(done, 10));
+  const backend = wrap(loaded);
   setDefaultBackend(backend);
   return backend;
 }

@@ -1,5 +1,5 @@
 /** Kernels of the optimiser: the norm of gradients, and one step of Adam for one parameter. */
-import { firstLanes } from './lib/lanes';
+import { firstLanes, upper } from './lib/lanes';
 import { endByte, firstByte, isPhase, partCount, partNumber } from './lib/part';
 
 /**
@@ -36,7 +36,7 @@ function sumSquares(x: usize, n: i32): f64 {
     let value = v128.load(x + (<usize>i << 2));
     if (i == whole) value = firstLanes(value, n & 3, f32x4.splat(0));
     const first = f64x2.promote_low_f32x4(value);
-    const second = f64x2.promote_low_f32x4(v128.shuffle<i64>(value, value, 1, 0));
+    const second = upper(value);
     low = f64x2.add(low, f64x2.mul(first, first));
     high = f64x2.add(high, f64x2.mul(second, second));
   }

@@ -1,4 +1,5 @@
 /** Reductions. Totals are accumulated in float64 and rounded once, at the end. */
+import { upper } from './lib/lanes';
 import { endOf, firstOf } from './lib/part';
 import { advance, at0, at1, begin, length } from './lib/walk';
 
@@ -9,8 +10,7 @@ function addAcross(x: usize, sx: usize, totals: usize, n: i32): void {
     for (; i + 4 <= n; i += 4, x += 16, totals += 32) {
       const four = v128.load(x);
       v128.store(totals, f64x2.add(v128.load(totals), f64x2.promote_low_f32x4(four)));
-      const high = v128.shuffle<i64>(four, four, 1, 0);
-      v128.store(totals, f64x2.add(v128.load(totals, 16), f64x2.promote_low_f32x4(high)), 16);
+      v128.store(totals, f64x2.add(v128.load(totals, 16), upper(four)), 16);
     }
   }
   for (; i < n; i++, x += sx, totals += 8) {
@@ -28,7 +28,7 @@ function addAlong(x: usize, sx: usize, n: i32): f64 {
     for (; i + 4 <= n; i += 4, x += 16) {
       const four = v128.load(x);
       low = f64x2.add(low, f64x2.promote_low_f32x4(four));
-      high = f64x2.add(high, f64x2.promote_low_f32x4(v128.shuffle<i64>(four, four, 1, 0)));
+      high = f64x2.add(high, upper(four));
     }
     const both = f64x2.add(low, high);
     total = f64x2.extract_lane(both, 0) + f64x2.extract_lane(both, 1);

@@ -1,6 +1,6 @@
 /** Cross-entropy from logits, and its gradient. */
 import { addLanes, firstLanes, maxLane, storeLanes } from '../lib/lanes';
-import { exp4 } from '../lib/math';
+import { exp4, rareExp4 } from '../lib/math';
 import { endOf, firstOf } from '../lib/part';
 
 /**
@@ -58,19 +58,19 @@ function largestOf(x: usize, width: i32): f32 {
  * Computes e^(x - largest), and writes it to `out` if that is not 0; returns the sum of each lane.
  */
 function powers(x: usize, width: i32, largest: f32, out: usize): v128 {
-  const bytes = <usize>width << 2, whole = bytes & ~15;
+  const whole = <usize>(width & ~3) << 2;
   const rest = width & 3;
   const shift = f32x4.splat(largest);
   let total = f32x4.splat(0);
-  for (let at: usize = 0; at < bytes; at += 16) {
-    let power = exp4(f32x4.sub(v128.load(x + at), shift));
-    if (at != whole) {
-      if (out) v128.store(out + at, power);
-    } else {
-      if (out) storeLanes(out + at, power, rest);
-      power = firstLanes(power, rest, f32x4.splat(0));
-    }
+  for (let at: usize = 0; at < whole; at += 16) {
+    const power = exp4(f32x4.sub(v128.load(x + at), shift));
+    if (out) v128.store(out + at, power);
     total = f32x4.add(total, power);
+  }
+  if (rest) {
+    const power = rareExp4(f32x4.sub(v128.load(x + whole), shift));
+    if (out) storeLanes(out + whole, power, rest);
+    total = f32x4.add(total, firstLanes(power, rest, f32x4.splat(0)));
   }
   return total;
 }

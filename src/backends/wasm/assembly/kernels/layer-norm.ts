@@ -7,7 +7,7 @@ export function layerNorm(x: usize, weight: usize, bias: usize, epsilon: f32, ro
 }
 
 export function layerNormGradientScratch(epsilon: f32, rows: i32, width: i32): i32 {
-  return normScratch(rows);
+  return normScratch(rows, width);
 }
 
 /** The gradients of `layerNorm` from g, the gradient of its result. */

@@ -7,7 +7,7 @@ export function rmsNorm(x: usize, weight: usize, epsilon: f32, rows: i32, width:
 }
 
 export function rmsNormGradientScratch(epsilon: f32, rows: i32, width: i32): i32 {
-  return normScratch(rows);
+  return normScratch(rows, width);
 }
 
 /** The gradients of `rmsNorm` from g, the gradient of its result. */

@@ -1,4 +1,4 @@
-/** Vectors of four floats: reductions over their lanes, and partial vectors at the end of a row. */
+/** Vectors of four floats: sums of their lanes, partial vectors at the end of a row, and their halves as doubles. */
 
 @inline
 export function addLanes(x: v128): f32 {
@@ -26,4 +26,16 @@ export function storeLanes(to: usize, x: v128, count: i32): void {
     v128.store64_lane(to, x, 0);
     if (count == 3) v128.store32_lane(to, x, 2, 8);
   }
+}
+
+/** The upper two of four floats as doubles. */
+@inline
+export function upper(x: v128): v128 {
+  return f64x2.promote_low_f32x4(v128.shuffle<i64>(x, x, 1, 0));
+}
+
+/** Two pairs of doubles as four floats. */
+@inline
+export function joined(low: v128, high: v128): v128 {
+  return v128.shuffle<i64>(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 2);
 }

@@ -2,6 +2,7 @@
  * Functions of floats, four at a time where training needs speed. Plain multiplications and
  * additions return the same bits on every engine.
  */
+import { joined, upper } from './lanes';
 
 /**
  * The constants of `exp4`, loaded at each use: V8 rebuilds SIMD constants in every iteration of a
@@ -43,6 +44,11 @@ export function exp4(x: v128): v128 {
   return expFrom(1, x);
 }
 
+/** `exp4`, not inlined: for the ends of rows, where speed doesn't matter. */
+export function rareExp4(x: v128): v128 {
+  return exp4(x);
+}
+
 /** `exp4` with denormal results, which are slow. */
 @inline
 export function wholeExp4(x: v128): v128 {
@@ -78,11 +84,11 @@ function expFrom(least: usize, x: v128): v128 {
 export function sigmoid4(x: v128): v128 {
   const y = f32x4.div(f32x4.splat(1), f32x4.add(f32x4.splat(1), exp4(f32x4.neg(x))));
   const small = f32x4.lt(x, f32x4.splat(-88)); // e^-x may be infinite; y equals e^x here
-  return v128.any_true(small) ? v128.bitselect(rareExp4(x), y, small) : y;
+  return v128.any_true(small) ? v128.bitselect(rareWholeExp4(x), y, small) : y;
 }
 
 /** `wholeExp4`, not inlined. */
-function rareExp4(x: v128): v128 {
+function rareWholeExp4(x: v128): v128 {
   return wholeExp4(x);
 }
 
@@ -131,18 +137,6 @@ function polynomial(table: usize, first: i32, degree: i32, x: v128): v128 {
   let y = constant2(table, first);
   for (let i = 1; i <= degree; i++) y = f64x2.add(f64x2.mul(y, x), constant2(table, first + i));
   return y;
-}
-
-/** The upper two of four floats as doubles. */
-@inline
-function upper(x: v128): v128 {
-  return f64x2.promote_low_f32x4(v128.shuffle<i64>(x, x, 1, 0));
-}
-
-/** Two pairs of doubles as four floats. */
-@inline
-function joined(low: v128, high: v128): v128 {
-  return v128.shuffle<i64>(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(high), 0, 2);
 }
 
 const EXPM1 = memory.data<f64>([

@@ -1,30 +1,36 @@
 /** Softmax of one row, masked and scaled, and its gradient. */
 import { addLanes, firstLanes, maxLane, storeLanes } from './lanes';
-import { exp4 } from './math';
+import { exp4, rareExp4 } from './math';
 
 /**
  * One row of softmax(scale * (x + bias)). `bias` and `open`, a row of the mask, may be 0 for none.
  */
 export function softmaxRow(x: usize, bias: usize, open: usize, scale: f32, width: i32, out: usize): void {
   const none = f32x4.splat(-Infinity);
-  const bytes = <usize>width << 2, whole = bytes & ~15;
+  const whole = <usize>(width & ~3) << 2;
   const rest = width & 3;
-  let largest4 = none, last = none;
-  for (let at: usize = 0; at < bytes; at += 16) {
-    let value = score(x, bias, open, scale, at);
-    if (at == whole) value = last = firstLanes(value, rest, none);
-    else v128.store(out + at, value);
+  let largest4 = none;
+  for (let at: usize = 0; at < whole; at += 16) {
+    const value = score(x, bias, open, scale, at);
+    v128.store(out + at, value);
     largest4 = f32x4.pmax(largest4, value);
+  }
+  let last = none;
+  if (rest) {
+    last = firstLanes(score(x, bias, open, scale, whole), rest, none);
+    largest4 = f32x4.pmax(largest4, last);
   }
   const largest = maxLane(largest4);
   const shift = f32x4.splat(largest == -Infinity ? 0 : largest);
   let total4 = f32x4.splat(0);
-  for (let at: usize = 0; at < bytes; at += 16) {
-    const isLast = at == whole;
-    const power = exp4(f32x4.sub(isLast ? last : v128.load(out + at), shift));
-    if (isLast) last = power;
-    else v128.store(out + at, power);
+  for (let at: usize = 0; at < whole; at += 16) {
+    const power = exp4(f32x4.sub(v128.load(out + at), shift));
+    v128.store(out + at, power);
     total4 = f32x4.add(total4, power);
+  }
+  if (rest) {
+    last = rareExp4(f32x4.sub(last, shift));
+    total4 = f32x4.add(total4, last);
   }
   const total = addLanes(total4); // 0 where everything is masked, NaN where a score is NaN
   const divisor = f32x4.splat(total == 0 ? 1 : total);
