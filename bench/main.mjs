@@ -1,5 +1,5 @@
 /**
- * The benchmarks: npm run bench -- [matmul] [step] [memory] [profile] [browser] [size] [bptt] [options]
+ * The benchmarks: npm run bench -- [matmul] [step] [memory] [profile] [functions] [browser] [size] [bptt] [options]
  * Without a name it runs matmul, step and memory. See docs/benchmarks.md.
  */
 import { spawnSync } from 'node:child_process';
@@ -21,6 +21,7 @@ const benches = {
   browser: (options) => import('./browser.mjs').then(({ browser }) => browser(options)),
   size: () => import('./size.mjs').then(({ size }) => size()),
   bptt: (options) => import('./bptt.mjs').then(({ bptt }) => bptt(options)),
+  functions: () => import('./functions.mjs').then(({ functionErrors }) => functionErrors()),
   profile: (options) => import('./profile.mjs').then(({ profileAll }) => profileAll(options)),
   /** Not a benchmark: recomputes the losses of bench/reference.json with memgrad's cpu. */
   reference: ({ workloads }) => import('./step.mjs').then((m) => m.takeReference(workloads)),

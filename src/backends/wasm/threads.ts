@@ -7,13 +7,15 @@ import type { Exports } from './kernels.js';
 import bytes from './kernels-threads.wasm';
 
 /** The functions that only this module exports (assembly/threads.ts). */
-type ThreadExports = Exports & Record<'setPart' | 'roomSize', (...numbers: number[]) => number>;
+type ThreadExports = Exports & Record<'setPart', (...numbers: number[]) => number>;
 type Name = keyof Exports;
 
 /** Each thread takes at least this many nanoseconds of work: waking a worker costs some of them. */
 const LEAST_WORK = 10_000;
 /** How many times to poll before sleeping. */
 const POLLS = 20_000;
+/** Bytes of memory that each thread has for itself: a plan (lib/walk.ts). */
+const ROOM = 1024;
 const PAGE = 65536;
 
 // Threads communicate through shared memory: 32-bit control words, and the arguments as doubles.
@@ -166,13 +168,17 @@ export class Threads {
   readonly #end: (() => void)[] = [];
 
   constructor(count: number, exports: Exports, heap: Heap) {
+    const module = new WebAssembly.Module(bytes);
+    const size = WORDS * count;
+    const control = heap.allocate(4 * size);
+    const numbers = heap.allocate(8 * MOST_NUMBERS);
+    this.#room = heap.allocate(ROOM * count);
     const { memory: before } = heap;
     const memory = new WebAssembly.Memory({
       initial: before.buffer.byteLength / PAGE,
       maximum: heap.mostPages,
       shared: true,
     });
-    const module = new WebAssembly.Module(bytes);
     const own = new WebAssembly.Instance(module, { env: { memory } }).exports as ThreadExports;
     // Both modules have the same constants, in front of the heap.
     const base = exports.heapBase();
@@ -180,11 +186,6 @@ export class Threads {
     heap.memory = memory;
     this.#own = own;
     this.#heap = heap;
-
-    const size = WORDS * count;
-    const control = heap.allocate(4 * size);
-    const numbers = heap.allocate(8 * MOST_NUMBERS);
-    this.#room = heap.allocate(own.roomSize() * count);
     this.#words = new Int32Array(memory.buffer, control, size).fill(0);
     this.#values = new Float64Array(memory.buffer, numbers, MOST_NUMBERS);
 
@@ -194,7 +195,7 @@ export class Threads {
       else exports[name] = own[name];
     }
     for (let worker = 1; worker < count; worker++) {
-      const room = this.#room + worker * own.roomSize();
+      const room = this.#room + worker * ROOM;
       const names = this.#names;
       const setting = { module, memory, names, control, numbers, own: WORDS * worker, room };
       this.#end.push(startWorker(setting, warn));

@@ -8,12 +8,9 @@ let parts: i32 = 1;
 let phase: i32 = -1;
 let room: usize = 0;
 
-/** Bytes of memory that each thread has for itself. */
-export const ROOM: i32 = 1024;
-
 /**
  * Sets the part that this thread computes from now on, and of how many; the phase of kernels that
- * have several, or -1 for all of them; and the address of the memory that the thread has for itself.
+ * have several, or -1 for all of them; and the address of the 1024 bytes that the thread has for itself.
  */
 export function choose(newPart: i32, newParts: i32, newPhase: i32, newRoom: usize): void {
   part = newPart;
