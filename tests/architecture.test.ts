@@ -56,7 +56,7 @@ const bundled: Record<string, string> = { backends: 'ndarray', explain: 'acorn' 
 const askedFor: Record<string, readonly string[]> = {
   'backends/index.ts': ['gpu.js'],
   'backends/gpu/index.ts': ['gpu.js'],
-  'backends/wasm/threads.ts': ['node:worker_threads'],
+  'backends/wasm/threads.ts': ['node:os', 'node:worker_threads'],
   'runs/memory.ts': ['node:os', 'node:v8'],
 };
 

@@ -60,6 +60,9 @@ import {
   where,
 } from '../../src/autograd/index.js';
 import { createWasmBackend, type WasmBackend } from '../../src/backends/wasm/index.js';
+import type { Exports } from '../../src/backends/wasm/kernels.js';
+import oneThread from '../../src/backends/wasm/kernels.wasm';
+import severalThreads from '../../src/backends/wasm/kernels-threads.wasm';
 import { MemgradError } from '../../src/errors.js';
 import { floatsOf, intsOf } from './arrays.js';
 
@@ -307,6 +310,20 @@ test('every kernel returns the same bits with 1, 2, 3 and 5 threads, divided or 
   }
   one.close();
   Atomics.notify = notify;
+});
+
+test('the constants of both modules end at one address, where the heap begins', () => {
+  const memory = new WebAssembly.Memory({ initial: 16, maximum: 65536 });
+  const shared = new WebAssembly.Memory({ initial: 16, maximum: 65536, shared: true });
+  const bases = [
+    [oneThread, memory],
+    [severalThreads, shared],
+  ].map(([bytes, memory]) => {
+    const module = new WebAssembly.Module(bytes as Uint8Array<ArrayBuffer>);
+    const { exports } = new WebAssembly.Instance(module, { env: { memory } } as never);
+    return (exports as unknown as Exports).heapBase();
+  });
+  assert.is(bases[0], bases[1]);
 });
 
 test('tensors made before the threads have loaded keep their values', async () => {

@@ -278,6 +278,8 @@ const badCalls: [args: string, message: RegExp][] = [
   ['train --model lstm', /--model.*'lstm'.*transformer, transformer-xl, rmt/],
   ['train --task paste', /--task.*'paste'.*copy/],
   ['train --backend abacus', /--backend.*'abacus'.*cpu/],
+  ['train --threads 0', /--threads.*'0'.*whole number from 1 to 64, or auto/],
+  ['train --threads all', /--threads.*'all'/],
   ['train --preset slow', /--preset.*'slow'.*fast, paper/],
   ['train --length', /--length.*argument missing/],
   ['train --length NaN', /--length.*'NaN'.*whole number from 1 to 4096/],
