@@ -59,6 +59,7 @@ import {
   vjp,
   where,
 } from '../../src/autograd/index.js';
+import { projections } from '../../src/autograd/operations/projections.js';
 import { createWasmBackend, type WasmBackend } from '../../src/backends/wasm/index.js';
 import type { Exports } from '../../src/backends/wasm/kernels.js';
 import oneThread from '../../src/backends/wasm/kernels.wasm';
@@ -257,6 +258,13 @@ Object.assign(programs, {
   linear: withGradients(
     (scale) => [[2 * scale, 30], [31, 30], [31]],
     (_, x, weight, bias) => linear(x, weight, bias, { activation: 'relu' }),
+  ),
+  'several products with one input': withGradients(
+    (scale) => [
+      [1, 2 * scale, 30],
+      [93, 30],
+    ],
+    (_, x, weight) => concat([...projections(x, weight, 3)], 2),
   ),
   attention: withGradients(
     (scale) => Array.from({ length: 3 }, () => [scale, 7, 3 * 5]),

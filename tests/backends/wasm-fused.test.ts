@@ -5,6 +5,7 @@ import {
   type AdamSpec,
   adamStep,
   attention,
+  concat,
   crossEntropy,
   dropout,
   globalNorm,
@@ -21,6 +22,7 @@ import {
   tensor,
   vjp,
 } from '../../src/autograd/index.js';
+import { projections } from '../../src/autograd/operations/projections.js';
 import { maskedSoftmax } from '../../src/autograd/operations/softmax.js';
 import type { Backend } from '../../src/backends/backend.js';
 import { createWasmBackend } from '../../src/backends/wasm/index.js';
@@ -299,6 +301,24 @@ test('linear with a bias and relu, and its gradients', async () => {
         );
       }
     }
+  }
+});
+
+test('several products with one input, and their gradients', async () => {
+  for (const [rows, width, outputs] of [
+    [1, 1, 1],
+    [5, 7, 3],
+    [13, 16, 12],
+  ]) {
+    await agree(
+      `[${rows}, ${width}] to three of ${outputs}`,
+      [
+        [1, rows, width],
+        [3 * outputs, width],
+      ],
+      (_, x, weight) => concat([...projections(x, weight, 3)], 2),
+      { tolerance: [1e-4, 2e-5] },
+    );
   }
 });
 
