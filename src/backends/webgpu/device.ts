@@ -1,0 +1,510 @@
+/**
+ * Runs kernels on a WebGPU device. Commands are recorded in one compute pass, and submitted when a
+ * value is read: a training step is one submission.
+ */
+import { MemgradError } from '../../errors.js';
+import type { DeviceBuffer, DType, TypedArray } from '../backend.js';
+import { closed, full, tooLarge } from '../gpu/errors.js';
+import { Pool, sizeClass } from './pool.js';
+import { type KernelText, moduleOf, wordsOf } from './text.js';
+
+export type { KernelText } from './text.js';
+
+/** One GPUBuffer, in which several `GpuBuffer`s may lie. */
+export interface Memory {
+  readonly id: number;
+  readonly bytes: number;
+  readonly gpu: GPUBuffer;
+  /** The number of `GpuBuffer`s and pending reads that use it. */
+  references: number;
+  /** The recording that used it last. */
+  recording: number;
+  /** The keys of the bind groups that contain it. */
+  readonly groups: Set<string>;
+}
+
+/** Values in GPU memory. `at` is an offset in 32-bit words, a multiple of 4. */
+export interface GpuBuffer extends DeviceBuffer {
+  /** Undefined where the buffer is empty or was freed. */
+  memory: Memory | undefined;
+  readonly at: number;
+}
+
+/** One run of a kernel. */
+export interface Launch {
+  /**
+   * Names the pipeline, so it must contain everything on which the text depends. Shapes should be
+   * numbers rather than text.
+   */
+  readonly key: string;
+  readonly make: () => KernelText;
+  readonly inputs: readonly DeviceBuffer[];
+  readonly results: readonly { readonly dtype: DType; readonly size: number }[];
+  readonly ints?: readonly number[];
+  readonly floats?: readonly number[];
+  /** Workgroups along x, y and z, at most 65,535 each: `spread` folds a larger number. */
+  readonly groups: readonly [number, number?, number?];
+}
+
+interface Compiled {
+  readonly pipeline: GPUComputePipeline;
+  /** The size of an element of each binding, in words. */
+  readonly words: readonly number[];
+  readonly reads: number;
+}
+
+interface Read {
+  readonly memory: Memory;
+  readonly buffer: GpuBuffer;
+  readonly resolve: (values: TypedArray) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Staging {
+  readonly bytes: number;
+  readonly gpu: GPUBuffer;
+}
+
+/** The values of GPUBufferUsage, GPUMapMode and GPUShaderStage, which Node has not as globals. */
+const usage = { MAP_READ: 1, COPY_SRC: 4, COPY_DST: 8, UNIFORM: 64, STORAGE: 128 };
+const MAP_READ = 1;
+const COMPUTE = 4;
+/** The freed memory that is kept for reuse by default. */
+const POOLED_BYTES = 2 ** 31;
+const STAGED_BYTES = 2 ** 26;
+/** The bytes that a kernel sees of the ring of numbers. */
+const PARAMS_BYTES = 1024;
+const RING_BYTES = 2 ** 20;
+/** Bind groups that are kept: a training step needs some thousands. */
+const MOST_BIND_GROUPS = 2 ** 15;
+
+/** Returns `count` workgroups as [x, y] with x * y >= count; group = id.x + id.y * num_workgroups.x. */
+export function spread(count: number): [number, number] {
+  const y = Math.ceil(count / 65535);
+  return [Math.ceil(count / Math.max(y, 1)), y];
+}
+
+/** Options of `WebGPUDevice`. */
+export interface DeviceOptions {
+  /** The bytes of freed memory that are kept for reuse. Default: 2 GiB. */
+  readonly pooledBytes?: number;
+  /** Whether the device belongs to the app, so that `close` leaves it open. */
+  readonly shared?: boolean;
+}
+
+export class WebGPUDevice {
+  readonly name = 'webgpu';
+  readonly limits: GPUSupportedLimits;
+  readonly #device: GPUDevice;
+  readonly #shared: boolean;
+  /** The largest buffer that a kernel can see, in bytes. */
+  readonly #mostBytes: number;
+  readonly #pool: Pool<Memory>;
+  readonly #stagings: Pool<Staging>;
+  readonly #memories = new Set<Memory>();
+  readonly #pipelines = new Map<string, Compiled>();
+  readonly #layouts = new Map<string, GPUBindGroupLayout>();
+  readonly #groups = new Map<string, GPUBindGroup>();
+  readonly #uniform: GPUBuffer;
+  readonly #slot: number;
+  readonly #ring = new ArrayBuffer(RING_BYTES);
+  readonly #ints = new Int32Array(this.#ring);
+  readonly #floats = new Float32Array(this.#ring);
+  /** The bytes of the ring that recorded commands use. */
+  #used = 0;
+  #encoder: GPUCommandEncoder | undefined;
+  #pass: GPUComputePassEncoder | undefined;
+  #current: GPUComputePipeline | undefined;
+  /** The number of the recording, which a submission ends. */
+  #recording = 0;
+  /** Memory to destroy once the recorded commands, which may use it, are submitted. */
+  readonly #spent: Memory[] = [];
+  #spentBytes = 0;
+  readonly #reads: Read[] = [];
+  #empty: Memory | undefined;
+  #ids = 0;
+  #dispatches = 0;
+  #submits = 0;
+  #mappings = 0;
+  #bytesRead = 0;
+  #failure: MemgradError | undefined;
+  #closed = false;
+
+  constructor(
+    device: GPUDevice,
+    { pooledBytes = POOLED_BYTES, shared = false }: DeviceOptions = {},
+  ) {
+    this.#device = device;
+    this.#shared = shared;
+    this.limits = device.limits;
+    const { maxStorageBufferBindingSize, maxBufferSize } = device.limits;
+    this.#mostBytes = Math.floor(Math.min(maxStorageBufferBindingSize, maxBufferSize) / 16) * 16;
+    this.#slot = device.limits.minUniformBufferOffsetAlignment;
+    this.#uniform = device.createBuffer({
+      label: 'numbers',
+      size: RING_BYTES + PARAMS_BYTES,
+      usage: usage.UNIFORM | usage.COPY_DST,
+    });
+    this.#pool = new Pool<Memory>(
+      pooledBytes,
+      (bytes) => this.#create(bytes),
+      (memory) => this.#destroy(memory),
+    );
+    this.#stagings = new Pool<Staging>(
+      Math.min(pooledBytes, STAGED_BYTES),
+      (bytes) => ({
+        bytes,
+        gpu: device.createBuffer({ size: bytes, usage: usage.MAP_READ | usage.COPY_DST }),
+      }),
+      ({ gpu }) => gpu.destroy(),
+    );
+    void device.lost.then(({ message }) => {
+      this.#failure ??= new MemgradError(
+        `webgpu: the browser took the GPU away (${message || 'device lost'}), so its values are lost; load the backend again, or continue from the last checkpoint on 'wasm'.`,
+      );
+    });
+    device.addEventListener('uncapturederror', this.#onError);
+  }
+
+  /** Returns a new buffer with the values of `data`. */
+  upload(data: Float32Array | Int32Array): GpuBuffer {
+    const dtype = data instanceof Int32Array ? 'int32' : 'float32';
+    if (data.length === 0) return { dtype, size: 0, memory: undefined, at: 0 };
+    // A write comes before all recorded commands, so it must not touch what they use.
+    const buffer = this.#take(dtype, data.length, ({ recording }) => recording < this.#recording);
+    const { gpu } = buffer.memory as Memory;
+    this.#device.queue.writeBuffer(gpu, 0, data as Float32Array<ArrayBuffer>);
+    return buffer;
+  }
+
+  /**
+   * Resolves to a copy of the values once they are computed. Reads that are requested together are
+   * one copy and one submission. Rejects with any GPU error since the last read.
+   */
+  read(buffer: DeviceBuffer): Promise<TypedArray> {
+    const own = buffer as GpuBuffer;
+    if (own.size === 0) return Promise.resolve(arrayOf(own.dtype, new ArrayBuffer(0)));
+    const memory = this.#memoryOf(own);
+    memory.references++;
+    return new Promise((resolve, reject) => {
+      this.#reads.push({ memory, buffer: own, resolve, reject });
+      if (this.#reads.length === 1) queueMicrotask(() => this.#readAll());
+    });
+  }
+
+  free(buffer: DeviceBuffer): void {
+    const own = buffer as GpuBuffer;
+    const { memory } = own;
+    own.memory = undefined;
+    if (memory) this.#release(memory);
+  }
+
+  /** Returns the result of `use`, and frees `buffers` afterwards. */
+  using<T>(buffers: readonly DeviceBuffer[], use: () => T): T {
+    try {
+      return use();
+    } finally {
+      for (const buffer of buffers) this.free(buffer);
+    }
+  }
+
+  /**
+   * Returns the buffers of `sizes` values that lie one after the other in `buffer`, each rounded up
+   * to 4 values. They replace `buffer`, which must not be used again.
+   */
+  split(buffer: GpuBuffer, sizes: readonly number[]): GpuBuffer[] {
+    const { dtype, memory } = buffer;
+    let at = buffer.at;
+    const parts = sizes.map((size) => {
+      const part = { dtype, size, memory: size > 0 ? memory : undefined, at };
+      at += roundUp(size, 4);
+      if (part.memory) part.memory.references++;
+      return part;
+    });
+    this.free(buffer);
+    return parts;
+  }
+
+  /** Records a run of a kernel; returns one new buffer per output. */
+  run({ key, make, inputs, results, ints = [], floats = [], groups }: Launch): GpuBuffer[] {
+    const { pipeline, words, reads } = this.#compiled(key, make);
+    if (groups.includes(0)) return results.map(({ dtype, size }) => this.#take(dtype, size));
+    const memories = inputs.map((buffer) => this.#memoryOf(buffer));
+    const outputs: GpuBuffer[] = [];
+    try {
+      for (const { dtype, size } of results) outputs.push(this.#take(dtype, size));
+    } catch (error) {
+      for (const buffer of outputs) this.free(buffer);
+      throw error;
+    }
+    const count = words.length + ints.length + floats.length;
+    if (count * 4 > PARAMS_BYTES) {
+      throw new MemgradError(`webgpu: the kernel '${key}' has ${count} numbers; this is a bug.`);
+    }
+    if (this.#used + count * 4 > RING_BYTES) this.#submit();
+    const offset = this.#used;
+    this.#used = roundUp(offset + count * 4, this.#slot);
+
+    let word = offset / 4;
+    for (const [i, buffer] of inputs.entries()) {
+      this.#ints[word++] = (buffer as GpuBuffer).at / words[i];
+    }
+    for (const { memory } of outputs) {
+      memories.push(memory as Memory);
+      this.#ints[word++] = 0;
+    }
+    for (const memory of memories) memory.recording = this.#recording;
+    for (const value of ints) this.#ints[word++] = value;
+    for (const value of floats) this.#floats[word++] = value;
+
+    const pass = this.#open();
+    if (this.#current !== pipeline) pass.setPipeline(pipeline);
+    this.#current = pipeline;
+    pass.setBindGroup(0, this.#group(reads, memories), [offset]);
+    pass.dispatchWorkgroups(...(groups as [number, number?, number?]));
+    this.#dispatches++;
+    return outputs;
+  }
+
+  /** Numbers for tests and benchmarks; `blocks` are the buffers, in use or pooled. */
+  counts() {
+    return {
+      blocks: this.#pool.made,
+      kernels: this.#pipelines.size,
+      dispatches: this.#dispatches,
+      submits: this.#submits,
+      reads: this.#mappings,
+      bytesRead: this.#bytesRead,
+    };
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#failure ??= closed(this.name);
+    this.#encoder = undefined;
+    this.#pass = undefined;
+    if (!this.#shared) {
+      this.#device.destroy();
+      return;
+    }
+    this.#device.removeEventListener('uncapturederror', this.#onError);
+    for (const { gpu } of this.#memories) gpu.destroy();
+    this.#uniform.destroy();
+  }
+
+  readonly #onError = (event: GPUUncapturedErrorEvent) => {
+    event.preventDefault(); // the next read reports it
+    const [reason] = event.error.message.split('\n');
+    this.#failure ??=
+      event.error.constructor.name === 'GPUOutOfMemoryError' // not a global class in Node
+        ? full(this.name)
+        : this.#unfit(`a kernel does not run on this GPU (${reason})`);
+  };
+
+  #unfit(reason: string): MemgradError {
+    return new MemgradError(
+      `${this.name}: ${reason}; use the backend 'wasm', and please report it.`,
+    );
+  }
+
+  #create(bytes: number): Memory {
+    const gpu = this.#device.createBuffer({
+      size: bytes,
+      usage: usage.STORAGE | usage.COPY_SRC | usage.COPY_DST,
+    });
+    const memory = {
+      id: this.#ids++,
+      bytes,
+      gpu,
+      references: 0,
+      recording: -1,
+      groups: new Set<string>(),
+    };
+    this.#memories.add(memory);
+    return memory;
+  }
+
+  #take(dtype: DType, size: number, usable?: (memory: Memory) => boolean): GpuBuffer {
+    if (this.#closed) throw closed(this.name);
+    const bytes = 4 * size;
+    if (bytes > this.#mostBytes) throw tooLarge(this.name, size, this.#mostBytes / 4);
+    const memory = this.#pool.take(Math.min(sizeClass(bytes), this.#mostBytes), usable);
+    memory.references = 1;
+    return { dtype, size, memory, at: 0 };
+  }
+
+  /** The memory of a buffer. Throws if it was freed. */
+  #memoryOf({ size, memory }: DeviceBuffer & Partial<GpuBuffer>): Memory {
+    if (memory) return memory;
+    if (size > 0) throw new MemgradError('webgpu: a buffer was used after it was freed.');
+    this.#empty ??= this.#create(16); // something has to be bound
+    return this.#empty;
+  }
+
+  #release(memory: Memory): void {
+    if (--memory.references > 0) return;
+    this.#pool.give(memory);
+    if (this.#spentBytes > this.#pool.mostBytes) this.#submit();
+  }
+
+  /** Destroys memory, once the commands that use it are submitted. */
+  #destroy(memory: Memory): void {
+    if (this.#encoder && memory.recording === this.#recording) {
+      this.#spent.push(memory);
+      this.#spentBytes += memory.bytes;
+      return;
+    }
+    memory.gpu.destroy();
+    this.#memories.delete(memory);
+    for (const key of memory.groups) this.#groups.delete(key);
+  }
+
+  #compiled(key: string, make: () => KernelText): Compiled {
+    let compiled = this.#pipelines.get(key);
+    if (compiled) return compiled;
+    const text = make();
+    const bindings = [...text.inputs, ...text.outputs];
+    const reads = text.inputs.length;
+    const module = this.#device.createShaderModule({ label: key, code: moduleOf(text) });
+    const pipeline = this.#device.createComputePipeline({
+      label: key,
+      layout: this.#device.createPipelineLayout({
+        bindGroupLayouts: [this.#layout(reads, bindings.length)],
+      }),
+      compute: { module, entryPoint: 'main' },
+    });
+    compiled = { pipeline, words: bindings.map(wordsOf), reads };
+    this.#pipelines.set(key, compiled);
+    return compiled;
+  }
+
+  /** The layout of `count` buffers, of which the first `reads` are inputs, and of the numbers. */
+  #layout(reads: number, count: number): GPUBindGroupLayout {
+    const key = `${reads} ${count}`;
+    let layout = this.#layouts.get(key);
+    if (!layout) {
+      const entries: GPUBindGroupLayoutEntry[] = Array.from({ length: count }, (_, binding) => ({
+        binding,
+        visibility: COMPUTE,
+        buffer: { type: binding < reads ? 'read-only-storage' : 'storage' },
+      }));
+      const buffer = { type: 'uniform', hasDynamicOffset: true } as const;
+      entries.push({ binding: count, visibility: COMPUTE, buffer });
+      layout = this.#device.createBindGroupLayout({ entries });
+      this.#layouts.set(key, layout);
+    }
+    return layout;
+  }
+
+  #group(reads: number, memories: readonly Memory[]): GPUBindGroup {
+    let key = `${reads}`;
+    for (const { id } of memories) key += ` ${id}`;
+    let group = this.#groups.get(key);
+    if (group) return group;
+    if (this.#groups.size >= MOST_BIND_GROUPS) {
+      this.#groups.clear();
+      for (const { groups } of this.#memories) groups.clear();
+    }
+    const entries: GPUBindGroupEntry[] = memories.map(({ gpu }, binding) => ({
+      binding,
+      resource: { buffer: gpu },
+    }));
+    const numbers = { buffer: this.#uniform, size: PARAMS_BYTES };
+    entries.push({ binding: memories.length, resource: numbers });
+    group = this.#device.createBindGroup({ layout: this.#layout(reads, memories.length), entries });
+    this.#groups.set(key, group);
+    for (const { groups } of memories) groups.add(key);
+    return group;
+  }
+
+  #open(): GPUComputePassEncoder {
+    this.#encoder ??= this.#device.createCommandEncoder();
+    this.#pass ??= this.#encoder.beginComputePass();
+    return this.#pass;
+  }
+
+  #submit(): void {
+    if (!this.#encoder) return;
+    this.#endPass();
+    if (this.#used > 0) this.#device.queue.writeBuffer(this.#uniform, 0, this.#ring, 0, this.#used);
+    this.#device.queue.submit([this.#encoder.finish()]);
+    this.#encoder = undefined;
+    this.#used = 0;
+    this.#recording++;
+    this.#submits++;
+    for (const memory of this.#spent.splice(0)) this.#destroy(memory);
+    this.#spentBytes = 0;
+  }
+
+  #endPass(): void {
+    this.#pass?.end();
+    this.#pass = undefined;
+    this.#current = undefined;
+  }
+
+  /** Carries out the reads that wait, in as few copies as fit into a buffer. */
+  #readAll(): void {
+    const waiting = this.#reads.splice(0);
+    while (waiting.length > 0) {
+      let bytes = 0;
+      let count = 0;
+      do bytes += 4 * waiting[count++].buffer.size;
+      while (
+        count < waiting.length &&
+        bytes + 4 * waiting[count].buffer.size <= this.#device.limits.maxBufferSize
+      );
+      void this.#readTogether(waiting.splice(0, count), bytes);
+    }
+  }
+
+  async #readTogether(reads: readonly Read[], bytes: number): Promise<void> {
+    let staging: Staging | undefined;
+    try {
+      if (this.#failure) throw this.#failure;
+      const size = Math.min(sizeClass(bytes), this.#device.limits.maxBufferSize);
+      staging = this.#stagings.take(size);
+      this.#encoder ??= this.#device.createCommandEncoder();
+      this.#endPass();
+      let at = 0;
+      for (const { memory, buffer } of reads) {
+        memory.recording = this.#recording;
+        this.#encoder.copyBufferToBuffer(
+          memory.gpu,
+          4 * buffer.at,
+          staging.gpu,
+          at,
+          4 * buffer.size,
+        );
+        at += 4 * buffer.size;
+      }
+      this.#submit();
+      for (const { memory } of reads) this.#release(memory);
+      this.#mappings++;
+      this.#bytesRead += bytes;
+      await staging.gpu.mapAsync(MAP_READ, 0, bytes);
+      if (this.#failure) throw this.#failure;
+      const mapped = staging.gpu.getMappedRange(0, bytes);
+      at = 0;
+      for (const { buffer, resolve } of reads) {
+        resolve(arrayOf(buffer.dtype, mapped.slice(at, at + 4 * buffer.size)));
+        at += 4 * buffer.size;
+      }
+      staging.gpu.unmap();
+      this.#stagings.give(staging);
+    } catch (error) {
+      staging?.gpu.destroy();
+      // Wait for events of the device, which are more specific.
+      await new Promise((resolve) => setTimeout(resolve));
+      const failure = this.#failure ?? this.#unfit(`a result cannot be read: ${error}`);
+      for (const { reject } of reads) reject(failure);
+    }
+  }
+}
+
+function arrayOf(dtype: DType, bytes: ArrayBuffer): TypedArray {
+  return dtype === 'int32' ? new Int32Array(bytes) : new Float32Array(bytes);
+}
+
+function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}

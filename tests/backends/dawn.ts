@@ -1,0 +1,31 @@
+/** WebGPU in this process: Dawn, from the package `webgpu`, on the machine's adapter or on SwiftShader. */
+import { existsSync, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { findBrowser, installVulkan } from '../browser/find.js';
+
+/** Where Debian's chromium keeps its software Vulkan. */
+const DEBIAN = '/usr/lib/chromium/vk_swiftshader_icd.json';
+
+let found: Promise<GPU> | undefined;
+
+/** Returns Dawn's `navigator.gpu`. Throws, with what is missing, where it has no adapter. */
+export function dawn(): Promise<GPU> {
+  found ??= find();
+  return found;
+}
+
+async function find(): Promise<GPU> {
+  installVulkan();
+  // By a variable, since the types of the package would replace those of the DOM.
+  const name = 'webgpu';
+  const { create }: { create(options: string[]): GPU } = await import(name);
+  const own = create([]);
+  if (await own.requestAdapter()) return own;
+  const beside = join(dirname(realpathSync(findBrowser())), 'vk_swiftshader_icd.json');
+  process.env.VK_DRIVER_FILES = [beside, DEBIAN].find(existsSync);
+  const gpu = create([]);
+  if (await gpu.requestAdapter()) return gpu;
+  throw new Error(
+    'Dawn finds no adapter, neither of this machine nor SwiftShader of the browser; it needs the Vulkan loader (on Debian: apt-get install libvulkan1)',
+  );
+}
