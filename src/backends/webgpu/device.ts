@@ -40,6 +40,8 @@ export interface Launch {
   readonly make: () => KernelText;
   readonly inputs: readonly DeviceBuffer[];
   readonly results: readonly { readonly dtype: DType; readonly size: number }[];
+  /** A buffer to write into, instead of new ones for `results`, which must be empty. */
+  readonly into?: GpuBuffer;
   readonly ints?: readonly number[];
   readonly floats?: readonly number[];
   /** Workgroups along x, y and z, at most 65,535 each: `spread` folds a larger number. */
@@ -225,8 +227,13 @@ export class WebGPUDevice {
     return parts;
   }
 
-  /** Records a run of a kernel; returns one new buffer per output. */
-  run({ key, make, inputs, results, ints = [], floats = [], groups }: Launch): GpuBuffer[] {
+  /** Returns a new buffer of unspecified values. */
+  empty(dtype: DType, size: number): GpuBuffer {
+    return this.#take(dtype, size);
+  }
+
+  /** Records a run of a kernel; returns one new buffer per result. */
+  run({ key, make, inputs, results, into, ints = [], floats = [], groups }: Launch): GpuBuffer[] {
     const { pipeline, words, reads } = this.#compiled(key, make);
     if (groups.includes(0)) return results.map(({ dtype, size }) => this.#take(dtype, size));
     const memories = inputs.map((buffer) => this.#memoryOf(buffer));
@@ -237,6 +244,7 @@ export class WebGPUDevice {
       for (const buffer of outputs) this.free(buffer);
       throw error;
     }
+    const written = into ? [into] : outputs;
     const count = words.length + ints.length + floats.length;
     if (count * 4 > PARAMS_BYTES) {
       throw new MemgradError(`webgpu: the kernel '${key}' has ${count} numbers; this is a bug.`);
@@ -249,9 +257,9 @@ export class WebGPUDevice {
     for (const [i, buffer] of inputs.entries()) {
       this.#ints[word++] = (buffer as GpuBuffer).at / words[i];
     }
-    for (const { memory } of outputs) {
+    for (const [i, { memory, at }] of written.entries()) {
       memories.push(memory as Memory);
-      this.#ints[word++] = 0;
+      this.#ints[word++] = at / words[inputs.length + i];
     }
     for (const memory of memories) memory.recording = this.#recording;
     for (const value of ints) this.#ints[word++] = value;

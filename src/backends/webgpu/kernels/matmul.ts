@@ -1,0 +1,204 @@
+/**
+ * Matrix products: in tiles, split along k where there are few tiles and much k, and by rows where
+ * there are few rows.
+ */
+import type { DeviceBuffer, MatmulSpec } from '../../backend.js';
+import { sizeOf } from '../../layout.js';
+import { type GpuBuffer, spread, type WebGPUDevice } from '../device.js';
+import { forEach, GROUP, unitOf } from './common.js';
+import { type Batch, batchOf } from './matmul-batch.js';
+import { thinColumns, thinText } from './matmul-thin.js';
+import { type Tile, type TileFlags, tileBytes, tileText } from './matmul-tile.js';
+
+/** What is applied to each value c of a product, in this order. Buffers hold float32. */
+export interface Epilogue {
+  /** [n], added to each row. */
+  readonly bias?: DeviceBuffer;
+  /** As large as the result, added to it. */
+  readonly addend?: DeviceBuffer;
+  /** Makes negative values 0. */
+  readonly relu?: boolean;
+  /** As large as the result: makes it 0 where this isn't greater than 0. */
+  readonly reluGradient?: DeviceBuffer;
+}
+
+/** How a product is computed. */
+export interface Plan {
+  /** Undefined for the kernel for few rows. */
+  readonly tile?: Tile;
+  /** The number of parts into which k is split. */
+  readonly parts: number;
+}
+
+// The best of five shapes on an H200, for products up to n = 1024 and from 2048 on.
+export const smallTile: Tile = { rows: 32, columns: 64, depth: 32, perThread: [4, 1] };
+export const largeTile: Tile = { rows: 128, columns: 128, depth: 16, perThread: [8, 2] };
+/** Workgroups that keep a large GPU busy. */
+const ENOUGH = 256;
+
+/** Chooses how to compute a product on a device with `storage` bytes of workgroup memory. */
+export function planOf({ m, n, k, batch }: MatmulSpec, storage: number): Plan {
+  if (m <= 4) return { parts: 1 };
+  const count = ({ rows, columns }: Tile) =>
+    sizeOf(batch) * Math.ceil(m / rows) * Math.ceil(n / columns);
+  const area = (tile: Tile) => count(tile) * tile.rows * tile.columns;
+  const large = count(largeTile) >= ENOUGH && area(largeTile) <= 1.25 * area(smallTile);
+  if (large && tileBytes(largeTile) <= storage) return { tile: largeTile, parts: 1 };
+  const tiles = count(smallTile);
+  const steps = Math.ceil(k / smallTile.depth);
+  // A second kernel costs as much as some eight steps.
+  const parts = steps < 16 ? 1 : Math.min(Math.floor(ENOUGH / tiles), Math.floor(steps / 4), 16);
+  if (parts < 2) return { tile: smallTile, parts: 1 };
+  // Each part but the last has as many steps.
+  return { tile: smallTile, parts: Math.ceil(steps / Math.ceil(steps / parts)) };
+}
+
+/** The batched product op(a) op(b) of `spec` as a buffer [...batch, m, n]. m, n and k are not 0. */
+export function matmul(
+  device: WebGPUDevice,
+  a: DeviceBuffer,
+  b: DeviceBuffer,
+  spec: MatmulSpec,
+  epilogue: Epilogue = {},
+  plan = planOf(spec, device.limits.maxComputeWorkgroupStorageSize),
+): GpuBuffer {
+  const batch = batchOf(spec);
+  const size = batch.count * spec.m * spec.n;
+  if (size === 0) return device.empty('float32', 0);
+  if (!plan.tile) return thin(device, a, b, spec, batch, epilogue);
+  if (plan.parts === 1) return tiled(device, a, b, spec, batch, plan.tile, 1, epilogue);
+  const parts = tiled(device, a, b, spec, batch, plan.tile, plan.parts, {});
+  return device.using([parts], () => combine(device, parts, plan.parts, spec.n, size, epilogue));
+}
+
+/** Bindings, key and the function `finish` of an epilogue on units of the result. */
+function finishOf(epilogue: Epilogue, unit: 'f32' | 'vec4f') {
+  const { bias, addend, relu = false, reluGradient } = epilogue;
+  const named = Object.entries({ bias, addend, positive: reluGradient }).filter(
+    (entry): entry is [string, DeviceBuffer] => entry[1] !== undefined,
+  );
+  const names = named.map(([name]) => name);
+  const lanes = unit === 'f32' ? [''] : ['.x', '.y', '.z', '.w'];
+  const of = (f: (lane: string) => string) =>
+    unit === 'f32' ? f('') : `vec4f(${lanes.map(f).join(', ')})`;
+  const statements = [
+    bias && 'v += bias[p.bias_at + column];',
+    addend && 'v += addend[p.addend_at + at];',
+    relu && `v = ${of((lane) => `rectified(v${lane})`)};`,
+    reluGradient &&
+      `let y = positive[p.positive_at + at]; v = ${of((lane) => `select(0.0, v${lane}, y${lane} > 0.0 && !is_nan(y${lane}))`)};`,
+  ].filter(Boolean);
+  return {
+    key: `${names} ${relu}`,
+    buffers: named.map(([, buffer]) => buffer),
+    bindings: names.map((name) => `${name}: ${unit}`),
+    /** Completes the product `c`, which is unit `at` of the result, in unit `column` of its row. */
+    text: `fn finish(c: ${unit}, at: i32, column: i32) -> ${unit} {
+  var v = c;
+  ${statements.join('\n  ')}
+  return v;
+}
+`,
+  };
+}
+
+function tiled(
+  device: WebGPUDevice,
+  a: DeviceBuffer,
+  b: DeviceBuffer,
+  spec: MatmulSpec,
+  batch: Batch,
+  tile: Tile,
+  parts: number,
+  epilogue: Epilogue,
+): GpuBuffer {
+  const { m, n, k, transposeA, transposeB, skipZeros = false } = spec;
+  const rowLengths = [transposeA ? m : k, transposeB ? k : n];
+  const flags: TileFlags = {
+    transposeA,
+    transposeB,
+    skipZeros,
+    unit: unitOf(...rowLengths, ...batch.strides),
+    outUnit: unitOf(n),
+    axes: batch.axes,
+  };
+  const finish = finishOf(epilogue, flags.outUnit);
+  const down = Math.ceil(m / tile.rows);
+  const across = Math.ceil(n / tile.columns);
+  const total = down * across * batch.count * parts;
+  const perPart = Math.ceil(Math.ceil(k / parts) / tile.depth) * tile.depth;
+  const [product] = device.run({
+    key: `matmul ${tile.rows} ${Object.values(flags)} ${finish.key}`,
+    make: () => ({
+      inputs: [`a: ${flags.unit}`, `b: ${flags.unit}`, ...finish.bindings],
+      outputs: [`out: ${flags.outUnit}`],
+      ints: ['m', 'n', 'k', 'per_part', 'down', 'across', 'batches', 'total', ...batch.names],
+      text: `${finish.text}${tileText(tile, flags, batch.text)}`,
+    }),
+    inputs: [a, b, ...finish.buffers],
+    results: [{ dtype: 'float32', size: parts * batch.count * m * n }],
+    ints: [m, n, k, perPart, down, across, batch.count, total, ...batch.numbers],
+    groups: spread(total),
+  });
+  return product;
+}
+
+/** Adds the parts of a product, always in the same order. */
+function combine(
+  device: WebGPUDevice,
+  partials: GpuBuffer,
+  parts: number,
+  n: number,
+  size: number,
+  epilogue: Epilogue,
+): GpuBuffer {
+  const unit = unitOf(n);
+  const finish = finishOf(epilogue, unit);
+  const lanes = unit === 'f32' ? 1 : 4;
+  const count = size / lanes;
+  const [product] = device.run({
+    key: `matmul parts ${unit} ${finish.key}`,
+    make: () => ({
+      inputs: [`partials: ${unit}`, ...finish.bindings],
+      outputs: [`out: ${unit}`],
+      ints: ['count', 'parts', 'columns'],
+      text: `${finish.text}${forEach(`  var c = partials[p.partials_at + i];
+  for (var part = 1; part < p.parts; part++) { c += partials[p.partials_at + part * p.count + i]; }
+  out[p.out_at + i] = finish(c, i, i % p.columns);`)}`,
+    }),
+    inputs: [partials, ...finish.buffers],
+    results: [{ dtype: 'float32', size }],
+    ints: [count, parts, n / lanes],
+    groups: spread(Math.ceil(count / GROUP)),
+  });
+  return product;
+}
+
+/** A product of at most four rows. */
+function thin(
+  device: WebGPUDevice,
+  a: DeviceBuffer,
+  b: DeviceBuffer,
+  spec: MatmulSpec,
+  batch: Batch,
+  epilogue: Epilogue,
+): GpuBuffer {
+  const { m, n, k, transposeA, transposeB, skipZeros = false } = spec;
+  const finish = finishOf(epilogue, 'f32');
+  const across = Math.ceil(n / thinColumns(transposeB));
+  const total = across * batch.count;
+  const [product] = device.run({
+    key: `matmul thin ${transposeA} ${transposeB} ${skipZeros} ${batch.axes} ${finish.key}`,
+    make: () => ({
+      inputs: ['a: f32', 'b: f32', ...finish.bindings],
+      outputs: ['out: f32'],
+      ints: ['m', 'n', 'k', 'across', 'total', ...batch.names],
+      text: `${finish.text}${thinText(transposeA, transposeB, skipZeros, batch.text)}`,
+    }),
+    inputs: [a, b, ...finish.buffers],
+    results: [{ dtype: 'float32', size: batch.count * m * n }],
+    ints: [m, n, k, across, total, ...batch.numbers],
+    groups: spread(total),
+  });
+  return product;
+}
