@@ -6,6 +6,12 @@ import { findBrowser, installVulkan } from '../browser/find.js';
 /** Where Debian's chromium keeps its software Vulkan. */
 const DEBIAN = '/usr/lib/chromium/vk_swiftshader_icd.json';
 
+/**
+ * SwiftShader takes a second to compile each kernel with 16 kB of workgroup memory where the driver
+ * clears it, and some milliseconds where Dawn's text does.
+ */
+const OPTIONS = ['disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension'];
+
 let found: Promise<GPU> | undefined;
 
 /** Returns Dawn's `navigator.gpu`. Throws, with what is missing, where it has no adapter. */
@@ -19,11 +25,11 @@ async function find(): Promise<GPU> {
   // By a variable, since the types of the package would replace those of the DOM.
   const name = 'webgpu';
   const { create }: { create(options: string[]): GPU } = await import(name);
-  const own = create([]);
+  const own = create(OPTIONS);
   if (await own.requestAdapter()) return own;
   const beside = join(dirname(realpathSync(findBrowser())), 'vk_swiftshader_icd.json');
   process.env.VK_DRIVER_FILES = [beside, DEBIAN].find(existsSync);
-  const gpu = create([]);
+  const gpu = create(OPTIONS);
   if (await gpu.requestAdapter()) return gpu;
   throw new Error(
     'Dawn finds no adapter, neither of this machine nor SwiftShader of the browser; it needs the Vulkan loader (on Debian: apt-get install libvulkan1)',
