@@ -107,7 +107,8 @@ export interface Result {
 /**
  * A kernel of a fused operation: computes a new buffer for each of `results` from buffers and
  * numbers. Buffers are contiguous and floats are float32, unless the kernel's type says otherwise.
- * A kernel may decline values that it can't compute; then the definition of the operation runs.
+ * A kernel may decline values that it can't compute, and return undefined for shapes and numbers
+ * that it doesn't support; then the definition of the operation runs.
  */
 export type Kernel<
   Inputs extends readonly (DeviceBuffer | undefined)[],
@@ -116,7 +117,7 @@ export type Kernel<
   inputs: Inputs,
   numbers: Numbers,
   results: readonly Result[],
-) => readonly DeviceBuffer[] | typeof declined;
+) => readonly DeviceBuffer[] | typeof declined | undefined;
 
 /** Returned by a kernel that declines. */
 export const declined = Symbol('declined');

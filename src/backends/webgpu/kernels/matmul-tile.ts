@@ -1,5 +1,5 @@
 /** The text of tiled products. */
-import { lines, list, main, type Unit } from './common.js';
+import { lines, list, main, reader, type Unit } from './common.js';
 
 /** The part of the result that a workgroup computes, in steps of `depth` along k. */
 export interface Tile {
@@ -107,28 +107,6 @@ ${
     : '  for (var lane = 0; lane < min(4, p.n - column); lane++) {\n    out[p.out_at + at + lane] = finish(c[lane], at + lane, column + lane);\n  }'
 }
 }
-`;
-}
-
-/**
- * `a_four(i, left)`: four values from value `i` on, of which only the first `left` belong to the
- * matrix; the others are 0. `a_one(i)`: value `i`.
- */
-function reader(name: 'a' | 'b', unit: Unit): string {
-  if (unit === 'vec4f') {
-    return `fn ${name}_four(i: i32, left: i32) -> vec4f {
-  if (left <= 0) { return vec4f(); }
-  return ${name}[i >> 2u];
-}
-fn ${name}_one(i: i32) -> f32 { return ${name}[i >> 2u][i & 3]; }
-`;
-  }
-  const values = list(4, (s) => `select(0.0, ${name}[i + ${s}], left > ${s})`);
-  return `fn ${name}_four(i: i32, left: i32) -> vec4f {
-  if (left <= 0) { return vec4f(); }
-  return vec4f(${values.join(', ')});
-}
-fn ${name}_one(i: i32) -> f32 { return ${name}[i]; }
 `;
 }
 

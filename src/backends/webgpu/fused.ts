@@ -1,0 +1,30 @@
+/** The fused kernels of the WebGPU backend. Operations without one run their definition. */
+import type { Kernels } from '../backend.js';
+import type { WebGPUDevice } from './device.js';
+import { adamKernels } from './kernels/adam.js';
+import { attentionKernels } from './kernels/attention.js';
+import { crossEntropyKernels } from './kernels/cross-entropy.js';
+import { elementKernels } from './kernels/elements.js';
+import { layerNormKernels } from './kernels/layer-norm.js';
+import { matmul } from './kernels/matmul.js';
+import { normKernels } from './kernels/norm.js';
+import { rmsNormKernels } from './kernels/rms-norm.js';
+import { softmaxKernels } from './kernels/softmax.js';
+
+export function fusedKernels(device: WebGPUDevice): Partial<Kernels> {
+  return {
+    ...adamKernels(device),
+    ...attentionKernels(device),
+    ...crossEntropyKernels(device),
+    ...elementKernels(device),
+    ...layerNormKernels(device),
+    ...normKernels(device),
+    ...rmsNormKernels(device),
+    ...softmaxKernels(device),
+    linear([x, weight, bias], [m, n, k, relu]) {
+      const none = { batch: [], batchStridesA: [], batchStridesB: [] };
+      const spec = { m, n, k, transposeA: false, transposeB: true, ...none };
+      return [matmul(device, x, weight, spec, { bias, relu: relu === 1 })];
+    },
+  };
+}

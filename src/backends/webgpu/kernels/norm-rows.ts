@@ -1,0 +1,173 @@
+/** Rows divided by their standard deviation or root mean square, and the gradients. */
+import type { DeviceBuffer } from '../../backend.js';
+import { type GpuBuffer, spread, type WebGPUDevice } from '../device.js';
+import { GROUP, lanesOf, main, perLane, type Unit, unitOf } from './common.js';
+import { type EachUnit, overRows } from './rows.js';
+
+/** A normalisation of the rows of `x`. */
+export interface Norm {
+  /** Whether the mean is subtracted first. */
+  readonly centred: boolean;
+  readonly x: DeviceBuffer;
+  /** [width], multiplied with each row; without it, nothing is. */
+  readonly weight?: DeviceBuffer;
+  /** [width], added to each row. */
+  readonly bias?: DeviceBuffer;
+  readonly epsilon: number;
+  readonly rows: number;
+  readonly width: number;
+}
+
+const total = (unit: Unit, value: string) => (unit === 'f32' ? value : `dot(${value}, vec4f(1.0))`);
+const readX = 'let x = x[p.x_at + start + j];';
+
+/**
+ * The power of two by which a row is multiplied before its values are squared: 1, or 2 to 4 divided
+ * by its largest absolute value where squares might overflow.
+ */
+const inverseText = `fn inverse_of(most: f32) -> f32 {
+  if (!is_finite(most) || most <= 1.0995116e12) { return 1.0; }
+  return float_of((255 - (bits_of(most) >> 23u)) << 23u);
+}
+`;
+
+/** Measures the row: a value x is normalised as `(x * inverse - mean) * factor`. */
+function measures(unit: Unit, centred: boolean, eachUnit: EachUnit): string {
+  const sum = centred
+    ? `  var sum = 0.0;
+${eachUnit(`${readX} sum += ${total(unit, 'x * inverse')};`)}
+  let mean = sum_of(sum, t) / p.length;
+`
+    : '  let mean = 0.0;\n';
+  return `  var most = 0.0;
+${eachUnit(`${readX} ${perLane(unit, (lane) => `most = larger(most, abs(x${lane}));`)}`)}
+  most = most_of(most, t);
+  let inverse = inverse_of(most);
+${sum}  var squares = 0.0;
+${eachUnit(`${readX} let d = x * inverse - mean; squares += ${total(unit, 'd * d')};`)}
+  let variance = sum_of(squares, t) / p.length;
+  var factor = 1.0 / sqrt(variance + p.epsilon * inverse * inverse);
+  if (!is_finite(most)) { factor = ${centred ? 'not_a_number()' : 'select(0.0, not_a_number(), is_nan(most))'}; }
+`;
+}
+
+const normalised = '((x * inverse - mean) * factor)';
+
+export function normalise(device: WebGPUDevice, norm: Norm): GpuBuffer[] {
+  const { centred, x, weight, bias, epsilon, rows, width } = norm;
+  const unit = unitOf(width);
+  const vectors = Object.entries({ weight, bias }).filter(
+    (entry): entry is [string, DeviceBuffer] => entry[1] !== undefined,
+  );
+  const names = vectors.map(([name]) => name);
+  const scaled = weight ? `${normalised} * weight[p.weight_at + j]` : normalised;
+  return overRows(device, {
+    key: `norm ${centred} ${names}`,
+    unit,
+    bindings: ['x', ...names].map((name) => `${name}: ${unit}`),
+    outputs: [`out: ${unit}`],
+    functions: inverseText,
+    body: (eachUnit) => `${measures(unit, centred, eachUnit)}  if (!inside) { return; }
+${eachUnit(`${readX} out[p.out_at + start + j] = ${scaled}${bias ? ' + bias[p.bias_at + j]' : ''};`)}`,
+    inputs: [x, ...vectors.map(([, buffer]) => buffer)],
+    results: [{ dtype: 'float32', size: x.size }],
+    rows,
+    width,
+    floats: { epsilon },
+  });
+}
+
+/**
+ * The gradients of `normalise` with respect to x and, if there is a weight, to the weight and,
+ * where rows are centred, to a bias. `g` is the gradient of the result.
+ */
+export function normaliseGradient(device: WebGPUDevice, norm: Norm, g: DeviceBuffer): GpuBuffer[] {
+  const { centred, x, weight, epsilon, rows, width } = norm;
+  const unit = unitOf(width);
+  const read = `${readX} let y = ${normalised}; let d = g[p.g_at + start + j]${weight ? ' * weight[p.weight_at + j]' : ''};`;
+  const [ofX, stats] = overRows(device, {
+    key: `normGradient ${centred} ${weight !== undefined}`,
+    unit,
+    bindings: ['x', 'g', ...(weight ? ['weight'] : [])].map((name) => `${name}: ${unit}`),
+    outputs: [`out: ${unit}`, ...(weight ? ['stats: vec4f'] : [])],
+    functions: inverseText,
+    body: (eachUnit) => `${measures(unit, centred, eachUnit)}  var sum_d = 0.0;
+  var sum_dy = 0.0;
+${eachUnit(`${read} sum_d += ${total(unit, 'd')}; sum_dy += ${total(unit, 'd * y')};`)}
+  var mean_d = ${centred ? 'sum_of(sum_d, t) / p.length' : '0.0'};
+  let mean_dy = sum_of(sum_dy, t) / p.length;
+  if (!inside) { return; }
+${
+  // All gradients of a row depend on each value: one that isn't finite makes all of them NaN.
+  centred ? '  if (!is_finite(mean_d) || !is_finite(mean_dy)) { mean_d = not_a_number(); }\n' : ''
+}${eachUnit(`${read} out[p.out_at + start + j] = (d - mean_d - y * mean_dy) * factor * inverse;`)}
+${weight ? '  if (lane == 0) { stats[p.stats_at + row] = vec4f(inverse, mean, factor, 0.0); }' : ''}`,
+    inputs: weight ? [x, g, weight] : [x, g],
+    results: [
+      { dtype: 'float32', size: x.size },
+      ...(weight ? [{ dtype: 'float32' as const, size: 4 * rows }] : []),
+    ],
+    rows,
+    width,
+    floats: { epsilon },
+  });
+  if (!weight) return [ofX];
+  try {
+    return [ofX, ...device.using([stats], () => sumRows(device, norm, g, stats))];
+  } catch (error) {
+    device.free(ofX);
+    throw error;
+  }
+}
+
+/** Sums g y and, where rows are centred, g over the rows; y are the normalised rows. */
+function sumRows(
+  device: WebGPUDevice,
+  { centred, x, rows, width }: Norm,
+  g: DeviceBuffer,
+  stats: GpuBuffer,
+): GpuBuffer[] {
+  const unit = unitOf(width);
+  const columns = 8 / lanesOf(unit); // 32 bytes of each row, the least that a GPU reads
+  const lanes = GROUP / columns;
+  const bias = (text: string) => (centred ? text : '');
+  return device.run({
+    key: `sumRows ${centred} ${unit}`,
+    make: () => ({
+      inputs: [`x: ${unit}`, `g: ${unit}`, 'stats: vec4f'],
+      outputs: [`weight: ${unit}`, ...(centred ? [`bias: ${unit}`] : [])],
+      ints: ['rows', 'width'],
+      text: `var<workgroup> products: array<${unit}, ${GROUP}>;
+${bias(`var<workgroup> sums: array<${unit}, ${GROUP}>;`)}
+${main(
+  GROUP,
+  `  let column = group * ${columns} + t % ${columns};
+  var product = ${unit}();
+  var sum = ${unit}();
+  for (var row = t / ${columns}; row < p.rows; row += ${lanes}) {
+    let s = stats[p.stats_at + row];
+    let d = g[p.g_at + row * p.width + column];
+    product += d * ((x[p.x_at + row * p.width + column] * s.x - s.y) * s.z);
+    sum += d;
+  }
+  products[t] = product;
+  ${bias('sums[t] = sum;')}
+  workgroupBarrier();
+  for (var half = ${GROUP / 2}; half >= ${columns}; half /= 2) {
+    if (t < half) {
+      products[t] += products[t + half];
+      ${bias('sums[t] += sums[t + half];')}
+    }
+    workgroupBarrier();
+  }
+  if (t >= ${columns} || column >= p.width) { return; }
+  weight[p.weight_at + column] = products[t];
+  ${bias('bias[p.bias_at + column] = sums[t];')}`,
+)}`,
+    }),
+    inputs: [x, g, stats],
+    results: (centred ? [width, width] : [width]).map((size) => ({ dtype: 'float32', size })),
+    ints: [rows, width / lanesOf(unit)],
+    groups: spread(Math.ceil(width / lanesOf(unit) / columns)),
+  });
+}
