@@ -46,9 +46,9 @@ export function walkOf(shape: readonly number[], strides: readonly (readonly num
   return { shape: lengths, strides: joined };
 }
 
-/** Returns the rank, at least `rank`, for which a kernel's text is written: there are only three. */
+/** Returns the rank, at least `rank`, for which a kernel's text is written: there are only four. */
 export function rankOf(rank: number): number {
-  return rank <= 4 ? 4 : rank <= 8 ? 8 : 32;
+  return [4, 8, 16].find((most) => rank <= most) ?? 32;
 }
 
 /** `values` with as many `missing` in front as make them `rank` long. */
