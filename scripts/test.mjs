@@ -20,8 +20,8 @@ const outdir = join(root, 'build', 'tests');
 const together = ['package/'];
 /** Those that take 10 seconds or more come first, the longest ahead, so that no core idles at the end. */
 const longest = [
-  'backends/gpu-node',
   'browser/gpu-conformance',
+  'backends/webgpu.test',
   'browser/gpu.test',
   'cli/demo',
   'playground/page',

@@ -55,7 +55,7 @@ const bundled: Record<string, string> = { backends: 'ndarray', explain: 'acorn' 
 /** What a file asks the host for when it is needed, and goes without where there is none. */
 const askedFor: Record<string, readonly string[]> = {
   'backends/index.ts': ['gpu.js'],
-  'backends/gpu/index.ts': ['gpu.js'],
+  'backends/webgl/index.ts': ['gpu.js'],
   'backends/wasm/threads.ts': ['node:os', 'node:worker_threads'],
   'runs/memory.ts': ['node:os', 'node:v8'],
 };

@@ -10,8 +10,9 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as cpu from '../src/backends/cpu/index.js';
-import * as gpu from '../src/backends/gpu/index.js';
 import * as wasm from '../src/backends/wasm/index.js';
+import * as webgl from '../src/backends/webgl/index.js';
+import * as webgpu from '../src/backends/webgpu/index.js';
 import * as corpora from '../src/corpora/index.js';
 import * as explained from '../src/explain/index.js';
 import { Key, Parameter, tensor, zeros } from '../src/index.js';
@@ -37,7 +38,8 @@ const subPaths: Record<string, Record<string, unknown>> = {
   './explain': explained,
   './testing': testing,
   './backends/wasm': wasm,
-  './backends/gpu': gpu,
+  './backends/webgl': webgl,
+  './backends/webgpu': webgpu,
   './backends/cpu': cpu,
 };
 

@@ -5,7 +5,8 @@ import type { Backend } from './backend.js';
 import { createWasmBackend } from './wasm/index.js';
 
 export type * from './backend.js';
-export type { GpuBackend } from './gpu/index.js';
+export type { WebGLBackend } from './webgl/index.js';
+export type { WebGPUBackend } from './webgpu/index.js';
 
 /** Options of `loadBackend`. */
 export interface BackendOptions {
@@ -16,6 +17,11 @@ export interface BackendOptions {
    * Default: `gpu.js` imported by name, which in a browser needs an import map.
    */
   gpu?: object;
+  /**
+   * For `webgpu`: a GPUDevice of the app's own, on which the backend computes and which it doesn't
+   * close. Default: a new device of this machine's GPU, in Node through the package webgpu.
+   */
+  device?: object;
 }
 
 const loaders = {
@@ -25,8 +31,9 @@ const loaders = {
   cpu: async (): Promise<Backend> => (await import('./cpu/index.js')).createCpuBackend(),
   // Loaded on demand for the same reason, and because gpu.js is large.
   webgl: async ({ gpu }: BackendOptions): Promise<Backend> =>
-    (await import('./gpu/index.js')).loadWebGL(gpu),
-  webgpu: async (): Promise<Backend> => (await import('./gpu/index.js')).loadWebGPU(),
+    (await import('./webgl/index.js')).loadWebGL(gpu),
+  webgpu: async ({ device }: BackendOptions): Promise<Backend> =>
+    (await import('./webgpu/index.js')).loadWebGPU(device),
 } satisfies Record<string, (options: BackendOptions) => Promise<Backend>>;
 
 /** The name of a backend of this version. */
@@ -34,9 +41,9 @@ export type BackendName = keyof typeof loaders;
 /** The names that `loadBackend` takes, the default first. */
 export const backendNames = Object.keys(loaders) as BackendName[];
 
-const optionNames: OptionNames<BackendOptions> = { threads: 1, gpu: 1 };
+const optionNames: OptionNames<BackendOptions> = { threads: 1, gpu: 1, device: 1 };
 /** The backend to which each option belongs. */
-const belongsTo = { threads: 'wasm', gpu: 'webgl' } satisfies Record<
+const belongsTo = { threads: 'wasm', gpu: 'webgl', device: 'webgpu' } satisfies Record<
   keyof BackendOptions,
   BackendName
 >;

@@ -14,17 +14,22 @@ const OPTIONS = ['disable-dawn-features=use_vulkan_zero_initialize_workgroup_mem
 
 let found: Promise<GPU> | undefined;
 
-/** Returns Dawn's `navigator.gpu`. Throws, with what is missing, where it has no adapter. */
-export function dawn(): Promise<GPU> {
+/** Returns Dawn, which is also `navigator.gpu` from now on, with WebGPU's classes as globals. Throws, with what is missing, where it has no adapter. */
+export async function dawn(): Promise<GPU> {
   found ??= find();
-  return found;
+  const gpu = await found;
+  Object.defineProperty(globalThis, 'navigator', { value: { gpu }, configurable: true });
+  return gpu;
 }
 
 async function find(): Promise<GPU> {
   installVulkan();
   // By a variable, since the types of the package would replace those of the DOM.
   const name = 'webgpu';
-  const { create }: { create(options: string[]): GPU } = await import(name);
+  const { create, globals }: { create(options: string[]): GPU; globals: object } = await import(
+    name
+  );
+  Object.assign(globalThis, globals);
   const own = create(OPTIONS);
   if (await own.requestAdapter()) return own;
   const beside = join(dirname(realpathSync(findBrowser())), 'vk_swiftshader_icd.json');

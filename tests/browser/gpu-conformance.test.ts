@@ -1,13 +1,14 @@
-/** The conformance suite on `webgl`, and some of it on `webgpu`, in a browser. ../backends/gpu-node.test.ts has the whole on `webgpu`. */
+/** The conformance suite on `webgl`, in a browser. ../backends/webgpu.test.ts runs it on `webgpu`. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type ConformanceRow, operationNames } from '../../src/testing/index.js';
-import { onWebGPU } from '../backends/gpu-dawn.js';
+import { dawn } from '../backends/dawn.js';
 import { checkConformance } from '../backends/gpu-edges.js';
 import { bundle, type Chunk } from '../bundle.js';
 import { visit, WITH_EVAL } from './browser.js';
 import { errorTable } from './errors.js';
+import { conformance } from './gpu.js';
 
 const test = suite('gpu conformance');
 const page = 'docs/backends.md';
@@ -29,19 +30,12 @@ test('webgl: every operation and every gradient is within its tolerance', async 
   checkConformance(rows);
 });
 
-// Not those of which gpu-node.test.ts compiles hundreds of kernels: in the browser ./gpu.test.ts trains with products and softmax.
-test('webgpu in the browser: some operations of the other families are within their tolerances', async () => {
-  const operations = ['exp', 'mul', 'sum', 'argmax', 'gather', 'concat'];
-  const some = (await onPage({ name: 'webgpu', operations })) as ConformanceRow[];
-  checkConformance(some, operations);
-});
-
 test(`${page} has the errors of every operation`, async () => {
   const text = readFileSync(page, 'utf8');
   const [before, table, after] = text.split(/(?<=<!-- errors -->\n)|(?=<!-- end of errors -->)/);
   if (process.env.MEMGRAD_WRITE_ERRORS) {
-    const run = await onWebGPU(chunks);
-    const webgpu = (await run({ name: 'webgpu' })) as ConformanceRow[];
+    await dawn();
+    const webgpu = await conformance({ name: 'webgpu' });
     checkConformance(webgpu);
     writeFileSync(page, before + errorTable({ webgl: rows, webgpu }) + after);
     return;

@@ -237,8 +237,9 @@ test('each backend works, or says in one sentence what is missing', () => {
   const script = `
     import { loadBackend, matmul, tensor } from 'memgrad';
     import { createCpuBackend } from 'memgrad/backends/cpu';
-    import { loadWebGL, loadWebGPU } from 'memgrad/backends/gpu';
     import { createWasmBackend } from 'memgrad/backends/wasm';
+    import { loadWebGL } from 'memgrad/backends/webgl';
+    import { loadWebGPU } from 'memgrad/backends/webgpu';
 
     for (const backend of [createWasmBackend(), createCpuBackend(), await loadBackend('cpu')]) {
       const product = matmul(tensor([[1, 2]], { backend }), tensor([[3], [4]], { backend }));
@@ -256,7 +257,10 @@ test('each backend works, or says in one sentence what is missing', () => {
     webgl,
     'webgl: the package gpu.js is missing, on which this backend runs; install it',
   );
-  assert.match(webgpu, 'webgpu: there is no WebGPU here');
+  assert.match(
+    webgpu,
+    'webgpu: Node has WebGPU through the package webgpu, which is missing; install it (npm install webgpu)',
+  );
 });
 
 test.run();

@@ -30,7 +30,7 @@ for (const [name, [source, kilobytes]] of Object.entries(limits)) {
 
 test('the other backends, and threads, load only when they are asked for', async () => {
   const { later } = await load("export * from 'memgrad';");
-  for (const part of ['cpu', 'gpu', 'threads']) {
+  for (const part of ['cpu', 'webgl', 'webgpu', 'threads']) {
     assert.ok(
       later.some((name) => name.startsWith(`app/${part}-`)),
       `${part}: ${later}`,

@@ -1,5 +1,6 @@
 /**
- * Functions that kernels share, in the language of text.ts.
+ * Functions that the kernels of both GPU backends share, in the part of WGSL that
+ * ../webgl/text.ts translates to GLSL.
  *
  * NaN is recognised by its bits, never by a comparison: both languages let a driver assume that
  * there is no NaN, and NVIDIA's turns `select(x, 0.0, x < 0.0)` into a `max` that drops it. So

@@ -162,7 +162,7 @@ export class WebGPUDevice {
     );
     void device.lost.then(({ message }) => {
       this.#failure ??= new MemgradError(
-        `webgpu: the browser took the GPU away (${message || 'device lost'}), so its values are lost; load the backend again, or continue from the last checkpoint on 'wasm'.`,
+        `webgpu: the system took the GPU away (${message || 'device lost'}), so its values are lost; load the backend again, or continue from the last checkpoint on 'wasm'.`,
       );
     });
     device.addEventListener('uncapturederror', this.#onError);

@@ -209,7 +209,7 @@ function join(
     const ints = ['quads', 'fill', 'even', ...axes.map((axis) => `n${axis}`)];
     for (const name of names) {
       ints.push(`${name}_start`);
-      for (const part of ['from', 'length', 'step']) {
+      for (const part of ['first', 'length', 'step']) {
         ints.push(...axes.map((axis) => `${name}_${part}${axis}`));
       }
     }
@@ -221,9 +221,11 @@ function join(
     const tests = names.map((name) => {
       const within = axes.map(
         (axis) =>
-          `c[${axis}] >= p.${name}_from${axis} && c[${axis}] < p.${name}_from${axis} + p.${name}_length${axis}`,
+          `c[${axis}] >= p.${name}_first${axis} && c[${axis}] < p.${name}_first${axis} + p.${name}_length${axis}`,
       );
-      const at = axes.map((axis) => `(c[${axis}] - p.${name}_from${axis}) * p.${name}_step${axis}`);
+      const at = axes.map(
+        (axis) => `(c[${axis}] - p.${name}_first${axis}) * p.${name}_step${axis}`,
+      );
       const step = `p.${name}_step${rank - 1}`;
       return `  if (${within.join(' && ')}) {
     let at = p.${name}_at + p.${name}_start + ${at.join(' + ')};

@@ -3,17 +3,8 @@
  * them.
  */
 import { MemgradError } from '../../errors.js';
-import {
-  type Block,
-  Cache,
-  closed,
-  type Device,
-  full,
-  MOST_KERNELS,
-  POOLED_TEXELS,
-  Pool,
-  tooLarge,
-} from './device.js';
+import { closed, full, tooLarge } from '../gpu/errors.js';
+import { type Block, Cache, type Device, MOST_KERNELS, POOLED_TEXELS, Pool } from './device.js';
 import {
   type Compiled,
   compile,
@@ -143,7 +134,7 @@ export class WebGLDevice implements Device {
     texels: number,
     numbers: readonly number[],
   ): Block[] {
-    if (texels > this.mostTexels) throw tooLarge(this.name, texels, this.mostTexels);
+    if (texels > this.mostTexels) throw tooLarge(this.name, 4 * texels, 4 * this.mostTexels);
     const id = `${key}|${inputs.map((input) => input.texels)}|${texels}`;
     const args = [...inputs.map((input) => (input as WebGLBlock).handle), ...numbers];
     try {
@@ -183,7 +174,7 @@ export class WebGLDevice implements Device {
   }
 
   #take(texels: number): WebGLTexture {
-    if (texels > this.mostTexels) throw tooLarge(this.name, texels, this.mostTexels);
+    if (texels > this.mostTexels) throw tooLarge(this.name, 4 * texels, 4 * this.mostTexels);
     if (this.#gl.isContextLost()) throw this.#lost();
     return this.#textures.take(texels);
   }

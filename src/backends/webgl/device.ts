@@ -1,5 +1,4 @@
 /** The interface between kernels and a GPU: blocks of texels, and running a kernel over them. */
-import { MemgradError, OutOfMemory } from '../../errors.js';
 import type { KernelText } from './text.js';
 
 /** Memory for `texels` texels of four floats. The caller owns it until it frees it. */
@@ -7,7 +6,7 @@ export interface Block {
   readonly texels: number;
 }
 
-/** A GPU: WebGL2 through gpu.js, or WebGPU. */
+/** A GPU: WebGL2 through gpu.js. Tests have another. */
 export interface Device {
   readonly name: string;
   /** The maximum number of texels in a block. */
@@ -31,7 +30,7 @@ export interface Device {
     texels: number,
     numbers: readonly number[],
   ): Block[];
-  /** The number of textures or buffers, in use or pooled, and of compiled kernels. */
+  /** The number of textures, in use or pooled, and of compiled kernels. */
   counts(): { blocks: number; kernels: number };
   /** Releases the GPU and all blocks. */
   close(): void;
@@ -73,7 +72,7 @@ export class Cache<T> {
   }
 }
 
-/** Freed textures or buffers by size, kept for reuse, up to `mostTexels` in total. */
+/** Freed textures by size, kept for reuse, up to `mostTexels` in total. */
 export class Pool<T> {
   readonly #free = new Map<number, T[]>();
   #texels = 0;
@@ -116,25 +115,3 @@ export class Pool<T> {
 
 /** The unused memory that a pool keeps: 512 MiB. */
 export const POOLED_TEXELS = 2 ** 25;
-
-/** Returns the error for a tensor that is larger than a texture or buffer can be. */
-export function tooLarge(name: string, texels: number, most: number): OutOfMemory {
-  const millions = (count: number) => `${((count * 4) / 1e6).toFixed(1)} million`;
-  return new OutOfMemory(
-    `${name}: a tensor of ${millions(texels)} values exceeds the ${millions(most)} values that one texture or buffer of this GPU holds; use smaller batches, or the backend 'wasm'.`,
-  );
-}
-
-/** Returns the error for a device that is out of memory. */
-export function full(name: string): OutOfMemory {
-  return new OutOfMemory(
-    `${name}: the memory of the GPU is used up, and results since then are lost; use smaller batches or a smaller model, or the backend 'wasm'.`,
-  );
-}
-
-/** Returns the error for a backend that was closed. */
-export function closed(name: string): MemgradError {
-  return new MemgradError(
-    `${name}: this backend was closed, and the values on it are gone; load it again.`,
-  );
-}

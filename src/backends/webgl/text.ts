@@ -1,19 +1,16 @@
 /**
- * The text of kernels. They are written once, in the part of WGSL that reads almost like GLSL:
- * scalars, `vec4f`, `vec4i`, `vec2u`, `let` and `var` with a type, and C's loops. `toGlsl` changes
- * the spelling.
+ * The text of kernels. They are written in the part of WGSL that reads almost like GLSL, as is the
+ * library that both GPU backends share: scalars, `vec4f`, `vec4i`, `vec2u`, `let` and `var` with a
+ * type, and C's loops. `toGlsl` changes the spelling.
  *
  * A kernel is `fn compute(t: i32) -> vec4f`, which returns texel `t` of its output. It reads the
  * inputs `a`, `b`, ... through `a_at(texel)` or the readers below, and the numbers `number0`,
  * `number1`, ... A kernel with several outputs also sets `more1`, `more2`, ... Loops with many
  * reads keep a `cursor`: `a_read(a_cursor(i) + a_cursor(j))` is `a_at(i + j)` with less arithmetic.
  */
-import { library } from './library.js';
+import { library } from '../gpu/library.js';
 
-/**
- * The names of the inputs, in order. WebGPU guarantees eight buffers; kernels write up to four of
- * them.
- */
+/** The names of the inputs, in order: no kernel has more. */
 export const inputNames = ['a', 'b', 'c', 'd', 'e', 'f'] as const;
 
 /** Functions that read an input by `a_at`. A kernel includes only those that it calls. */
@@ -45,16 +42,13 @@ const readers: Record<string, string> = {
 }`,
 };
 
-/** Functions that only one of the two languages has, or spells differently. */
+/** Functions of WGSL that GLSL lacks, and those that the library expects. */
 const glslOnly = `float select(float no, float yes, bool c) { return c ? yes : no; }
 int select(int no, int yes, bool c) { return c ? yes : no; }
 uint select(uint no, uint yes, bool c) { return c ? yes : no; }
 vec4 select(vec4 no, vec4 yes, bool c) { return c ? yes : no; }
 float float_of(int bits) { return intBitsToFloat(bits); }
 int bits_of(float x) { return floatBitsToInt(x); }`;
-// bitcast takes a variable, since a constant expression must not be infinite.
-const wgslOnly = `fn float_of(bits: i32) -> f32 { var kept: i32 = bits; return bitcast<f32>(kept); }
-fn bits_of(x: f32) -> i32 { return bitcast<i32>(x); }`;
 
 /** The source of a kernel. */
 export interface KernelText {
@@ -68,7 +62,7 @@ export interface KernelText {
 }
 
 /** Prepends the readers and library functions that `text` calls. */
-function complete(text: string): string {
+export function complete(text: string): string {
   let whole = text;
   for (const name of inputNames) {
     for (const [reader, source] of Object.entries(readers)) {
@@ -109,48 +103,6 @@ const glslTypes: Record<string, string> = {
   vec2u: 'uvec2',
   cursor: 'float',
 };
-
-/** The number of threads in a workgroup. */
-export const GROUP = 64;
-
-/**
- * Returns the WGSL module of a kernel over `texels` texels, with `width` threads in a row of
- * workgroups.
- */
-export function toWgsl(kernel: KernelText, texels: number, width: number): string {
-  const { inputs, outputs, numbers } = kernel;
-  const binding = (index: number) => `@group(0) @binding(${index})`;
-  const lines: string[] = [];
-  inputNames.slice(0, inputs).forEach((name, i) => {
-    lines.push(`${binding(i)} var<storage, read> input_${name}: array<vec4f>;`);
-    lines.push(`fn ${name}_cursor(i: i32) -> i32 { return i; }`);
-    lines.push(`fn ${name}_read(i: i32) -> vec4f { return input_${name}[i]; }`);
-    lines.push(`fn ${name}_at(i: i32) -> vec4f { return input_${name}[i]; }`);
-  });
-  for (let i = 0; i < outputs; i++) {
-    lines.push(`${binding(inputs + i)} var<storage, read_write> output${i}: array<vec4f>;`);
-  }
-  if (numbers > 0) {
-    const members = Array.from({ length: numbers }, (_, i) => `n${i}: f32`);
-    lines.push(`struct Numbers { ${members.join(', ')} }`);
-    lines.push(`${binding(inputs + outputs)} var<uniform> numbers: Numbers;`);
-  }
-  const text = complete(kernel.text).replace(/\bnumber(\d)/g, 'numbers.n$1');
-  lines.push(
-    'alias cursor = i32;',
-    wgslOnly,
-    extras(outputs, (i) => `var<private> more${i}: vec4f;`),
-    text,
-    `@compute @workgroup_size(${GROUP})
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let t: i32 = i32(id.x + id.y * ${width}u);
-  if (t >= ${texels}) { return; }
-  output0[t] = compute(t);
-  ${extras(outputs, (i) => `output${i}[t] = more${i};`)}
-}`,
-  );
-  return lines.join('\n');
-}
 
 function extras(outputs: number, line: (index: number) => string): string {
   return Array.from({ length: outputs - 1 }, (_, i) => line(i + 1)).join('\n');

@@ -1,6 +1,6 @@
 /**
- * The backend on both GPU interfaces. One set of kernels, in ./kernels, runs on WebGL2 through
- * gpu.js and on WebGPU. Values stay on the GPU between operations; only `read` copies them back.
+ * The backend on WebGL2 through gpu.js. Values stay on the GPU between operations; only `read` copies
+ * them back.
  *
  * A texel packs four float32 values, or two int32 values (text.ts).
  */
@@ -29,8 +29,8 @@ import { product } from './product.js';
 import { fillNumbers, type GpuBuffer, Runner, texelsOf, wrap } from './runner.js';
 import { inputNames } from './text.js';
 
-/** A backend on a GPU. Besides `Backend`, it counts its blocks and kernels, and closes. */
-export class GpuBackend implements Backend {
+/** The backend `webgl`. Besides `Backend`, it counts its blocks and kernels, and closes. */
+export class WebGLBackend implements Backend {
   readonly name: string;
   readonly dtypes: readonly DType[] = ['float32', 'int32'];
   readonly kernels: Partial<Kernels>;
@@ -44,7 +44,7 @@ export class GpuBackend implements Backend {
   }
 
   /**
-   * The number of textures or buffers on the GPU, and of compiled kernels; both stay constant over
+   * The number of textures on the GPU, and of compiled kernels; both stay constant over
    * training steps.
    */
   counts(): { blocks: number; kernels: number } {

@@ -1,20 +1,17 @@
-/**
- * The text of every kernel that the conformance suite and a training step ask for. A driver may
- * assume that there is no NaN, so a text may only compare floats where it looks at their bits;
- * SwiftShader makes no use of that, and results alone would not show it.
- */
+/** The text of every kernel of `webgl` that the conformance suite and a training step ask for. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { GpuBackend } from '../../src/backends/gpu/backend.js';
-import type { Block, Device } from '../../src/backends/gpu/device.js';
 import { library } from '../../src/backends/gpu/library.js';
-import { toWgsl } from '../../src/backends/gpu/text.js';
+import { WebGLBackend } from '../../src/backends/webgl/backend.js';
+import type { Block, Device } from '../../src/backends/webgl/device.js';
+import { complete } from '../../src/backends/webgl/text.js';
 import { createModel, presets } from '../../src/models/index.js';
 import { Copy } from '../../src/tasks/index.js';
 import { runConformance } from '../../src/testing/index.js';
 import { Adam, AdamW, train } from '../../src/training/index.js';
+import { checkBuiltIns, checkComparisons, floatComparisons } from './kernel-texts.js';
 
-const test = suite('texts of GPU kernels');
+const test = suite('texts of the kernels of webgl');
 
 /** A device that computes nothing and keeps the text of its kernels. */
 class Recorder implements Device {
@@ -30,7 +27,7 @@ class Recorder implements Device {
   free() {}
   run(key: string, make: Parameters<Device['run']>[1], _: readonly Block[], texels: number) {
     const kernel = make();
-    this.texts.set(key, toWgsl(kernel, texels, 64));
+    this.texts.set(key, complete(kernel.text));
     return Array.from({ length: kernel.outputs }, () => ({ texels }));
   }
   counts() {
@@ -42,7 +39,7 @@ class Recorder implements Device {
 const { texts } = new Recorder();
 test.before(async () => {
   const recorder = new Recorder();
-  const backend = new GpuBackend(recorder);
+  const backend = new WebGLBackend(recorder);
   await runConformance(backend);
   const task = new Copy({ length: 2, symbols: 4, copies: 1 });
   for (const optimizer of [new Adam({ learningRate: 1e-3 }), new AdamW({ learningRate: 1e-3 })]) {
@@ -55,70 +52,27 @@ test.before(async () => {
   for (const [key, text] of recorder.texts) texts.set(key, text);
 });
 
-interface Part {
-  readonly name: string;
-  readonly parameters: string;
-  readonly body: string;
-}
-
-/** The functions of a text. */
-function partsOf(text: string): Part[] {
-  return text.split(/^(?=fn |@compute)/m).flatMap((source) => {
-    const [, name, parameters] = /^fn (\w+)\(([^)]*)\)/.exec(source) ?? [];
-    return name ? [{ name, parameters, body: source.slice(source.indexOf('{')) }] : [];
-  });
-}
-
-/** Comparisons with a float on one side, by the declarations of the function. */
-function floatComparisons({ parameters, body }: Part): string[] {
-  const code = body.replace(/\/\/.*$/gm, '');
-  const declared = [...`${parameters} ${code}`.matchAll(/(\w+): (?:f32|vec4f)\b/g)];
-  const floats = new Set(declared.map(([, name]) => name));
-  const operand = String.raw`-?[\w.]+(?:\([^()]*\))?`;
-  const pattern = new RegExp(`(${operand}) (<|>|<=|>=|==|!=) (${operand})`, 'g');
-  const isFloat = (side: string) =>
-    /^-?\d+\.\d/.test(side) ||
-    floats.has(side.replace(/^-|\..*$/g, '')) ||
-    /^(?:abs|floor|float_of|f32|\w+_value)\(/.test(side);
-  return [...code.matchAll(pattern)]
-    .filter(([, left, , right]) => isFloat(left) || isFloat(right))
-    .map(([comparison]) => comparison);
-}
-
 test('no kernel uses a built-in function that may drop NaN', () => {
   assert.ok(texts.size > 500, `${texts.size} texts`);
-  for (const [key, text] of texts) {
-    const [found] =
-      /\b(?:min|max|clamp|step|smoothstep|sign|mix|saturate|pow|modf|isnan)\(/.exec(text) ?? [];
-    assert.is(found, undefined, `${key}: ${found}`);
-  }
+  checkBuiltIns(texts);
 });
 
 test('floats are compared only where their bits have been asked for NaN', () => {
-  const seen = new Set<string>();
-  let comparisons = 0;
-  for (const [key, text] of texts) {
-    for (const part of partsOf(text)) {
-      const id = part.parameters + part.body;
-      if (seen.has(id)) continue;
-      seen.add(id);
-      for (const comparison of floatComparisons(part)) {
-        comparisons++;
-        if (/^u\.[xyzw] >= /.test(comparison)) continue; // uniform numbers, which are never NaN
-        assert.ok(part.body.includes('is_nan('), `${key}: ${part.name} has ${comparison}`);
-      }
-    }
-  }
+  const comparisons = checkComparisons(texts);
   assert.ok(comparisons > 20, `${comparisons} comparisons were found`);
 });
 
 test('the comparisons of a text are found', () => {
-  const found = (body: string) =>
-    floatComparisons({ name: 'f', parameters: 'x: f32, n: i32', body: `{ ${body} }` });
+  const found = (body: string, globals?: string) =>
+    floatComparisons({ name: 'f', parameters: 'x: f32, n: i32', body: `{ ${body} }` }, globals);
   assert.equal(found('return select(x, 0.0, x < 0.0);'), ['x < 0.0']);
   assert.equal(found('let v: vec4f = a_at(n); if (v.x == v.y) { return 1; }'), ['v.x == v.y']);
   assert.equal(found('if (floor(x) != x || n >= 3) { return 1; }'), ['floor(x) != x']);
   assert.equal(found('for (var i: i32 = 0; i < n; i++) {}'), []);
+  assert.equal(found('let y = x; if (y > n) {}'), ['y > n']);
+  assert.equal(found('if (a[n] > 0) {} if (b[n] > 0) {}', 'a: array<vec4f>; b: array<i32>;'), [
+    'a[n] > 0',
+  ]);
 });
 
 test('every shared function is part of some kernel', () => {

@@ -1,58 +1,26 @@
 /**
- * The GPU backends: detects the GPU of this machine, and refuses GPUs that compute inaccurately.
+ * The backend `webgl`: finds WebGL2 and gpu.js, and refuses GPUs that compute inaccurately.
  *
- * @module memgrad/backends/gpu
+ * @module memgrad/backends/webgl
  */
 import { MemgradError } from '../../errors.js';
-import { GpuBackend } from './backend.js';
-import type { Device } from './device.js';
+import { WebGLBackend } from './backend.js';
 import type { GpuJs } from './gpujs.js';
 import { WebGLDevice } from './webgl.js';
-import { WebGPUDevice } from './webgpu.js';
 
-export type { GpuBackend } from './backend.js';
+export type { WebGLBackend } from './backend.js';
 
 /**
  * Loads the backend `webgl`, which runs on `gpu`, the package gpu.js. Throws `MemgradError` where
  * WebGL2 or gpu.js is missing, or where the GPU doesn't compute in float32.
  */
-export async function loadWebGL(gpu?: object): Promise<GpuBackend> {
+export async function loadWebGL(gpu?: object): Promise<WebGLBackend> {
   if (typeof document === 'undefined' && typeof OffscreenCanvas === 'undefined') {
     throw new MemgradError(
       "webgl: there is no WebGL here, since only browsers have it; use the backend 'wasm', which runs everywhere.",
     );
   }
   return ready(new WebGLDevice(await importGpuJs(gpu)));
-}
-
-/**
- * Loads the backend `webgpu`. Throws `MemgradError` where WebGPU is missing, or where the GPU
- * doesn't compute in float32.
- */
-export async function loadWebGPU(): Promise<GpuBackend> {
-  if (typeof navigator === 'undefined' || !navigator.gpu) {
-    throw new MemgradError(
-      "webgpu: there is no WebGPU here (navigator.gpu is missing), which needs a recent browser and a page served over https or from localhost; use the backend 'wasm', which runs everywhere.",
-    );
-  }
-  const adapter = await navigator.gpu
-    .requestAdapter({ powerPreference: 'high-performance' })
-    .catch((cause) => Promise.reject(refused(cause)));
-  if (!adapter) throw refused();
-  const { maxStorageBufferBindingSize, maxBufferSize } = adapter.limits;
-  const device = await adapter
-    .requestDevice({ requiredLimits: { maxStorageBufferBindingSize, maxBufferSize } })
-    .catch((cause) => Promise.reject(refused(cause)));
-  return ready(new WebGPUDevice(device));
-}
-
-/** Returns the error for a browser with WebGPU that provides no GPU to this page. */
-function refused(cause?: unknown): MemgradError {
-  const [why] = String(cause ?? '').split('\n');
-  return new MemgradError(
-    `webgpu: this browser provides no GPU${why && ` (${why})`}; use the backend 'webgl' or 'wasm'.`,
-    { cause },
-  );
 }
 
 /**
@@ -80,7 +48,7 @@ async function importGpuJs(given?: object): Promise<GpuJs> {
 const probe = [1 + 2 ** -22, 1e30, 1e-30, 16777213];
 
 /** Returns a backend on `device`. Throws if the GPU computes with less than float32. */
-async function ready(device: Device): Promise<GpuBackend> {
+async function ready(device: WebGLDevice): Promise<WebGLBackend> {
   const make = () => ({
     text: `fn compute(t: i32) -> vec4f {
   return vec4f(number0 + 1.1920928955078125e-7, number1 * 2.0, number2 * 2.0, number3 + 2.0);
@@ -100,5 +68,5 @@ async function ready(device: Device): Promise<GpuBackend> {
       `${device.name}: this GPU computes with less than float32 (got ${received.slice(0, 4)}, expected ${expected}), so training would fail; use the backend 'wasm'.`,
     );
   }
-  return new GpuBackend(device);
+  return new WebGLBackend(device);
 }
