@@ -7,6 +7,7 @@ import type {
   BinaryKernel,
   DeviceBuffer,
   DType,
+  Kernels,
   MatmulSpec,
   Piece,
   RandomWords,
@@ -17,6 +18,7 @@ import type {
 } from '../backend.js';
 import { sizeOf } from '../layout.js';
 import type { WebGPUDevice } from './device.js';
+import { fusedKernels } from './fused.js';
 import { binary, cast, unary, where } from './kernels/elementwise.js';
 import { matmul } from './kernels/matmul.js';
 import { uniform } from './kernels/random.js';
@@ -28,11 +30,13 @@ import { assemble, fill } from './kernels/views.js';
 export class WebGPUBackend implements Backend {
   readonly name = 'webgpu';
   readonly dtypes: readonly DType[] = ['float32', 'int32'];
+  readonly kernels: Partial<Kernels>;
   readonly #device: WebGPUDevice;
 
   /** @internal */
   constructor(device: WebGPUDevice) {
     this.#device = device;
+    this.kernels = fusedKernels(device);
   }
 
   /**
