@@ -20,25 +20,30 @@ function partsOf(text: string): Part[] {
   });
 }
 
-/**
- * Comparisons with a float on one side, by the declarations of the function, and of the `globals`
- * before all functions.
- */
-export function floatComparisons({ parameters, body }: Part, globals = ''): string[] {
-  const code = body.replace(/\/\/.*$/gm, '');
-  const all = `${globals} ${parameters} ${code}`;
-  const declared = all.matchAll(/(\w+): (?:array<)?(?:f32|vec4f)\b/g);
+/** The declarations outside functions: bindings, numbers, workgroup memory, constants. */
+function globalsOf(text: string): string {
+  return (text.match(/^(?:@group|struct|var<|const ).*$/gm) ?? []).join('\n');
+}
+
+/** The names of floats in a function, by declarations, and by the values of variables without type. */
+function floatsOf({ parameters, body }: Part, globals: string): Set<string> {
+  const declared = `${globals} ${parameters} ${body}`.matchAll(
+    /(\w+): (?:array<)?(?:f32|vec4f)\b/g,
+  );
   const floats = new Set([...declared].map(([, name]) => name));
-  // A variable without a type is a float where its value is one.
-  for (const [, name, value] of code.matchAll(/(?:let|var) (\w+) = ([^;]*);/g)) {
-    const [first] = /^-?\d+\.\d|^\w+/.exec(value) ?? [];
-    if (
-      first &&
-      (/^-?\d+\./.test(first) || /^(?:vec4f|f32|select)$/.test(first) || floats.has(first))
-    ) {
-      if (first !== 'select' || /\d\.\d/.test(value)) floats.add(name);
-    }
+  for (const [, name, value] of body.matchAll(/(?:let|var|const) (\w+) = ([^;]*);/g)) {
+    const first = /^-?\(*(?:p\.)?(\d+\.\d|\w+)/.exec(value)?.[1] ?? '';
+    const isFloat =
+      first === 'select' ? /\d\.\d/.test(value) : /^(?:\d+\.|vec4f$|f32$)/.test(first);
+    if (isFloat || floats.has(first)) floats.add(name);
   }
+  return floats;
+}
+
+/** Comparisons with a float on one side. */
+export function floatComparisons(part: Part, globals = ''): string[] {
+  const code = part.body.replace(/\/\/.*$/gm, '');
+  const floats = floatsOf({ ...part, body: code }, globals);
   const operand = String.raw`-?[\w.]+(?:\[[^\]]*\])?(?:\.\w+)?(?:\([^()]*\))?`;
   const pattern = new RegExp(`(${operand}) (<|>|<=|>=|==|!=) (${operand})`, 'g');
   const isFloat = (side: string) =>
@@ -50,25 +55,37 @@ export function floatComparisons({ parameters, body }: Part, globals = ''): stri
     .map(([comparison]) => comparison);
 }
 
-/** No kernel uses a built-in function that may drop NaN. */
-export function checkBuiltIns(texts: ReadonlyMap<string, string>): void {
-  for (const [key, text] of texts) {
-    const [found] =
-      /\b(?:min|max|clamp|step|smoothstep|sign|mix|saturate|pow|modf|isnan)\(/.exec(text) ?? [];
-    assert.is(found, undefined, `${key}: ${found}`);
-  }
+/** Calls of built-in functions that may drop NaN; `min`, `max` and `clamp` may have integers. */
+export function droppingCalls(part: Part, globals = ''): string[] {
+  const floats = floatsOf(part, globals);
+  const calls = part.body.matchAll(
+    /\b(min|max|clamp|step|smoothstep|sign|mix|saturate|pow|modf|isnan)\(((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)/g,
+  );
+  return [...calls]
+    .filter(([, name, list]) => {
+      const names = list.match(/[\w.]+/g) ?? [];
+      const isFloat = names.some(
+        (each) => /^\d+\./.test(each) || floats.has(each.replace(/^p\.|\..*$/g, '')),
+      );
+      return isFloat || !/^(?:min|max|clamp)$/.test(name);
+    })
+    .map(([call]) => call);
 }
 
-/** Floats are compared only where their bits have been asked for NaN. Returns how many comparisons there are. */
-export function checkComparisons(texts: ReadonlyMap<string, string>): number {
+/**
+ * No kernel uses a built-in function that may drop NaN, and floats are compared only where their
+ * bits have been asked for NaN. Returns the number of comparisons.
+ */
+export function checkTexts(texts: ReadonlyMap<string, string>): number {
   const seen = new Set<string>();
   let comparisons = 0;
   for (const [key, text] of texts) {
-    const globals = text.slice(0, text.search(/^(?:@compute|fn )/m));
+    const globals = globalsOf(text);
     for (const part of partsOf(text)) {
       const id = part.parameters + part.body;
       if (seen.has(id)) continue;
       seen.add(id);
+      assert.equal(droppingCalls(part, globals), [], `${key}: ${part.name}`);
       for (const comparison of floatComparisons(part, globals)) {
         comparisons++;
         if (/^u\.[xyzw] >= /.test(comparison)) continue; // uniform numbers, which are never NaN

@@ -9,7 +9,7 @@ import { createModel, presets } from '../../src/models/index.js';
 import { Copy } from '../../src/tasks/index.js';
 import { runConformance } from '../../src/testing/index.js';
 import { Adam, AdamW, train } from '../../src/training/index.js';
-import { checkBuiltIns, checkComparisons, floatComparisons } from './kernel-texts.js';
+import { checkTexts, droppingCalls, floatComparisons } from './kernel-texts.js';
 
 const test = suite('texts of the kernels of webgl');
 
@@ -52,13 +52,9 @@ test.before(async () => {
   for (const [key, text] of recorder.texts) texts.set(key, text);
 });
 
-test('no kernel uses a built-in function that may drop NaN', () => {
+test('no kernel uses a built-in function that may drop NaN, or compares floats that may be NaN', () => {
   assert.ok(texts.size > 500, `${texts.size} texts`);
-  checkBuiltIns(texts);
-});
-
-test('floats are compared only where their bits have been asked for NaN', () => {
-  const comparisons = checkComparisons(texts);
+  const comparisons = checkTexts(texts);
   assert.ok(comparisons > 20, `${comparisons} comparisons were found`);
 });
 
@@ -73,6 +69,18 @@ test('the comparisons of a text are found', () => {
   assert.equal(found('if (a[n] > 0) {} if (b[n] > 0) {}', 'a: array<vec4f>; b: array<i32>;'), [
     'a[n] > 0',
   ]);
+});
+
+test('calls that may drop NaN are found', () => {
+  const found = (body: string) =>
+    droppingCalls(
+      { name: 'f', parameters: 'x: f32, n: i32', body: `{ ${body} }` },
+      'a: array<f32>;',
+    );
+  assert.equal(found('return max(x, 0.0);'), ['max(x, 0.0)']);
+  assert.equal(found('let y = a[n]; return min(y, y);'), ['min(y, y)']);
+  assert.equal(found('return max((n + 3) / 4, min(n, p.k - 1));'), []);
+  assert.equal(found('return sign(n);'), ['sign(n)']);
 });
 
 test('every shared function is part of some kernel', () => {
