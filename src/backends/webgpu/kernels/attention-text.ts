@@ -3,7 +3,7 @@
  * thread (ty, tx) has rows ty + 8 i, and columns tx + 8 j in the lanes of a vector. Rows of any
  * width are read in chunks of 32 columns, so that workgroup memory stays below 16 kB.
  */
-import { lines, list, reader, type Unit } from './common.js';
+import { byLane, exponentialsText, lines, list, reader, type Unit } from './common.js';
 
 export const BLOCK = 32;
 export const THREADS = 64;
@@ -72,26 +72,34 @@ ${starts.join('\n')}
   at_scores = number * p.queries * p.keys;
   at_mask = batch * p.mask_stride;
 }
-// The score of query i and key j, of the product of both; MASKED where there is none.
-fn score_of(product: f32, i: i32, j: i32) -> f32 {
-  if (i >= p.queries || j >= p.keys) { return MASKED; }
-${masked ? '  if (mask[p.mask_at + at_mask + i * p.keys + j] == 0) { return MASKED; }' : ''}
-  return p.scale * ${biased ? '(product + bias[p.bias_at + at_scores + i * p.keys + j])' : 'product'};
+// The scores of queries i and keys j, of the products of both; MASKED where there is none.
+fn scores_of(products: vec4f, i: vec4i, j: vec4i) -> vec4f {
+  var open = (i < vec4i(p.queries)) & (j < vec4i(p.keys));
+  let at = i * p.keys + j;
+${masked ? `  open = open & (${fourOf('mask', 'p.mask_at + at_mask')} != vec4i());` : ''}
+  return select(vec4f(MASKED), p.scale * ${biased ? `(products + ${fourOf('bias', 'p.bias_at + at_scores')})` : 'products'}, open);
 }
-fn score(i: i32, j: i32) -> f32 { return score_of(${dotText(q, 'i', k, 'j')}, i, j); }
+fn score(i: i32, j: i32) -> vec4f { return scores_of(vec4f(dot_qk(i, j)), vec4i(i), vec4i(j)); }
 ${productText(q, k)}
-// e^(score - most).
-fn power(score: f32, most: f32) -> f32 {
-  return select(exponential(score - most), 0.0, score == MASKED);
+fn are_zero(x: vec4f) -> vec4<bool> { return (bitcast<vec4i>(x) & vec4i(0x7f800000)) == vec4i(); }
+fn are_finite(x: vec4f) -> bool { return all((bitcast<vec4i>(x) & vec4i(0x7f800000)) != vec4i(0x7f800000)); }
+fn are_nan(x: vec4f) -> vec4<bool> { return (bitcast<vec4i>(x) & vec4i(0x7fffffff)) > vec4i(0x7f800000); }
+fn most_of(x: vec4f, y: vec4f) -> vec4f {
+  let a = bitcast<vec4i>(x);
+  let b = bitcast<vec4i>(y);
+  let above = (a ^ ((a >> vec4u(31u)) & vec4i(0x7fffffff))) > (b ^ ((b >> vec4u(31u)) & vec4i(0x7fffffff)));
+  return select(select(y, x, above), vec4f(not_a_number()), are_nan(x) | are_nan(y));
 }
-fn are_finite(x: vec4f) -> bool { return is_finite(x.x) && is_finite(x.y) && is_finite(x.z) && is_finite(x.w); }
-fn sum_of_lanes(x: vec4f) -> f32 { return x.x + x.y + x.z + x.w; }
-fn most_of_lanes(x: vec4f) -> f32 { return larger(larger(x.x, x.y), larger(x.z, x.w)); }
-`;
+fn sum_of(x: vec4f, y: vec4f) -> vec4f { return x + y; }
+// The powers e^(score - most).
+fn powers(scores: vec4f, most: vec4f) -> vec4f {
+  return select(exponentials(scores - most), vec4f(), scores == vec4f(MASKED));
+}
+${exponentialsText}`;
 }
 
-const dotText = (x: Operand, i: string, y: Operand, j: string) =>
-  `dot_${x.name}${y.name}(${i}, ${j})`;
+const fourOf = (name: string, start: string) =>
+  byLane((lane) => `${name}[${start} + at${lane}]`, name === 'mask' ? 'vec4i' : 'vec4f');
 
 /** `dot_xy(i, j)`: the product of a row of each operand, from memory. */
 export const productText = (
@@ -166,65 +174,80 @@ ${xyzw.map((lane, j) => `      { let y = tile_y[(4 * s + ${j}) * ${LINE} + tx]; 
 export const accumulators = (result: string, chunks: number) =>
   lines(4, (i) => lines(chunks, (c) => `  var ${result}${i}_${c} = vec4f();`));
 
+/** The columns of the vectors `value0` to `value3`. */
+const columnsOf = (value: string) =>
+  xyzw.map((lane) => `vec4f(${list(4, (i) => `${value}${i}.${lane}`).join(', ')})`);
+
+/** The sum or the largest value of each of the vectors `value0` to `value3`. */
+export const reduceLanes = (kind: 'sum' | 'most', value: string) => {
+  const [a, b, c, d] = columnsOf(value);
+  return `${kind}_of(${kind}_of(${a}, ${b}), ${kind}_of(${c}, ${d}))`;
+};
+
 /**
- * Combines the vectors `value0` to `value3` of the threads of a row: `result0` to `result3` are the
- * sums or the largest values of the rows.
+ * Combines the vector `value` of the threads of a row, whose lane i belongs to row ty + 8 i:
+ * `result` are the sums or the largest values of the rows.
  */
 export const reduceRows = (kind: 'sum' | 'most', result: string, value: string) => `
-${lines(4, (i) => `  cells[(ty + ${8 * i}) * 2 + tx / 4][tx % 4] = ${kind}_of_lanes(${value}${i});`)}
+${lines(4, (i) => `  cells[(ty + ${8 * i}) * 2 + tx / 4][tx % 4] = ${value}.${xyzw[i]};`)}
   workgroupBarrier();
-${lines(4, (i) => {
-  const [a, b] = [0, 1].map((half) => `${kind}_of_lanes(cells[(ty + ${8 * i}) * 2 + ${half}])`);
-  return `  let ${result}${i} = ${kind === 'sum' ? `${a} + ${b}` : `larger(${a}, ${b})`};`;
-})}
+${lines(4, (i) => `  let ${result}${i} = ${kind}_of(cells[(ty + ${8 * i}) * 2], cells[(ty + ${8 * i}) * 2 + 1]);`)}
   workgroupBarrier();
+  let ${result} = ${reduceLanes(kind, result)};
 `;
 
-/** Turns the products in the vectors `s0` to `s3` of rows `i` and columns `j` into scores. */
+/** Turns the products in the vectors `s0` to `s3` into scores. */
 export const scores = (row: string, column: string, rowsAre: 'queries' | 'keys') =>
   lines(4, (i) => {
-    const each = xyzw.map((lane, j) => {
-      const [r, c] = [`${row} + ty + ${8 * i}`, `${column} + tx + ${8 * j}`];
-      return `score_of(s${i}.${lane}, ${rowsAre === 'queries' ? `${r}, ${c}` : `${c}, ${r}`})`;
-    });
-    return `  s${i} = vec4f(${each.join(', ')});`;
+    const r = `vec4i(${row} + ty + ${8 * i})`;
+    const c = `${column} + tx + vec4i(0, 8, 16, 24)`;
+    return `  s${i} = scores_of(s${i}, ${rowsAre === 'queries' ? `${r}, ${c}` : `${c}, ${r}`});`;
   });
 
-/** A vector of a function of the lanes of thread's row `i`. */
-export const byLane = (f: (lane: string, j: number) => string) =>
-  `vec4f(${xyzw.map(f).join(', ')})`;
-
-/**
- * Writes the vectors `resulti_c` to `out`, an operand's rows from `row` on. Where one isn't finite
- * and `isSound(i)` holds, the terms with weight 0 may be to blame: `careful(i, r, c)` computes it
- * without them, for row r and columns c to c + 3.
- */
-export const store = (
+/** `write_out(r, c, number, y)`: writes columns c to c + 3 of row r of a result laid out as an operand. */
+export const writerText = (
   { unit }: AttentionFlags,
   out: string,
-  result: string,
   { line, width, rows }: Omit<Operand, 'name'>,
+) => `fn write_${out}(r: i32, c: i32, number: i32, y: vec4f) {
+  let at = (number / p.heads * ${rows} + r) * ${line} + number % p.heads * ${width} + c;
+${
+  unit === 'vec4f'
+    ? `  ${out}[p.${out}_at + at / 4] = y;`
+    : `  for (var lane = 0; lane < min(4, ${width} - c); lane++) { ${out}[p.${out}_at + at + lane] = y[lane]; }`
+}
+}
+`;
+
+/**
+ * Writes the vectors `resulti_c` to `out`, from `row` on. Where one isn't finite, although lane i of
+ * `sound` is, the terms of weight 0 may be to blame: `careful` computes it from r, c and i without
+ * them.
+ */
+export const store = (
+  out: string,
+  result: string,
+  { width, rows }: Omit<Operand, 'name'>,
   row: string,
   chunks: number,
-  isSound: (i: number) => string,
-  careful: (i: number, r: string, c: string) => string,
-) =>
-  lines(4, (i) =>
-    lines(chunks, (c) => {
-      const at = `at + r * ${line} + c`;
-      const write =
-        unit === 'vec4f'
-          ? `${out}[p.${out}_at + (${at}) / 4] = y;`
-          : `for (var lane = 0; lane < min(4, ${width} - c); lane++) { ${out}[p.${out}_at + ${at} + lane] = y[lane]; }`;
-      return `  {
-    let r = ${row} + ty + ${8 * i};
-    let c = ${c * BLOCK} + 4 * tx;
-    let at = number / p.heads * ${rows} * ${line} + number % p.heads * ${width};
-    if (r < ${rows} && c < ${width}) {
-      var y = ${result}${i}_${c};
-      if (!are_finite(y) && ${isSound(i)}) { y = ${careful(i, 'r', 'c')}; }
-      ${write}
-    }
+  sound: string,
+  careful: string,
+) => `  {
+  var broken = 0u;
+${lines(4, (i) =>
+  lines(
+    chunks,
+    (c) => `  if (${row} + ty + ${8 * i} < ${rows} && ${c * BLOCK} + 4 * tx < ${width}) {
+    write_${out}(${row} + ty + ${8 * i}, ${c * BLOCK} + 4 * tx, number, ${result}${i}_${c});
+    if (!are_finite(${result}${i}_${c})) { broken |= ${1 << (i * chunks + c)}u; }
+  }`,
+  ),
+)}
+  for (var n = 0; broken != 0u; n++) {
+    let i = n / ${chunks};
+    let r = ${row} + ty + 8 * i;
+    let c = n % ${chunks} * ${BLOCK} + 4 * tx;
+    if ((broken & 1u) == 1u && is_finite(${sound}[i])) { write_${out}(r, c, number, ${careful}); }
+    broken = broken >> 1u;
+  }
   }`;
-    }),
-  );

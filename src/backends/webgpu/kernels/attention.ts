@@ -6,7 +6,7 @@ import type { DeviceBuffer, Kernels } from '../../backend.js';
 import { spread, type WebGPUDevice } from '../device.js';
 import * as text from './attention-text.js';
 import { type AttentionFlags, BLOCK, g, k, q, THREADS, v } from './attention-text.js';
-import { lines, main, unitOf } from './common.js';
+import { byLane, lines, main, unitOf, xyzw } from './common.js';
 
 /** The widest heads that the registers of a thread hold. */
 const WIDEST = 128;
@@ -22,16 +22,14 @@ type Inputs = [
 ];
 type Numbers = Parameters<Kernels['attention']>[1];
 
-/** Updates the largest score `m`, the powers `s` and the factor `f` of what was summed before. */
-const online = `${lines(4, (i) => `  let old${i} = m${i};`)}
-${text.reduceRows('most', 'top', 's')}
-${lines(
-  4,
-  (i) => `  m${i} = larger(old${i}, top${i});
-  let f${i} = exponential(old${i} - m${i});
-  s${i} = ${text.byLane((lane) => `power(s${i}.${lane}, m${i})`)};
-  l${i} = l${i} * f${i} + s${i};`,
-)}`;
+/** Updates the largest scores `m`, the powers `s`, their sums `l` and the factor `f` of what was summed before. */
+const online = `  let row_most = ${text.reduceLanes('most', 's')};
+${text.reduceRows('most', 'top', 'row_most')}
+  let old = m;
+  m = most_of(old, top);
+  let f = exponentials(old - m);
+${lines(4, (i) => `  s${i} = powers(s${i}, vec4f(m.${xyzw[i]}));`)}
+  l = l * f + ${text.reduceLanes('sum', 's')};`;
 
 const start = `  if (group >= p.total) { return; }
   let number = group / p.blocks;
@@ -45,19 +43,20 @@ const overTiles = (column: string, rows: string, body: string) =>
   `  for (var ${column} = 0; ${column} < ${rows}; ${column} += ${BLOCK}) {\n${body}\n  }`;
 
 function forwardText(flags: AttentionFlags, chunks: number): string {
-  return `${text.shared(flags, [q, k, v])}
+  return `${text.shared(flags, [q, k, v])}${text.writerText(flags, 'out', g)}
 // Four values of a result, without the keys of weight 0.
 fn careful(i: i32, c: i32, most: f32, total: f32) -> vec4f {
   var sum = vec4f();
   for (var j = 0; j < p.keys; j++) {
-    let weight = power(score(i, j), most) / total;
+    let weight = powers(score(i, j), vec4f(most)).x / total;
     if (!is_zero(weight)) { sum += weight * v_four(at_v + j * p.value_line + c, p.value_width - c); }
   }
   return sum;
 }
 ${main(
   THREADS,
-  `${start}${lines(4, (i) => `  var m${i} = MASKED;\n  var l${i} = vec4f();`)}
+  `${start}  var m = vec4f(MASKED);
+  var l = vec4f();
 ${text.accumulators('o', chunks)}
 ${overTiles(
   'key',
@@ -65,62 +64,61 @@ ${overTiles(
   `${text.products('s', q, 'first', k, 'key')}
 ${text.scores('first', 'key', 'queries')}
 ${online}
-${lines(4, (i) => lines(chunks, (c) => `  o${i}_${c} *= f${i};`))}
+${lines(4, (i) => lines(chunks, (c) => `  o${i}_${c} *= f.${xyzw[i]};`))}
 ${text.keep('s')}
 ${text.accumulate('o', v, 'key', chunks)}`,
 )}
 ${text.reduceRows('sum', 'total', 'l')}
-${lines(
-  4,
-  (i) => `  let share${i} = select(1.0 / total${i}, 0.0, total${i} == 0.0);
-${lines(chunks, (c) => `  o${i}_${c} *= share${i};`)}`,
-)}
-${text.store(
-  flags,
-  'out',
-  'o',
-  g,
-  'first',
-  chunks,
-  (i) => `total${i} > 0.0 && is_finite(total${i})`,
-  (i, r, c) => `careful(${r}, ${c}, m${i}, total${i})`,
-)}`,
+  let share = select(1.0 / total, vec4f(), total == vec4f());
+${lines(4, (i) => lines(chunks, (c) => `  o${i}_${c} *= share.${xyzw[i]};`))}
+${text.store('out', 'o', g, 'first', chunks, 'share', 'careful(r, c, m[i], total[i])')}`,
 )}`;
 }
 
 /**
- * `weight_of` and `slope_of`: a weight, and the gradient of a score, from the row's most, total and
- * mean gradient, `stats`. Where the weight is 0, the gradient isn't read.
+ * The weights, and the gradients of the scores, from the largest score, the total and the mean
+ * gradient of each row. Where a weight is 0, the gradient isn't read.
  */
-const gradients = `fn weight_of(score: f32, stats: vec4f) -> f32 {
-  return select(power(score, stats.x) / stats.y, 0.0, stats.y == 0.0 || score == MASKED);
+const gradients = `fn weights_of(scores: vec4f, most: vec4f, total: vec4f) -> vec4f {
+  return select(powers(scores, most) / total, vec4f(), (total == vec4f()) | (scores == vec4f(MASKED)));
 }
-fn slope_of(weight: f32, product: f32, stats: vec4f) -> f32 { return p.scale * weighted(weight, product - stats.z); }
+fn slopes_of(weights: vec4f, products: vec4f, means: vec4f) -> vec4f {
+  return select(p.scale * weights * (products - means), vec4f(), are_zero(weights));
+}
+fn weight_of(i: i32, j: i32, most: f32, total: f32) -> f32 {
+  return weights_of(score(i, j), vec4f(most), vec4f(total)).x;
+}
+fn slope_of(weight: f32, i: i32, j: i32, mean: f32) -> f32 {
+  return slopes_of(vec4f(weight), vec4f(dot_gv(i, j)), vec4f(mean)).x;
+}
 `;
 
+/** The gradients of q and of the bias, and for each query its largest score, total and mean gradient. */
 function queriesText(flags: AttentionFlags, chunks: number): string {
-  return `${text.shared(flags, [q, k, v, g])}${text.productText(g, v)}${gradients}
+  return `${text.shared(flags, [q, k, v, g])}${text.productText(g, v)}${gradients}${text.writerText(flags, 'of_q', q)}
 fn careful_mean(i: i32, most: f32, total: f32) -> f32 {
   var sum = 0.0;
   for (var j = 0; j < p.keys; j++) {
-    let weight = power(score(i, j), most) / total;
+    let weight = weight_of(i, j, most, total);
     if (!is_zero(weight)) { sum += weight * dot_gv(i, j); }
   }
   return sum;
 }
-fn careful(i: i32, c: i32, stats: vec4f) -> vec4f {
+fn careful(i: i32, c: i32, most: f32, total: f32, mean: f32) -> vec4f {
   var sum = vec4f();
   for (var j = 0; j < p.keys; j++) {
-    let weight = weight_of(score(i, j), stats);
+    let weight = weight_of(i, j, most, total);
     if (is_zero(weight)) { continue; }
-    let slope = slope_of(weight, dot_gv(i, j), stats);
+    let slope = slope_of(weight, i, j, mean);
     if (!is_zero(slope)) { sum += slope * k_four(at_k + j * p.line + c, p.width - c); }
   }
   return sum;
 }
 ${main(
   THREADS,
-  `${start}${lines(4, (i) => `  var m${i} = MASKED;\n  var l${i} = vec4f();\n  var d${i} = vec4f();`)}
+  `${start}  var m = vec4f(MASKED);
+  var l = vec4f();
+  var d = vec4f();
 ${overTiles(
   'key',
   'p.keys',
@@ -128,18 +126,21 @@ ${overTiles(
 ${text.scores('first', 'key', 'queries')}
 ${text.products('e', g, 'first', v, 'key')}
 ${online}
-${lines(4, (i) => `  d${i} = d${i} * f${i} + ${text.byLane((lane) => `weighted(s${i}.${lane}, e${i}.${lane})`)};`)}`,
+${lines(4, (i) => `  e${i} = select(s${i} * e${i}, vec4f(), are_zero(s${i}));`)}
+  d = d * f + ${text.reduceLanes('sum', 'e')};`,
 )}
 ${text.reduceRows('sum', 'total', 'l')}
 ${text.reduceRows('sum', 'slopes', 'd')}
+  var mean = select(slopes / total, vec4f(), total == vec4f());
+  if (!are_finite(mean)) {
+    for (var i = 0; i < 4; i++) {
+      if (!is_finite(mean[i]) && is_finite(total[i]) && first + ty + 8 * i < p.queries) { mean[i] = careful_mean(first + ty + 8 * i, m[i], total[i]); }
+    }
+  }
 ${lines(
   4,
-  (
-    i,
-  ) => `  var stats${i} = vec4f(m${i}, total${i}, select(slopes${i} / total${i}, 0.0, total${i} == 0.0), 0.0);
-  if (first + ty + ${8 * i} < p.queries) {
-    if (!is_finite(stats${i}.z) && total${i} > 0.0 && is_finite(total${i})) { stats${i}.z = careful_mean(first + ty + ${8 * i}, m${i}, total${i}); }
-    if (tx == 0) { stats[p.stats_at + number * p.queries + first + ty + ${8 * i}] = stats${i}; }
+  (i) => `  if (tx == 0 && first + ty + ${8 * i} < p.queries) {
+    stats[p.stats_at + number * p.queries + first + ty + ${8 * i}] = vec4f(m.${xyzw[i]}, total.${xyzw[i]}, mean.${xyzw[i]}, 0.0);
   }`,
 )}
 ${text.accumulators('o', chunks)}
@@ -149,13 +150,16 @@ ${overTiles(
   `${text.products('s', q, 'first', k, 'key')}
 ${text.scores('first', 'key', 'queries')}
 ${text.products('e', g, 'first', v, 'key')}
-${lines(4, (i) => `  s${i} = ${text.byLane((lane) => `slope_of(weight_of(s${i}.${lane}, stats${i}), e${i}.${lane}, stats${i})`)};`)}
+${lines(4, (i) => {
+  const [most, total, mean] = ['m', 'total', 'mean'].map((name) => `vec4f(${name}.${xyzw[i]})`);
+  return `  s${i} = slopes_of(weights_of(s${i}, ${most}, ${total}), e${i}, ${mean});`;
+})}
 ${
   flags.biased
     ? lines(4, (i) =>
         lines(4, (j) => {
           const [r, c] = [`first + ty + ${8 * i}`, `key + tx + ${8 * j}`];
-          return `  if (${r} < p.queries && ${c} < p.keys) { of_bias[p.of_bias_at + at_scores + (${r}) * p.keys + ${c}] = s${i}[${j}]; }`;
+          return `  if (${r} < p.queries && ${c} < p.keys) { of_bias[p.of_bias_at + at_scores + (${r}) * p.keys + ${c}] = s${i}.${xyzw[j]}; }`;
         }),
       )
     : ''
@@ -163,40 +167,35 @@ ${
 ${text.keep('s')}
 ${text.accumulate('o', k, 'key', chunks)}`,
 )}
-${text.store(
-  flags,
-  'of_q',
-  'o',
-  q,
-  'first',
-  chunks,
-  (i) => `is_finite(stats${i}.y) && is_finite(stats${i}.z)`,
-  (i, r, c) => `careful(${r}, ${c}, stats${i})`,
-)}`,
+  let sound = total + mean;
+${text.store('of_q', 'o', q, 'first', chunks, 'sound', 'careful(r, c, m[i], total[i], mean[i])')}`,
 )}`;
 }
 
+/** The gradients of k and v. */
 function keysText(flags: AttentionFlags, chunks: number, valueChunks: number): string {
   const careful = (name: string, y: text.Operand, factor: string) => `
 fn careful_${name}(j: i32, c: i32, number: i32) -> vec4f {
   var sum = vec4f();
   for (var i = 0; i < p.queries; i++) {
     let s = stats[p.stats_at + number * p.queries + i];
-    let weight = weight_of(score(i, j), s);
+    let weight = weight_of(i, j, s.x, s.y);
     if (is_zero(weight)) { continue; }
     let factor = ${factor};
     if (!is_zero(factor)) { sum += factor * ${y.name}_four(at_${y.name} + i * ${y.line} + c, ${y.width} - c); }
   }
   return sum;
 }`;
+  const stat = (lane: string) => byLane((_, j) => `stats${j}.${lane}`);
   return `${text.shared(flags, [q, k, v, g])}${text.productText(g, v)}${gradients}
-${careful('k', q, 'slope_of(weight, dot_gv(i, j), s)')}
+${text.writerText(flags, 'of_k', k)}${text.writerText(flags, 'of_v', v)}
+${careful('k', q, 'slope_of(weight, i, j, s.z)')}
 ${careful('v', g, 'weight')}
 ${main(
   THREADS,
   `${start}${text.accumulators('o', chunks)}
 ${text.accumulators('u', valueChunks)}
-${lines(4, (i) => `  var n${i} = vec4f();`)}
+  var terms = vec4f();
 ${overTiles(
   'query',
   'p.queries',
@@ -204,38 +203,23 @@ ${overTiles(
 ${text.scores('first', 'query', 'keys')}
 ${text.products('e', v, 'first', g, 'query')}
 ${lines(4, (j) => `  let stats${j} = stats[p.stats_at + number * p.queries + min(query + tx + ${8 * j}, p.queries - 1)];`)}
+  let most = ${stat('x')};
+  let total = ${stat('y')};
+  let mean = ${stat('z')};
 ${lines(
   4,
-  (i) => `  s${i} = ${text.byLane((lane, j) => `weight_of(s${i}.${lane}, stats${j})`)};
-  e${i} = ${text.byLane((lane, j) => `slope_of(s${i}.${lane}, e${i}.${lane}, stats${j})`)};
-  n${i} += s${i} + e${i};`,
+  (i) => `  s${i} = weights_of(s${i}, most, total);
+  e${i} = slopes_of(s${i}, e${i}, mean);`,
 )}
+  terms += ${text.reduceLanes('sum', 's')} + ${text.reduceLanes('sum', 'e')};
 ${text.keep('s')}
 ${text.accumulate('u', g, 'query', valueChunks)}
 ${text.keep('e')}
 ${text.accumulate('o', q, 'query', chunks)}`,
 )}
-${text.reduceRows('sum', 'sound', 'n')}
-${text.store(
-  flags,
-  'of_k',
-  'o',
-  k,
-  'first',
-  chunks,
-  (i) => `is_finite(sound${i})`,
-  (_, r, c) => `careful_k(${r}, ${c}, number)`,
-)}
-${text.store(
-  flags,
-  'of_v',
-  'u',
-  v,
-  'first',
-  valueChunks,
-  (i) => `is_finite(sound${i})`,
-  (_, r, c) => `careful_v(${r}, ${c}, number)`,
-)}`,
+${text.reduceRows('sum', 'sound', 'terms')}
+${text.store('of_k', 'o', k, 'first', chunks, 'sound', 'careful_k(r, c, number)')}
+${text.store('of_v', 'u', v, 'first', valueChunks, 'sound', 'careful_v(r, c, number)')}`,
 )}`;
 }
 

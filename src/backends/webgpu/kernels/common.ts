@@ -69,3 +69,25 @@ fn ${name}_one(i: i32) -> f32 { return ${name}[i >> 2u][i & 3]; }
 fn ${name}_one(i: i32) -> f32 { return ${name}[i]; }
 `;
 }
+
+export const xyzw = ['x', 'y', 'z', 'w'];
+
+/** A vector of a function of its lanes, such as '.x'. */
+export const byLane = (f: (lane: string, i: number) => string, type = 'vec4f'): string =>
+  `${type}(${xyzw.map((lane, i) => f(`.${lane}`, i)).join(', ')})`;
+
+/** `exponentials(x)`: `exponential` of the library (../../gpu/library.ts) of four values at once. */
+export const exponentialsText = `fn exponentials(x: vec4f) -> vec4f {
+  let above = x > vec4f(88.72283);
+  let below = x < vec4f(-87.33654);
+  let nan = (bitcast<vec4i>(x) & vec4i(0x7fffffff)) > vec4i(0x7f800000);
+  let y = select(x, vec4f(), above | below | nan);
+  let n = floor(y * 1.44269504 + 0.5);
+  let r = y - n * 0.693359375 + n * 2.12194440e-4;
+  let q = ((((1.9875691500e-4 * r + 1.3981999507e-3) * r + 8.3334519073e-3) * r + 4.1665795894e-2) * r + 1.6666665459e-1) * r + 5.0000001201e-1;
+  let low = vec4i(n) >> vec4u(1u);
+  let high = vec4i(n) - low;
+  let power = (q * r * r + r + 1.0) * bitcast<vec4f>((low + 127) << vec4u(23u)) * bitcast<vec4f>((high + 127) << vec4u(23u));
+  return select(select(select(power, vec4f(float_of(0x7f800000)), above), vec4f(), below), x, nan);
+}
+`;
