@@ -31,6 +31,10 @@ function floatsOf({ parameters, body }: Part, globals: string): Set<string> {
     /(\w+): (?:array<)?(?:f32|vec4f)\b/g,
   );
   const floats = new Set([...declared].map(([, name]) => name));
+  // A parameter or variable of another type hides a binding.
+  for (const [, name] of `${parameters} ${body}`.matchAll(/(\w+): (?:[iu]32|vec\d[iu]|bool)\b/g)) {
+    floats.delete(name);
+  }
   for (const [, name, value] of body.matchAll(/(?:let|var|const) (\w+) = ([^;]*);/g)) {
     const first = /^-?\(*(?:p\.)?(\d+\.\d|\w+)/.exec(value)?.[1] ?? '';
     const isFloat =
