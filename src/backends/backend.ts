@@ -129,6 +129,22 @@ export const declined = Symbol('declined');
 // biome-ignore lint/suspicious/noEmptyInterface: operations add to it.
 export interface Kernels {}
 
+/** Kernels that run again without the code that called them. */
+export interface PreparedList {
+  /**
+   * Runs the kernels; returns new buffers of the results. Returns undefined, and runs nothing, where
+   * these inputs need another list.
+   */
+  run(inputs: readonly DeviceBuffer[]): readonly DeviceBuffer[] | undefined;
+  /**
+   * Takes over the numbers of `again`, which calls the kernels of part number `index` with the
+   * buffers that they were recorded with.
+   */
+  renumber(index: number, again: () => void): void;
+  /** Frees what the list keeps. */
+  dispose(): void;
+}
+
 /** What the engine needs from a backend. `tests/` runs the conformance suite on each backend. */
 export interface Backend {
   /** The name that `loadBackend` takes. */
@@ -150,6 +166,16 @@ export interface Backend {
   free(buffer: DeviceBuffer): void;
   /** Ends threads and releases system resources. The backend must not be used again. */
   close?(): void;
+
+  /**
+   * Prepares the kernels that `record` calls for running again, without running them: with other
+   * buffers of the same sizes and dtypes in place of `inputs`. `record` returns the buffers of the
+   * results. It wraps calls whose numbers may change in `part`.
+   */
+  prepare?(
+    inputs: readonly DeviceBuffer[],
+    record: (part: <T>(f: () => T) => T) => readonly DeviceBuffer[],
+  ): PreparedList;
 
   /** Returns a buffer of `size` values, all equal to `value`. */
   fill(value: number, size: number, dtype: DType): DeviceBuffer;

@@ -1,5 +1,11 @@
 /** A list of kernels that runs again. */
-import { type Backend, type DeviceBuffer, declined, type Result } from '../../backends/backend.js';
+import {
+  type Backend,
+  type DeviceBuffer,
+  declined,
+  type PreparedList,
+  type Result,
+} from '../../backends/backend.js';
 import { Key } from '../random.js';
 import type { Operation, Value } from '../run.js';
 import { Storage } from '../storage.js';
@@ -65,7 +71,7 @@ export interface Recorded<R> {
   /** Functions of the host that run after each call. */
   readonly followers: readonly (() => void)[];
   /** The cells that steps and the host fill. */
-  readonly made: ReadonlySet<Cell>;
+  readonly made: readonly Cell[];
   readonly outputs: readonly Stand[];
   rebuild(tensors: readonly Tensor[]): R;
 }
@@ -73,9 +79,23 @@ export interface Recorded<R> {
 /** A list of kernels that runs again, on other inputs. */
 export class Program<R> {
   readonly #recorded: Recorded<R>;
+  /** Null where the backend can't prepare this program; undefined before the first replay. */
+  #list: PreparedList | null | undefined;
+  /** For each step with keys, the buffers of its inputs in the list. */
+  readonly #inputsOfParts: DeviceBuffer[][] = [];
+  /** What a list reads: everything that no step makes. */
+  readonly #read: readonly Cell[];
+  /** What a list returns: cells that are read after the last step, and the step that fills each. */
+  readonly #lasting = new Map<Cell, Step>();
 
   constructor(recorded: Recorded<R>) {
     this.#recorded = recorded;
+    const { inputs, parameters, hosted, constants, outputs, assigned, steps } = recorded;
+    this.#read = [...inputs, ...parameters.values(), ...hosted.keys(), ...constants.keys()];
+    const ends = new Set([...outputs, ...assigned.values()].map(({ cell }) => cell));
+    for (const step of steps) {
+      for (const cell of step.outputs) if (ends.has(cell)) this.#lasting.set(cell, step);
+    }
   }
 
   /**
@@ -94,7 +114,7 @@ export class Program<R> {
         cell.storage = tensor.storage.share();
         tensor.dispose();
       }
-      if (!this.#run(keys)) return undefined;
+      if (!this.#runPrepared(keys) && !this.#run(keys)) return undefined;
       const tensorOf = ({ cell, shape }: Stand) =>
         new Tensor((cell.storage as Storage).share(), shape);
       const result = rebuild(outputs.map(tensorOf));
@@ -111,10 +131,7 @@ export class Program<R> {
     } catch {
       return undefined;
     } finally {
-      for (const cell of made) {
-        cell.storage?.release();
-        cell.storage = undefined;
-      }
+      for (const cell of made) release(cell);
       // Their owners may free them, and then the program must not keep their values.
       for (const cell of this.#recorded.inputs) cell.storage = undefined;
       for (const cell of parameters.values()) cell.storage = undefined;
@@ -123,38 +140,98 @@ export class Program<R> {
 
   /** Frees the constants. */
   dispose(): void {
+    this.#list?.dispose();
     for (const constant of this.#recorded.constants.values()) constant.dispose();
   }
 
-  #run(given: readonly Key[]): boolean {
-    const { keys, folds, steps } = this.#recorded;
-    const current = [...given];
-    for (const { from, index } of folds) current.push(current[from].fold(index));
-    const keyOf = (part: unknown) => {
-      const position = part instanceof Key ? keys.get(part) : undefined;
-      return position === undefined ? part : current[position];
-    };
-    for (const {
-      backend,
-      operation,
-      inputs,
-      attributes,
-      hasKeys,
-      results,
-      outputs,
-      dying,
-    } of steps) {
-      const now = hasKeys ? mapLeaves(attributes, keyOf) : attributes;
-      const buffers = operation.forward(backend, inputs as readonly Value[], now, results);
+  /** Runs the steps; those with keys inside `part`. Returns false where a kernel declines. */
+  #run(given: readonly Key[], part = <T>(f: () => T): T => f()): boolean {
+    const keyOf = this.#keysFrom(given);
+    for (const step of this.#recorded.steps) {
+      const { backend, operation, hasKeys, outputs, dying } = step;
+      const buffers = hasKeys
+        ? part(() => forward(step, mapLeaves(step.attributes, keyOf)))
+        : forward(step, step.attributes);
       if (!buffers || buffers === declined) return false;
       for (let i = 0; i < outputs.length; i++) {
         outputs[i].storage = new Storage(backend, buffers[i], operation.name);
       }
-      for (const cell of dying) {
-        cell.storage?.release();
-        cell.storage = undefined;
-      }
+      for (const cell of dying) release(cell);
     }
     return true;
   }
+
+  /** Maps keys of the recording to those of a call. */
+  #keysFrom(given: readonly Key[]): (part: unknown) => unknown {
+    const { keys, folds } = this.#recorded;
+    const current = [...given];
+    for (const { from, index } of folds) current.push(current[from].fold(index));
+    return (part) => {
+      const position = part instanceof Key ? keys.get(part) : undefined;
+      return position === undefined ? part : current[position];
+    };
+  }
+
+  /** Runs the steps as a list of the backend. Returns false where there is none. */
+  #runPrepared(keys: readonly Key[]): boolean {
+    if (this.#list === null) return false;
+    const buffers = this.#read.map(({ storage }) => (storage as Storage).buffer);
+    this.#list ??= this.#prepare(keys, buffers);
+    if (!this.#list) return false;
+    const { steps } = this.#recorded;
+    const keyOf = this.#keysFrom(keys);
+    const marked = steps.filter(({ hasKeys }) => hasKeys);
+    for (const [i, step] of marked.entries()) {
+      const known = this.#inputsOfParts[i];
+      const values = step.inputs.map((stand, j) =>
+        Object.create(stand, { buffer: { value: known[j] } }),
+      );
+      this.#list.renumber(i, () =>
+        forward({ ...step, inputs: values }, mapLeaves(step.attributes, keyOf)),
+      );
+    }
+    const made = this.#list.run(buffers);
+    if (!made) {
+      this.#list.dispose();
+      this.#list = undefined;
+      return false;
+    }
+    [...this.#lasting].forEach(([cell, { backend, operation }], i) => {
+      cell.storage = new Storage(backend, made[i], operation.name);
+    });
+    return true;
+  }
+
+  /** Prepares the steps for a backend that can; null for others, and where a kernel declines. */
+  #prepare(keys: readonly Key[], buffers: readonly DeviceBuffer[]): PreparedList | null {
+    const { steps } = this.#recorded;
+    const backend = steps[0]?.backend;
+    if (!backend?.prepare || steps.some((step) => step.backend !== backend)) return null;
+    this.#inputsOfParts.length = 0;
+    const marked = steps.filter(({ hasKeys }) => hasKeys).values();
+    try {
+      return backend.prepare(buffers, (part) => {
+        const isWhole = this.#run(keys, (f) => {
+          const { inputs } = marked.next().value as Step;
+          this.#inputsOfParts.push(inputs.map(({ buffer }) => buffer));
+          return part(f);
+        });
+        const results = [...this.#lasting.keys()].map(({ storage }) => storage?.buffer);
+        for (const { outputs } of steps) for (const cell of outputs) release(cell);
+        if (!isWhole) throw new Error('a kernel declined');
+        return results as DeviceBuffer[];
+      });
+    } catch {
+      return null;
+    }
+  }
+}
+
+function forward({ backend, operation, inputs, results }: Step, attributes: unknown) {
+  return operation.forward(backend, inputs, attributes, results);
+}
+
+function release(cell: Cell): void {
+  cell.storage?.release();
+  cell.storage = undefined;
 }

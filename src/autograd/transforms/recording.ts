@@ -148,7 +148,7 @@ export class Recording implements Listener {
     // A traced function may keep them as its state, which the next recording would notice.
     if (!this.isTraced) for (const x of this.#copies) if (this.#made.has(x)) x.dispose();
     const lasting = new Set([...outputs, ...this.#assigned.values()].map(({ cell }) => cell));
-    const made = new Set([...this.#hosted.keys(), ...this.#steps.flatMap((step) => step.outputs)]);
+    const made = new Set(this.#steps.flatMap((step) => step.outputs));
     const seen = new Set(lasting);
     for (const step of this.#steps.toReversed()) {
       for (const cell of [...step.outputs, ...step.inputs.map((input) => input.cell)]) {
@@ -171,7 +171,7 @@ export class Recording implements Listener {
       steps: this.#steps,
       hosted: this.#hosted,
       followers: this.#followers,
-      made,
+      made: [...this.#hosted.keys(), ...made],
       outputs,
       rebuild,
     });

@@ -10,6 +10,7 @@ import type {
   Kernels,
   MatmulSpec,
   Piece,
+  PreparedList,
   RandomWords,
   ReduceKernel,
   TypedArray,
@@ -51,6 +52,10 @@ export class WebGPUBackend implements Backend {
   /** Releases the memory, and the device unless it is the app's. Values can't be read afterwards. */
   close(): void {
     this.#device.close();
+  }
+
+  prepare(...args: Parameters<NonNullable<Backend['prepare']>>): PreparedList {
+    return this.#device.prepare(...args);
   }
 
   upload(data: TypedArray): DeviceBuffer {

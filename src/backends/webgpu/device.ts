@@ -6,6 +6,7 @@ import { MemgradError } from '../../errors.js';
 import type { DeviceBuffer, DType, TypedArray } from '../backend.js';
 import { closed, full, tooLarge } from '../gpu/errors.js';
 import { Pool, sizeClass } from './pool.js';
+import { type Completion, type Notes, Prepared } from './prepared.js';
 import { type KernelText, moduleOf, wordsOf } from './text.js';
 
 export type { KernelText } from './text.js';
@@ -46,9 +47,14 @@ export interface Launch {
   readonly floats?: readonly number[];
   /** Workgroups along x, y and z, at most 65,535 each: `spread` folds a larger number. */
   readonly groups: readonly [number, number?, number?];
+  /** Returns this launch with `step` applied to its only result; undefined where it can't be. */
+  readonly complete?: (step: Completion) => Launch | undefined;
+  /** What this launch does to one of its inputs, which `complete` of another launch could do. */
+  readonly completion?: Completion['name'];
 }
 
-interface Compiled {
+/** A compiled kernel. */
+export interface Compiled {
   readonly pipeline: GPUComputePipeline;
   /** The size of an element of each binding, in words. */
   readonly words: readonly number[];
@@ -119,6 +125,8 @@ export class WebGPUDevice {
   #current: GPUComputePipeline | undefined;
   /** The number of the recording, which a submission ends. */
   #recording = 0;
+  /** Takes launches in place of the GPU, during `prepare`. */
+  #notes: Notes | undefined;
   /** Memory to destroy once the recorded commands, which may use it, are submitted. */
   readonly #spent: Memory[] = [];
   #spentBytes = 0;
@@ -173,9 +181,10 @@ export class WebGPUDevice {
     const dtype = data instanceof Int32Array ? 'int32' : 'float32';
     if (data.length === 0) return { dtype, size: 0, memory: undefined, at: 0 };
     // A write comes before all recorded commands, so it must not touch what they use.
-    const buffer = this.#take(dtype, data.length, ({ recording }) => recording < this.#recording);
-    const { gpu } = buffer.memory as Memory;
-    this.#device.queue.writeBuffer(gpu, 0, data as Float32Array<ArrayBuffer>);
+    const buffer = this.#fresh(dtype, data.length, ({ recording }) => recording < this.#recording);
+    const memory = buffer.memory as Memory;
+    this.#notes?.keep(memory);
+    this.#device.queue.writeBuffer(memory.gpu, 0, data as Float32Array<ArrayBuffer>);
     return buffer;
   }
 
@@ -186,7 +195,7 @@ export class WebGPUDevice {
   read(buffer: DeviceBuffer): Promise<TypedArray> {
     const own = buffer as GpuBuffer;
     if (own.size === 0) return Promise.resolve(arrayOf(own.dtype, new ArrayBuffer(0)));
-    const memory = this.#memoryOf(own);
+    const memory = this.memoryOf(own);
     memory.references++;
     return new Promise((resolve, reject) => {
       this.#reads.push({ memory, buffer: own, resolve, reject });
@@ -195,10 +204,11 @@ export class WebGPUDevice {
   }
 
   free(buffer: DeviceBuffer): void {
+    if (this.#notes) return; // a prepared list keeps what it uses
     const own = buffer as GpuBuffer;
     const { memory } = own;
     own.memory = undefined;
-    if (memory) this.#release(memory);
+    if (memory) this.release(memory);
   }
 
   /** Returns the result of `use`, and frees `buffers` afterwards. */
@@ -229,49 +239,93 @@ export class WebGPUDevice {
 
   /** Returns a new buffer of unspecified values. */
   empty(dtype: DType, size: number): GpuBuffer {
-    return this.#take(dtype, size);
+    if (this.#notes) return { dtype, size, memory: this.#notes.memory(4 * size), at: 0 };
+    return this.#fresh(dtype, size);
   }
 
   /** Records a run of a kernel; returns one new buffer per result. */
-  run({ key, make, inputs, results, into, ints = [], floats = [], groups }: Launch): GpuBuffer[] {
-    const { pipeline, words, reads } = this.#compiled(key, make);
-    if (groups.includes(0)) return results.map(({ dtype, size }) => this.#take(dtype, size));
-    const memories = inputs.map((buffer) => this.#memoryOf(buffer));
+  run(launch: Launch): GpuBuffer[] {
+    const { key, make, inputs, results, into, ints = [], floats = [], groups } = launch;
+    const again = groups.includes(0) ? undefined : this.#notes?.renumbered(launch);
+    if (again) return again;
     const outputs: GpuBuffer[] = [];
     try {
-      for (const { dtype, size } of results) outputs.push(this.#take(dtype, size));
+      for (const { dtype, size } of results) outputs.push(this.empty(dtype, size));
     } catch (error) {
       for (const buffer of outputs) this.free(buffer);
       throw error;
     }
-    const written = into ? [into] : outputs;
-    const count = words.length + ints.length + floats.length;
-    if (count * 4 > PARAMS_BYTES) {
-      throw new MemgradError(`webgpu: the kernel '${key}' has ${count} numbers; this is a bug.`);
+    if (groups.includes(0)) return outputs;
+    if (this.#notes) {
+      this.#notes.add(launch, into ? [into] : outputs);
+      return outputs;
     }
-    if (this.#used + count * 4 > RING_BYTES) this.#submit();
+    const compiled = this.compiled(key, make);
+    const buffers = [...inputs, ...(into ? [into] : outputs)];
+    const memories = buffers.map((buffer) => this.memoryOf(buffer));
+    this.encode(compiled, memories, this.group(compiled, memories), groups, (word) => {
+      buffers.forEach((buffer, i) => {
+        this.#ints[word++] = (buffer as GpuBuffer).at / compiled.words[i];
+      });
+      for (const value of ints) this.#ints[word++] = value;
+      for (const value of floats) this.#floats[word++] = value;
+      return word;
+    });
+    return outputs;
+  }
+
+  /**
+   * Prepares the launches of `record` to be run again, without running them: for other `inputs` of
+   * the same sizes in place of these. `record` returns the buffers of the results; `part(f)` marks
+   * launches whose numbers may change (`Prepared.renumber`).
+   */
+  prepare(
+    inputs: readonly DeviceBuffer[],
+    record: (part: <T>(f: () => T) => T) => readonly DeviceBuffer[],
+  ): Prepared {
+    const prepared = new Prepared(this, inputs as readonly GpuBuffer[]);
+    try {
+      const results = this.noting(prepared, () => record((f) => prepared.part(f)));
+      prepared.finish(results as readonly GpuBuffer[]);
+      return prepared;
+    } catch (error) {
+      prepared.dispose();
+      throw error;
+    }
+  }
+
+  /** Runs `f`, whose launches go to `notes`. */
+  noting<T>(notes: Notes, f: () => T): T {
+    this.#notes = notes;
+    try {
+      return f();
+    } finally {
+      this.#notes = undefined;
+    }
+  }
+
+  /** Records one dispatch. `write` writes its numbers from a word of the ring on, and returns the end. */
+  encode(
+    { pipeline }: Compiled,
+    memories: readonly Memory[],
+    group: GPUBindGroup,
+    groups: Launch['groups'],
+    write: (word: number, ints: Int32Array) => number,
+  ): void {
+    if (this.#used + PARAMS_BYTES > RING_BYTES) this.#submit();
     const offset = this.#used;
-    this.#used = roundUp(offset + count * 4, this.#slot);
-
-    let word = offset / 4;
-    for (const [i, buffer] of inputs.entries()) {
-      this.#ints[word++] = (buffer as GpuBuffer).at / words[i];
+    const end = 4 * write(offset / 4, this.#ints);
+    if (end > offset + PARAMS_BYTES) {
+      throw new MemgradError(`webgpu: a kernel has ${(end - offset) / 4} numbers; this is a bug.`);
     }
-    for (const [i, { memory, at }] of written.entries()) {
-      memories.push(memory as Memory);
-      this.#ints[word++] = at / words[inputs.length + i];
-    }
+    this.#used = roundUp(end, this.#slot);
     for (const memory of memories) memory.recording = this.#recording;
-    for (const value of ints) this.#ints[word++] = value;
-    for (const value of floats) this.#floats[word++] = value;
-
     const pass = this.#open();
     if (this.#current !== pipeline) pass.setPipeline(pipeline);
     this.#current = pipeline;
-    pass.setBindGroup(0, this.#group(reads, memories), [offset]);
+    pass.setBindGroup(0, group, [offset]);
     pass.dispatchWorkgroups(...(groups as [number, number?, number?]));
     this.#dispatches++;
-    return outputs;
   }
 
   /** Numbers for tests and benchmarks; `blocks` are the buffers, in use or pooled. */
@@ -332,24 +386,29 @@ export class WebGPUDevice {
     return memory;
   }
 
-  #take(dtype: DType, size: number, usable?: (memory: Memory) => boolean): GpuBuffer {
+  #fresh(dtype: DType, size: number, usable?: (memory: Memory) => boolean): GpuBuffer {
+    return { dtype, size, memory: this.take(4 * size, usable), at: 0 };
+  }
+
+  /** Returns memory for `bytes` bytes, with one reference. */
+  take(bytes: number, usable?: (memory: Memory) => boolean): Memory {
     if (this.#closed) throw closed(this.name);
-    const bytes = 4 * size;
-    if (bytes > this.#mostBytes) throw tooLarge(this.name, size, this.#mostBytes / 4);
+    if (bytes > this.#mostBytes) throw tooLarge(this.name, bytes / 4, this.#mostBytes / 4);
     const memory = this.#pool.take(Math.min(sizeClass(bytes), this.#mostBytes), usable);
     memory.references = 1;
-    return { dtype, size, memory, at: 0 };
+    return memory;
   }
 
   /** The memory of a buffer. Throws if it was freed. */
-  #memoryOf({ size, memory }: DeviceBuffer & Partial<GpuBuffer>): Memory {
+  memoryOf({ size, memory }: DeviceBuffer & Partial<GpuBuffer>): Memory {
     if (memory) return memory;
     if (size > 0) throw new MemgradError('webgpu: a buffer was used after it was freed.');
     this.#empty ??= this.#create(16); // something has to be bound
     return this.#empty;
   }
 
-  #release(memory: Memory): void {
+  /** Gives up one reference. */
+  release(memory: Memory): void {
     if (--memory.references > 0) return;
     this.#pool.give(memory);
     if (this.#spentBytes > this.#pool.mostBytes) this.#submit();
@@ -367,7 +426,8 @@ export class WebGPUDevice {
     for (const key of memory.groups) this.#groups.delete(key);
   }
 
-  #compiled(key: string, make: () => KernelText): Compiled {
+  /** The kernel `key`, which `make` describes. */
+  compiled(key: string, make: () => KernelText): Compiled {
     let compiled = this.#pipelines.get(key);
     if (compiled) return compiled;
     const text = make();
@@ -404,7 +464,8 @@ export class WebGPUDevice {
     return layout;
   }
 
-  #group(reads: number, memories: readonly Memory[]): GPUBindGroup {
+  /** The bind group of a kernel with these buffers. */
+  group({ reads }: Pick<Compiled, 'reads'>, memories: readonly Memory[]): GPUBindGroup {
     let key = `${reads}`;
     for (const { id } of memories) key += ` ${id}`;
     let group = this.#groups.get(key);
@@ -486,7 +547,7 @@ export class WebGPUDevice {
         at += 4 * buffer.size;
       }
       this.#submit();
-      for (const { memory } of reads) this.#release(memory);
+      for (const { memory } of reads) this.release(memory);
       this.#mappings++;
       this.#bytesRead += bytes;
       await staging.gpu.mapAsync(MAP_READ, 0, bytes);

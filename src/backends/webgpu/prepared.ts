@@ -1,0 +1,285 @@
+/**
+ * Launches that were recorded once and run again: on other inputs, without the code that made them.
+ * Before the first run, launches that only complete the result of another one are merged into it.
+ */
+import type { DeviceBuffer } from '../backend.js';
+import type { Compiled, GpuBuffer, Launch, Memory, WebGPUDevice } from './device.js';
+import { sizeClass } from './pool.js';
+
+/** A step on each value of a result, with one value of `operand`. */
+export interface Completion {
+  readonly name: 'addend' | 'reluGradient';
+  readonly operand: DeviceBuffer;
+}
+
+/** Which inputs of a completing launch may be the result that it completes, and the operands beside. */
+const pairs: Record<Completion['name'], readonly (readonly [of: number, operand: number])[]> = {
+  addend: [
+    [1, 0],
+    [0, 1],
+  ],
+  reluGradient: [[1, 0]],
+};
+
+/** Takes launches in place of the GPU. */
+export interface Notes {
+  add(launch: Launch, outputs: readonly GpuBuffer[]): void;
+  /** Memory that has a place only during a run. */
+  memory(bytes: number): Memory;
+  /** Keeps memory that was uploaded, since nobody else will release it. */
+  keep(memory: Memory): void;
+  /** While numbers are noted: the outputs of the launch that `launch` repeats. */
+  renumbered(launch: Launch): GpuBuffer[] | undefined;
+}
+
+/** Memory of a list that stands for a block in each run. */
+interface Place extends Memory {
+  block: number;
+}
+
+interface Node {
+  launch: Launch;
+  buffers: readonly GpuBuffer[];
+  outputs: readonly GpuBuffer[];
+  /** Whether its numbers may change. */
+  readonly isMarked: boolean;
+  compiled?: Compiled;
+  /** The numbers as words: offsets, integers, floats. */
+  words: Int32Array;
+  /** Memory and bind group of the last run. */
+  memories: Memory[];
+  group: GPUBindGroup | undefined;
+}
+
+export class Prepared implements Notes {
+  #nodes: Node[] = [];
+  readonly #parts: Node[][] = [];
+  #marked: Node[] | undefined;
+  /** The next launch of the part that is being renumbered. */
+  #next: Iterator<Node> | undefined;
+  #results: readonly GpuBuffer[] = [];
+  /** Bytes of each block that all runs need, and whose memory returns to the pool after a run. */
+  readonly #blocks: number[] = [];
+  /** Places of results: fresh memory in each run, which the caller owns. */
+  readonly #owned: Place[] = [];
+  readonly #kept: Memory[] = [];
+
+  constructor(
+    readonly device: WebGPUDevice,
+    readonly inputs: readonly GpuBuffer[],
+  ) {}
+
+  memory(bytes: number): Memory {
+    const place: Place = {
+      ...{ id: -1, bytes, gpu: undefined as never, recording: -1, groups: new Set() },
+      references: Infinity, // never released
+      block: -1,
+    };
+    return place;
+  }
+
+  keep(memory: Memory): void {
+    this.#kept.push(memory);
+  }
+
+  part<T>(f: () => T): T {
+    this.#marked = [];
+    this.#parts.push(this.#marked);
+    try {
+      return f();
+    } finally {
+      this.#marked = undefined;
+    }
+  }
+
+  add(launch: Launch, outputs: readonly GpuBuffer[]): void {
+    const node: Node = {
+      launch,
+      buffers: [],
+      outputs,
+      isMarked: this.#marked !== undefined,
+      words: new Int32Array(),
+      memories: [],
+      group: undefined,
+    };
+    this.#nodes.push(node);
+    this.#marked?.push(node);
+  }
+
+  /** Merges, places and compiles what was noted. `results` are the buffers that a run returns. */
+  finish(results: readonly GpuBuffer[]): void {
+    this.#results = results;
+    const lasting = new Set(results.map(({ memory }) => memory));
+    this.#merge(lasting);
+    for (const node of this.#nodes) {
+      const { key, make, inputs, ints = [], floats = [] } = node.launch;
+      node.buffers = [...(inputs as readonly GpuBuffer[]), ...node.outputs];
+      node.compiled = this.device.compiled(key, make);
+      node.words = new Int32Array(node.buffers.length + ints.length + floats.length);
+      number(node, ints, floats);
+    }
+    this.#place(lasting);
+  }
+
+  /**
+   * Merges launches that only complete the result of another into it, where nothing else reads that
+   * result. The merged launch takes the place of the later one.
+   */
+  #merge(lasting: ReadonlySet<Memory | undefined>): void {
+    const writers = new Map<Memory | undefined, Node | undefined>();
+    const uses = new Map<Memory | undefined, number>();
+    for (const node of this.#nodes) {
+      for (const { memory } of node.outputs) {
+        writers.set(memory, writers.has(memory) ? undefined : node);
+      }
+      for (const { memory } of node.launch.inputs as readonly GpuBuffer[]) {
+        uses.set(memory, (uses.get(memory) ?? 0) + 1);
+      }
+    }
+    const gone = new Set<Node>();
+    for (const node of this.#nodes) {
+      const { completion: name, inputs } = node.launch;
+      if (!name || node.isMarked) continue;
+      for (const [of, operand] of pairs[name]) {
+        const { memory, size } = inputs[of] as GpuBuffer;
+        const producer = writers.get(memory);
+        const isOnly = uses.get(memory) === 1 && !lasting.has(memory);
+        if (!producer || producer.isMarked || !isOnly || producer.outputs[0].size !== size)
+          continue;
+        const launch = producer.launch.complete?.({ name, operand: inputs[operand] });
+        if (!launch) continue;
+        gone.add(producer);
+        node.launch = launch;
+        break;
+      }
+    }
+    this.#nodes = this.#nodes.filter((node) => !gone.has(node));
+  }
+
+  /** Gives each place a block. A block is used again after the last launch that uses the place. */
+  #place(lasting: ReadonlySet<Memory | undefined>): void {
+    const last = new Map<Place, number>();
+    this.#nodes.forEach(({ buffers }, i) => {
+      for (const { memory } of buffers) if (isPlace(memory)) last.set(memory, i);
+    });
+    const free = new Map<number, number[]>();
+    this.#nodes.forEach(({ buffers, outputs }, i) => {
+      for (const { memory } of outputs) {
+        if (!isPlace(memory) || memory.block >= 0 || lasting.has(memory)) continue;
+        const bytes = sizeClass(memory.bytes);
+        memory.block = free.get(bytes)?.pop() ?? this.#blocks.push(bytes) - 1;
+      }
+      for (const memory of new Set(buffers.map(({ memory }) => memory))) {
+        if (!isPlace(memory) || memory.block < 0 || last.get(memory) !== i) continue;
+        const bytes = this.#blocks[memory.block];
+        free.set(bytes, [...(free.get(bytes) ?? []), memory.block]);
+      }
+    });
+    for (const memory of lasting) if (isPlace(memory)) this.#owned.push(memory);
+  }
+
+  /**
+   * Runs the list with `inputs` in place of the recorded ones. Returns new buffers of the results;
+   * undefined, and runs nothing, where inputs lie in memory in another way than the recorded ones.
+   */
+  run(inputs: readonly DeviceBuffer[]): GpuBuffer[] | undefined {
+    const { device } = this;
+    const known = new Map<Memory, { memory: Memory; shift: number }>();
+    for (const [i, { memory, at }] of this.inputs.entries()) {
+      const now = inputs[i] as GpuBuffer;
+      if (!memory) continue;
+      const moved = { memory: device.memoryOf(now), shift: now.at - at };
+      const earlier = known.get(memory);
+      if (earlier && (earlier.memory !== moved.memory || earlier.shift !== moved.shift)) {
+        return undefined;
+      }
+      known.set(memory, moved);
+    }
+    const taken: Memory[] = [];
+    const take = (bytes: number) => {
+      const memory = device.take(bytes);
+      taken.push(memory);
+      return memory;
+    };
+    try {
+      const blocks = this.#blocks.map(take);
+      const owned = new Map(this.#owned.map((place) => [place as Memory, take(place.bytes)]));
+      const memoryOf = (buffer: GpuBuffer): Memory => {
+        const { memory } = buffer;
+        if (!memory) return device.memoryOf(buffer);
+        if (isPlace(memory)) return owned.get(memory) ?? blocks[memory.block];
+        return known.get(memory)?.memory ?? memory;
+      };
+      for (const node of this.#nodes) {
+        const { compiled, buffers, memories, words } = node;
+        for (let i = 0; i < buffers.length; i++) {
+          const memory = memoryOf(buffers[i]);
+          if (memory !== memories[i]) {
+            memories[i] = memory;
+            node.group = undefined;
+          }
+          const { shift = 0 } = known.get(buffers[i].memory as Memory) ?? {};
+          words[i] = (buffers[i].at + shift) / (compiled as Compiled).words[i];
+        }
+        node.group ??= device.group(compiled as Compiled, memories);
+        device.encode(
+          compiled as Compiled,
+          memories,
+          node.group,
+          node.launch.groups,
+          (word, ints) => {
+            ints.set(words, word);
+            return word + words.length;
+          },
+        );
+      }
+      return this.#results.map((buffer) => {
+        const memory = buffer.memory && memoryOf(buffer);
+        if (memory) memory.references++;
+        const { shift = 0 } = known.get(buffer.memory as Memory) ?? {};
+        return { ...buffer, memory, at: buffer.at + shift };
+      });
+    } finally {
+      for (const memory of taken) device.release(memory);
+    }
+  }
+
+  /**
+   * Runs `again`, which launches the same kernels as part number `index` did, and takes over their
+   * numbers.
+   */
+  renumber(index: number, again: () => void): void {
+    this.#next = this.#parts[index].values();
+    try {
+      this.device.noting(this, again);
+    } finally {
+      this.#next = undefined;
+    }
+  }
+
+  renumbered({ ints = [], floats = [] }: Launch): GpuBuffer[] | undefined {
+    if (!this.#next) return undefined;
+    const node: Node = this.#next.next().value;
+    number(node, ints, floats);
+    return [...node.outputs];
+  }
+
+  /** Frees what only the list uses. */
+  dispose(): void {
+    for (const memory of this.#kept.splice(0)) this.device.release(memory);
+  }
+}
+
+function isPlace(memory: Memory | undefined): memory is Place {
+  return memory !== undefined && 'block' in memory;
+}
+
+/** Writes the numbers of a launch behind the offsets of its buffers. */
+function number(
+  { words, buffers }: Node,
+  ints: readonly number[],
+  floats: readonly number[],
+): void {
+  words.set(ints, buffers.length);
+  new Float32Array(words.buffer).set(floats, buffers.length + ints.length);
+}
