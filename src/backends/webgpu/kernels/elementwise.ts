@@ -1,7 +1,7 @@
 /** Elementwise kernels. Each thread computes four neighbours of the result. */
 import type { BinaryKernel, DeviceBuffer, DType, UnaryKernel, View } from '../../backend.js';
 import { sizeOf } from '../../layout.js';
-import type { GpuBuffer, WebGPUDevice } from '../device.js';
+import type { GpuBuffer, Launch, WebGPUDevice } from '../device.js';
 import { eachQuad, quadGroups, rankOf, walkNames, walkNumbers, walkOf, walkText } from './views.js';
 
 /** Text of `fn apply`, with the operations that it computes by number `p.op`. */
@@ -184,7 +184,8 @@ export function binary(device: WebGPUDevice, kernel: BinaryKernel, a: View, b: V
   const type = scalarTypes[dtype];
   const out = arithmetic.has(kernel) ? dtype : 'int32';
   const types = [type, type, scalarTypes[out]];
-  return map(device, `binary ${type} ${index}`, text, types, [a, b], out, op);
+  const completion = kernel === 'add' && dtype === 'float32' ? 'addend' : undefined;
+  return map(device, `binary ${type} ${index}`, text, types, [a, b], out, op, completion);
 }
 
 /** Moves bits, so one kernel serves both dtypes. */
@@ -227,6 +228,7 @@ function map(
   views: readonly View[],
   dtype: DType,
   op: number,
+  completion?: Launch['completion'],
 ): GpuBuffer {
   const { shape } = views[0];
   const size = sizeOf(shape);
@@ -241,6 +243,9 @@ function map(
   const numbers = [Math.ceil(size / 4), op, ...views.map(({ offset }) => offset)];
   const kinds = views.map(kindOf);
   if (size === 0 || kinds.every((kind) => kind !== undefined)) {
+    const isWhole = views.every(
+      ({ buffer, offset }, i) => kinds[i]?.[0] === WHOLE && offset === 0 && buffer.size === size,
+    );
     const loads = names.map(
       (name, i) => `fn ${name}_four(t: i32) -> ${fourTypes[types[i]]} {
   if (p.${name}_kind == ${WHOLE}) { return ${name}[p.${name}_at + (p.${name}_start >> 2u) + t]; }
@@ -253,6 +258,7 @@ function map(
     );
     const [out] = device.run({
       ...common,
+      completion: isWhole ? completion : undefined,
       key: `${key} flat`,
       make: () => ({
         inputs: names.map((name, i) => `${name}: ${fourTypes[types[i]]}`),

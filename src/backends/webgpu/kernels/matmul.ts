@@ -4,7 +4,7 @@
  */
 import type { DeviceBuffer, MatmulSpec } from '../../backend.js';
 import { sizeOf } from '../../layout.js';
-import { type GpuBuffer, spread, type WebGPUDevice } from '../device.js';
+import { type GpuBuffer, type Launch, spread, type WebGPUDevice } from '../device.js';
 import { forEach, GROUP, unitOf } from './common.js';
 import { type Batch, batchOf } from './matmul-batch.js';
 import { thinColumns, thinText } from './matmul-thin.js';
@@ -102,6 +102,21 @@ function finishOf(epilogue: Epilogue, unit: 'f32' | 'vec4f') {
   };
 }
 
+/** The launch that `of` describes with an epilogue, which a prepared list may extend. */
+function launching(
+  epilogue: Epilogue,
+  unit: 'f32' | 'vec4f',
+  of: (finish: ReturnType<typeof finishOf>) => Launch,
+): Launch {
+  return {
+    ...of(finishOf(epilogue, unit)),
+    complete({ name, operand }) {
+      if (epilogue.relu || epilogue.reluGradient || epilogue[name]) return undefined;
+      return launching({ ...epilogue, [name]: operand }, unit, of);
+    },
+  };
+}
+
 function tiled(
   device: WebGPUDevice,
   a: DeviceBuffer,
@@ -122,12 +137,11 @@ function tiled(
     outUnit: unitOf(n),
     axes: batch.axes,
   };
-  const finish = finishOf(epilogue, flags.outUnit);
   const down = Math.ceil(m / tile.rows);
   const across = Math.ceil(n / tile.columns);
   const total = down * across * batch.count * parts;
   const perPart = Math.ceil(Math.ceil(k / parts) / tile.depth) * tile.depth;
-  const [product] = device.run({
+  const product = launching(epilogue, flags.outUnit, (finish) => ({
     key: `matmul ${tile.rows} ${Object.values(flags)} ${finish.key}`,
     make: () => ({
       inputs: [`a: ${flags.unit}`, `b: ${flags.unit}`, ...finish.bindings],
@@ -139,8 +153,8 @@ function tiled(
     results: [{ dtype: 'float32', size: parts * batch.count * m * n }],
     ints: [m, n, k, perPart, down, across, batch.count, total, ...batch.numbers],
     groups: spread(total),
-  });
-  return product;
+  }));
+  return device.run(product)[0];
 }
 
 /** Adds the parts of a product, always in the same order. */
@@ -153,10 +167,9 @@ function combine(
   epilogue: Epilogue,
 ): GpuBuffer {
   const unit = unitOf(n);
-  const finish = finishOf(epilogue, unit);
   const lanes = unit === 'f32' ? 1 : 4;
   const count = size / lanes;
-  const [product] = device.run({
+  const product = launching(epilogue, unit, (finish) => ({
     key: `matmul parts ${unit} ${finish.key}`,
     make: () => ({
       inputs: [`partials: ${unit}`, ...finish.bindings],
@@ -170,8 +183,8 @@ function combine(
     results: [{ dtype: 'float32', size }],
     ints: [count, parts, n / lanes],
     groups: spread(Math.ceil(count / GROUP)),
-  });
-  return product;
+  }));
+  return device.run(product)[0];
 }
 
 /** A product of at most four rows. */
@@ -184,10 +197,9 @@ function thin(
   epilogue: Epilogue,
 ): GpuBuffer {
   const { m, n, k, transposeA, transposeB, skipZeros = false } = spec;
-  const finish = finishOf(epilogue, 'f32');
   const across = Math.ceil(n / thinColumns(transposeB));
   const total = across * batch.count;
-  const [product] = device.run({
+  const product = launching(epilogue, 'f32', (finish) => ({
     key: `matmul thin ${transposeA} ${transposeB} ${skipZeros} ${batch.axes} ${finish.key}`,
     make: () => ({
       inputs: ['a: f32', 'b: f32', ...finish.bindings],
@@ -199,6 +211,6 @@ function thin(
     results: [{ dtype: 'float32', size: batch.count * m * n }],
     ints: [m, n, k, across, total, ...batch.numbers],
     groups: spread(total),
-  });
-  return product;
+  }));
+  return device.run(product)[0];
 }
