@@ -237,6 +237,13 @@ export class WebGPUDevice {
     return parts;
   }
 
+  /** Returns `size` values of `buffer` from value `offset` on, a multiple of 4, in the same memory. */
+  part(buffer: DeviceBuffer, offset: number, size: number): GpuBuffer {
+    const memory = this.memoryOf(buffer);
+    memory.references++;
+    return { dtype: buffer.dtype, size, memory, at: (buffer as GpuBuffer).at + offset };
+  }
+
   /** Returns a new buffer of unspecified values. */
   empty(dtype: DType, size: number): GpuBuffer {
     if (this.#notes) return { dtype, size, memory: this.#notes.memory(4 * size), at: 0 };

@@ -3,6 +3,7 @@ import type { Kernels } from '../backend.js';
 import type { WebGPUDevice } from './device.js';
 import { adamKernels } from './kernels/adam.js';
 import { attentionKernels } from './kernels/attention.js';
+import { clipKernels } from './kernels/clip.js';
 import { crossEntropyKernels } from './kernels/cross-entropy.js';
 import { elementKernels } from './kernels/elements.js';
 import { layerNormKernels } from './kernels/layer-norm.js';
@@ -15,6 +16,7 @@ export function fusedKernels(device: WebGPUDevice): Partial<Kernels> {
   return {
     ...adamKernels(device),
     ...attentionKernels(device),
+    ...clipKernels(device),
     ...crossEntropyKernels(device),
     ...elementKernels(device),
     ...layerNormKernels(device),

@@ -52,6 +52,7 @@ interface Node {
 }
 
 export class Prepared implements Notes {
+  readonly #inputs: readonly GpuBuffer[];
   #nodes: Node[] = [];
   readonly #parts: Node[][] = [];
   #marked: Node[] | undefined;
@@ -66,8 +67,10 @@ export class Prepared implements Notes {
 
   constructor(
     readonly device: WebGPUDevice,
-    readonly inputs: readonly GpuBuffer[],
-  ) {}
+    inputs: readonly GpuBuffer[],
+  ) {
+    this.#inputs = snapshots(inputs);
+  }
 
   memory(bytes: number): Memory {
     const place: Place = {
@@ -113,7 +116,7 @@ export class Prepared implements Notes {
     this.#merge(lasting);
     for (const node of this.#nodes) {
       const { key, make, inputs, ints = [], floats = [] } = node.launch;
-      node.buffers = [...(inputs as readonly GpuBuffer[]), ...node.outputs];
+      node.buffers = snapshots([...(inputs as readonly GpuBuffer[]), ...node.outputs]);
       node.compiled = this.device.compiled(key, make);
       node.words = new Int32Array(node.buffers.length + ints.length + floats.length);
       number(node, ints, floats);
@@ -185,7 +188,7 @@ export class Prepared implements Notes {
   run(inputs: readonly DeviceBuffer[]): GpuBuffer[] | undefined {
     const { device } = this;
     const known = new Map<Memory, { memory: Memory; shift: number }>();
-    for (const [i, { memory, at }] of this.inputs.entries()) {
+    for (const [i, { memory, at }] of this.#inputs.entries()) {
       const now = inputs[i] as GpuBuffer;
       if (!memory) continue;
       const moved = { memory: device.memoryOf(now), shift: now.at - at };
@@ -268,6 +271,11 @@ export class Prepared implements Notes {
   dispose(): void {
     for (const memory of this.#kept.splice(0)) this.device.release(memory);
   }
+}
+
+/** Copies of buffers, whose memory is known after they are freed. */
+function snapshots(buffers: readonly GpuBuffer[]): GpuBuffer[] {
+  return buffers.map((buffer) => ({ ...buffer }));
 }
 
 function isPlace(memory: Memory | undefined): memory is Place {

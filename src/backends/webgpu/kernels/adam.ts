@@ -12,6 +12,15 @@ type Quad = readonly [p: GpuBuffer, g: GpuBuffer, m: GpuBuffer, v: GpuBuffer];
 /** The results of one parameter, parts of one buffer: the new parameter and moments. */
 type Triple = readonly [p: GpuBuffer, m: GpuBuffer, v: GpuBuffer];
 
+/** What all parameters of a step share. */
+interface Shared {
+  /** [rate, root, shrink]. */
+  readonly rates: DeviceBuffer;
+  readonly scale: DeviceBuffer;
+}
+
+type AdamNumbers = Parameters<Kernels['adam']>[1];
+
 const roundUp = (size: number) => Math.ceil(size / 4) * 4;
 
 /**
@@ -24,8 +33,9 @@ export function adamKernels(device: WebGPUDevice): Pick<Kernels, 'adam'> {
   const mostBindings = Math.min(maxStorageBuffersPerShaderStage, 32);
   const mostValues = Math.min(maxBufferSize, maxStorageBufferBindingSize) / 4;
   return {
-    adam(inputs, numbers) {
-      const count = inputs.length / 4;
+    adam(inputs, numbers, { length }) {
+      const count = length / 3;
+      const [rates, scale] = inputs.slice(-2);
       const quads = Array.from({ length: count }, (_, i) =>
         [0, 1, 2, 3].map((part) => inputs[part * count + i]),
       ) as unknown as Quad[];
@@ -44,7 +54,7 @@ export function adamKernels(device: WebGPUDevice): Pick<Kernels, 'adam'> {
           );
           const triples = some.map((_, i) => parts.slice(3 * i, 3 * i + 3) as unknown as Triple);
           results.push(...triples);
-          step(device, some, triples, numbers, mostBindings);
+          step(device, some, triples, { rates, scale }, numbers, mostBindings);
           next = end;
         }
       } catch (error) {
@@ -61,7 +71,8 @@ function step(
   device: WebGPUDevice,
   quads: readonly Quad[],
   results: readonly Triple[],
-  numbers: readonly number[],
+  shared: Shared,
+  numbers: AdamNumbers,
   bindings: number,
 ): void {
   let some: number[] = [];
@@ -69,7 +80,7 @@ function step(
   const launch = () => {
     if (some.length > 0) {
       const [chosen, into] = [quads, results].map((list) => some.map((i) => list[i]));
-      update(device, chosen as Quad[], into as Triple[], memories, numbers);
+      update(device, chosen as Quad[], into as Triple[], memories, shared, numbers);
     }
     some = [];
     memories = [];
@@ -77,7 +88,7 @@ function step(
   for (const [i, quad] of quads.entries()) {
     if (quad[0].size === 0) continue;
     const added = () => [...new Set([...memories, ...quad.map(({ memory }) => memory)])];
-    if (some.length === MOST || added().length >= bindings) launch();
+    if (some.length === MOST || added().length > bindings - 3) launch();
     some.push(i);
     memories = added();
   }
@@ -90,7 +101,8 @@ function update(
   quads: readonly Quad[],
   results: readonly Triple[],
   memories: readonly (Memory | undefined)[],
-  [beta1, beta2, rate, root, epsilon, gradientScale, decay, shrink]: readonly number[],
+  { rates, scale }: Shared,
+  [beta1, beta2, epsilon, decay]: AdamNumbers,
 ): void {
   const groups = quads.map(([{ size }]) => Math.ceil(size / 4 / GROUP));
   const total = groups.reduce((sum, count) => sum + count, 0);
@@ -105,28 +117,27 @@ function update(
   device.run({
     key: `adam ${decays} ${sources.join(' ')}`,
     make: () => ({
-      inputs: memories.map((_, i) => `x${i}: vec4f`),
+      inputs: [...memories.map((_, i) => `x${i}: vec4f`), 'rates: f32', 'scale: f32'],
       outputs: ['out: vec4f'],
       ints: quads.flatMap((_, i) =>
         ['groups', 'count', 'p', 'g', 'm', 'v', 'to'].map((name) => `${name}${i}`),
       ),
-      floats: [
-        'beta1',
-        'rest1',
-        'beta2',
-        'rest2',
-        'rate',
-        'root',
-        'epsilon',
-        'scale',
-        'shrink',
-        'decay',
-      ],
+      floats: ['beta1', 'rest1', 'beta2', 'rest2', 'epsilon', 'decay'],
       text: `fn update(old: vec4f, gradient: vec4f, first: vec4f, second: vec4f, at: i32, count: i32) {
-  let g = p.scale * gradient${decays ? ' + p.decay * old' : ''};
+  let factor = scale[p.scale_at];
+  if (!is_finite(factor)) {
+    out[at] = old;
+    out[at + count] = first;
+    out[at + 2 * count] = second;
+    return;
+  }
+  let rate = rates[p.rates_at];
+  let root = rates[p.rates_at + 1];
+  let shrink = rates[p.rates_at + 2];
+  let g = factor * gradient${decays ? ' + p.decay * old' : ''};
   let m = p.beta1 * first + p.rest1 * g;
   let v = p.beta2 * second + p.rest2 * (g * g);
-  out[at] = p.shrink * old - p.rate * m / (sqrt(v) / p.root + p.epsilon);
+  out[at] = shrink * old - rate * m / (sqrt(v) / root + p.epsilon);
   out[at + count] = m;
   out[at + 2 * count] = v;
 }
@@ -144,7 +155,7 @@ ${lines(quads.length, (i) => {
 })}`,
 )}`,
     }),
-    inputs: wholes,
+    inputs: [...wholes, rates, scale],
     results: [],
     into,
     ints: quads.flatMap((quad, i) => [
@@ -153,7 +164,7 @@ ${lines(quads.length, (i) => {
       ...quad.map(({ at }) => at / 4),
       results[i][0].at / 4,
     ]),
-    floats: [beta1, 1 - beta1, beta2, 1 - beta2, rate, root, epsilon, gradientScale, shrink, decay],
+    floats: [beta1, 1 - beta1, beta2, 1 - beta2, epsilon, decay],
     groups: spread(total),
   });
 }

@@ -84,15 +84,21 @@ export function elementKernels(
       );
     },
 
-    rotate([x, cos, sin], [sign, rows, time, heads, half]) {
+    rotate([cos, sin, ...rows], [sign, length, time, heads, half]) {
       const unit = unitOf(half);
       const units = unit === 'f32' ? half : half / 4;
-      const count = rows * heads * units;
+      const count = length * heads * units;
+      const turn = (i: number) => `{
+    let first = x${i}[p.x${i}_at + at];
+    let second = x${i}[p.x${i}_at + at + p.units];
+    out${i}[p.out${i}_at + at] = first * c - second * s;
+    out${i}[p.out${i}_at + at + p.units] = second * c + first * s;
+  }`;
       return device.run({
-        key: `rotate ${unit}`,
+        key: `rotate ${unit} ${rows.length}`,
         make: () => ({
-          inputs: [`x: ${unit}`, `cos: ${unit}`, `sin: ${unit}`],
-          outputs: [`out: ${unit}`],
+          inputs: ['cos', 'sin', ...rows.map((_, i) => `x${i}`)].map((name) => `${name}: ${unit}`),
+          outputs: rows.map((_, i) => `out${i}: ${unit}`),
           ints: ['count', 'time', 'heads', 'units'],
           floats: ['direction'],
           // Each thread turns the pairs of one unit.
@@ -100,15 +106,12 @@ export function elementKernels(
   let column = i - head * p.units;
   let angle = ((head / p.heads) % p.time) * p.units + column;
   let at = 2 * head * p.units + column;
-  let first = x[p.x_at + at];
-  let second = x[p.x_at + at + p.units];
   let c = cos[p.cos_at + angle];
   let s = p.direction * sin[p.sin_at + angle];
-  out[p.out_at + at] = first * c - second * s;
-  out[p.out_at + at + p.units] = second * c + first * s;`),
+  ${rows.map((_, i) => turn(i)).join('\n  ')}`),
         }),
-        inputs: [x, cos, sin],
-        results: [{ dtype: 'float32', size: x.size }],
+        inputs: [cos, sin, ...rows],
+        results: rows.map(({ size }) => ({ dtype: 'float32', size })),
         ints: [count, time, heads, units],
         floats: [sign],
         groups: spread(Math.ceil(count / GROUP)),

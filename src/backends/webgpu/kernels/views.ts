@@ -310,7 +310,13 @@ export function assemble(
   const size = sizeOf(shape);
   const parts = pieces.filter(({ view }) => sizeOf(view.shape) > 0);
   if (parts.length === 0 || size === 0) return fill(device, value, size, dtype);
-  if (sizeOf(parts[0].view.shape) === size) return copy(device, parts[0].view);
+  const [{ view }] = parts;
+  if (sizeOf(view.shape) === size) {
+    // Whole rows from the front or the middle need no copy, since nothing writes into a buffer later.
+    if (isContiguous(view) && view.offset % 4 === 0)
+      return device.part(view.buffer, view.offset, size);
+    return copy(device, view);
+  }
   // A kernel has room for a number of buffers, and of numbers.
   const most =
     rankOf(shape.length) > 8 ? 2 : Math.min(6, device.limits.maxStorageBuffersPerShaderStage - 2);
