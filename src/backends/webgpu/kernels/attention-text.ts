@@ -56,6 +56,7 @@ export function shared({ unit, masked, biased }: AttentionFlags, operands: reado
       `  at_${name} = p.${name}_at * ${lanes} + batch * ${rows} * ${line} + head * ${width};`,
   );
   return `const MASKED = -3.4028234e38;
+fn are_masked(scores: vec4f) -> vec4<bool> { return bitcast<vec4i>(scores) == vec4i(bitcast<i32>(MASKED)); }
 ${operands.map(({ name }) => `${reader(name, unit)}var<private> at_${name}: i32;\n`).join('')}
 var<private> at_scores: i32;
 var<private> at_mask: i32;
@@ -83,7 +84,6 @@ fn score(i: i32, j: i32) -> vec4f { return scores_of(vec4f(dot_qk(i, j)), vec4i(
 ${productText(q, k)}
 fn are_zero(x: vec4f) -> vec4<bool> { return (bitcast<vec4i>(x) & vec4i(0x7f800000)) == vec4i(); }
 fn are_finite(x: vec4f) -> bool { return all((bitcast<vec4i>(x) & vec4i(0x7f800000)) != vec4i(0x7f800000)); }
-fn are_nan(x: vec4f) -> vec4<bool> { return (bitcast<vec4i>(x) & vec4i(0x7fffffff)) > vec4i(0x7f800000); }
 fn most_of(x: vec4f, y: vec4f) -> vec4f {
   let a = bitcast<vec4i>(x);
   let b = bitcast<vec4i>(y);
@@ -93,7 +93,7 @@ fn most_of(x: vec4f, y: vec4f) -> vec4f {
 fn sum_of(x: vec4f, y: vec4f) -> vec4f { return x + y; }
 // The powers e^(score - most).
 fn powers(scores: vec4f, most: vec4f) -> vec4f {
-  return select(exponentials(scores - most), vec4f(), scores == vec4f(MASKED));
+  return select(exponentials(scores - most), vec4f(), are_masked(scores));
 }
 ${exponentialsText}`;
 }

@@ -69,7 +69,7 @@ ${text.keep('s')}
 ${text.accumulate('o', v, 'key', chunks)}`,
 )}
 ${text.reduceRows('sum', 'total', 'l')}
-  let share = select(1.0 / total, vec4f(), total == vec4f());
+  let share = select(1.0 / total, vec4f(), are_zero(total));
 ${lines(4, (i) => lines(chunks, (c) => `  o${i}_${c} *= share.${xyzw[i]};`))}
 ${text.store('out', 'o', g, 'first', chunks, 'share', 'careful(r, c, m[i], total[i])')}`,
 )}`;
@@ -80,7 +80,7 @@ ${text.store('out', 'o', g, 'first', chunks, 'share', 'careful(r, c, m[i], total
  * gradient of each row. Where a weight is 0, the gradient isn't read.
  */
 const gradients = `fn weights_of(scores: vec4f, most: vec4f, total: vec4f) -> vec4f {
-  return select(powers(scores, most) / total, vec4f(), (total == vec4f()) | (scores == vec4f(MASKED)));
+  return select(powers(scores, most) / total, vec4f(), are_zero(total) | are_masked(scores));
 }
 fn slopes_of(weights: vec4f, products: vec4f, means: vec4f) -> vec4f {
   return select(p.scale * weights * (products - means), vec4f(), are_zero(weights));
@@ -131,7 +131,7 @@ ${lines(4, (i) => `  e${i} = select(s${i} * e${i}, vec4f(), are_zero(s${i}));`)}
 )}
 ${text.reduceRows('sum', 'total', 'l')}
 ${text.reduceRows('sum', 'slopes', 'd')}
-  var mean = select(slopes / total, vec4f(), total == vec4f());
+  var mean = select(slopes / total, vec4f(), are_zero(total));
   if (!are_finite(mean)) {
     for (var i = 0; i < 4; i++) {
       if (!is_finite(mean[i]) && is_finite(total[i]) && first + ty + 8 * i < p.queries) { mean[i] = careful_mean(first + ty + 8 * i, m[i], total[i]); }
@@ -203,13 +203,13 @@ ${overTiles(
 ${text.scores('first', 'query', 'keys')}
 ${text.products('e', v, 'first', g, 'query')}
 ${lines(4, (j) => `  let stats${j} = stats[p.stats_at + number * p.queries + min(query + tx + ${8 * j}, p.queries - 1)];`)}
-  let most = ${stat('x')};
-  let total = ${stat('y')};
-  let mean = ${stat('z')};
+  let mosts = ${stat('x')};
+  let totals = ${stat('y')};
+  let means = ${stat('z')};
 ${lines(
   4,
-  (i) => `  s${i} = weights_of(s${i}, most, total);
-  e${i} = slopes_of(s${i}, e${i}, mean);`,
+  (i) => `  s${i} = weights_of(s${i}, mosts, totals);
+  e${i} = slopes_of(s${i}, e${i}, means);`,
 )}
   terms += ${text.reduceLanes('sum', 's')} + ${text.reduceLanes('sum', 'e')};
 ${text.keep('s')}

@@ -76,11 +76,12 @@ export const xyzw = ['x', 'y', 'z', 'w'];
 export const byLane = (f: (lane: string, i: number) => string, type = 'vec4f'): string =>
   `${type}(${xyzw.map((lane, i) => f(`.${lane}`, i)).join(', ')})`;
 
-/** `exponentials(x)`: `exponential` of the library (../../gpu/library.ts) of four values at once. */
-export const exponentialsText = `fn exponentials(x: vec4f) -> vec4f {
+/** `exponentials(x)`: `exponential` of the library (../../gpu/library.ts) of four values at once; `are_nan(x)`. */
+export const exponentialsText = `fn are_nan(x: vec4f) -> vec4<bool> { return (bitcast<vec4i>(x) & vec4i(0x7fffffff)) > vec4i(0x7f800000); }
+fn exponentials(x: vec4f) -> vec4f {
   let above = x > vec4f(88.72283);
   let below = x < vec4f(-87.33654);
-  let nan = (bitcast<vec4i>(x) & vec4i(0x7fffffff)) > vec4i(0x7f800000);
+  let nan = are_nan(x);
   let y = select(x, vec4f(), above | below | nan);
   let n = floor(y * 1.44269504 + 0.5);
   let r = y - n * 0.693359375 + n * 2.12194440e-4;

@@ -26,8 +26,9 @@ const readX = 'let x = x[p.x_at + start + j];';
  * by its largest absolute value where squares might overflow.
  */
 const inverseText = `fn inverse_of(most: f32) -> f32 {
-  if (!is_finite(most) || most <= 1.0995116e12) { return 1.0; }
-  return float_of((255 - (bits_of(most) >> 23u)) << 23u);
+  let bits = bits_of(most);
+  if (bits <= 0x53800000 || bits >= 0x7f800000) { return 1.0; } // up to 2^40, and without a number
+  return float_of((255 - (bits >> 23u)) << 23u);
 }
 `;
 
