@@ -48,13 +48,19 @@ function referenceOf(
   return ['layerNormGradient', [x, ones(), g], [vector, vector]];
 }
 
-/** Results of both backends, whose sizes are `sizes`. */
-async function both(name: keyof Kernels, inputs: Input[], numbers: number[], sizes: number[]) {
+/** Results of both backends, whose sizes are `sizes`; wasm gets `others` as inputs. */
+async function both(
+  name: keyof Kernels,
+  inputs: Input[],
+  numbers: number[],
+  sizes: number[],
+  others = inputs,
+) {
   used.add(name);
   const results = sizes.map((size) => ({ shape: [size], dtype: 'float32' as const }));
   const ours = inputs.map((x) => x && device.upload(x as Float32Array));
   const came = (kernels[name] as Call)(ours, numbers, results);
-  const [named, given, more] = referenceOf(name, inputs, numbers);
+  const [named, given, more] = referenceOf(name, others, numbers);
   const theirs = given.map((x) => x && wasm.upload(x));
   const all = (references[named] as Call)(theirs, numbers, [...results, ...more]);
   const expected = all.slice(0, sizes.length);
@@ -73,8 +79,9 @@ async function agree(
   numbers: number[],
   sizes: number[],
   tolerance: [number, number] = [2e-5, 4e-6],
+  others = inputs,
 ) {
-  const { came, expected } = await both(name, inputs, numbers, sizes);
+  const { came, expected } = await both(name, inputs, numbers, sizes, others);
   assert.is(came.length, expected.length, name);
   for (const [i, values] of came.entries()) {
     near(values, expected[i], tolerance, `${name} ${numbers}, result ${i}`);
@@ -284,6 +291,42 @@ for (const [sizes, biased] of attentions) {
     await agree('attentionGradient', [...inputs, g], numbers, results, [2e-4, 2e-5]);
   });
 }
+
+test('what is masked is not read, in attention and its gradient', async () => {
+  const [queries, keys, width] = [40, 70, 8];
+  const [q, k, v, g] = [queries, keys, keys, queries].map((rows, i) => real(rows * width, i));
+  const mask = intsOf(queries * keys, 7, 1);
+  const bias = real(queries * keys, 8);
+  mask.fill(0, 3 * keys, 4 * keys);
+  for (let i = 0; i < queries; i++) {
+    mask[i * keys + 5] = 0;
+    mask[i * keys + 66] = 0;
+  }
+  const [blind, dark] = [3, [5, 66]]; // a query that sees no key, and keys that no query sees
+  const soil = (x: Float32Array, row: number) =>
+    x.fill(NaN, row * width, (row + 1) * width).fill(Infinity, row * width, row * width + 3);
+  const broken = [q, k, v, g].map((x) => x.slice());
+  for (const key of dark) {
+    soil(broken[1], key);
+    soil(broken[2], key);
+  }
+  soil(broken[0], blind);
+  soil(broken[3], blind);
+  const brokenBias = bias.map((x, i) => (mask[i] === 0 ? NaN : x));
+  const numbers = [1, 1, queries, keys, width, width, 1, 0.3];
+  const inputs = [...broken.slice(0, 3), mask, brokenBias];
+  const clean = [q, k, v, mask, bias];
+  await agree('attention', inputs, numbers, [q.length], [5e-5, 5e-6], clean);
+  const sizes = [q, k, v, bias].map(({ length }) => length);
+  await agree(
+    'attentionGradient',
+    [...inputs, broken[3]],
+    numbers,
+    sizes,
+    [2e-4, 2e-5],
+    [...clean, g],
+  );
+});
 
 test('heads that are too wide, and attention to nothing, are left to the definition', () => {
   const attention = kernels.attention as unknown as (...args: unknown[]) => unknown;

@@ -251,3 +251,25 @@ ${lines(4, (i) =>
     broken = broken >> 1u;
   }
   }`;
+
+/** Updates the largest scores `m`, the powers `s`, their sums `l` and the factor `f` of what was summed before. */
+export const online = `  let row_most = ${reduceLanes('most', 's')};
+${reduceRows('most', 'top', 'row_most')}
+  let old = m;
+  m = most_of(old, top);
+  let f = exponentials(old - m);
+${lines(4, (i) => `  s${i} = powers(s${i}, vec4f(m.${xyzw[i]}));`)}
+  l = l * f + ${reduceLanes('sum', 's')};`;
+
+/** Where a thread is: `group` has the block of rows from `first` on of head `number`. */
+export const start = `  if (group >= p.total) { return; }
+  let number = group / p.blocks;
+  let first = (group % p.blocks) * ${BLOCK};
+  let ty = t / 8;
+  let tx = t % 8;
+  locate(number);
+`;
+
+/** Runs `body` for each block of `rows`, which begins at `column`. */
+export const overTiles = (column: string, rows: string, body: string) =>
+  `  for (var ${column} = 0; ${column} < ${rows}; ${column} += ${BLOCK}) {\n${body}\n  }`;

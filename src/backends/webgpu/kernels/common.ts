@@ -50,20 +50,19 @@ export const perLane = (unit: Unit, statement: (lane: string) => string): string
 
 /**
  * `a_four(i, left)`: four values from value `i` on, of which only the first `left` belong to the
- * matrix; the others are 0. `a_one(i)`: value `i`.
+ * matrix; the others are 0. It has no branch, so that a GPU can have many such reads under way.
+ * `a_one(i)`: value `i`.
  */
 export function reader(name: string, unit: Unit): string {
   if (unit === 'vec4f') {
     return `fn ${name}_four(i: i32, left: i32) -> vec4f {
-  if (left <= 0) { return vec4f(); }
-  return ${name}[i >> 2u];
+  return select(vec4f(), ${name}[i >> 2u], left > 0);
 }
 fn ${name}_one(i: i32) -> f32 { return ${name}[i >> 2u][i & 3]; }
 `;
   }
   const values = list(4, (s) => `select(0.0, ${name}[i + ${s}], left > ${s})`);
   return `fn ${name}_four(i: i32, left: i32) -> vec4f {
-  if (left <= 0) { return vec4f(); }
   return vec4f(${values.join(', ')});
 }
 fn ${name}_one(i: i32) -> f32 { return ${name}[i]; }

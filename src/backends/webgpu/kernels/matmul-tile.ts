@@ -1,5 +1,5 @@
 /** The text of tiled products. */
-import { lines, list, main, reader, type Unit } from './common.js';
+import { lines, list, main, reader, type Unit, xyzw } from './common.js';
 
 /** The part of the result that a workgroup computes, in steps of `depth` along k. */
 export interface Tile {
@@ -8,6 +8,11 @@ export interface Tile {
   readonly depth: number;
   /** What a thread computes: rows, and groups of four columns. */
   readonly perThread: readonly [rows: number, fours: number];
+  /**
+   * Whether the next step's values are read while this one's are multiplied. That hides the wait
+   * for memory where a processor has few workgroups, and takes registers.
+   */
+  readonly ahead: boolean;
 }
 
 /** What the text depends on, besides the tile. */
@@ -27,15 +32,13 @@ export interface TileFlags {
 export const tileBytes = ({ rows, columns, depth }: Tile): number =>
   16 * (rows * (depth / 4 + 1) + depth * (columns / 4 + 1));
 
-const xyzw = ['x', 'y', 'z', 'w'];
-
 /**
  * A workgroup keeps `depth` columns of a and rows of b in its memory: a with four steps of k in a
  * vector, b with four columns. So a thread multiplies one lane of a by a vector of b. `matrices`
  * are the functions `matrix_a` and `matrix_b`; the text also needs `finish`.
  */
 export function tileText(tile: Tile, flags: TileFlags, matrices: string): string {
-  const { rows, columns, depth, perThread } = tile;
+  const { rows, columns, depth, perThread, ahead } = tile;
   const { transposeA, transposeB, skipZeros, unit, outUnit } = flags;
   const [high, fours] = perThread;
   const down = rows / high;
@@ -45,6 +48,15 @@ export function tileText(tile: Tile, flags: TileFlags, matrices: string): string
   // Odd distances between rows spread the vectors that a warp reads or writes over the banks.
   const lineA = steps + Number(transposeA || steps % 8 === 0);
   const lineB = columns / 4 + Number(transposeB);
+  const copies = [
+    ...(transposeA
+      ? copyBlocks('a', rows, steps, lineA, threads)
+      : copyRows('a', rows, steps, lineA, threads)),
+    ...(transposeB
+      ? copyBlocks('b', columns, steps, lineB, threads)
+      : copyRows('b', depth, columns / 4, lineB, threads)),
+  ];
+  const fetch = copies.flatMap((copy) => copy.fetch).join('\n');
 
   return `${reader('a', unit)}${reader('b', unit)}${matrices}${skipZeros ? sparseText(flags) : ''}
 var<workgroup> tile_a: array<vec4f, ${rows * lineA}>;
@@ -70,10 +82,15 @@ ${main(
   let ty = t / ${across};
   let tx = t % ${across};
 ${lines(high, (i) => list(fours, (j) => `  var c${i}_${j} = vec4f();`).join(''))}
-  for (var k0 = begin; k0 < end; k0 += ${depth}) {
-${transposeA ? loadBlocks('a', rows, steps, lineA, threads) : loadRows('a', rows, steps, lineA, threads)}
-${transposeB ? loadBlocks('b', columns, steps, lineB, threads) : loadRows('b', depth, columns / 4, lineB, threads)}
+${copies.flatMap((copy) => [copy.place, ...copy.values.map((value) => `  var ${value} = vec4f();`)]).join('\n')}
+  var k0 = begin;
+${ahead ? fetch : ''}
+  while (k0 < end) {
+${ahead ? '' : fetch}
+${copies.map((copy) => copy.store).join('\n')}
     workgroupBarrier();
+    k0 += ${depth};
+${ahead ? fetch : ''}
     for (var q = 0; q < ${steps}; q++) {
 ${lines(high, (i) => `      let a${i} = tile_a[(ty + ${i * down}) * ${lineA} + q];`)}
 ${lines(4, (s) => {
@@ -90,17 +107,28 @@ ${lines(4, (s) => {
     workgroupBarrier();
   }
   let start = (part * p.batches + number) * p.m;
+${skipZeros ? '  var broken = 0u;' : ''}
 ${lines(high, (i) =>
   list(fours, (j) => {
-    const place = `row0 + ty + ${i * down}, column0 + 4 * (tx + ${j * across})`;
-    return `  store(c${i}_${j}, start, ${place}${skipZeros ? ', at_a, at_b, begin, end' : ''});`;
+    const store = `  store(c${i}_${j}, start, row0 + ty + ${i * down}, column0 + 4 * (tx + ${j * across}));`;
+    if (!skipZeros) return store;
+    return `${store}\n  if (!all_finite(c${i}_${j})) { broken |= ${2 ** (i * fours + j)}u; }`;
   }).join('\n'),
-)}`,
 )}
-fn store(product: vec4f, start: i32, row: i32, column: i32${skipZeros ? ', at_a: i32, at_b: i32, begin: i32, end: i32' : ''}) {
+${
+  skipZeros
+    ? `  for (var i = 0; broken != 0u; i++) {
+    let row = row0 + ty + i / ${fours} * ${down};
+    let column = column0 + 4 * (tx + i % ${fours} * ${across});
+    if ((broken & 1u) == 1u && row < p.m && column < p.n) { store(sparse(row, column, at_a, at_b, begin, end), start, row, column); }
+    broken = broken >> 1u;
+  }`
+    : ''
+}`,
+)}
+fn store(c: vec4f, start: i32, row: i32, column: i32) {
   if (row >= p.m || column >= p.n) { return; }
-  var c = product;
-${skipZeros ? '  if (!(is_finite(c.x) && is_finite(c.y) && is_finite(c.z) && is_finite(c.w))) { c = sparse(row, column, at_a, at_b, begin, end); }\n' : ''}  let at = (start + row) * p.n + column;
+  let at = (start + row) * p.n + column;
 ${
   outUnit === 'vec4f'
     ? '  out[p.out_at + at / 4] = finish(c, at / 4, column / 4);'
@@ -110,27 +138,45 @@ ${
 `;
 }
 
+/** How a thread copies a part of a tile. */
+interface Copy {
+  /** Declares where the part is. */
+  readonly place: string;
+  /** The variables between `fetch`, which reads the step that begins at `k0`, and `store`. */
+  readonly values: readonly string[];
+  readonly fetch: readonly string[];
+  readonly store: string;
+}
+
 /**
  * Copies a tile whose rows in memory are its rows: `count` rows of `vectors` vectors. Rows of a
  * beyond the last are those of the last; what lies beyond k is 0.
  */
-function loadRows(
+function copyRows(
   name: 'a' | 'b',
   count: number,
   vectors: number,
   line: number,
   threads: number,
-): string {
-  return lines((count * vectors) / threads, (pass) => {
-    const [row, column] = [`(f / ${vectors})`, `(f % ${vectors})`];
+): Copy[] {
+  return list((count * vectors) / threads, (pass) => {
+    const id = `${name}${pass}`;
+    const start =
+      name === 'a'
+        ? `at_a + min(row0 + row_${id}, p.m - 1) * p.k + 4 * column_${id}`
+        : `at_b + row_${id} * p.n + column0 + 4 * column_${id}`;
     const read =
       name === 'a'
-        ? `a_four(at_a + min(row0 + ${row}, p.m - 1) * p.k + k0 + 4 * ${column}, end - k0 - 4 * ${column})`
-        : `b_four(at_b + (k0 + ${row}) * p.n + column0 + 4 * ${column}, select(0, 4, k0 + ${row} < end))`;
-    return `    {
-      let f = t + ${pass * threads};
-      tile_${name}[${row} * ${line} + ${column}] = ${read};
-    }`;
+        ? `a_four(start_${id} + k0, end - k0 - 4 * column_${id})`
+        : `b_four(start_${id} + k0 * p.n, select(0, 4, k0 + row_${id} < end))`;
+    return {
+      place: `  let row_${id} = (t + ${pass * threads}) / ${vectors};
+  let column_${id} = (t + ${pass * threads}) % ${vectors};
+  let start_${id} = ${start};`,
+      values: [`value_${id}`],
+      fetch: [`    value_${id} = ${read};`],
+      store: `    tile_${name}[row_${id} * ${line} + column_${id}] = value_${id};`,
+    };
   });
 }
 
@@ -138,40 +184,49 @@ function loadRows(
  * Copies a tile whose rows in memory are its columns, in blocks of 4 x 4 values, which a thread
  * transposes. `length` is the length of the tile across k.
  */
-function loadBlocks(
+function copyBlocks(
   name: 'a' | 'b',
   length: number,
   steps: number,
   line: number,
   threads: number,
-): string {
+): Copy[] {
   const blocks = (length / 4) * steps;
-  const transposed = list(4, (s) => `vec4f(${list(4, (r) => `v${r}.${xyzw[s]}`).join(', ')})`);
-  return lines(Math.ceil(blocks / threads), (pass) => {
+  return list(Math.ceil(blocks / threads), (pass) => {
+    const id = `${name}${pass}`;
+    const values = list(4, (i) => `value_${id}_${i}`);
+    const f = `min(t + ${pass * threads}, ${blocks - 1})`;
     // Along k, two neighbouring threads read 32 bytes of a row of b.
     const place =
       name === 'a'
-        ? `let f = t + ${pass * threads}; let block = f % ${length / 4}; let q = f / ${length / 4};`
-        : `let f = t + ${pass * threads}; let block = (f / 2) % ${length / 4}; let q = f % 2 + f / ${length / 2} * 2;`;
+        ? `  let block_${id} = ${f} % ${length / 4};
+  let step_${id} = ${f} / ${length / 4};
+  let start_${id} = at_a + 4 * step_${id} * p.m + row0 + 4 * block_${id};`
+        : `  let block_${id} = ${f} / 2 % ${length / 4};
+  let step_${id} = ${f} % 2 + ${f} / ${length / 2} * 2;
+${lines(4, (i) => `  let start_${id}_${i} = at_b + min(column0 + 4 * block_${id} + ${i}, p.n - 1) * p.k + 4 * step_${id};`)}`;
     const read = (i: number) =>
       name === 'a'
-        ? `a_four(at_a + (k0 + 4 * q + ${i}) * p.m + row0 + 4 * block, select(0, 4, k0 + 4 * q + ${i} < end))`
-        : `b_four(at_b + min(column0 + 4 * block + ${i}, p.n - 1) * p.k + k0 + 4 * q, end - k0 - 4 * q)`;
-    const store = (s: number) =>
+        ? `a_four(start_${id} + (k0 + ${i}) * p.m, select(0, 4, k0 + 4 * step_${id} + ${i} < end))`
+        : `b_four(start_${id}_${i} + k0, end - k0 - 4 * step_${id})`;
+    const to = (i: number) =>
       name === 'a'
-        ? `tile_a[(4 * block + ${s}) * ${line} + q] = ${transposed[s]};`
-        : `tile_b[(4 * q + ${s}) * ${line} + block] = ${transposed[s]};`;
-    const some = blocks < (pass + 1) * threads;
-    return `    ${some ? `if (t < ${blocks - pass * threads}) ` : ''}{
-      ${place}
-${lines(4, (i) => `      let v${i} = ${read(i)};`)}
-${lines(4, (s) => `      ${store(s)}`)}
-    }`;
+        ? `tile_a[(4 * block_${id} + ${i}) * ${line} + step_${id}]`
+        : `tile_b[(4 * step_${id} + ${i}) * ${line} + block_${id}]`;
+    const some = blocks < (pass + 1) * threads ? `if (t < ${blocks - pass * threads}) ` : '';
+    return {
+      place,
+      values,
+      fetch: list(4, (i) => `    ${values[i]} = ${read(i)};`),
+      store: `    ${some}{
+${lines(4, (i) => `      ${to(i)} = vec4f(${values.map((value) => `${value}.${xyzw[i]}`).join(', ')});`)}
+    }`,
+    };
   });
 }
 
 /**
- * `sparse` computes four values of the product from `from` to `to` along k, without the terms where
+ * `sparse` computes four values of the product from `begin` to `end` along k, without the terms where
  * a is 0. It recomputes only what isn't finite.
  */
 function sparseText({ transposeA, transposeB }: TileFlags): string {
@@ -179,7 +234,8 @@ function sparseText({ transposeA, transposeB }: TileFlags): string {
     const column = `min(column + ${lane}, p.n - 1)`;
     return `b_one(at_b + ${transposeB ? `${column} * p.k + q` : `q * p.n + ${column}`})`;
   };
-  return `fn sparse(row: i32, column: i32, at_a: i32, at_b: i32, begin: i32, end: i32) -> vec4f {
+  return `fn all_finite(x: vec4f) -> bool { return is_finite(x.x) && is_finite(x.y) && is_finite(x.z) && is_finite(x.w); }
+fn sparse(row: i32, column: i32, at_a: i32, at_b: i32, begin: i32, end: i32) -> vec4f {
   var c = vec4f();
   for (var q = begin; q < end; q++) {
     let x = a_one(at_a + ${transposeA ? 'q * p.m + row' : 'row * p.k + q'});
