@@ -50,7 +50,7 @@ ${main(
   `${text.start}  var m = vec4f(MASKED);
   var l = vec4f();
   var d = vec4f();
-  var total = vec4f();
+  var totals = vec4f();
   var mean = vec4f();
 ${text.accumulators('o', chunks)}
   // What a row shares is known only after all keys: then all are read again.
@@ -67,7 +67,7 @@ ${lines(4, (i) => `  e${i} = select(s${i} * e${i}, vec4f(), are_zero(s${i}));`)}
   d = d * f + ${text.reduceLanes('sum', 'e')};
   } else {
 ${lines(4, (i) => {
-  const [most, total, mean] = ['m', 'total', 'mean'].map((name) => `vec4f(${name}.${xyzw[i]})`);
+  const [most, total, mean] = ['m', 'totals', 'mean'].map((name) => `vec4f(${name}.${xyzw[i]})`);
   return `  s${i} = slopes_of(weights_of(s${i}, ${most}, ${total}), e${i}, ${mean});`;
 })}
 ${
@@ -87,23 +87,23 @@ ${text.accumulate('o', k, 'key', chunks)}
   if (visit == 0) {
 ${text.reduceRows('sum', 'sums', 'l')}
 ${text.reduceRows('sum', 'slopes', 'd')}
-  total = sums;
-  mean = select(slopes / total, vec4f(), are_zero(total));
+  totals = sums;
+  mean = select(slopes / totals, vec4f(), are_zero(totals));
   if (!are_finite(mean)) {
     for (var i = 0; i < 4; i++) {
-      if (!is_finite(mean[i]) && is_finite(total[i]) && first + ty + 8 * i < p.queries) { mean[i] = careful_mean(first + ty + 8 * i, m[i], total[i]); }
+      if (!is_finite(mean[i]) && is_finite(totals[i]) && first + ty + 8 * i < p.queries) { mean[i] = careful_mean(first + ty + 8 * i, m[i], totals[i]); }
     }
   }
 ${lines(
   4,
   (i) => `  if (tx == 0 && first + ty + ${8 * i} < p.queries) {
-    stats[p.stats_at + number * p.queries + first + ty + ${8 * i}] = vec4f(m.${xyzw[i]}, total.${xyzw[i]}, mean.${xyzw[i]}, 0.0);
+    stats[p.stats_at + number * p.queries + first + ty + ${8 * i}] = vec4f(m.${xyzw[i]}, totals.${xyzw[i]}, mean.${xyzw[i]}, 0.0);
   }`,
 )}
   }
   }
-  let sound = total + mean;
-${text.store('of_q', 'o', q, 'first', chunks, 'sound', 'careful(r, c, m[i], total[i], mean[i])')}`,
+  let sound = totals + mean;
+${text.store('of_q', 'o', q, 'first', chunks, 'sound', 'careful(r, c, m[i], totals[i], mean[i])')}`,
 )}`;
 }
 

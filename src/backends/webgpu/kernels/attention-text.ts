@@ -114,25 +114,33 @@ export const productText = (
 }
 `;
 
-/** Copies 32 columns of 32 rows of an operand; what lies outside of it is 0. */
-const stage = (
+/**
+ * Reads 32 columns of 32 rows of an operand; what lies outside of it is 0. All reads come before
+ * `put`, so that they are under way together.
+ */
+const fetch = (
   tile: 'x' | 'y',
   { name, line, width, rows }: Operand,
   row: string,
   column: string,
 ) =>
-  `for (var f = t; f < ${BLOCK * VECTORS}; f += ${THREADS}) {
-      let r = ${row} + f / ${VECTORS};
-      let c = ${column} + 4 * (f % ${VECTORS});
-      tile_${tile}[f / ${VECTORS} * ${LINE} + f % ${VECTORS}] = ${name}_four(at_${name} + r * ${line} + c, select(0, ${width} - c, r < ${rows}));
-    }`;
+  lines(4, (i) => {
+    const r = `${row} + ty + ${8 * i}`;
+    const c = `${column} + 4 * tx`;
+    return `    let ${tile}_${i} = ${name}_four(at_${name} + (${r}) * ${line} + ${c}, select(0, ${width} - (${c}), ${r} < ${rows}));`;
+  });
+
+const put = (tile: 'x' | 'y') =>
+  lines(4, (i) => `    tile_${tile}[(ty + ${8 * i}) * ${LINE} + tx] = ${tile}_${i};`);
 
 /** Vectors `result0` to `result3`: the products of rows of x from `row` on and of y from `column` on. */
 export const products = (result: string, x: Operand, row: string, y: Operand, column: string) => `
 ${lines(4, (i) => `  var ${result}${i} = vec4f();`)}
   for (var c0 = 0; c0 < ${x.width}; c0 += ${BLOCK}) {
-    ${stage('x', x, row, 'c0')}
-    ${stage('y', y, column, 'c0')}
+${fetch('x', x, row, 'c0')}
+${fetch('y', y, column, 'c0')}
+${put('x')}
+${put('y')}
     workgroupBarrier();
     let steps = min(${VECTORS}, (${x.width} - c0 + 3) / 4);
     for (var s = 0; s < steps; s++) {
@@ -161,7 +169,10 @@ export const keep = (value: string) =>
 export const accumulate = (result: string, y: Operand, row: string, chunks: number) =>
   lines(
     chunks,
-    (c) => `    ${stage('y', y, row, String(c * BLOCK))}
+    (c) => `    {
+${fetch('y', y, row, String(c * BLOCK))}
+${put('y')}
+    }
     workgroupBarrier();
     for (var s = 0; s < min(${VECTORS}, (${y.rows} - ${row} + 3) / 4); s++) {
 ${lines(4, (i) => `      let x${i} = tile_p[(ty + ${8 * i}) * ${LINE} + s];`)}
