@@ -42,7 +42,7 @@ for (const [what, check] of Object.entries(numbers)) {
 }
 
 test('webgl: textures are as many after 20 steps as after 5 when a pool keeps 4 kB', async () => {
-  const options = { name: 'webgl', reference: 'wasm', steps: 20, size: 'narrow', kept: 4096 };
+  const options = { name: 'webgl', reference: 'wasm', steps: 20, size: 'narrow', bytes: 4096 };
   const { losses, expected, counts } = await onPage<Trained>('smallPool', options);
   assert.is(losses.length, 20);
   for (const [step, loss] of losses.entries()) {

@@ -43,29 +43,38 @@ import {
 } from '../../src/testing/index.js';
 import { AdamW, train } from '../../src/training/index.js';
 
-/** The backend called `name`. `webgl` gets the gpu.js of this bundle, as in any bundled app. */
+/** A new backend called `name`. `webgl` gets the gpu.js of this bundle, as in any bundled app. */
 async function load(name: string): Promise<Backend> {
   return loadBackend(name as BackendName, name === 'webgl' ? { gpu: await import('gpu.js') } : {});
+}
+
+const backendsInUse = new Map<string, Promise<Backend>>();
+
+/** The one backend called `name` that this page or process keeps, with its compiled kernels. */
+function kept(name: string): Promise<Backend> {
+  const backend = backendsInUse.get(name) ?? load(name);
+  backendsInUse.set(name, backend);
+  return backend;
 }
 
 export async function conformance({
   name,
   ...options
 }: On<ConformanceOptions>): Promise<ConformanceRow[]> {
-  return runConformance(await load(name), options);
+  return runConformance(await kept(name), options);
 }
 
 /** The rules of docs/numbers.md, as they hold on a GPU. */
 export async function rules(name: string): Promise<EdgeRow[]> {
-  return checkEdges(await load(name), { flushesDenormals: true });
+  return checkEdges(await kept(name), { flushesDenormals: true });
 }
 
 export async function programs({ name, ...options }: On<ProgramOptions>): Promise<ProgramReport> {
-  return checkPrograms(await load(name), { ...options, flushesDenormals: true });
+  return checkPrograms(await kept(name), { ...options, flushesDenormals: true });
 }
 
 export async function sizes({ name, ...options }: On<SizeOptions>): Promise<SizeReport> {
-  return checkSizes(await load(name), { ...options, seesIndices: false });
+  return checkSizes(await kept(name), { ...options, seesIndices: false });
 }
 
 type On<T> = T & { name: string };
@@ -86,7 +95,7 @@ export type Edge = keyof typeof compared;
 
 /** Computes each operation of its inputs. */
 export async function values({ name, calls }: EdgeRequest): Promise<TypedArray[]> {
-  const backend = await load(name);
+  const backend = await kept(name);
   return Promise.all(
     calls.map(({ operation, inputs }) => {
       const [x, y] = inputs.map((each) => tensor(each, { backend }));
@@ -102,7 +111,7 @@ export interface EdgeRequest {
 
 /** One training run: mean accuracy of the last ten steps, and what was on the GPU after 20 steps and at the end. */
 export async function training({ name, steps }: { name: string; steps: number }) {
-  const backend = (await load(name)) as Backend & Partial<WebGLBackend>;
+  const backend = (await kept(name)) as Backend & Partial<WebGLBackend>;
   const task = new Copy({ length: 2, symbols: 8, copies: 1 });
   const model = createModel(
     'rmt',
@@ -140,10 +149,10 @@ export async function training({ name, steps }: { name: string; steps: number })
 
 /**
  * Trains an RMT with heads, layers and memory as in the paper's copy task on a backend that keeps
- * only `kept` bytes of freed memory, and on `reference`. Gives the losses of both, how many buffers or textures
+ * only `bytes` bytes of freed memory, and on `reference`. Gives the losses of both, how many buffers or textures
  * there were on the GPU after 5 steps and at the end, and the errors of the device.
  */
-export async function smallPool({ name, reference, steps, size, kept }: SmallPool) {
+export async function smallPool({ name, reference, steps, size, bytes }: SmallPool) {
   const segmentLength = size === 'copy' ? 24 : 6;
   const task = new Copy({ length: segmentLength, symbols: 10, copies: 2 });
   const wide = { nLayer: 4, nHead: 4, dModel: 128, dHead: 64, dInner: 256, numMemTokens: 24 };
@@ -163,14 +172,14 @@ export async function smallPool({ name, reference, steps, size, kept }: SmallPoo
   };
   const live = countLive();
   const errors: string[] = [];
-  const backend = await smallBackend(name, kept, errors);
+  const backend = await smallBackend(name, bytes, errors);
   const counts: number[] = [];
   const came = await losses(backend, async (step) => {
     if (step !== 5 && step !== steps) return;
     await scope(() => zeros([1], { backend })).data(); // submits what waits
     counts.push(live());
   });
-  const expected = await losses(await load(reference), async () => {});
+  const expected = await losses(await kept(reference), async () => {});
   backend.close();
   await new Promise((resolve) => setTimeout(resolve)); // for errors that come late
   return { losses: came, expected, counts, errors };
@@ -181,18 +190,18 @@ export interface SmallPool {
   reference: string;
   steps: number;
   size: 'copy' | 'narrow';
-  kept: number;
+  bytes: number;
 }
 
-async function smallBackend(name: string, kept: number, errors: string[]) {
+async function smallBackend(name: string, bytes: number, errors: string[]) {
   if (name === 'webgl') {
     const module = await import('gpu.js');
-    return new WebGLBackend(new WebGLDevice((module.default ?? module) as never, kept / 16));
+    return new WebGLBackend(new WebGLDevice((module.default ?? module) as never, bytes / 16));
   }
   const adapter = await navigator.gpu.requestAdapter();
   const device = (await adapter?.requestDevice()) as GPUDevice;
   device.addEventListener('uncapturederror', ({ error }) => errors.push(error.message));
-  return new WebGPUBackend(new WebGPUDevice(device, { pooledBytes: kept }));
+  return new WebGPUBackend(new WebGPUDevice(device, { pooledBytes: bytes }));
 }
 
 /** From now on counts buffers and textures on the GPU: those made, less those destroyed. */
@@ -301,7 +310,7 @@ export const faults = {
 
 /** Results are kept apart although kernels and textures are used again, also where a kernel reads its own last result. */
 export async function reuse(name: string) {
-  const backend = await load(name);
+  const backend = await kept(name);
   const powers: Tensor[] = [ones([5], { backend })];
   for (let i = 0; i < 20; i++) powers.push(mul(powers[i], 2));
   const last = scope(() => {

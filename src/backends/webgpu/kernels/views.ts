@@ -213,21 +213,28 @@ function join(
         ints.push(...axes.map((axis) => `${name}_${part}${axis}`));
       }
     }
-    const coordinates = axes
-      .slice(1)
-      .reverse()
-      .map((axis) => `  c[${axis}] = i32(r % u32(p.n${axis})); r = r / u32(p.n${axis});`);
-    // Writes the values at e, e + 1, ... of the piece that contains element e.
+    // Four axes at a time in vectors, which need no branches.
+    const fours = axes.filter((axis) => axis % 4 === 0);
+    const four = (prefix: string, axis: number) =>
+      `vec4i(${[0, 1, 2, 3].map((i) => `${prefix}${axis + i}`)})`;
+    const coordinates = [...axes].reverse().map((axis) => {
+      const length = `u32(p.n${axis})`;
+      return axis > 0
+        ? `  let c${axis} = i32(r % ${length}); r = r / ${length};`
+        : '  let c0 = i32(r);';
+    });
     const tests = names.map((name) => {
-      const within = axes.map(
+      const lines = fours.map(
+        (axis) => `  let ${name}_${axis} = ${four('c', axis)} - ${four(`p.${name}_first`, axis)};`,
+      );
+      const within = fours.map(
         (axis) =>
-          `c[${axis}] >= p.${name}_first${axis} && c[${axis}] < p.${name}_first${axis} + p.${name}_length${axis}`,
+          `all(${name}_${axis} >= vec4i(0)) & all(${name}_${axis} < ${four(`p.${name}_length`, axis)})`,
       );
-      const at = axes.map(
-        (axis) => `(c[${axis}] - p.${name}_first${axis}) * p.${name}_step${axis}`,
-      );
+      const at = fours.map((axis) => `dot(${name}_${axis}, ${four(`p.${name}_step`, axis)})`);
       const step = `p.${name}_step${rank - 1}`;
-      return `  if (${within.join(' && ')}) {
+      return `${lines.join('\n')}
+  if (${within.join(' & ')}) {
     let at = p.${name}_at + p.${name}_start + ${at.join(' + ')};
     if (p.even == 0) { return vec4i(${name}[at], 0, 0, 0); }
     return vec4i(${name}[at], ${name}[at + ${step}], ${name}[at + 2 * ${step}], ${name}[at + 3 * ${step}]);
@@ -239,18 +246,17 @@ function join(
       ints,
       text: `fn values(e: i32) -> vec4i {
   var r = u32(e);
-  var c: array<i32, ${rank}>;
 ${coordinates.join('\n')}
-  c[0] = i32(r);
 ${tests.join('\n')}
   ${base ? 'let b = p.base_at + e; return vec4i(base[b], base[b + 1], base[b + 2], base[b + 3]);' : 'return vec4i(p.fill);'}
 }
-${eachQuad}  let e = 4 * t;
-  if (p.even == 1) {
-    out[p.out_at + t] = values(e);
-  } else {
-    out[p.out_at + t] = vec4i(values(e).x, values(e + 1).x, values(e + 2).x, values(e + 3).x);
+${eachQuad}  // One call, since a compiler copies the function to each.
+  var four = vec4i(0);
+  for (var lane = 0; lane < select(4, 1, p.even == 1); lane++) {
+    let some = values(4 * t + lane);
+    if (p.even == 1) { four = some; } else { four[lane] = some.x; }
   }
+  out[p.out_at + t] = four;
 }`,
     };
   };
