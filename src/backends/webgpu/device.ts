@@ -47,8 +47,8 @@ export interface Launch {
   readonly floats?: readonly number[];
   /** Workgroups along x, y and z, at most 65,535 each: `spread` folds a larger number. */
   readonly groups: readonly [number, number?, number?];
-  /** Returns this launch with `step` applied to its only result; undefined where it can't be. */
-  readonly complete?: (step: Completion) => Launch | undefined;
+  /** Returns this launch with `step` applied to a result; undefined where it can't be. */
+  readonly complete?: (step: Completion, output: number) => Launch | undefined;
   /** What this launch does to one of its inputs, which `complete` of another launch could do. */
   readonly completion?: Completion['name'];
 }

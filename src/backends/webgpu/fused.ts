@@ -7,7 +7,7 @@ import { clipKernels } from './kernels/clip.js';
 import { crossEntropyKernels } from './kernels/cross-entropy.js';
 import { elementKernels } from './kernels/elements.js';
 import { layerNormKernels } from './kernels/layer-norm.js';
-import { matmul } from './kernels/matmul.js';
+import { linearKernels } from './kernels/linear.js';
 import { normKernels } from './kernels/norm.js';
 import { rmsNormKernels } from './kernels/rms-norm.js';
 import { softmaxKernels } from './kernels/softmax.js';
@@ -20,13 +20,9 @@ export function fusedKernels(device: WebGPUDevice): Partial<Kernels> {
     ...crossEntropyKernels(device),
     ...elementKernels(device),
     ...layerNormKernels(device),
+    ...linearKernels(device),
     ...normKernels(device),
     ...rmsNormKernels(device),
     ...softmaxKernels(device),
-    linear([x, weight, bias], [m, n, k, relu]) {
-      const none = { batch: [], batchStridesA: [], batchStridesB: [] };
-      const spec = { m, n, k, transposeA: false, transposeB: true, ...none };
-      return [matmul(device, x, weight, spec, { bias, relu: relu === 1 })];
-    },
   };
 }

@@ -147,9 +147,15 @@ export class Prepared implements Notes {
         const { memory, size } = inputs[of] as GpuBuffer;
         const producer = writers.get(memory);
         const isOnly = uses.get(memory) === 1 && !lasting.has(memory);
-        if (!producer || producer.isMarked || !isOnly || producer.outputs[0].size !== size)
+        if (
+          !producer ||
+          producer.isMarked ||
+          !isOnly ||
+          producer.outputs.length > 1 ||
+          producer.outputs[0].size !== size
+        )
           continue;
-        const launch = producer.launch.complete?.({ name, operand: inputs[operand] });
+        const launch = producer.launch.complete?.({ name, operand: inputs[operand] }, 0);
         if (!launch) continue;
         gone.add(producer);
         node.launch = launch;

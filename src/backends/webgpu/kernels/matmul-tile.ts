@@ -1,4 +1,5 @@
 /** The text of tiled products. */
+import type { DeviceBuffer } from '../../backend.js';
 import { lines, list, main, reader, type Unit, xyzw } from './common.js';
 
 /** The part of the result that a workgroup computes, in steps of `depth` along k. */
@@ -26,7 +27,22 @@ export interface TileFlags {
   readonly outUnit: Unit;
   /** The number of axes of the batch. */
   readonly axes: number;
+  /** How many buffers a lies in, and along what: each has a matrix of the batch, or a part of k. */
+  readonly sources: number;
+  readonly along: Sources['along'] | undefined;
+  /** Whether the sums of a along k are a second result, for the first matrix of the batch. */
+  readonly sums: boolean;
 }
+
+/** An operand a that lies in several buffers: a matrix of the batch in each, or a part of k. */
+export interface Sources {
+  readonly buffers: readonly DeviceBuffer[];
+  readonly along: 'batch' | 'k';
+}
+
+/** The bindings of a. */
+export const sourceNames = ({ sources, along }: Pick<TileFlags, 'sources' | 'along'>): string[] =>
+  along ? list(sources, (i) => `a${i}`) : ['a'];
 
 /** The workgroup memory of a tile, with padding. */
 export const tileBytes = ({ rows, columns, depth }: Tile): number =>
@@ -39,7 +55,7 @@ export const tileBytes = ({ rows, columns, depth }: Tile): number =>
  */
 export function tileText(tile: Tile, flags: TileFlags, matrices: string): string {
   const { rows, columns, depth, perThread, ahead } = tile;
-  const { transposeA, transposeB, skipZeros, unit, outUnit } = flags;
+  const { transposeA, transposeB, skipZeros, unit, outUnit, along, sums } = flags;
   const [high, fours] = perThread;
   const down = rows / high;
   const across = columns / 4 / fours;
@@ -51,14 +67,17 @@ export function tileText(tile: Tile, flags: TileFlags, matrices: string): string
   const copies = [
     ...(transposeA
       ? copyBlocks('a', rows, steps, lineA, threads)
-      : copyRows('a', rows, steps, lineA, threads)),
+      : copyRows('a', rows, steps, lineA, threads, along)),
     ...(transposeB
       ? copyBlocks('b', columns, steps, lineB, threads)
       : copyRows('b', depth, columns / 4, lineB, threads)),
   ];
-  const fetch = copies.flatMap((copy) => copy.fetch).join('\n');
+  const fetch = [
+    ...(along === 'k' ? ['    source = k0 / p.length;'] : []),
+    ...copies.flatMap((copy) => copy.fetch),
+  ].join('\n');
 
-  return `${reader('a', unit)}${reader('b', unit)}${matrices}${skipZeros ? sparseText(flags) : ''}
+  return `${along ? sourcesReader(flags) : reader('a', unit)}${reader('b', unit)}${matrices}${skipZeros ? sparseText(flags) : ''}
 var<workgroup> tile_a: array<vec4f, ${rows * lineA}>;
 var<workgroup> tile_b: array<vec4f, ${depth * lineB}>;
 ${main(
@@ -75,7 +94,11 @@ ${main(
   let place = within - 8 * band * p.across;
   let row0 = (8 * band + place % height) * ${rows};
   let column0 = (place / height) * ${columns};
-  let at_a = p.a_at * ${unit === 'vec4f' ? 4 : 1} + matrix_a(number);
+${
+  along
+    ? `  let at_a = 0;${along === 'batch' ? '\n  source = number;' : ''}`
+    : `  let at_a = p.a_at * ${unit === 'vec4f' ? 4 : 1} + matrix_a(number);`
+}
   let at_b = p.b_at * ${unit === 'vec4f' ? 4 : 1} + matrix_b(number);
   let begin = part * p.per_part;
   let end = min(begin + p.per_part, p.k);
@@ -84,11 +107,19 @@ ${main(
 ${lines(high, (i) => list(fours, (j) => `  var c${i}_${j} = vec4f();`).join(''))}
 ${copies.flatMap((copy) => [copy.place, ...copy.values.map((value) => `  var ${value} = vec4f();`)]).join('\n')}
   var k0 = begin;
+${sums ? '  var sum = 0.0;' : ''}
 ${ahead ? fetch : ''}
   while (k0 < end) {
 ${ahead ? '' : fetch}
 ${copies.map((copy) => copy.store).join('\n')}
     workgroupBarrier();
+${
+  sums
+    ? `    if (column0 == 0 && t < ${rows}) {
+      for (var q = 0; q < ${steps}; q++) { sum += dot(tile_a[t * ${lineA} + q], vec4f(1.0)); }
+    }`
+    : ''
+}
     k0 += ${depth};
 ${ahead ? fetch : ''}
     for (var q = 0; q < ${steps}; q++) {
@@ -107,6 +138,7 @@ ${lines(4, (s) => {
     workgroupBarrier();
   }
   let start = (part * p.batches + number) * p.m;
+${sums ? `  if (column0 == 0 && t < ${rows} && row0 + t < p.m) { store_sum(sum, part * p.m + row0 + t); }` : ''}
 ${skipZeros ? '  var broken = 0u;' : ''}
 ${lines(high, (i) =>
   list(fours, (j) => {
@@ -138,6 +170,23 @@ ${
 `;
 }
 
+/** `a_four` of the operand that lies in several buffers, of which the variable `source` chooses one. */
+function sourcesReader({ sources, unit }: TileFlags): string {
+  const read = (i: number) =>
+    unit === 'vec4f'
+      ? `select(vec4f(), a${i}[p.a${i}_at + (i >> 2u)], left > 0)`
+      : `vec4f(${list(4, (s) => `select(0.0, a${i}[p.a${i}_at + i + ${s}], left > ${s})`).join(', ')})`;
+  const cases = list(sources - 1, (i) => `    case ${i + 1}: { return ${read(i + 1)}; }`);
+  return `var<private> source: i32;
+fn a_four(i: i32, left: i32) -> vec4f {
+  switch (source) {
+${cases.join('\n')}
+    default: { return ${read(0)}; }
+  }
+}
+`;
+}
+
 /** How a thread copies a part of a tile. */
 interface Copy {
   /** Declares where the part is. */
@@ -158,16 +207,18 @@ function copyRows(
   vectors: number,
   line: number,
   threads: number,
+  along?: Sources['along'],
 ): Copy[] {
+  const [length, from] = along === 'k' ? ['length', 'k0 - source * p.length'] : ['k', 'k0'];
   return list((count * vectors) / threads, (pass) => {
     const id = `${name}${pass}`;
     const start =
       name === 'a'
-        ? `at_a + min(row0 + row_${id}, p.m - 1) * p.k + 4 * column_${id}`
+        ? `at_a + min(row0 + row_${id}, p.m - 1) * p.${length} + 4 * column_${id}`
         : `at_b + row_${id} * p.n + column0 + 4 * column_${id}`;
     const read =
       name === 'a'
-        ? `a_four(start_${id} + k0, end - k0 - 4 * column_${id})`
+        ? `a_four(start_${id} + ${from}, end - k0 - 4 * column_${id})`
         : `b_four(start_${id} + k0 * p.n, select(0, 4, k0 + row_${id} < end))`;
     return {
       place: `  let row_${id} = (t + ${pass * threads}) / ${vectors};

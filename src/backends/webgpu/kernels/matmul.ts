@@ -8,7 +8,14 @@ import { type GpuBuffer, type Launch, spread, type WebGPUDevice } from '../devic
 import { forEach, GROUP, unitOf } from './common.js';
 import { type Batch, batchOf } from './matmul-batch.js';
 import { thinColumns, thinText } from './matmul-thin.js';
-import { type Tile, type TileFlags, tileBytes, tileText } from './matmul-tile.js';
+import {
+  type Sources,
+  sourceNames,
+  type Tile,
+  type TileFlags,
+  tileBytes,
+  tileText,
+} from './matmul-tile.js';
 
 /** What is applied to each value c of a product, in this order. Buffers hold float32. */
 export interface Epilogue {
@@ -20,6 +27,8 @@ export interface Epilogue {
   readonly relu?: boolean;
   /** As large as the result: makes it 0 where this isn't greater than 0. */
   readonly reluGradient?: DeviceBuffer;
+  /** [m], added to the sums of a, where they are a result. */
+  readonly sumsAddend?: DeviceBuffer;
 }
 
 /** How a product is computed. */
@@ -73,17 +82,39 @@ export function matmul(
   const size = batch.count * spec.m * spec.n;
   if (size === 0) return device.empty('float32', 0);
   if (!plan.tile) return thin(device, a, b, spec, batch, epilogue);
-  if (plan.parts === 1) return tiled(device, a, b, spec, batch, plan.tile, 1, epilogue);
-  const parts = tiled(device, a, b, spec, batch, plan.tile, plan.parts, {});
-  return device.using([parts], () => combine(device, parts, plan.parts, spec.n, size, epilogue));
+  return inTiles(device, a, b, spec, { epilogue, plan })[0];
+}
+
+/**
+ * A product in tiles. With `sums`, also the sums of a along k, [m]; there must be no batch then. Of
+ * sources along k, each must have a multiple of the tile's depth.
+ */
+export function inTiles(
+  device: WebGPUDevice,
+  a: DeviceBuffer | Sources,
+  b: DeviceBuffer,
+  spec: MatmulSpec,
+  {
+    epilogue = {},
+    sums = false,
+    plan = planOf(spec, device.limits.maxComputeWorkgroupStorageSize),
+  }: { epilogue?: Epilogue; sums?: boolean; plan?: Plan } = {},
+): GpuBuffer[] {
+  const batch = batchOf(spec);
+  const { tile = smallTile, parts } = plan;
+  if (parts === 1) return tiled(device, a, b, spec, batch, tile, 1, epilogue, sums);
+  const partials = tiled(device, a, b, spec, batch, tile, parts, {}, sums);
+  const size = batch.count * spec.m * spec.n;
+  return device.using(partials, () => combine(device, partials, parts, spec, size, epilogue));
 }
 
 /** Bindings, key and the function `finish` of an epilogue on units of the result. */
-function finishOf(epilogue: Epilogue, unit: 'f32' | 'vec4f') {
-  const { bias, addend, relu = false, reluGradient } = epilogue;
-  const named = Object.entries({ bias, addend, positive: reluGradient }).filter(
-    (entry): entry is [string, DeviceBuffer] => entry[1] !== undefined,
-  );
+function finishOf(epilogue: Epilogue, unit: 'f32' | 'vec4f', sums = false) {
+  const { bias, addend, relu = false, reluGradient, sumsAddend } = epilogue;
+  const named = Object.entries({
+    ...{ bias, addend, positive: reluGradient },
+    sums_addend: sumsAddend,
+  }).filter((entry): entry is [string, DeviceBuffer] => entry[1] !== undefined);
   const names = named.map(([name]) => name);
   const lanes = unit === 'f32' ? [''] : ['.x', '.y', '.z', '.w'];
   const of = (f: (lane: string) => string) =>
@@ -96,16 +127,17 @@ function finishOf(epilogue: Epilogue, unit: 'f32' | 'vec4f') {
       `let y = positive[p.positive_at + at]; v = ${of((lane) => `select(0.0, v${lane}, y${lane} > 0.0 && !is_nan(y${lane}))`)};`,
   ].filter(Boolean);
   return {
-    key: `${names} ${relu}`,
+    key: `${names} ${relu} ${sums}`,
+    outputs: [`out: ${unit}`, ...(sums ? ['sums: f32'] : [])],
     buffers: named.map(([, buffer]) => buffer),
-    bindings: names.map((name) => `${name}: ${unit}`),
+    bindings: names.map((name) => `${name}: ${name === 'sums_addend' ? 'f32' : unit}`),
     /** Completes the product `c`, which is unit `at` of the result, in unit `column` of its row. */
     text: `fn finish(c: ${unit}, at: i32, column: i32) -> ${unit} {
   var v = c;
   ${statements.join('\n  ')}
   return v;
 }
-`,
+${sums ? `fn store_sum(sum: f32, at: i32) { sums[p.sums_at + at] = sum${sumsAddend ? ' + sums_addend[p.sums_addend_at + at]' : ''}; }\n` : ''}`,
   };
 }
 
@@ -113,29 +145,37 @@ function finishOf(epilogue: Epilogue, unit: 'f32' | 'vec4f') {
 function launching(
   epilogue: Epilogue,
   unit: 'f32' | 'vec4f',
+  sums: boolean,
   of: (finish: ReturnType<typeof finishOf>) => Launch,
 ): Launch {
   return {
-    ...of(finishOf(epilogue, unit)),
-    complete({ name, operand }) {
+    ...of(finishOf(epilogue, unit, sums)),
+    complete({ name, operand }, output) {
+      if (output === 1) {
+        if (name !== 'addend' || epilogue.sumsAddend) return undefined;
+        return launching({ ...epilogue, sumsAddend: operand }, unit, sums, of);
+      }
       if (epilogue.relu || epilogue.reluGradient || epilogue[name]) return undefined;
-      return launching({ ...epilogue, [name]: operand }, unit, of);
+      return launching({ ...epilogue, [name]: operand }, unit, sums, of);
     },
   };
 }
 
 function tiled(
   device: WebGPUDevice,
-  a: DeviceBuffer,
+  a: DeviceBuffer | Sources,
   b: DeviceBuffer,
   spec: MatmulSpec,
   batch: Batch,
   tile: Tile,
   parts: number,
   epilogue: Epilogue,
-): GpuBuffer {
+  sums: boolean,
+): GpuBuffer[] {
   const { m, n, k, transposeA, transposeB, skipZeros = false } = spec;
-  const rowLengths = [transposeA ? m : k, transposeB ? k : n];
+  const [buffers, along] = 'along' in a ? [a.buffers, a.along] : [[a], undefined];
+  const length = along === 'k' ? k / buffers.length : k;
+  const rowLengths = [transposeA ? m : length, transposeB ? k : n];
   const flags: TileFlags = {
     transposeA,
     transposeB,
@@ -143,55 +183,83 @@ function tiled(
     unit: unitOf(...rowLengths, ...batch.strides),
     outUnit: unitOf(n),
     axes: batch.axes,
+    sources: buffers.length,
+    along,
+    sums,
   };
   const down = Math.ceil(m / tile.rows);
   const across = Math.ceil(n / tile.columns);
   const total = down * across * batch.count * parts;
   const perPart = Math.ceil(Math.ceil(k / parts) / tile.depth) * tile.depth;
-  const product = launching(epilogue, flags.outUnit, (finish) => ({
+  const product = launching(epilogue, flags.outUnit, sums, (finish) => ({
     key: `matmul ${Object.values(tile)} ${Object.values(flags)} ${finish.key}`,
     make: () => ({
-      inputs: [`a: ${flags.unit}`, `b: ${flags.unit}`, ...finish.bindings],
-      outputs: [`out: ${flags.outUnit}`],
-      ints: ['m', 'n', 'k', 'per_part', 'down', 'across', 'batches', 'total', ...batch.names],
+      inputs: [
+        ...[...sourceNames(flags), 'b'].map((name) => `${name}: ${flags.unit}`),
+        ...finish.bindings,
+      ],
+      outputs: finish.outputs,
+      ints: [
+        ...['m', 'n', 'k', 'per_part', 'down', 'across', 'batches', 'total', 'length'],
+        ...batch.names,
+      ],
       text: `${finish.text}${tileText(tile, flags, batch.text)}`,
     }),
-    inputs: [a, b, ...finish.buffers],
-    results: [{ dtype: 'float32', size: parts * batch.count * m * n }],
-    ints: [m, n, k, perPart, down, across, batch.count, total, ...batch.numbers],
+    inputs: [...buffers, b, ...finish.buffers],
+    results: [
+      { dtype: 'float32', size: parts * batch.count * m * n },
+      ...(sums ? [{ dtype: 'float32' as const, size: parts * m }] : []),
+    ],
+    ints: [...[m, n, k, perPart, down, across, batch.count, total, length], ...batch.numbers],
     groups: spread(total),
   }));
-  return device.run(product)[0];
+  return device.run(product);
 }
 
-/** Adds the parts of a product, always in the same order. */
+/** Adds the parts of a product and of its sums, always in the same order. */
 function combine(
   device: WebGPUDevice,
-  partials: GpuBuffer,
+  partials: readonly GpuBuffer[],
   parts: number,
-  n: number,
+  { m, n }: MatmulSpec,
   size: number,
   epilogue: Epilogue,
-): GpuBuffer {
+): GpuBuffer[] {
   const unit = unitOf(n);
   const lanes = unit === 'f32' ? 1 : 4;
   const count = size / lanes;
-  const product = launching(epilogue, unit, (finish) => ({
+  const sums = partials.length > 1;
+  const all = count + (sums ? m : 0);
+  const product = launching(epilogue, unit, sums, (finish) => ({
     key: `matmul parts ${unit} ${finish.key}`,
     make: () => ({
-      inputs: [`partials: ${unit}`, ...finish.bindings],
-      outputs: [`out: ${unit}`],
-      ints: ['count', 'parts', 'columns'],
-      text: `${finish.text}${forEach(`  var c = partials[p.partials_at + i];
-  for (var part = 1; part < p.parts; part++) { c += partials[p.partials_at + part * p.count + i]; }
+      inputs: [`partials: ${unit}`, ...(sums ? ['partial_sums: f32'] : []), ...finish.bindings],
+      outputs: finish.outputs,
+      ints: ['count', 'values', 'parts', 'columns', 'rows'],
+      text: `${finish.text}${forEach(`${
+        sums
+          ? `  if (i >= p.values) {
+    let row = i - p.values;
+    var sum = partial_sums[p.partial_sums_at + row];
+    for (var part = 1; part < p.parts; part++) { sum += partial_sums[p.partial_sums_at + part * p.rows + row]; }
+    store_sum(sum, row);
+    return;
+  }
+`
+          : ''
+      }  var c = partials[p.partials_at + i];
+  for (var part = 1; part < p.parts; part++) { c += partials[p.partials_at + part * p.values + i]; }
   out[p.out_at + i] = finish(c, i, i % p.columns);`)}`,
     }),
-    inputs: [partials, ...finish.buffers],
-    results: [{ dtype: 'float32', size }],
-    ints: [count, parts, n / lanes],
-    groups: spread(Math.ceil(count / GROUP)),
+    inputs: [...partials, ...finish.buffers],
+    results: [
+      { dtype: 'float32', size },
+      ...(sums ? [{ dtype: 'float32' as const, size: m }] : []),
+    ],
+    ints: [all, count, parts, n / lanes, m],
+    groups: spread(Math.ceil(all / GROUP)),
   }));
-  return device.run(product)[0];
+  return device.run(product);
 }
 
 /** A product of at most four rows. */
@@ -206,7 +274,7 @@ function thin(
   const { m, n, k, transposeA, transposeB, skipZeros = false } = spec;
   const across = Math.ceil(n / thinColumns(transposeB));
   const total = across * batch.count;
-  const product = launching(epilogue, 'f32', (finish) => ({
+  const product = launching(epilogue, 'f32', false, (finish) => ({
     key: `matmul thin ${transposeA} ${transposeB} ${skipZeros} ${batch.axes} ${finish.key}`,
     make: () => ({
       inputs: ['a: f32', 'b: f32', ...finish.bindings],
