@@ -1,13 +1,14 @@
 /** One forward and backward pass: the loss, the gradients and their norms. */
 import {
+  concat,
   globalNorm,
   Parameter,
   reshape,
-  stack,
   type Tensor,
   treeLeaves,
   valueAndGrad,
 } from '../autograd/index.js';
+import { globalNorms } from '../autograd/operations/adam.js';
 import type { Lesson } from './lessons.js';
 import type { Named } from './optimizers.js';
 import type { Carry } from './stream-loss.js';
@@ -63,13 +64,17 @@ export function takePass(parameters: Named<Tensor>, lesson: Lesson, inputs: unkn
   };
   try {
     const [[loss, rest], gradients] = valueAndGrad(lossOf, parameters)();
-    const layerNorms = normsByLayer(gradients);
-    const scalars = [loss, ...Object.values(layerNorms), ...stateNorms.flat()];
+    const layers = byLayer(gradients);
+    const layerNorms = globalNorms(Object.values(layers));
+    const numbers = [loss, layerNorms, ...stateNorms.flat()];
     return {
       ...rest,
       gradients,
-      numbers: stack(scalars.map((scalar) => reshape(scalar, []))),
-      layers: Object.keys(layerNorms),
+      numbers: concat(
+        numbers.map((number) => reshape(number, [-1])),
+        0,
+      ),
+      layers: Object.keys(layers),
       stateParts: stateNorms.map((norms) => norms.length),
     };
   } finally {
@@ -77,16 +82,14 @@ export function takePass(parameters: Named<Tensor>, lesson: Lesson, inputs: unkn
   }
 }
 
-function normsByLayer(gradients: Named<Tensor>): Record<string, Tensor> {
+function byLayer(gradients: Named<Tensor>): Record<string, Tensor[]> {
   const groups: Record<string, Tensor[]> = {};
   for (const [name, gradient] of Object.entries(gradients)) {
     const layer = /^(.*\blayers\.\d+)\./.exec(name)?.[1] ?? name;
     groups[layer] ??= [];
     groups[layer].push(gradient);
   }
-  return Object.fromEntries(
-    Object.entries(groups).map(([layer, tensors]) => [layer, globalNorm(tensors)]),
-  );
+  return groups;
 }
 
 /** Reads the numbers of a pass. */

@@ -12,8 +12,11 @@ import { requireList, reshape, slice, stack } from './shape.js';
 
 declare module '../../backends/backend.js' {
   interface Kernels {
-    /** The Euclidean norm of all values. Squares of large values must not overflow. */
-    norm: Kernel<readonly DeviceBuffer[], []>;
+    /**
+     * The Euclidean norm of each group of tensors: `counts` says how many belong to each. Squares of
+     * large values must not overflow.
+     */
+    norm: Kernel<readonly DeviceBuffer[], readonly number[]>;
     /**
      * The factor that limits gradients to the norm `clip`, from the loss and the norms of `layers`
      * layers at the beginning of `numbers`; NaN unless the loss and the norm of all layers together
@@ -34,26 +37,32 @@ type AdamNumbers = [beta1: number, beta2: number, epsilon: number, decay: number
 
 const noGradient = { none: 'optimisers are not differentiated' };
 
-const normOperation: Operation = {
+/** The attributes are the number of tensors in each group. */
+const normOperation: Operation<readonly number[]> = {
   name: 'globalNorm',
-  infer: ([{ dtype }]) => [{ shape: [], dtype }],
-  forward: ({ kernels }, tensors, _, results) =>
+  infer: ([{ dtype }], counts) => [{ shape: [counts.length], dtype }],
+  forward: ({ kernels }, tensors, counts, results) =>
     kernels?.norm?.(
       tensors.map(({ buffer }) => buffer),
-      [],
+      counts,
       results,
     ),
-  definition(tensors) {
-    const largest = max(
-      stack(tensors.map((tensor) => (tensor.size === 0 ? sum(tensor) : max(abs(tensor))))),
-    );
-    // Divided by the largest value, no square overflows. 0 and Infinity are not used as divisors.
-    const unit = where(mul(greater(largest, 0), less(largest, Infinity)), largest, 1);
-    const squares = tensors.map((tensor) => sum(square(div(tensor, unit))));
-    return [mul(sqrt(sum(stack(squares))), unit)];
+  definition(all, counts) {
+    const left = [...all];
+    return [stack(counts.map((count) => normOf(left.splice(0, count))))];
   },
   gradients: noGradient,
 };
+
+function normOf(tensors: readonly Tensor[]): Tensor {
+  const largest = max(
+    stack(tensors.map((tensor) => (tensor.size === 0 ? sum(tensor) : max(abs(tensor))))),
+  );
+  // Divided by the largest value, no square overflows. 0 and Infinity are not used as divisors.
+  const unit = where(mul(greater(largest, 0), less(largest, Infinity)), largest, 1);
+  const squares = tensors.map((tensor) => sum(square(div(tensor, unit))));
+  return mul(sqrt(sum(stack(squares))), unit);
+}
 
 /**
  * The Euclidean norm of all values of `tensors` (at least one) together, as a scalar; squares of
@@ -64,7 +73,13 @@ export function globalNorm(tensors: readonly Tensor[], ...extra: unknown[]): Ten
   refuseExtra('globalNorm', extra);
   requireList('globalNorm', tensors);
   for (const tensor of tensors) requireFloat('globalNorm', tensor);
-  return run(normOperation, tensors, undefined)[0];
+  return reshape(globalNorms([tensors]), []);
+}
+
+/** The `globalNorm` of each group of tensors, as a vector. */
+export function globalNorms(groups: readonly (readonly Tensor[])[]): Tensor {
+  const counts = groups.map(({ length }) => length);
+  return run(normOperation, groups.flat(), counts)[0];
 }
 
 /** The factor that limits gradients of this norm to `clip`. */

@@ -77,14 +77,19 @@ export function fusedKernels(exports: Exports, heap: Heap): Partial<Kernels> {
       });
       return made;
     },
-    norm(tensors, _, results) {
-      const list = heap.scratch(16 * tensors.length);
+    norm(tensors, counts, results) {
+      const list = heap.scratch(16 * Math.max(...counts));
       const made = heap.buffers(results);
-      heap.ints.set(
-        tensors.flatMap((x) => [at(x), x.size]),
-        list / 4,
-      );
-      exports.norm(list, tensors.length, at(made[0]));
+      let next = 0;
+      counts.forEach((count, i) => {
+        const group = tensors.slice(next, next + count);
+        next += count;
+        heap.ints.set(
+          group.flatMap((x) => [at(x), x.size]),
+          list / 4,
+        );
+        exports.norm(list, count, at(made[0]) + 4 * i);
+      });
       return made;
     },
     adam(inputs, [beta1, beta2, epsilon, decay], results) {

@@ -88,11 +88,17 @@ export class SelfAttention extends Module {
     const queries = context.mask.shape[context.mask.rank - 2];
     // After a norm of their own, nothing else reads these rows, so the order in which gradients are
     // added, and with it every bit, is as with separate products.
-    const isJoint = !cache && queries === keys && norm === 'pre';
-    const [rowsOfQ, rowsOfK, v] = isJoint
+    const isJoint = !cache && norm === 'pre';
+    const isWhole = isJoint && queries === keys;
+    const [rowsOfQ, rowsOfK, v] = isWhole
       ? projections(x, this.qkv.weight, 3)
-      : [project(lastRows(x, queries), 0), project(source, 1), project(source, 2)];
-    const [q, k] = isJoint ? turn(rowsOfQ, rowsOfK) : [...turn(rowsOfQ), ...turn(rowsOfK)];
+      : [
+          project(lastRows(x, queries), 0),
+          ...(isJoint
+            ? projections(source, slice(this.qkv.weight, 0, nHead * dHead), 2)
+            : [project(source, 1), project(source, 2)]),
+        ];
+    const [q, k] = isWhole ? turn(rowsOfQ, rowsOfK) : [...turn(rowsOfQ), ...turn(rowsOfK)];
 
     const { relative, mask } = context;
     const attended = attention(relative ? add(q, reshape(relative.u, [-1])) : q, k, v, {

@@ -1,4 +1,4 @@
-/** The Euclidean norm of all values of several buffers. */
+/** The Euclidean norms of groups of buffers. */
 import type { DeviceBuffer, Kernels } from '../../backend.js';
 import { type GpuBuffer, spread, type WebGPUDevice } from '../device.js';
 import { each, GROUP, lines, main } from './common.js';
@@ -39,12 +39,15 @@ fn combine(unit: f32, sum: f32, t: i32) {
 
 const most = 'largest = larger(largest, larger(larger(v.x, v.y), larger(v.z, v.w)));';
 
-/** Computes the unit and the sum of each chunk of `tensors`. */
-function partsOf(device: WebGPUDevice, tensors: readonly DeviceBuffer[]): GpuBuffer {
-  const chunks = tensors.map(({ size }) => Math.ceil(size / 4 / CHUNK));
-  const total = chunks.reduce((sum, count) => sum + count, 0);
+/** Writes the unit and the sum of each chunk of `tensors` into `parts`. */
+function fillParts(
+  device: WebGPUDevice,
+  tensors: readonly DeviceBuffer[],
+  chunks: readonly number[],
+  parts: GpuBuffer,
+): void {
   const names = tensors.map((_, i) => `x${i}`);
-  const [parts] = device.run({
+  device.run({
     key: `norm parts ${tensors.length}`,
     make: () => ({
       inputs: names.map((name) => `${name}: vec4f`),
@@ -78,66 +81,93 @@ ${names.map((name, i) => `  if (tensor == ${i} && chunk >= p.${name}_chunks) { c
 )}`,
     }),
     inputs: tensors,
-    results: [{ dtype: 'float32', size: 2 * total }],
+    results: [],
+    into: parts,
     ints: tensors.flatMap(({ size }, i) => [chunks[i], size]),
-    groups: spread(total),
+    groups: spread(sum(chunks)),
   });
-  return parts;
 }
 
-/** Combines the chunks of up to as many buffers as a kernel can read. */
-function finish(device: WebGPUDevice, parts: readonly GpuBuffer[], isLast: boolean): GpuBuffer {
-  const names = parts.map((_, i) => `x${i}`);
-  const [norm] = device.run({
-    key: `norm ${parts.length} ${isLast}`,
+/** Writes the norm of each group into `norms`; group i has the chunks from `starts[i]` to the next. */
+function finish(
+  device: WebGPUDevice,
+  parts: GpuBuffer,
+  starts: readonly number[],
+  norms: GpuBuffer,
+): void {
+  const count = starts.length - 1;
+  device.run({
+    key: `norms ${count}`,
     make: () => ({
-      inputs: names.map((name) => `${name}: vec2f`),
-      outputs: [isLast ? 'out: f32' : 'out: vec2f'],
-      ints: names.map((name) => `${name}_count`),
+      inputs: ['parts: vec2f'],
+      outputs: ['out: f32'],
+      ints: starts.map((_, i) => `start${i}`),
       text: `${combineText}
 ${main(
   GROUP,
-  `  var unit = 1.0;
+  `  var start = 0;
+  var end = 0;
+${lines(count, (i) => `  if (group == ${i}) { start = p.start${i}; end = p.start${i + 1}; }`)}
+  var unit = 1.0;
   var sum = 0.0;
-${lines(
-  parts.length,
-  (i) => `  for (var i = t; i < p.x${i}_count; i += ${GROUP}) {
-    let next = x${i}[p.x${i}_at + i];
+  for (var i = start + t; i < end; i += ${GROUP}) {
+    let next = parts[p.parts_at + i];
     let most = unit_of(larger(select(unit, 0.0, is_zero(sum)), select(next.x, 0.0, is_zero(next.y))));
     sum = rescaled(sum, unit, most) + rescaled(next.y, next.x, most);
     unit = most;
-  }`,
-)}
+  }
   combine(unit, sum, t);
-  if (t == 0) { out[p.out_at] = ${isLast ? 'sqrt(sums[0]) * units[0]' : 'vec2f(units[0], sums[0])'}; }`,
+  if (t == 0) { out[p.out_at + group] = sqrt(sums[0]) * units[0]; }`,
 )}`,
     }),
-    inputs: parts,
-    results: [{ dtype: 'float32', size: isLast ? 1 : 2 }],
-    ints: parts.map(({ size }) => size / 2),
-    groups: [1],
+    inputs: [parts],
+    results: [],
+    into: norms,
+    ints: starts,
+    groups: [count],
   });
-  return norm;
 }
 
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+
+/** Groups in one kernel: each is one of its 256 numbers. */
+const MOST_GROUPS = 128;
+
 export function normKernels(device: WebGPUDevice): Pick<Kernels, 'norm'> {
-  // Each has three of the 256 numbers of a kernel.
+  // Each has three of the numbers of a kernel.
   const most = Math.min(device.limits.maxStorageBuffersPerShaderStage - 1, 64);
   return {
-    norm(tensors) {
-      const full = tensors.filter(({ size }) => size > 0);
-      const parts: GpuBuffer[] = [];
-      try {
-        for (let i = 0; i < full.length; i += most)
-          parts.push(partsOf(device, full.slice(i, i + most)));
-        while (parts.length > most) {
-          const some = parts.splice(0, most);
-          parts.push(device.using(some, () => finish(device, some, false)));
-        }
-        return [finish(device, parts, true)];
-      } finally {
-        for (const buffer of parts) device.free(buffer);
+    norm(tensors, counts) {
+      const chunks = tensors.map(({ size }) => Math.ceil(size / 4 / CHUNK));
+      const parts = device.empty('float32', 2 * Math.max(1, sum(chunks)));
+      const norms = device.empty('float32', counts.length);
+      const full = tensors.flatMap((tensor, i) =>
+        tensor.size > 0 ? [{ tensor, chunks: chunks[i] }] : [],
+      );
+      for (let i = 0, first = 0; i < full.length; i += most) {
+        const some = full.slice(i, i + most);
+        const own = some.map(({ chunks }) => chunks);
+        const into = { ...parts, at: parts.at + 2 * first };
+        fillParts(
+          device,
+          some.map(({ tensor }) => tensor),
+          own,
+          into,
+        );
+        first += sum(own);
       }
+      const starts = [0];
+      let next = 0;
+      for (const count of counts) {
+        starts.push(starts[starts.length - 1] + sum(chunks.slice(next, next + count)));
+        next += count;
+      }
+      for (let i = 0; i < counts.length; i += MOST_GROUPS) {
+        const some = starts.slice(i, i + MOST_GROUPS + 1);
+        finish(device, parts, some, { ...norms, at: norms.at + i });
+      }
+      device.free(parts);
+      return [norms];
     },
   };
 }
