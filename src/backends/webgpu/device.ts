@@ -49,6 +49,15 @@ export interface Launch {
   readonly groups: readonly [number, number?, number?];
   /** Returns this launch with `step` applied to a result; undefined where it can't be. */
   readonly complete?: (step: Completion, output: number) => Launch | undefined;
+  /**
+   * Returns this launch with the work of `earlier` added, whose `outputs` only this one reads;
+   * undefined where it can't be. `absorbable` is what it needs to know of the earlier launch.
+   */
+  readonly absorb?: (
+    earlier: Pick<Launch, 'absorbable'>,
+    outputs: readonly GpuBuffer[],
+  ) => Launch | undefined;
+  readonly absorbable?: unknown;
   /** What this launch does to one of its inputs, which `complete` of another launch could do. */
   readonly completion?: Completion['name'];
 }

@@ -5,7 +5,7 @@
 import type { DeviceBuffer, MatmulSpec } from '../../backend.js';
 import { sizeOf } from '../../layout.js';
 import { type GpuBuffer, type Launch, spread, type WebGPUDevice } from '../device.js';
-import { forEach, GROUP, unitOf } from './common.js';
+import { forEach, GROUP, lines, unitOf } from './common.js';
 import { type Batch, batchOf } from './matmul-batch.js';
 import { thinColumns, thinText } from './matmul-thin.js';
 import {
@@ -105,7 +105,11 @@ export function inTiles(
   if (parts === 1) return tiled(device, a, b, spec, batch, tile, 1, epilogue, sums);
   const partials = tiled(device, a, b, spec, batch, tile, parts, {}, sums);
   const size = batch.count * spec.m * spec.n;
-  return device.using(partials, () => combine(device, partials, parts, spec, size, epilogue));
+  const sources = [{ buffers: partials, parts }];
+  return device.using(partials, () => {
+    const most = device.limits.maxStorageBuffersPerShaderStage;
+    return device.run(combined(sources, spec, size, epilogue, most));
+  });
 }
 
 /** Bindings, key and the function `finish` of an epilogue on units of the result. */
@@ -146,10 +150,10 @@ function launching(
   epilogue: Epilogue,
   unit: 'f32' | 'vec4f',
   sums: boolean,
-  of: (finish: ReturnType<typeof finishOf>) => Launch,
+  of: (finish: ReturnType<typeof finishOf>, epilogue: Epilogue) => Launch,
 ): Launch {
   return {
-    ...of(finishOf(epilogue, unit, sums)),
+    ...of(finishOf(epilogue, unit, sums), epilogue),
     complete({ name, operand }, output) {
       if (output === 1) {
         if (name !== 'addend' || epilogue.sumsAddend) return undefined;
@@ -216,50 +220,92 @@ function tiled(
   return device.run(product);
 }
 
-/** Adds the parts of a product and of its sums, always in the same order. */
-function combine(
-  device: WebGPUDevice,
-  partials: readonly GpuBuffer[],
-  parts: number,
-  { m, n }: MatmulSpec,
+/** The parts of a product, and of its sums if it has them. */
+interface Parts {
+  readonly buffers: readonly DeviceBuffer[];
+  readonly parts: number;
+}
+
+/**
+ * Adds the parts of a product and of its sums, always in the same order. Of several products, whose
+ * sum is the result, each is added up by itself.
+ */
+function combined(
+  sources: readonly Parts[],
+  spec: MatmulSpec,
   size: number,
   epilogue: Epilogue,
-): GpuBuffer[] {
+  mostBindings: number,
+): Launch {
+  const { m, n } = spec;
   const unit = unitOf(n);
   const lanes = unit === 'f32' ? 1 : 4;
   const count = size / lanes;
-  const sums = partials.length > 1;
+  const sums = sources[0].buffers.length > 1;
   const all = count + (sums ? m : 0);
-  const product = launching(epilogue, unit, sums, (finish) => ({
-    key: `matmul parts ${unit} ${finish.key}`,
+  const add = (what: string, type: string, length: string, at: string) => `  var c: ${type};
+${lines(
+  sources.length,
+  (i) => `  {
+    var own = ${what}${i}[p.${what}${i}_at + ${at}];
+    for (var part = 1; part < p.parts${i}; part++) { own += ${what}${i}[p.${what}${i}_at + part * p.${length} + ${at}]; }
+    c ${i === 0 ? '' : '+'}= own;
+  }`,
+)}`;
+  const names = sources.flatMap((_, i) => [
+    `product${i}: ${unit}`,
+    ...(sums ? [`sums${i}: f32`] : []),
+  ]);
+  return launching(epilogue, unit, sums, (finish, epilogue) => ({
+    key: `matmul parts ${sources.length} ${unit} ${finish.key}`,
     make: () => ({
-      inputs: [`partials: ${unit}`, ...(sums ? ['partial_sums: f32'] : []), ...finish.bindings],
+      inputs: [...names, ...finish.bindings],
       outputs: finish.outputs,
-      ints: ['count', 'values', 'parts', 'columns', 'rows'],
+      ints: ['count', 'values', 'columns', 'rows', ...sources.map((_, i) => `parts${i}`)],
       text: `${finish.text}${forEach(`${
         sums
           ? `  if (i >= p.values) {
     let row = i - p.values;
-    var sum = partial_sums[p.partial_sums_at + row];
-    for (var part = 1; part < p.parts; part++) { sum += partial_sums[p.partial_sums_at + part * p.rows + row]; }
-    store_sum(sum, row);
+${add('sums', 'f32', 'rows', 'row')}
+    store_sum(c, row);
     return;
   }
 `
           : ''
-      }  var c = partials[p.partials_at + i];
-  for (var part = 1; part < p.parts; part++) { c += partials[p.partials_at + part * p.values + i]; }
+      }${add('product', unit, 'values', 'i')}
   out[p.out_at + i] = finish(c, i, i % p.columns);`)}`,
     }),
-    inputs: [...partials, ...finish.buffers],
+    inputs: [...sources.flatMap(({ buffers }) => buffers), ...finish.buffers],
     results: [
       { dtype: 'float32', size },
       ...(sums ? [{ dtype: 'float32' as const, size: m }] : []),
     ],
-    ints: [all, count, parts, n / lanes, m],
+    ints: [all, count, n / lanes, m, ...sources.map(({ parts }) => parts)],
     groups: spread(Math.ceil(all / GROUP)),
+    absorbable: { sources, m, n, size, epilogue },
+    absorb({ absorbable }, outputs) {
+      const earlier = absorbable as Total;
+      const isAddend = [epilogue.addend, epilogue.sumsAddend]
+        .slice(0, outputs.length)
+        .every((addend, i) => (addend as GpuBuffer | undefined)?.memory === outputs[i].memory);
+      const fits = earlier.m === m && earlier.n === n && earlier.size === size;
+      const joint = [...earlier.sources, ...sources];
+      const bindings = (joint.length + 1) * outputs.length + 2;
+      const isPlain = Object.values(earlier.epilogue).every((step) => !step);
+      if (!isAddend || !fits || !isPlain || bindings > mostBindings) return undefined;
+      const rest = { ...epilogue, addend: undefined, sumsAddend: undefined };
+      return combined(joint, spec, size, rest, mostBindings);
+    },
   }));
-  return device.run(product);
+}
+
+/** What `combined` has computed. */
+interface Total {
+  readonly sources: readonly Parts[];
+  readonly m: number;
+  readonly n: number;
+  readonly size: number;
+  readonly epilogue: Epilogue;
 }
 
 /** A product of at most four rows. */
