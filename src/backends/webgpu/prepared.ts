@@ -125,40 +125,48 @@ export class Prepared implements Notes {
   }
 
   /**
-   * Merges launches that only complete the result of another into it, where nothing else reads that
-   * result. The merged launch takes the place of the later one.
+   * Merges launches that only complete a result of another into it, where nothing else reads that
+   * result.
    */
   #merge(lasting: ReadonlySet<Memory | undefined>): void {
-    const writers = new Map<Memory | undefined, Node | undefined>();
-    const uses = new Map<Memory | undefined, number>();
-    for (const node of this.#nodes) {
-      for (const { memory } of node.outputs) {
-        writers.set(memory, writers.has(memory) ? undefined : node);
-      }
-      for (const { memory } of node.launch.inputs as readonly GpuBuffer[]) {
-        uses.set(memory, (uses.get(memory) ?? 0) + 1);
-      }
+    /** The places in the list of the launches that write into a memory, and that read it. */
+    const writers = new Places();
+    const readers = new Places();
+    for (const [place, { launch, outputs }] of this.#nodes.entries()) {
+      for (const { memory } of outputs) writers.add(memory, place);
+      for (const { memory } of launch.inputs as readonly GpuBuffer[]) readers.add(memory, place);
     }
     const gone = new Set<Node>();
-    for (const node of this.#nodes) {
+    for (const [place, node] of this.#nodes.entries()) {
       const { completion: name, inputs } = node.launch;
       if (!name || node.isMarked) continue;
-      for (const [of, operand] of pairs[name]) {
-        const { memory, size } = inputs[of] as GpuBuffer;
-        const producer = writers.get(memory);
-        const isOnly = uses.get(memory) === 1 && !lasting.has(memory);
-        if (
-          !producer ||
-          producer.isMarked ||
-          !isOnly ||
-          producer.outputs.length > 1 ||
-          producer.outputs[0].size !== size
-        )
-          continue;
-        const launch = producer.launch.complete?.({ name, operand: inputs[operand] }, 0);
+      for (const [of, by] of pairs[name]) {
+        const [result, operand] = [inputs[of], inputs[by]] as GpuBuffer[];
+        const [from, ...others] = writers.of(result.memory);
+        const producer = this.#nodes[from];
+        if (!producer || others.length > 0 || producer.isMarked) continue;
+        if (lasting.has(result.memory) || readers.of(result.memory).length > 1) continue;
+        const output = producer.outputs.findIndex(({ memory }) => memory === result.memory);
+        if (producer.outputs[output].size !== result.size) continue;
+        // Where the operand comes later, so must the merged launch, with all of its results.
+        const isEarly = writers.of(operand.memory).every((writer) => writer < from);
+        const isLate = producer.outputs.every(
+          ({ memory }, i) => i === output || readers.of(memory).every((reader) => reader > place),
+        );
+        if (!isEarly && !isLate) continue;
+        const launch = producer.launch.complete?.({ name, operand }, output);
         if (!launch) continue;
-        gone.add(producer);
-        node.launch = launch;
+        const [kept, dropped] = isEarly ? [producer, node] : [node, producer];
+        const [to, left] = isEarly ? [from, place] : [place, from];
+        for (const { memory } of dropped.launch.inputs as readonly GpuBuffer[]) {
+          readers.move(memory, left, to);
+        }
+        const [completed] = node.outputs;
+        kept.outputs = producer.outputs.map((buffer, i) => (i === output ? completed : buffer));
+        for (const { memory } of producer.outputs) writers.move(memory, from, to);
+        writers.move(completed.memory, place, to);
+        kept.launch = launch;
+        gone.add(dropped);
         break;
       }
     }
@@ -276,6 +284,24 @@ export class Prepared implements Notes {
   /** Frees what only the list uses. */
   dispose(): void {
     for (const memory of this.#kept.splice(0)) this.device.release(memory);
+  }
+}
+
+/** Places in a list, by memory. */
+class Places {
+  readonly #places = new Map<Memory | undefined, number[]>();
+
+  of(memory: Memory | undefined): readonly number[] {
+    return this.#places.get(memory) ?? [];
+  }
+
+  add(memory: Memory | undefined, place: number): void {
+    this.#places.set(memory, [...this.of(memory), place]);
+  }
+
+  move(memory: Memory | undefined, from: number, to: number): void {
+    const moved = this.of(memory).map((place) => (place === from ? to : place));
+    this.#places.set(memory, moved);
   }
 }
 

@@ -1,4 +1,6 @@
-/** Pieces of text that several kernels share. */
+/** Pieces of text and of launches that several kernels share. */
+import type { DeviceBuffer } from '../../backend.js';
+import type { Launch } from '../device.js';
 
 /** The element of a binding: one value, or four neighbours. */
 export type Unit = 'f32' | 'vec4f';
@@ -91,3 +93,24 @@ fn exponentials(x: vec4f) -> vec4f {
   return select(select(select(power, vec4f(float_of(0x7f800000)), above), vec4f(), below), x, nan);
 }
 `;
+
+/** Addends to some of the results of a launch, by number. */
+export type Addends = readonly (DeviceBuffer | undefined)[];
+
+/**
+ * The launch that `of` describes, at first without addends. A prepared list may then add one to each
+ * of the first `count` results.
+ */
+export function adding(
+  count: number,
+  of: (addends: Addends) => Launch,
+  addends: Addends = [],
+): Launch {
+  return {
+    ...of(addends),
+    complete({ name, operand }, output) {
+      if (name !== 'addend' || output >= count || addends[output]) return undefined;
+      return adding(count, of, Object.assign([...addends], { [output]: operand }));
+    },
+  };
+}

@@ -1,6 +1,6 @@
 /** Fused kernels of elements: swiglu, rotary positions, dropout, and the gradient of relu. */
 import type { DeviceBuffer, Kernels } from '../../backend.js';
-import { type GpuBuffer, spread, type WebGPUDevice } from '../device.js';
+import { type GpuBuffer, type Launch, spread, type WebGPUDevice } from '../device.js';
 import { each, forEach, GROUP, unitOf } from './common.js';
 import { threefryText } from './threefry.js';
 
@@ -14,13 +14,15 @@ function overFours(
   {
     ints = {},
     floats = {},
-  }: Record<'ints' | 'floats', Record<string, number>> | Record<string, never> = {},
+    completion,
+  }: Partial<Record<'ints' | 'floats', Record<string, number>>> & Pick<Launch, 'completion'> = {},
 ): GpuBuffer[] {
   const buffers = Object.values(inputs);
   const [{ size }] = buffers;
   const count = Math.ceil(size / 4);
   return device.run({
     key,
+    completion,
     make: () => ({
       inputs: Object.keys(inputs).map((name) => `${name}: vec4f`),
       outputs: outputs.map((name) => `${name}: vec4f`),
@@ -61,11 +63,18 @@ export function elementKernels(
       }),
 
     reluGradient: ([y, g]) =>
-      overFours(device, 'reluGradient', { y, g }, ['out'], {
-        body: `  let y = y[p.y_at + i];
+      overFours(
+        device,
+        'reluGradient',
+        { y, g },
+        ['out'],
+        {
+          body: `  let y = y[p.y_at + i];
   let g = g[p.g_at + i];
   out[p.out_at + i] = ${each('vec4f', (lane) => `select(0.0, g${lane}, y${lane} > 0.0 && !is_nan(y${lane}))`)};`,
-      }),
+        },
+        { completion: 'reluGradient' },
+      ),
 
     dropout([x, residual], [rate, hi, lo]) {
       const kept = each('vec4f', (lane) => `select(0.0, x${lane} * p.factor, u${lane} >= p.rate)`);

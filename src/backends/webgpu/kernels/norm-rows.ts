@@ -1,8 +1,17 @@
 /** Rows divided by their standard deviation or root mean square, and the gradients. */
 import type { DeviceBuffer } from '../../backend.js';
-import { type GpuBuffer, spread, type WebGPUDevice } from '../device.js';
-import { GROUP, lanesOf, main, perLane, type Unit, unitOf } from './common.js';
-import { type EachUnit, overRows } from './rows.js';
+import { type GpuBuffer, type Launch, spread, type WebGPUDevice } from '../device.js';
+import {
+  type Addends,
+  adding,
+  GROUP,
+  lanesOf,
+  main,
+  perLane,
+  type Unit,
+  unitOf,
+} from './common.js';
+import { type EachUnit, overRows, rowLaunch } from './rows.js';
 
 /** A normalisation of the rows of `x`. */
 export interface Norm {
@@ -18,6 +27,8 @@ export interface Norm {
   readonly width: number;
 }
 
+const isGiven = (entry: [string, DeviceBuffer | undefined]): entry is [string, DeviceBuffer] =>
+  entry[1] !== undefined;
 const total = (unit: Unit, value: string) => (unit === 'f32' ? value : `dot(${value}, vec4f(1.0))`);
 const readX = 'let x = x[p.x_at + start + j];';
 
@@ -57,9 +68,7 @@ const normalised = '((x * inverse - mean) * factor)';
 export function normalise(device: WebGPUDevice, norm: Norm): GpuBuffer[] {
   const { centred, x, weight, bias, epsilon, rows, width } = norm;
   const unit = unitOf(width);
-  const vectors = Object.entries({ weight, bias }).filter(
-    (entry): entry is [string, DeviceBuffer] => entry[1] !== undefined,
-  );
+  const vectors = Object.entries({ weight, bias }).filter(isGiven);
   const names = vectors.map(([name]) => name);
   const scaled = weight ? `${normalised} * weight[p.weight_at + j]` : normalised;
   return overRows(device, {
@@ -86,13 +95,15 @@ export function normaliseGradient(device: WebGPUDevice, norm: Norm, g: DeviceBuf
   const { centred, x, weight, epsilon, rows, width } = norm;
   const unit = unitOf(width);
   const read = `${readX} let y = ${normalised}; let d = g[p.g_at + start + j]${weight ? ' * weight[p.weight_at + j]' : ''};`;
-  const [ofX, stats] = overRows(device, {
-    key: `normGradient ${centred} ${weight !== undefined}`,
-    unit,
-    bindings: ['x', 'g', ...(weight ? ['weight'] : [])].map((name) => `${name}: ${unit}`),
-    outputs: [`out: ${unit}`, ...(weight ? ['stats: vec4f'] : [])],
-    functions: inverseText,
-    body: (eachUnit) => `${measures(unit, centred, eachUnit)}  var sum_d = 0.0;
+  const launch = ([addend]: Addends) => {
+    const optional = Object.entries({ weight, addend }).filter(isGiven);
+    return rowLaunch({
+      key: `normGradient ${centred} ${optional.map(([name]) => name)}`,
+      unit,
+      bindings: ['x', 'g', ...optional.map(([name]) => name)].map((name) => `${name}: ${unit}`),
+      outputs: [`out: ${unit}`, ...(weight ? ['stats: vec4f'] : [])],
+      functions: inverseText,
+      body: (eachUnit) => `${measures(unit, centred, eachUnit)}  var sum_d = 0.0;
   var sum_dy = 0.0;
 ${eachUnit(`${read} sum_d += ${total(unit, 'd')}; sum_dy += ${total(unit, 'd * y')};`)}
   var mean_d = ${centred ? 'sum_of(sum_d, t) / p.length' : '0.0'};
@@ -101,17 +112,19 @@ ${eachUnit(`${read} sum_d += ${total(unit, 'd')}; sum_dy += ${total(unit, 'd * y
 ${
   // All gradients of a row depend on each value: one that isn't finite makes all of them NaN.
   centred ? '  if (!is_finite(mean_d) || !is_finite(mean_dy)) { mean_d = not_a_number(); }\n' : ''
-}${eachUnit(`${read} out[p.out_at + start + j] = (d - mean_d - y * mean_dy) * factor * inverse;`)}
+}${eachUnit(`${read} out[p.out_at + start + j] = (d - mean_d - y * mean_dy) * factor * inverse${addend ? ' + addend[p.addend_at + start + j]' : ''};`)}
 ${weight ? '  if (lane == 0) { stats[p.stats_at + row] = vec4f(inverse, mean, factor, 0.0); }' : ''}`,
-    inputs: weight ? [x, g, weight] : [x, g],
-    results: [
-      { dtype: 'float32', size: x.size },
-      ...(weight ? [{ dtype: 'float32' as const, size: 4 * rows }] : []),
-    ],
-    rows,
-    width,
-    floats: { epsilon },
-  });
+      inputs: [x, g, ...optional.map(([, buffer]) => buffer)],
+      results: [
+        { dtype: 'float32', size: x.size },
+        ...(weight ? [{ dtype: 'float32' as const, size: 4 * rows }] : []),
+      ],
+      rows,
+      width,
+      floats: { epsilon },
+    });
+  };
+  const [ofX, stats] = device.run(adding(1, launch));
   if (!weight) return [ofX];
   try {
     return [ofX, ...device.using([stats], () => sumRows(device, norm, g, stats))];
@@ -132,13 +145,23 @@ function sumRows(
   const columns = 8 / lanesOf(unit); // 32 bytes of each row, the least that a GPU reads
   const lanes = GROUP / columns;
   const bias = (text: string) => (centred ? text : '');
-  return device.run({
-    key: `sumRows ${centred} ${unit}`,
-    make: () => ({
-      inputs: [`x: ${unit}`, `g: ${unit}`, 'stats: vec4f'],
-      outputs: [`weight: ${unit}`, ...(centred ? [`bias: ${unit}`] : [])],
-      ints: ['rows', 'width'],
-      text: `var<workgroup> products: array<${unit}, ${GROUP}>;
+  const launch = ([to_weight, to_bias]: Addends): Launch => {
+    const addends = Object.entries({ to_weight, to_bias }).filter(isGiven);
+    const names = addends.map(([name]) => name);
+    const plus = (name: string) =>
+      names.includes(name) ? ` + ${name}[p.${name}_at + column]` : '';
+    return {
+      key: `sumRows ${centred} ${unit} ${names}`,
+      make: () => ({
+        inputs: [
+          `x: ${unit}`,
+          `g: ${unit}`,
+          'stats: vec4f',
+          ...names.map((name) => `${name}: ${unit}`),
+        ],
+        outputs: [`weight: ${unit}`, ...(centred ? [`bias: ${unit}`] : [])],
+        ints: ['rows', 'width'],
+        text: `var<workgroup> products: array<${unit}, ${GROUP}>;
 ${bias(`var<workgroup> sums: array<${unit}, ${GROUP}>;`)}
 ${main(
   GROUP,
@@ -162,13 +185,15 @@ ${main(
     workgroupBarrier();
   }
   if (t >= ${columns} || column >= p.width) { return; }
-  weight[p.weight_at + column] = products[t];
-  ${bias('bias[p.bias_at + column] = sums[t];')}`,
+  weight[p.weight_at + column] = products[t]${plus('to_weight')};
+  ${bias(`bias[p.bias_at + column] = sums[t]${plus('to_bias')};`)}`,
 )}`,
-    }),
-    inputs: [x, g, stats],
-    results: (centred ? [width, width] : [width]).map((size) => ({ dtype: 'float32', size })),
-    ints: [rows, width / lanesOf(unit)],
-    groups: spread(Math.ceil(width / lanesOf(unit) / columns)),
-  });
+      }),
+      inputs: [x, g, stats, ...addends.map(([, buffer]) => buffer)],
+      results: (centred ? [width, width] : [width]).map((size) => ({ dtype: 'float32', size })),
+      ints: [rows, width / lanesOf(unit)],
+      groups: spread(Math.ceil(width / lanesOf(unit) / columns)),
+    };
+  };
+  return device.run(adding(2, launch));
 }

@@ -4,7 +4,8 @@
  */
 import type { DeviceBuffer, ReduceKernel, View } from '../../backend.js';
 import { sizeOf } from '../../layout.js';
-import { type GpuBuffer, spread, type WebGPUDevice } from '../device.js';
+import { type GpuBuffer, type Launch, spread, type WebGPUDevice } from '../device.js';
+import { type Addends, adding } from './common.js';
 import { fill, rankOf, walkNames, walkNumbers, walkOf, walkText } from './views.js';
 
 /** Threads in a workgroup. */
@@ -18,7 +19,13 @@ const scalars = { float32: 'f32', int32: 'i32', float64: '' };
  * The text of a reduction. Thread `lane` of result `column` takes the terms `lane`, `lane + lanes`,
  * ..., and the threads of a result then join what they have in a tree.
  */
-function textOf(kernel: ReduceKernel, type: string, outer: number, inner: number): string {
+function textOf(
+  kernel: ReduceKernel,
+  type: string,
+  outer: number,
+  inner: number,
+  hasAddend: boolean,
+): string {
   const whole = type === 'i32';
   const none = kernel === 'sum' ? '0' : whole ? '-2147483647 - 1' : '-float_of(0x7f800000)';
   const join = {
@@ -77,7 +84,7 @@ fn main(@builtin(local_invocation_index) thread: u32, @builtin(workgroup_id) gro
     workgroupBarrier();
   }
   if (lane == 0 && result < p.results) {
-    out[p.out_at + i32(group.z) * p.results + result] = ${argmax ? 'places' : 'totals'}[slot];
+    out[p.out_at + i32(group.z) * p.results + result] = ${argmax ? 'places' : 'totals'}[slot]${hasAddend ? ' + addend[p.addend_at + result]' : ''};
   }
 }`;
 }
@@ -118,19 +125,19 @@ export function reduce(
 
   const [outerRank, innerRank] = [rankOf(outer.shape.length), rankOf(inner.shape.length)];
   const type = scalars[buffer.dtype];
-  const [out] = device.run({
-    key: `${kernel} ${type} ${outerRank} ${innerRank}`,
+  const launch = ([addend]: Addends): Launch => ({
+    key: `${kernel} ${type} ${outerRank} ${innerRank}${addend ? ' addend' : ''}`,
     make: () => ({
-      inputs: [`a: ${type}`],
+      inputs: [`a: ${type}`, ...(addend ? [`addend: ${type}`] : [])],
       outputs: [`out: ${scalars[dtype]}`],
       ints: [
         ...['start', 'results', 'terms', 'length', 'columns', 'lanes', 'across', 'joined'],
         ...walkNames('outer', outerRank, ['a']),
         ...walkNames('inner', innerRank, ['a']),
       ],
-      text: textOf(kernel, type, outerRank, innerRank),
+      text: textOf(kernel, type, outerRank, innerRank, addend !== undefined),
     }),
-    inputs: [buffer],
+    inputs: addend ? [buffer, addend] : [buffer],
     results: [{ dtype, size: results * parts }],
     ints: [
       ...[offset, results, terms, length, columns, lanes],
@@ -140,6 +147,8 @@ export function reduce(
     ],
     groups: [...spread(groups), parts],
   });
+  const isSum = kernel === 'sum' && dtype === 'float32' && parts === 1;
+  const [out] = device.run(adding(isSum ? 1 : 0, launch));
   if (parts === 1) return out;
   return device.using([out], () => reduceFirst(device, kernel, out, parts));
 }

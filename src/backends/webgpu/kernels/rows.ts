@@ -67,16 +67,21 @@ export interface RowLaunch {
   readonly floats?: Readonly<Record<string, number>>;
 }
 
-/**
- * Runs a kernel over rows. Its text knows the numbers `rows`, `width` (in units) and `length` (a
- * float, in values).
- */
+/** Runs the kernel over rows that `launch` describes. */
 export function overRows(device: WebGPUDevice, launch: RowLaunch): GpuBuffer[] {
+  return device.run(rowLaunch(launch));
+}
+
+/**
+ * The launch of a kernel over rows. Its text knows the numbers `rows`, `width` (in units) and
+ * `length` (a float, in values).
+ */
+export function rowLaunch(launch: RowLaunch): Launch {
   const { unit, bindings, outputs, inputs, results, rows, width, ints = {}, floats = {} } = launch;
   const lanes = width > LONG ? GROUP : 32;
   const eachUnit: EachUnit = (body) =>
     `  for (var j = lane; j < p.width; j += ${lanes}) {\n    ${body}\n  }`;
-  return device.run({
+  return {
     key: `${launch.key} ${unit} ${lanes}`,
     make: () => ({
       inputs: bindings,
@@ -90,5 +95,5 @@ export function overRows(device: WebGPUDevice, launch: RowLaunch): GpuBuffer[] {
     ints: [rows, unit === 'f32' ? width : width / 4, ...Object.values(ints)],
     floats: [width, ...Object.values(floats)],
     groups: spread(Math.ceil(rows / (GROUP / lanes))),
-  });
+  };
 }

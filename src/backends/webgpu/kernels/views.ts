@@ -2,6 +2,7 @@
 import type { DeviceBuffer, DType, Piece, View } from '../../backend.js';
 import { sizeOf, stridesOf } from '../../layout.js';
 import { type GpuBuffer, spread, type WebGPUDevice } from '../device.js';
+import { type Addends, adding } from './common.js';
 
 /** Threads in a workgroup of a kernel that computes each value by itself. */
 const GROUP = 64;
@@ -205,7 +206,7 @@ function join(
   const count = pieces.length;
   const names = Array.from({ length: count }, (_, i) => `a${i}`);
   const axes = Array.from({ length: rank }, (_, axis) => axis);
-  const make = () => {
+  const make = (addend?: DeviceBuffer) => () => {
     const ints = ['quads', 'fill', 'even', ...axes.map((axis) => `n${axis}`)];
     for (const name of names) {
       ints.push(`${name}_start`);
@@ -241,7 +242,11 @@ function join(
   }`;
     });
     return {
-      inputs: [...names.map((name) => `${name}: i32`), ...(base ? ['base: i32'] : [])],
+      inputs: [
+        ...names.map((name) => `${name}: i32`),
+        ...(base ? ['base: i32'] : []),
+        ...(addend ? ['addend: vec4f'] : []),
+      ],
       outputs: ['out: vec4i'],
       ints,
       text: `fn values(e: i32) -> vec4i {
@@ -256,14 +261,17 @@ ${eachQuad}  // One call, since a compiler copies the function to each.
     let some = values(4 * t + lane);
     if (p.even == 1) { four = some; } else { four[lane] = some.x; }
   }
-  out[p.out_at + t] = four;
+  out[p.out_at + t] = ${addend ? 'bitcast<vec4i>(bitcast<vec4f>(four) + addend[p.addend_at + t])' : 'four'};
 }`,
     };
   };
-  const [out] = device.run({
-    key: `join ${count} ${rank} ${base !== undefined}`,
-    make,
-    inputs: [...blocks.map(({ buffer }) => buffer), ...(base ? [base] : [])],
+  const launch = ([addend]: Addends) => ({
+    key: `join ${count} ${rank} ${base !== undefined} ${addend !== undefined}`,
+    make: make(addend),
+    inputs: [
+      ...blocks.map(({ buffer }) => buffer),
+      ...[base, addend].filter((buffer) => buffer !== undefined),
+    ],
     results: [result],
     ints: [
       Math.ceil(result.size / 4),
@@ -279,6 +287,8 @@ ${eachQuad}  // One call, since a compiler copies the function to each.
     ],
     groups: quadGroups(result.size),
   });
+  // An addend takes the binding of a base.
+  const [out] = device.run(adding(result.dtype === 'float32' && !base ? 1 : 0, launch));
   return out;
 }
 
