@@ -114,6 +114,7 @@ export class Prepared implements Notes {
     this.#results = results;
     const lasting = new Set(results.map(({ memory }) => memory));
     this.#merge(lasting);
+    this.#absorb(lasting);
     for (const node of this.#nodes) {
       const { key, make, inputs, ints = [], floats = [] } = node.launch;
       node.buffers = snapshots([...(inputs as readonly GpuBuffer[]), ...node.outputs]);
@@ -168,6 +169,33 @@ export class Prepared implements Notes {
         kept.launch = launch;
         gone.add(dropped);
         break;
+      }
+    }
+    this.#nodes = this.#nodes.filter((node) => !gone.has(node));
+  }
+
+  /** Lets launches take over earlier ones whose results only they read. */
+  #absorb(lasting: ReadonlySet<Memory | undefined>): void {
+    const writers = new Map<Memory | undefined, Node>();
+    const readers = new Map<Memory | undefined, number>();
+    for (const node of this.#nodes) {
+      for (const { memory } of node.outputs) writers.set(memory, node);
+      for (const { memory } of node.launch.inputs as readonly GpuBuffer[]) {
+        readers.set(memory, (readers.get(memory) ?? 0) + 1);
+      }
+    }
+    const gone = new Set<Node>();
+    for (const node of this.#nodes) {
+      const earlier = node.launch.inputs.map((buffer) => writers.get((buffer as GpuBuffer).memory));
+      for (const maker of new Set(earlier)) {
+        if (!maker?.launch.absorbable || maker.isMarked || node.isMarked) continue;
+        const isOnly = maker.outputs.every(
+          ({ memory }) => readers.get(memory) === 1 && !lasting.has(memory),
+        );
+        const launch = isOnly && node.launch.absorb?.(maker.launch, maker.outputs);
+        if (!launch) continue;
+        node.launch = launch;
+        gone.add(maker);
       }
     }
     this.#nodes = this.#nodes.filter((node) => !gone.has(node));
