@@ -29,7 +29,7 @@ fn main() {
   let norm = sqrt(sum) * unit;
   if (!is_finite(norm)) { return; }
   let factor = ${Number.isFinite(clip) ? 'p.clip / (norm + 1e-6)' : '1.0'};
-  out[p.out_at] = select(1.0, factor, factor < 1.0);
+  out[p.out_at] = select(1.0, factor, factor < 1.0 && !is_nan(factor));
 }`,
         }),
         inputs: [numbers],
