@@ -7,15 +7,22 @@ import { WebGPUBackend } from '../../src/backends/webgpu/backend.js';
 import { WebGPUDevice } from '../../src/backends/webgpu/device.js';
 import { floatsOf, intsOf, same } from './arrays.js';
 import { dawn } from './dawn.js';
+import { checkTexts } from './kernel-texts.js';
 
 const test = suite('prepared lists on WebGPU');
 let gpu: WebGPUBackend;
 let errors: string[];
+const texts = new Map<string, string>();
 test.before(async () => {
   const adapter = await (await dawn()).requestAdapter();
   const device = (await adapter?.requestDevice()) as GPUDevice; // with the fewest bindings
   errors = [];
   device.addEventListener('uncapturederror', ({ error }) => errors.push(error.message));
+  const { createShaderModule } = device;
+  device.createShaderModule = (descriptor) => {
+    texts.set(descriptor.label ?? '', descriptor.code);
+    return createShaderModule.call(device, descriptor);
+  };
   gpu = new WebGPUBackend(new WebGPUDevice(device));
 });
 test.after(() => gpu.close());
@@ -262,6 +269,11 @@ test('parts with numbers stay, and what is merged around them keeps its order', 
   }
   assert.not.equal(seen[0], seen[1]);
   list.dispose();
+});
+
+test('their texts compare no float that may be NaN', () => {
+  assert.ok([...texts.keys()].filter((key) => /addend|to_weight/.test(key)).length > 8);
+  checkTexts(texts);
 });
 
 test.run();
