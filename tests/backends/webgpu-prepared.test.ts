@@ -147,7 +147,7 @@ for (const n of [7, 8]) {
       const [ofX, ofWeight, ofBias] = norm(x, weight, g);
       return [add(ofX, r), add(w, ofWeight), add(ofBias, b)];
     });
-    await check('segments', inputs, 4, ([x, weight, g, r, w]) => {
+    await check('segments', inputs, 5, ([x, weight, g, r, w]) => {
       const one = norm(x, weight, g);
       const two = norm(r, weight, one[0]);
       const three = norm(x, weight, two[0]);

@@ -6,6 +6,7 @@ import {
   adding,
   GROUP,
   lanesOf,
+  lines,
   main,
   perLane,
   type Unit,
@@ -134,66 +135,120 @@ ${weight ? '  if (lane == 0) { stats[p.stats_at + row] = vec4f(inverse, mean, fa
   }
 }
 
-/** Sums g y and, where rows are centred, g over the rows; y are the normalised rows. */
+/** What `sumRows` adds up: y are the rows of `x`, normalised by `stats`. */
+interface Rows {
+  readonly x: DeviceBuffer;
+  readonly g: DeviceBuffer;
+  readonly stats: DeviceBuffer;
+  readonly rows: number;
+}
+
+/** What a launch of `sumRows` has computed. */
+interface Sums {
+  readonly sources: readonly Rows[];
+  readonly width: number;
+  readonly centred: boolean;
+  readonly addends: Addends;
+}
+
+/** Sums g y and, where rows are centred, g over the rows. */
 function sumRows(
   device: WebGPUDevice,
   { centred, x, rows, width }: Norm,
   g: DeviceBuffer,
   stats: GpuBuffer,
 ): GpuBuffer[] {
+  const most = device.limits.maxStorageBuffersPerShaderStage;
+  return device.run(rowSums([{ x, g, stats, rows }], width, centred, most));
+}
+
+/** The sums of several sources are added up one by one, and then added in order. */
+function rowSums(
+  sources: readonly Rows[],
+  width: number,
+  centred: boolean,
+  mostBindings: number,
+): Launch {
   const unit = unitOf(width);
   const columns = 8 / lanesOf(unit); // 32 bytes of each row, the least that a GPU reads
   const lanes = GROUP / columns;
   const bias = (text: string) => (centred ? text : '');
-  const launch = ([to_weight, to_bias]: Addends): Launch => {
-    const addends = Object.entries({ to_weight, to_bias }).filter(isGiven);
-    const names = addends.map(([name]) => name);
+  const sourceNames = sources.flatMap((_, i) => [
+    `x${i}: ${unit}`,
+    `g${i}: ${unit}`,
+    `stats${i}: vec4f`,
+  ]);
+  const launch = (addends: Addends): Launch => {
+    const [to_weight, to_bias] = addends;
+    const given = Object.entries({ to_weight, to_bias }).filter(isGiven);
+    const names = given.map(([name]) => name);
     const plus = (name: string) =>
       names.includes(name) ? ` + ${name}[p.${name}_at + column]` : '';
     return {
-      key: `sumRows ${centred} ${unit} ${names}`,
+      key: `sumRows ${sources.length} ${centred} ${unit} ${names}`,
       make: () => ({
-        inputs: [
-          `x: ${unit}`,
-          `g: ${unit}`,
-          'stats: vec4f',
-          ...names.map((name) => `${name}: ${unit}`),
-        ],
+        inputs: [...sourceNames, ...names.map((name) => `${name}: ${unit}`)],
         outputs: [`weight: ${unit}`, ...(centred ? [`bias: ${unit}`] : [])],
-        ints: ['rows', 'width'],
+        ints: ['width', ...sources.map((_, i) => `rows${i}`)],
         text: `var<workgroup> products: array<${unit}, ${GROUP}>;
 ${bias(`var<workgroup> sums: array<${unit}, ${GROUP}>;`)}
 ${main(
   GROUP,
   `  let column = group * ${columns} + t % ${columns};
-  var product = ${unit}();
-  var sum = ${unit}();
-  for (var row = t / ${columns}; row < p.rows; row += ${lanes}) {
-    let s = stats[p.stats_at + row];
-    let d = g[p.g_at + row * p.width + column];
-    product += d * ((x[p.x_at + row * p.width + column] * s.x - s.y) * s.z);
-    sum += d;
-  }
-  products[t] = product;
-  ${bias('sums[t] = sum;')}
-  workgroupBarrier();
-  for (var half = ${GROUP / 2}; half >= ${columns}; half /= 2) {
-    if (t < half) {
-      products[t] += products[t + half];
-      ${bias('sums[t] += sums[t + half];')}
+  var all_products: ${unit};
+  var all_sums: ${unit};
+${lines(
+  sources.length,
+  (i) => `  {
+    var product = ${unit}();
+    var sum = ${unit}();
+    for (var row = t / ${columns}; row < p.rows${i}; row += ${lanes}) {
+      let s = stats${i}[p.stats${i}_at + row];
+      let d = g${i}[p.g${i}_at + row * p.width + column];
+      product += d * ((x${i}[p.x${i}_at + row * p.width + column] * s.x - s.y) * s.z);
+      sum += d;
     }
+    products[t] = product;
+    ${bias('sums[t] = sum;')}
     workgroupBarrier();
-  }
+    for (var half = ${GROUP / 2}; half >= ${columns}; half /= 2) {
+      if (t < half) {
+        products[t] += products[t + half];
+        ${bias('sums[t] += sums[t + half];')}
+      }
+      workgroupBarrier();
+    }
+    all_products ${i === 0 ? '' : '+'}= products[t];
+    ${bias(`all_sums ${i === 0 ? '' : '+'}= sums[t];`)}
+    workgroupBarrier();
+  }`,
+)}
   if (t >= ${columns} || column >= p.width) { return; }
-  weight[p.weight_at + column] = products[t]${plus('to_weight')};
-  ${bias(`bias[p.bias_at + column] = sums[t]${plus('to_bias')};`)}`,
+  weight[p.weight_at + column] = all_products${plus('to_weight')};
+  ${bias(`bias[p.bias_at + column] = all_sums${plus('to_bias')};`)}`,
 )}`,
       }),
-      inputs: [x, g, stats, ...addends.map(([, buffer]) => buffer)],
+      inputs: [
+        ...sources.flatMap(({ x, g, stats }) => [x, g, stats]),
+        ...given.map(([, buffer]) => buffer),
+      ],
       results: (centred ? [width, width] : [width]).map((size) => ({ dtype: 'float32', size })),
-      ints: [rows, width / lanesOf(unit)],
+      ints: [width / lanesOf(unit), ...sources.map(({ rows }) => rows)],
       groups: spread(Math.ceil(width / lanesOf(unit) / columns)),
+      absorbable: { sources, width, centred, addends },
+      absorb({ absorbable }, outputs) {
+        const earlier = absorbable as Sums;
+        const joint = [...(earlier.sources ?? []), ...sources];
+        const isAddend = outputs.every(
+          ({ memory }, i) => (addends[i] as GpuBuffer | undefined)?.memory === memory,
+        );
+        const fits = earlier.width === width && earlier.centred === centred;
+        const bindings = 3 * joint.length + outputs.length;
+        const isPlain = earlier.addends?.every((addend) => !addend);
+        if (!isAddend || !fits || !isPlain || bindings > mostBindings) return undefined;
+        return rowSums(joint, width, centred, mostBindings);
+      },
     };
   };
-  return device.run(adding(2, launch));
+  return adding(2, launch);
 }
