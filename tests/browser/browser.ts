@@ -39,6 +39,7 @@ const flags: Record<Adapter | 'none', readonly string[]> = {
     '--enable-unsafe-swiftshader',
     '--enable-unsafe-webgpu',
     '--use-webgpu-adapter=swiftshader',
+    '--disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension', // compiles faster
   ],
   // A headless browser on Linux uses the GPU through Vulkan only, and without a window to draw into.
   own: [

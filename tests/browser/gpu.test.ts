@@ -8,8 +8,9 @@ import type { smallPool } from './gpu.js';
 
 type Trained = Awaited<ReturnType<typeof smallPool>>;
 const test = suite('gpu');
-// On wasm all answers are right from the 30th step on, and the loss is below 0.02 at the 60th.
-const steps = process.env.MEMGRAD_LONG ? 500 : 60;
+// On wasm all answers are right from the 30th step on, and the loss is below 0.02 at the 60th: the
+// long mode learns, the short one compares losses.
+const steps = process.env.MEMGRAD_LONG ? 500 : 24;
 
 let chunks: readonly Chunk[];
 test.before(async () => {
@@ -55,11 +56,15 @@ test('webgl: a model learns the copy task as well as on wasm, and keeps nothing'
   const wasm = await onPage<Run>('training', { name: 'wasm', steps });
   const run = await onPage<Run>('training', { name: 'webgl', steps });
   assert.ok(Math.abs(run.losses[0] - wasm.losses[0]) < 1e-4 * wasm.losses[0], 'the first loss');
-  assert.ok(Math.abs(run.losses[9] - wasm.losses[9]) < 1e-2 * wasm.losses[9], 'the tenth');
-  assert.ok(wasm.accuracy > 0.98, `accuracy ${wasm.accuracy} on wasm`);
-  assert.ok(run.accuracy > 0.98, `accuracy ${run.accuracy}`);
-  const last = run.losses[steps - 1];
-  assert.ok(last < 0.05, `the last loss is ${last}`);
+  for (const [i, loss] of wasm.losses.slice(0, 24).entries()) {
+    assert.ok(Math.abs(run.losses[i] - loss) < 1e-2 * loss, `step ${i + 1}: ${run.losses[i]}`);
+  }
+  if (steps > 60) {
+    assert.ok(wasm.accuracy > 0.98, `accuracy ${wasm.accuracy} on wasm`);
+    assert.ok(run.accuracy > 0.98, `accuracy ${run.accuracy}`);
+    const last = run.losses[steps - 1];
+    assert.ok(last < 0.05, `the last loss is ${last}`);
+  }
   assert.equal(run.counts[1], run.counts[0], `textures after ${steps} steps as after 20`);
 });
 

@@ -109,6 +109,32 @@ export interface EdgeRequest {
   calls: { operation: Edge; inputs: (Float32Array | Int32Array)[] }[];
 }
 
+/** The work of each of the first steps of a model of four layers, as the backend counts it. */
+export async function countedSteps({ name, steps }: { name: string; steps: number }) {
+  const backend = (await kept(name)) as WebGPUBackend;
+  const task = new Copy({ length: 24, symbols: 10, copies: 2 });
+  const sizes = { nLayer: 4, nHead: 4, dModel: 32, dHead: 8, dInner: 64, numMemTokens: 5 };
+  const config = { ...presets.fast, ...sizes, nToken: task.vocabulary, memLen: 1, backend };
+  const model = createModel('rmt', config, 0);
+  const optimizer = new AdamW();
+  const options = { model, task, optimizer, segmentLength: 24, steps, batchSize: 1, clip: 0.25 };
+  const all: ReturnType<WebGPUBackend['counts']>[] = [];
+  let before = backend.counts();
+  for await (const _ of train({ ...options, backend })) {
+    const now = backend.counts();
+    const { dispatches, submits, reads } = before;
+    all.push({
+      ...now,
+      dispatches: now.dispatches - dispatches,
+      submits: now.submits - submits,
+      reads: now.reads - reads,
+    });
+    before = now;
+  }
+  for (const used of [model, optimizer]) used.dispose();
+  return all;
+}
+
 /** One training run: mean accuracy of the last ten steps, and what was on the GPU after 20 steps and at the end. */
 export async function training({ name, steps }: { name: string; steps: number }) {
   const backend = (await kept(name)) as Backend & Partial<WebGLBackend>;
