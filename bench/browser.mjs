@@ -5,6 +5,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { build } from 'esbuild';
+import { isHardware } from './lib/adapter.mjs';
 import { difference, errorOfRows, matrix } from './lib/matrices.mjs';
 import { loadRequest } from './lib/request.mjs';
 import { median, printTable, spread } from './lib/table.mjs';
@@ -68,12 +69,6 @@ async function pageOn(gpu) {
     return result;
   };
   return { onPage, adapters };
-}
-
-/** Whether the adapter is a GPU rather than a software renderer. */
-function isHardware(adapter) {
-  const programs = /swiftshader|llvmpipe|lavapipe|softpipe|software|basic render/i;
-  return Boolean(adapter) && !programs.test(adapter);
 }
 
 /** Bundles and imports the browser helper of the tests. */

@@ -1,10 +1,10 @@
 /**
- * The benchmarks: npm run bench -- [matmul] [step] [memory] [profile] [functions] [browser] [size] [bptt] [options]
+ * The benchmarks: npm run bench -- [matmul] [step] [memory] [profile] [functions] [browser] [gpu] [size] [bptt] [options]
  * Without a name it runs matmul, step and memory. See docs/benchmarks.md.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -19,6 +19,7 @@ const benches = {
   step: (options) => import('./step.mjs').then(({ step }) => step(options)),
   memory: (options) => import('./memory.mjs').then(({ memory }) => memory(options)),
   browser: (options) => import('./browser.mjs').then(({ browser }) => browser(options)),
+  gpu: (options) => import('./gpu.mjs').then(({ gpu }) => gpu(options)),
   size: () => import('./size.mjs').then(({ size }) => size()),
   bptt: (options) => import('./bptt.mjs').then(({ bptt }) => bptt(options)),
   functions: () => import('./functions.mjs').then(({ functionErrors }) => functionErrors()),
@@ -33,14 +34,15 @@ const help = `npm run bench -- [${Object.keys(benches).join('] [')}] [options]
 Without a name: ${usual.join(', ')}.
   --backend A,B    backends of memgrad (default: wasm)
   --engine A,B     engines to compare (default: all that are installed)
-  --workload A,B   step, copy and small (default: step,copy; profile: step)
+  --workload A,B   step, copy, medium and small (default: step,copy; profile: step; gpu: products,step,copy,
+                   and medium on a GPU)
   --against COMMIT step: this memgrad and the one of a commit, in turn, and no other engine
   --threads N      profile: threads of wasm, and how much of each kernel they leave to one
   --quick          fewer repeats
   --rounds N       rounds, in each of which every engine runs once (default: 10; quick: 3)
   --markdown       tables as Markdown
   --detail         profile: matrix products and assemblies by size
-  --swiftshader    browser: compute on the processor even if there is a GPU
+  --swiftshader    browser, gpu: compute on the processor even if there is a GPU
   --plot FILE      bptt: an SVG of the peaks
   --json FILE      all raw numbers
   --no-build       use dist/ as it is`;
@@ -86,9 +88,13 @@ function npm(args, cwd) {
   }
 }
 
+const onlyMemgrad = flags.against || list(flags.engine)?.every((name) => name === 'memgrad');
 const needsPeers =
-  !flags.against && names.some((name) => ['matmul', 'step', 'browser', 'size'].includes(name));
-if (needsPeers && !existsSync(join(here, 'node_modules'))) {
+  names.some((name) => ['browser', 'size'].includes(name)) ||
+  (!onlyMemgrad && names.some((name) => ['matmul', 'step', 'gpu'].includes(name)));
+const { devDependencies } = JSON.parse(await readFile(join(here, 'package.json'), 'utf8'));
+const isInstalled = (name) => existsSync(join(here, 'node_modules', name));
+if (needsPeers && !Object.keys(devDependencies).every(isInstalled)) {
   console.log('bench: installing the engines to compare with (once, into bench/node_modules).');
   npm(['ci', '--ignore-scripts', '--no-audit', '--no-fund'], here);
 }

@@ -5,20 +5,23 @@ import { loadRequest } from './lib/request.mjs';
 import { median, printTable, spread } from './lib/table.mjs';
 import { prepare, useBackend, workloads } from './lib/workload.mjs';
 
-const referenceFile = new URL('reference.json', import.meta.url);
+/** The losses that all engines are compared with, by workload. */
+export const referenceFile = new URL('reference.json', import.meta.url);
 const tolerance = 1e-3;
 /** The steps, counted from 0, whose losses are compared. */
 const checked = [0, 3];
 
 /**
- * Computes the losses that all engines are compared with, on memgrad's `cpu`, and writes them to
- * the file.
+ * Computes the losses that all engines are compared with, on memgrad's `cpu` (for `medium`,
+ * which takes `cpu` hours and wasm more than its memory, on `wasm` with checkpoints), and writes
+ * them to the file.
  */
 export async function takeReference(names = ['step', 'copy', 'small']) {
   const known = JSON.parse(await readFile(referenceFile, 'utf8').catch(() => '{}'));
   for (const name of names) {
-    const backend = await useBackend('cpu');
-    const { loop } = prepare(workloads[name], backend);
+    const large = name === 'medium';
+    const backend = await useBackend(large ? 'wasm' : 'cpu');
+    const { loop } = prepare(workloads[name], backend, undefined, { checkpointSegments: large });
     const losses = [];
     for (let i = 0; i <= checked.at(-1); i++) losses.push((await loop.next()).value.loss);
     known[name] = checked.map((i) => losses[i]);
@@ -98,7 +101,7 @@ async function compare(name, { backends, engines, rounds, against }) {
  * Loads the model into an engine and checks its losses in the first steps, which also warm it up.
  * Throws if they differ from the reference.
  */
-async function checkedPeer(peer, request, expected) {
+export async function checkedPeer(peer, request, expected) {
   await peer.ask(request);
   const losses = [];
   let firstMs;

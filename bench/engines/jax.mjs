@@ -1,17 +1,19 @@
 /**
- * jax-js on its wasm device as an engine of the benchmarks, with one thread and the whole step in
- * one jit.
+ * jax-js as an engine of the benchmarks, with the whole step in one jit: node engines/jax.mjs DEVICE
+ * [option of Dawn ...]. On wasm it has one thread.
  */
 import { serve } from '../lib/serve.mjs';
 import { decode, encode } from '../lib/text.mjs';
 
+const [device, ...options] = process.argv.slice(2);
+if (device === 'webgpu') (await import('../lib/dawn.mjs')).useDawn(options);
 // It reads the user agent, the number of processors and the GPU from `navigator`, which Node 20
 // lacks.
 globalThis.navigator ??= { userAgent: 'node', hardwareConcurrency: 1 };
 const jax = await import('@jax-js/jax');
 const { rmt } = await import('./jax-model.mjs');
-await jax.init('wasm');
-jax.defaultDevice('wasm'); // Node has no global Worker, so it computes with one thread
+await jax.init(device);
+jax.defaultDevice(device); // on wasm, with one thread, since Node has no global Worker
 
 const { numpy: np, jit } = jax;
 const createModel = rmt(jax);
@@ -38,11 +40,20 @@ await serve({
     const started = performance.now();
     let result = product(a.ref, b.ref);
     for (let i = 1; i < repeats; i++) {
-      await result.blockUntilReady(); // otherwise it is never computed
-      result.dispose();
+      await compute(result);
       result = product(a.ref, b.ref);
     }
-    const values = await result.data(); // consumes the result
+    const values = await (show ? result : result.slice([0, 1], [0, 1])).data(); // consumes the result
     return { ms: performance.now() - started, values: show ? encode(values) : undefined };
   },
 });
+
+/** Computes a result, which otherwise never happens, and disposes of it. Doesn't wait for a GPU. */
+async function compute(result) {
+  if (device === 'webgpu') {
+    await result.gpuBuffer();
+    return;
+  }
+  await result.blockUntilReady();
+  result.dispose();
+}

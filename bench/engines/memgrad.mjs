@@ -1,10 +1,12 @@
-/** memgrad as an engine of the benchmarks: node engines/memgrad.mjs BACKEND */
-import { matmul, scope, tensor } from '../../dist/index.js';
+/** memgrad as an engine of the benchmarks: node engines/memgrad.mjs BACKEND [option of Dawn ...] */
+import { matmul, scope, slice, tensor } from '../../dist/index.js';
 import { serve } from '../lib/serve.mjs';
 import { decode, encode } from '../lib/text.mjs';
 import { prepare, useBackend, workloads } from '../lib/workload.mjs';
 
-const backend = await useBackend(process.argv[2]);
+const [name, ...options] = process.argv.slice(2);
+if (name === 'webgpu') (await import('../lib/dawn.mjs')).useDawn(options);
+const backend = await useBackend(name);
 let loop;
 let a;
 let b;
@@ -26,16 +28,18 @@ await serve({
    * other engines.
    */
   async step() {
+    const before = backend.counts?.();
     const started = performance.now();
     const { value } = await loop.next();
-    return { ms: performance.now() - started, loss: value.loss };
+    const ms = performance.now() - started;
+    return { ms, loss: value.loss, counts: before && since(before) };
   },
   matrices({ n, values }) {
     a?.dispose();
     b?.dispose();
     [a, b] = values.map((text) => tensor(decode(text), { shape: [n, n], backend }));
   },
-  /** Computes `repeats` products and reads the last one. */
+  /** Computes `repeats` products and reads one value of the last, or with `show` all of it. */
   async multiply({ repeats, show }) {
     const started = performance.now();
     let product = matmul(a, b);
@@ -43,9 +47,18 @@ await serve({
       product.dispose();
       product = matmul(a, b);
     }
-    const values = await product.data();
+    const result = show ? product : scope(() => slice(slice(product, 0, 0, 1), 1, 0, 1));
+    const values = await result.data();
     const ms = performance.now() - started;
     product.dispose();
+    if (result !== product) result.dispose();
     return { ms, values: show ? encode(values) : undefined };
   },
 });
+
+/** What the backend has done since it counted `before`. */
+function since(before) {
+  return Object.fromEntries(
+    Object.entries(backend.counts()).map(([key, count]) => [key, count - before[key]]),
+  );
+}

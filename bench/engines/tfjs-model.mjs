@@ -110,7 +110,7 @@ export const rmt = (tf) => (request) => {
       tf.tidy(() => {
         const { value, grads } = tf.variableGrads(lossOf);
         const squares = Object.values(grads).map((gradient) => tf.sum(tf.square(gradient)));
-        const length = tf.sqrt(tf.addN(squares));
+        const length = tf.sqrt(squares.reduce((sum, square) => tf.add(sum, square)));
         const factor = tf.minimum(tf.div(clip, tf.add(length, 1e-6)), 1);
         const clipped = {};
         for (const [name, gradient] of Object.entries(grads))

@@ -8,8 +8,6 @@ import time
 import torch
 import torch.nn.functional as F
 
-torch.set_num_threads(1)
-
 
 def blas():
     """The BLAS library that this process has loaded."""
@@ -41,24 +39,26 @@ def decode(text, dtype=torch.float32):
 class Model:
     """The RMT of the benchmarks."""
 
-    def __init__(self, request):
+    def __init__(self, request, device="cpu"):
         self.sizes = s = request["sizes"]
         rows = s["segmentLength"] + 2 * s["memory"]
         self.p = {
-            p["name"]: decode(p["data"]).reshape(p["shape"]).clone().requires_grad_()
+            p["name"]: decode(p["data"]).reshape(p["shape"]).clone().to(device).requires_grad_()
             for p in request["parameters"]
         }
         shape = (s["batch"], s["segmentLength"])
         self.segments = [
             (
-                decode(segment["inputs"], torch.int32).long().reshape(shape),
-                decode(segment["targets"], torch.int32).long() if segment["counts"] else None,
+                decode(segment["inputs"], torch.int32).long().reshape(shape).to(device),
+                decode(segment["targets"], torch.int32).long().to(device)
+                if segment["counts"]
+                else None,
             )
             for segment in request["segments"]
         ]
-        self.hidden = decode(request["hidden"]).reshape(rows, rows)
-        self.cos = decode(request["cos"]).reshape(rows, -1)
-        self.sin = decode(request["sin"]).reshape(rows, -1)
+        self.hidden = decode(request["hidden"]).reshape(rows, rows).to(device)
+        self.cos = decode(request["cos"]).reshape(rows, -1).to(device)
+        self.sin = decode(request["sin"]).reshape(rows, -1).to(device)
         self.optimizer = torch.optim.Adam(self.p.values(), lr=s["learningRate"])
 
     def norm(self, x, name):
@@ -118,40 +118,54 @@ class Model:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.p.values(), self.sizes["clip"])
         self.optimizer.step()
-        return loss.item()
+        return loss
 
 
-def main():
-    model = a = b = None
+def serve(handlers):
+    """Answers each JSON line by the handler that its `do` names."""
     for line in sys.stdin:
         request = json.loads(line)
-        kind = request["do"]
-        answer = {}
         try:
-            if kind == "load":
-                model = Model(request)
-            elif kind == "matrices":
-                n = request["n"]
-                a, b = (decode(text).reshape(n, n) for text in request["values"])
-            elif kind == "step":
-                started = time.perf_counter()
-                answer["loss"] = model.step()
-                answer["ms"] = (time.perf_counter() - started) * 1000
-            elif kind == "multiply":
-                started = time.perf_counter()
-                for _ in range(request["repeats"]):
-                    product = a @ b
-                values = product.numpy().tobytes() if request.get("show") else product.clone()
-                answer["ms"] = (time.perf_counter() - started) * 1000
-                if request.get("show"):
-                    answer["values"] = base64.b64encode(values).decode()
+            answer = handlers[request["do"]](request) or {}
         except Exception as error:  # reported to the parent, which leaves this engine out
             answer = {"error": repr(error)}
         answer["rss"] = rss()
         print(json.dumps(answer), flush=True)
 
 
-if "--probe" in sys.argv:
-    print(json.dumps({"version": torch.__version__, "blas": blas()}))
-else:
-    main()
+def main():
+    torch.set_num_threads(1)
+    model = a = b = None
+
+    def load(request):
+        nonlocal model
+        model = Model(request)
+
+    def step(_):
+        started = time.perf_counter()
+        loss = model.step().item()
+        return {"loss": loss, "ms": (time.perf_counter() - started) * 1000}
+
+    def matrices(request):
+        nonlocal a, b
+        n = request["n"]
+        a, b = (decode(text).reshape(n, n) for text in request["values"])
+
+    def multiply(request):
+        started = time.perf_counter()
+        for _ in range(request["repeats"]):
+            product = a @ b
+        product[0, 0].item()
+        answer = {"ms": (time.perf_counter() - started) * 1000}
+        if request.get("show"):
+            answer["values"] = base64.b64encode(product.numpy().tobytes()).decode()
+        return answer
+
+    serve({"load": load, "step": step, "matrices": matrices, "multiply": multiply})
+
+
+if __name__ == "__main__":
+    if "--probe" in sys.argv:
+        print(json.dumps({"version": torch.__version__, "blas": blas()}))
+    else:
+        main()

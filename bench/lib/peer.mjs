@@ -3,6 +3,7 @@
  * one per answer.
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
 /** An engine in its own process, so engines don't disturb each other's memory or caches. */
@@ -23,9 +24,10 @@ export class Peer {
       env: { ...process.env, ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
-    this.#child.stderr.on('data', (text) => {
+    const note = (text) => {
       this.#errors = (this.#errors + text).slice(-4000);
-    });
+    };
+    this.#child.stderr.on('data', note);
     const stop = (reason) => {
       const error = new Error(`${name}: ${reason}\n${this.#errors}`);
       for (const { reject } of this.#waiting.splice(0)) reject(error);
@@ -34,6 +36,10 @@ export class Peer {
     this.#child.on('close', (code, signal) => stop(`ended (${signal ?? code})`));
     this.#child.stdin.on('error', () => {}); // 'close' reports it
     createInterface({ input: this.#child.stdout }).on('line', (line) => {
+      if (!line.startsWith('{"')) {
+        note(`${line}\n`); // Dawn's complaints
+        return;
+      }
       const { error, ...answer } = JSON.parse(line);
       const { resolve, reject } = this.#waiting.shift();
       if (error === undefined) resolve(answer);
@@ -52,8 +58,10 @@ export class Peer {
     });
   }
 
-  /** Ends the process. */
-  close() {
+  /** Ends the process, and waits until it has ended. */
+  async close() {
     this.#child.stdin.end();
+    const { exitCode, signalCode } = this.#child;
+    if (exitCode === null && signalCode === null) await once(this.#child, 'close');
   }
 }

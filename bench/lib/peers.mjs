@@ -6,11 +6,15 @@ import { fileURLToPath } from 'node:url';
 import { Peer } from './peer.mjs';
 
 const engines = join(dirname(dirname(fileURLToPath(import.meta.url))), 'engines');
+const pythons = ['/usr/bin/python3', 'python3'];
 const oneThread = {
   OMP_NUM_THREADS: '1',
   OPENBLAS_NUM_THREADS: '1',
   MKL_NUM_THREADS: '1',
 };
+
+const node = (file, ...args) => [process.execPath, [join(engines, file), ...args]];
+const isAsked = (wanted, id) => !wanted || wanted.some((name) => id.startsWith(name));
 
 /**
  * Starts the engines whose ids start with one of `wanted` (all if undefined): memgrad on each
@@ -18,8 +22,6 @@ const oneThread = {
  * that `buildCommit` built, starts memgrad of both commits and nothing else.
  */
 export function startPeers(backends, wanted, against) {
-  const asked = (id) => !wanted || wanted.some((name) => id.startsWith(name));
-  const node = (file, ...args) => [process.execPath, [join(engines, file), ...args]];
   const peers = backends.map((name) => new Peer(`memgrad ${name}`, ...node('memgrad.mjs', name)));
   if (against) {
     const file = join(against.folder, 'bench', 'engines', 'memgrad.mjs');
@@ -28,9 +30,10 @@ export function startPeers(backends, wanted, against) {
     }
     return peers;
   }
-  if (asked('tfjs')) peers.push(new Peer('TensorFlow.js wasm', ...node('tfjs.mjs')));
-  if (asked('jax')) peers.push(new Peer('jax-js wasm', ...node('jax.mjs')));
-  if (asked('torch')) {
+  if (isAsked(wanted, 'tfjs'))
+    peers.push(new Peer('TensorFlow.js wasm', ...node('tfjs.mjs', 'wasm')));
+  if (isAsked(wanted, 'jax')) peers.push(new Peer('jax-js wasm', ...node('jax.mjs', 'wasm')));
+  if (isAsked(wanted, 'torch')) {
     const { found, missing } = torchVariants();
     for (const { name, python, env } of found) {
       peers.push(new Peer(name, python, [join(engines, 'torch_engine.py')], env));
@@ -38,6 +41,39 @@ export function startPeers(backends, wanted, against) {
     for (const name of missing) console.log(`bench: ${name} is missing here.`);
   }
   return peers;
+}
+
+/**
+ * Lists the engines that compute on the GPU: memgrad, then those of the others that are `wanted`
+ * (all if undefined) and installed. Prints what is missing. `start` starts an engine's process.
+ */
+export function gpuEngines(wanted, { env, options }) {
+  const engine = (name, command, args) => ({
+    name,
+    start: () => new Peer(name, command, args, env),
+  });
+  const found = [engine('memgrad webgpu', ...node('memgrad.mjs', 'webgpu', ...options))];
+  if (isAsked(wanted, 'jax')) {
+    found.push(engine('jax-js webgpu', ...node('jax.mjs', 'webgpu', ...options)));
+  }
+  if (isAsked(wanted, 'tfjs')) {
+    found.push(engine('TensorFlow.js webgpu', ...node('tfjs.mjs', 'webgpu', ...options)));
+  }
+  if (isAsked(wanted, 'torch')) {
+    const file = join(engines, 'torch_cuda.py');
+    for (const python of pythons) {
+      const { status, stdout } = spawnSync(python, [file, '--probe'], { encoding: 'utf8' });
+      if (status !== 0) continue;
+      const { version, device } = JSON.parse(stdout);
+      console.log(`PyTorch ${version} on ${device}`);
+      for (const way of ['eager', 'graph']) {
+        found.push(engine(`PyTorch CUDA, ${way}`, python, [file, way]));
+      }
+      return found;
+    }
+    console.log('PyTorch is left out: no python3 here can import a PyTorch with CUDA.');
+  }
+  return found;
 }
 
 /**
@@ -52,7 +88,7 @@ function torchVariants() {
     });
     return run.status === 0 ? JSON.parse(run.stdout) : undefined;
   };
-  const python = ['/usr/bin/python3', 'python3'].find((command) => probe(command, {}));
+  const python = pythons.find((command) => probe(command, {}));
   if (!python) return { found: [], missing: ['PyTorch (no python3 that can import torch)'] };
   const wanted = {
     OpenBLAS: blasFolders('openblas-pthread'),

@@ -37,6 +37,18 @@ export const workloads = {
     clip: 0.25,
     learningRate: 1e-3,
   },
+  medium: {
+    title: 'RMT, 8 layers, d 512, 8 heads of 64, 10 memory tokens, segments of 128',
+    model: {
+      ...{ ...common, nLayer: 8, nHead: 8, dModel: 512, dHead: 64, dInner: 2048 },
+      numMemTokens: 10,
+    },
+    length: 128,
+    segmentLength: 128,
+    batchSize: 32,
+    clip: 0.25,
+    learningRate: 1e-3,
+  },
   small: {
     title: 'RMT, one layer, 2 heads of 8, 2 memory tokens',
     model: { ...common, nLayer: 1, nHead: 2, dModel: 16, dHead: 8, dInner: 32, numMemTokens: 2 },
@@ -73,13 +85,14 @@ export async function useBackend(name, wrap = (backend) => backend, threads = un
 
 /**
  * Returns a model of `workload` and its training loop, an iterator that takes one step per
- * `next()`.
+ * `next()`. `settings` are further options of `train`.
  */
-export function prepare(workload, backend, steps = Number.MAX_SAFE_INTEGER) {
+export function prepare(workload, backend, steps = Number.MAX_SAFE_INTEGER, settings = {}) {
   const { segmentLength, batchSize, clip, learningRate } = workload;
   const task = fixedTask(workload);
   const model = createModel('rmt', { ...workload.model, nToken: task.vocabulary, backend }, 0);
   const optimizer = new Adam({ learningRate });
-  const loop = train({ model, task, optimizer, segmentLength, steps, batchSize, clip, backend });
+  const options = { model, task, optimizer, segmentLength, steps, batchSize, clip, backend };
+  const loop = train({ ...options, ...settings });
   return { model, task, optimizer, loop };
 }

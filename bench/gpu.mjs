@@ -1,0 +1,148 @@
+/**
+ * Compares engines on the GPU, over WebGPU in Node, and PyTorch on CUDA where it is installed. One
+ * engine after another has the GPU for itself, since a large model may take most of its memory.
+ */
+import { readFile } from 'node:fs/promises';
+import { findAdapter } from './lib/adapter.mjs';
+import { difference, errorOfRows, matrix } from './lib/matrices.mjs';
+import { gpuEngines } from './lib/peers.mjs';
+import { loadRequest } from './lib/request.mjs';
+import { median, printTable, spread } from './lib/table.mjs';
+import { decode, encode } from './lib/text.mjs';
+import { workloads } from './lib/workload.mjs';
+import { checkedPeer, referenceFile } from './step.mjs';
+
+/** What runs without `--workload`; 'products' are matrix products. */
+const usual = {
+  gpu: ['products', 'step', 'copy', 'medium'],
+  program: ['products', 'step', 'copy'],
+};
+/** The sizes of products. A program that computes instead of a GPU takes minutes for larger ones. */
+const sizes = { gpu: [256, 512, 1024, 2048, 4096], program: [256, 512] };
+/** The time of a round of products, in ms, which is long against reading a value. */
+const target = 200;
+
+/** Compares the engines on each workload and returns the raw numbers. */
+export async function gpu({ engines, workloads: wanted, rounds, quick, swiftshader }) {
+  const adapter = findAdapter(swiftshader);
+  const kind = adapter.hardware ? 'gpu' : 'program';
+  console.log(`WebGPU on ${adapter.name}`);
+  if (!adapter.hardware) {
+    console.log('This adapter is a program on the processor, so the times below mean nothing.');
+  }
+  const found = gpuEngines(engines, adapter);
+  const results = { adapter: adapter.name };
+  for (const name of wanted ?? usual[kind]) {
+    results[name] =
+      name === 'products'
+        ? await products(found, quick && kind === 'program' ? [256] : sizes[kind], rounds)
+        : await steps(found, name, rounds);
+    if (!results[name].some(({ engine }) => engine === found[0].name)) process.exitCode = 1;
+  }
+  return results;
+}
+
+/** Runs `use` with each engine in turn, and returns the results of those that didn't fail. */
+async function each(engines, use) {
+  const results = [];
+  for (const { name, start } of engines) {
+    const peer = start();
+    try {
+      results.push({ engine: name, ...(await use(peer)) });
+    } catch (error) {
+      console.log(`\n${error.message}\n(left out)`);
+    } finally {
+      await peer.close();
+    }
+  }
+  return results;
+}
+
+async function products(engines, sizes, most) {
+  const rounds = Math.min(most, 5);
+  const pairs = sizes.map((n) => {
+    const values = [matrix(n, 1), matrix(n, 2)];
+    return { n, values, texts: values.map(encode) };
+  });
+  const firsts = new Map();
+  const results = await each(engines, async (peer) => {
+    const gflops = {};
+    for (const { n, values, texts } of pairs) {
+      await peer.ask({ do: 'matrices', n, values: texts });
+      const { values: text } = await peer.ask({ do: 'multiply', repeats: 1, show: true });
+      const product = decode(text);
+      if (!firsts.has(n)) firsts.set(n, product);
+      const error = Math.max(errorOfRows(values, product, n), difference(firsts.get(n), product));
+      if (!(error < 1e-3)) {
+        throw new Error(`${peer.name}: its product of n = ${n} is off by ${error}; not timed.`);
+      }
+      const { ms } = await peer.ask({ do: 'multiply', repeats: 3 });
+      const { ms: warm } = await peer.ask({ do: 'multiply', repeats: repeatsFor(ms / 3) });
+      const repeats = repeatsFor(warm / repeatsFor(ms / 3));
+      gflops[n] = [];
+      for (let round = 0; round < rounds; round++) {
+        const { ms } = await peer.ask({ do: 'multiply', repeats });
+        gflops[n].push((2 * n ** 3 * repeats) / ms / 1e6);
+      }
+    }
+    return { gflops };
+  });
+  const digits = sizes.length > 2 ? 0 : 2;
+  printTable(
+    `Matrix product, GFLOP/s: median (range) of ${rounds} rounds`,
+    ['engine', ...sizes.map((n) => `n = ${n}`)],
+    results.map(({ engine, gflops }) => [engine, ...sizes.map((n) => spread(gflops[n], digits))]),
+  );
+  return results;
+}
+
+function repeatsFor(msEach) {
+  return Math.max(1, Math.round(target / msEach));
+}
+
+async function steps(engines, name, rounds) {
+  const expected = JSON.parse(await readFile(referenceFile, 'utf8'))[name];
+  const request = await loadRequest(name);
+  const results = await each(engines, async (peer) => {
+    const result = await checkedPeer(peer, request, expected);
+    const taken = [];
+    for (let round = 0; round < rounds; round++) {
+      const { ms, counts } = await peer.ask({ do: 'step' });
+      result.ms.push(ms);
+      if (counts) taken.push(counts);
+    }
+    return { ...result, counts: taken };
+  });
+  const base = results[0] && median(results[0].ms);
+  printTable(
+    `One training step, ${workloads[name].title}; ${rounds} rounds`,
+    [
+      'engine',
+      'ms: median (range)',
+      'first ms',
+      `times ${results[0]?.engine} (best)`,
+      'loss off by',
+    ],
+    results.map(({ engine, ms, firstMs, error }) => [
+      engine,
+      spread(ms, 1),
+      firstMs.toFixed(0),
+      `${(median(ms) / base).toFixed(2)} (${(Math.min(...ms) / Math.min(...results[0].ms)).toFixed(2)})`,
+      error.toExponential(0),
+    ]),
+  );
+  for (const { engine, counts } of results) {
+    if (counts.length > 0) console.log(`${engine}, in each step: ${inWords(counts)}`);
+  }
+  return results;
+}
+
+/** The numbers of the steps, each once if all steps have the same. */
+function inWords(steps) {
+  const of = (key) => {
+    const values = steps.map((counts) => counts[key]);
+    const [least, most] = [Math.min(...values), Math.max(...values)];
+    return least === most ? `${least}` : `${least}–${most}`;
+  };
+  return `dispatches ${of('dispatches')}, submits ${of('submits')}, reads ${of('reads')}, bytes read ${of('bytesRead')}`;
+}
