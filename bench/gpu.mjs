@@ -37,20 +37,23 @@ export async function gpu({ engines, workloads: wanted, rounds, quick, swiftshad
       name === 'products'
         ? await products(found, quick && kind === 'program' ? [256] : sizes[kind], rounds)
         : await steps(found, name, rounds);
-    if (!results[name].some(({ engine }) => engine === found[0].name)) process.exitCode = 1;
+    if (results[name][0].failure !== undefined) process.exitCode = 1; // memgrad's
   }
   return results;
 }
 
-/** Runs `use` with each engine in turn, and returns the results of those that didn't fail. */
+/** Runs `use` with each engine in turn, and returns the results, which `use` fills in. */
 async function each(engines, use) {
   const results = [];
   for (const { name, start } of engines) {
     const peer = start();
+    const result = { engine: name };
+    results.push(result);
     try {
-      results.push({ engine: name, ...(await use(peer)) });
-    } catch (error) {
-      console.log(`\n${error.message}\n(left out)`);
+      await use(peer, result);
+    } catch ({ message }) {
+      console.log(`\n${message}\n(left out)`);
+      result.failure = message;
     } finally {
       await peer.close();
     }
@@ -65,8 +68,8 @@ async function products(engines, sizes, most) {
     return { n, values, texts: values.map(encode) };
   });
   const firsts = new Map();
-  const results = await each(engines, async (peer) => {
-    const gflops = {};
+  const results = await each(engines, async (peer, result) => {
+    result.gflops = Object.fromEntries(sizes.map((n) => [n, []]));
     for (const { n, values, texts } of pairs) {
       await peer.ask({ do: 'matrices', n, values: texts });
       const { values: text } = await peer.ask({ do: 'multiply', repeats: 1, show: true });
@@ -79,13 +82,11 @@ async function products(engines, sizes, most) {
       const { ms } = await peer.ask({ do: 'multiply', repeats: 3 });
       const { ms: warm } = await peer.ask({ do: 'multiply', repeats: repeatsFor(ms / 3) });
       const repeats = repeatsFor(warm / repeatsFor(ms / 3));
-      gflops[n] = [];
       for (let round = 0; round < rounds; round++) {
         const { ms } = await peer.ask({ do: 'multiply', repeats });
-        gflops[n].push((2 * n ** 3 * repeats) / ms / 1e6);
+        result.gflops[n].push((2 * n ** 3 * repeats) / ms / 1e6);
       }
     }
-    return { gflops };
   });
   const digits = sizes.length > 2 ? 0 : 2;
   printTable(
@@ -103,35 +104,29 @@ function repeatsFor(msEach) {
 async function steps(engines, name, rounds) {
   const expected = JSON.parse(await readFile(referenceFile, 'utf8'))[name];
   const request = await loadRequest(name);
-  const results = await each(engines, async (peer) => {
-    const result = await checkedPeer(peer, request, expected);
-    const taken = [];
+  const results = await each(engines, async (peer, result) => {
+    Object.assign(result, await checkedPeer(peer, request, expected), { counts: [] });
     for (let round = 0; round < rounds; round++) {
       const { ms, counts } = await peer.ask({ do: 'step' });
       result.ms.push(ms);
-      if (counts) taken.push(counts);
+      if (counts) result.counts.push(counts);
     }
-    return { ...result, counts: taken };
   });
-  const base = results[0] && median(results[0].ms);
+  const timed = results.filter(({ failure }) => failure === undefined);
+  if (timed.length === 0) return results;
+  const [base] = timed;
   printTable(
     `One training step, ${workloads[name].title}; ${rounds} rounds`,
-    [
-      'engine',
-      'ms: median (range)',
-      'first ms',
-      `times ${results[0]?.engine} (best)`,
-      'loss off by',
-    ],
-    results.map(({ engine, ms, firstMs, error }) => [
+    ['engine', 'ms: median (range)', 'first ms', `times ${base.engine} (best)`, 'loss off by'],
+    timed.map(({ engine, ms, firstMs, error }) => [
       engine,
       spread(ms, 1),
       firstMs.toFixed(0),
-      `${(median(ms) / base).toFixed(2)} (${(Math.min(...ms) / Math.min(...results[0].ms)).toFixed(2)})`,
+      `${(median(ms) / median(base.ms)).toFixed(2)} (${(Math.min(...ms) / Math.min(...base.ms)).toFixed(2)})`,
       error.toExponential(0),
     ]),
   );
-  for (const { engine, counts } of results) {
+  for (const { engine, counts } of timed) {
     if (counts.length > 0) console.log(`${engine}, in each step: ${inWords(counts)}`);
   }
   return results;

@@ -3,7 +3,6 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { useDawn } from './dawn.mjs';
 
 const file = fileURLToPath(import.meta.url);
 
@@ -55,6 +54,7 @@ function softwareDriver() {
 
 /** Prints the name of the adapter, or null. */
 async function printName() {
+  const { useDawn } = await import('./dawn.mjs');
   const adapter = await useDawn([]).requestAdapter({ powerPreference: 'high-performance' });
   const { vendor, architecture, device, description } = adapter?.info ?? {};
   const parts = [device, description, vendor, architecture].filter(Boolean);
