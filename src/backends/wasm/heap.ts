@@ -213,7 +213,7 @@ export class Heap {
  */
 function classOf(bytes: number, round = Math.ceil): number {
   if (bytes <= 4 * ALIGNMENT) return Math.max(1, round(bytes / ALIGNMENT)) * ALIGNMENT;
-  const step = 2 ** (Math.ceil(Math.log2(bytes)) - 3);
+  const step = 2 ** (29 - Math.clz32(bytes - 1)); // an eighth of the next power of two
   return round(bytes / step) * step;
 }
 

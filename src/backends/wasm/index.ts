@@ -296,8 +296,12 @@ function start({ buffer, offset }: View): number {
 }
 
 /** The bits of a float32 as an int32. */
+const oneFloat = /* @__PURE__ */ new Float32Array(1);
+const itsBits = /* @__PURE__ */ new Int32Array(oneFloat.buffer);
+
 function bitsOf(value: number): number {
-  return new Int32Array(Float32Array.of(value).buffer)[0];
+  oneFloat[0] = value;
+  return itsBits[0];
 }
 
 /** The backend, with members that other backends lack. */
