@@ -295,10 +295,10 @@ function start({ buffer, offset }: View): number {
   return (buffer as WasmBuffer).address + 4 * offset;
 }
 
-/** The bits of a float32 as an int32. */
 const oneFloat = /* @__PURE__ */ new Float32Array(1);
 const itsBits = /* @__PURE__ */ new Int32Array(oneFloat.buffer);
 
+/** The bits of a float32 as an int32. */
 function bitsOf(value: number): number {
   oneFloat[0] = value;
   return itsBits[0];
