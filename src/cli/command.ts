@@ -43,7 +43,10 @@ export class SuggestingCommand extends Command {
   }
 
   /** Commander calls this, and by itself suggests names that are a few letters away. */
-  unknownOption(flag: string): never {
+  unknownOption(flag: string): void {
+    // Of Commander, where it is private: set by allowUnknownOption().
+    const { _allowUnknownOption: allows } = this as unknown as { _allowUnknownOption: boolean };
+    if (allows) return;
     const name = flag.replace(/^-+|=.*$/g, '');
     const options = this.createHelp().visibleOptions(this);
     const known = options.flatMap(({ long }) => long ?? []);
