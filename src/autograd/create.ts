@@ -3,7 +3,7 @@
 import type { Backend, DType, Result, TypedArray } from '../backends/backend.js';
 import { sizeOf } from '../backends/layout.js';
 import { describe, MemgradError, OutOfMemory } from '../errors.js';
-import { backendKind, check, checkOptions, number, type OptionNames } from '../options.js';
+import { backendKind, check, checkOptions, finite, number, type OptionNames } from '../options.js';
 import { checkDtype } from './arguments.js';
 import { arrays, dtypeOf, flatten, MOST_AXES, requireWhole, shapeOf } from './nested.js';
 import { type Operation, run } from './run.js';
@@ -168,6 +168,43 @@ export function arange(...args: (number | TensorOptions | undefined)[]): Tensor 
   const values = allocating(() => new arrays[dtype](size));
   for (let i = 0; i < size; i++) values[i] = start + i * step;
   return upload('arange', values, [size], backend);
+}
+
+/**
+ * Returns `count` values from `start` to `end`, both included, at equal distances; the one value of a
+ * count of 1 is `start`. Throws `MemgradError` for fractions as int32.
+ */
+export function linspace(
+  start: number,
+  end: number,
+  count: number,
+  options?: TensorOptions,
+): Tensor {
+  checkOptions('linspace', options, optionNames);
+  check('linspace: start', start, finite);
+  check('linspace: end', end, finite);
+  checkShape('linspace', [count]);
+  const { dtype, backend } = placement('linspace', options, 'float32');
+  requireRoom(count, dtype, backend);
+  const last = Math.max(1, count - 1);
+  const step = end / last - start / last; // their difference may overflow
+  // Counted from the nearer end, so that both are exact.
+  const at = (i: number) => (2 * i < last ? start + i * step : end - (last - i) * step);
+  const values = allocating(() => new Float64Array(count).map((_, i) => at(count === 1 ? 0 : i)));
+  if (dtype === 'int32') requireWhole('linspace', values);
+  return upload('linspace', toTyped(values, dtype), [count], backend);
+}
+
+/** Returns a matrix [rows, columns], by default square, with 1 on its diagonal and 0 elsewhere. */
+export function eye(rows: number, columns?: number, options?: TensorOptions): Tensor {
+  checkShape('eye', [rows, columns ?? rows]);
+  checkOptions('eye', options, optionNames);
+  const width = columns ?? rows;
+  const { dtype, backend } = placement('eye', options, 'float32');
+  requireRoom(rows * width, dtype, backend);
+  const values = allocating(() => new arrays[dtype](rows * width));
+  for (let i = 0; i < Math.min(rows, width); i++) values[i * width + i] = 1;
+  return upload('eye', values, [rows, width], backend);
 }
 
 /**

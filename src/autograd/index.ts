@@ -2,7 +2,9 @@
 export {
   arange,
   defaultBackend,
+  eye,
   full,
+  linspace,
   ones,
   setDefaultBackend,
   type TensorOptions,

@@ -66,6 +66,11 @@ const reduction = (rule: Rule | ((call: RuleCall) => Rule)): Described => ({
   reduces: true,
   rules: (call) => ({ x: typeof rule === 'function' ? rule(call) : rule }),
 });
+/** An operation that only reshapes. */
+const reshaped = (takes: Described['takes']): Described => ({
+  takes,
+  rules: ({ inputs: { x } }) => ({ x: `reshape(dy, ${list(x.shape)})` }),
+});
 const chosen: Rule = {
   formula: 'where(x == y, dy, 0)',
   words: 'equal values share it',
@@ -239,6 +244,46 @@ export const described = {
         return `reshape(${part}, ${list(shape)})`;
       });
     },
+  },
+  squeeze: reshaped(['x', 'axes?']),
+  unsqueeze: reshaped(['x', 'axis']),
+  flatten: reshaped(['x', 'start?', 'end?']),
+  flip: {
+    takes: ['x', 'axes?'],
+    rules: ({ plain: { axes } }) => ({
+      x: axes === undefined ? 'flip(dy)' : `flip(dy, ${list([axes].flat())})`,
+    }),
+  },
+  tile: {
+    takes: ['x', 'repeats'],
+    rules({ inputs: { x }, y, plain }) {
+      const times = plain.repeats as readonly number[];
+      const rank = y.shape.length;
+      const whole = (lengths: readonly number[]) => [
+        ...Array(rank - lengths.length).fill(1),
+        ...lengths,
+      ];
+      const own = whole(x.shape);
+      const apart = whole(times).flatMap((count, axis) => [count, own[axis]]);
+      const copies = own.map((_, axis) => 2 * axis);
+      return {
+        x: `reshape(sum(reshape(dy, ${list(apart)}), ${list(copies)}), ${list(x.shape)})`,
+      };
+    },
+  },
+  roll: {
+    takes: ['x', 'shift', 'axis?'],
+    rules: ({ plain: { shift, axis } }) => ({
+      x: `roll(dy, ${-Number(shift)}${axis === undefined ? '' : `, ${axis}`})`,
+    }),
+  },
+  tril: {
+    takes: ['x', 'diagonal?'],
+    rules: ({ plain }) => ({ x: `tril(dy, ${plain.diagonal ?? 0})` }),
+  },
+  triu: {
+    takes: ['x', 'diagonal?'],
+    rules: ({ plain }) => ({ x: `triu(dy, ${plain.diagonal ?? 0})` }),
   },
   identity: unary('dy'),
   stopGradient: { takes: ['x'], rules: { none: 'that is its purpose' } },

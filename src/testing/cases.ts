@@ -7,6 +7,7 @@ import { elementwiseCases } from './cases/elementwise.js';
 import { indexingCases } from './cases/indexing.js';
 import { matmulCases } from './cases/matmul.js';
 import { networkCases } from './cases/network.js';
+import { rearrangeCases } from './cases/rearrange.js';
 import { reductionCases } from './cases/reduction.js';
 import { shapeCases } from './cases/shape.js';
 
@@ -17,6 +18,7 @@ export const cases = {
   ...reductionCases,
   ...matmulCases,
   ...shapeCases,
+  ...rearrangeCases,
   ...indexingCases,
   ...networkCases,
   ...attentionCases,

@@ -32,6 +32,20 @@ export { layerNorm } from './layer-norm.js';
 export { type LinearOptions, linear, type MatmulOptions, matmul } from './matmul.js';
 export type { Operand } from './operand.js';
 export {
+  chunk,
+  flatten,
+  flip,
+  type MeshgridOptions,
+  meshgrid,
+  roll,
+  split,
+  squeeze,
+  tile,
+  tril,
+  triu,
+  unsqueeze,
+} from './rearrange.js';
+export {
   type Axes,
   argmax,
   logsumexp,

@@ -73,7 +73,8 @@ function requireSome(name: string, x: Tensor, axes: readonly number[]): void {
   );
 }
 
-function normalizeAxes(name: string, x: Tensor, axes: Axes | undefined): readonly number[] {
+/** The axes that `axes` names, sorted. Throws for one that doesn't exist, or is named twice. */
+export function normalizeAxes(name: string, x: Tensor, axes: Axes | undefined): readonly number[] {
   requireTensors(name, x);
   const list = axes === undefined ? x.shape.map((_, axis) => axis) : [axes].flat();
   const reduced = list.map((axis) => normalizeAxis(name, axis, x.rank)).sort((a, b) => a - b);

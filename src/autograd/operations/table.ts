@@ -2,8 +2,8 @@
 import * as functions from './by-name.js';
 
 /**
- * The kind of an operation. A `hook` sees gradients, and an `optimiser` has none; neither is
- * differentiated like the others.
+ * The kind of an operation. A `hook` sees gradients, an `optimiser` has none, and a `list` returns
+ * several tensors; none of these is called like the others.
  */
 export type Category =
   | 'elementwise'
@@ -15,6 +15,7 @@ export type Category =
   | 'network'
   | 'view'
   | 'hook'
+  | 'list'
   | 'optimiser';
 
 /** Every exported operation. TypeScript reports a new one that is missing here. */
@@ -58,11 +59,19 @@ export const categories = {
   matmul: 'product',
   broadcastTo: 'shape',
   concat: 'shape',
+  flatten: 'shape',
+  flip: 'shape',
   pad: 'shape',
   reshape: 'shape',
+  roll: 'shape',
   slice: 'shape',
+  squeeze: 'shape',
   stack: 'shape',
+  tile: 'shape',
   transpose: 'shape',
+  tril: 'shape',
+  triu: 'shape',
+  unsqueeze: 'shape',
   gather: 'indexing',
   oneHot: 'indexing',
   scatterAdd: 'indexing',
@@ -77,16 +86,20 @@ export const categories = {
   swiglu: 'network',
   identity: 'view',
   stopGradient: 'view',
+  chunk: 'list',
+  meshgrid: 'list',
+  split: 'list',
   tapGradient: 'hook',
   adamStep: 'optimiser',
   globalNorm: 'optimiser',
 } as const satisfies Record<keyof typeof functions, Category>;
 
+/** The kinds that are called in another way. */
+type Apart = 'hook' | 'list' | 'optimiser';
+
 /** The name of an operation from tensors to a tensor, as expressions and test cases call it. */
 export type OperationName = {
-  [Name in keyof typeof categories]: (typeof categories)[Name] extends 'hook' | 'optimiser'
-    ? never
-    : Name;
+  [Name in keyof typeof categories]: (typeof categories)[Name] extends Apart ? never : Name;
 }[keyof typeof categories];
 
 /** These operations by name. */
@@ -94,5 +107,5 @@ export const operations: Pick<typeof functions, OperationName> = functions;
 
 /** Their names. */
 export const operationNames = /* @__PURE__ */ Object.keys(categories).filter(
-  (name) => !['hook', 'optimiser'].includes(categories[name as keyof typeof categories]),
+  (name) => !['hook', 'list', 'optimiser'].includes(categories[name as keyof typeof categories]),
 ) as OperationName[];

@@ -1,0 +1,229 @@
+/**
+ * Operations that rearrange values, as slices, joins, broadcasts and gathers: squeeze, unsqueeze,
+ * flatten, split, chunk, flip, tile, roll, tril, triu, meshgrid. All accept every dtype.
+ */
+import { MemgradError } from '../../errors.js';
+import { check, checkOptions, oneOf, whole } from '../../options.js';
+import { commonDtype, normalizeAxis, requireTensors } from '../arguments.js';
+import { arange, checkShape } from '../create.js';
+import { type Shape, showShape, type Tensor } from '../tensor.js';
+import { greaterEqual, lessEqual, where } from './comparison.js';
+import { gather } from './indexing.js';
+import { type Axes, normalizeAxes } from './reduction.js';
+import { broadcastTo, concat, requireList, reshape, slice, transpose } from './shape.js';
+
+/** Any int32, also a negative one. */
+const int32 = whole(-(2 ** 31), 2 ** 31 - 1);
+
+/**
+ * `x` without its axes of length 1, or without those named by `axes`. Throws `MemgradError` for a
+ * named axis of another length.
+ */
+export function squeeze(x: Tensor, axes?: Axes): Tensor {
+  requireTensors('squeeze', x);
+  const named = axes === undefined ? undefined : normalizeAxes('squeeze', x, axes);
+  const wrong = named?.find((axis) => x.shape[axis] !== 1);
+  if (wrong !== undefined) {
+    throw new MemgradError(
+      `squeeze: axis ${wrong} of shape ${showShape(x.shape)} has length ${x.shape[wrong]}, expected 1.`,
+    );
+  }
+  return reshape(
+    x,
+    x.shape.filter((length, axis) => (named ? !named.includes(axis) : length !== 1)),
+  );
+}
+
+/** `x` with a new axis of length 1, which is axis `axis` of the result. */
+export function unsqueeze(x: Tensor, axis: number): Tensor {
+  requireTensors('unsqueeze', x);
+  return reshape(x, x.shape.toSpliced(normalizeAxis('unsqueeze', axis, x.rank + 1), 0, 1));
+}
+
+/**
+ * `x` with the axes from `start` to `end` (inclusive; by default all) as one, in row-major order. A
+ * scalar becomes [1].
+ */
+export function flatten(x: Tensor, start = 0, end = -1): Tensor {
+  requireTensors('flatten', x);
+  const rank = Math.max(x.rank, 1);
+  const [from, to] = [start, end].map((axis) => normalizeAxis('flatten', axis, rank));
+  if (from > to) {
+    throw new MemgradError(
+      `flatten: axis ${start} is behind axis ${end} in shape ${showShape(x.shape)}; name the first one first.`,
+    );
+  }
+  const size = x.shape.slice(from, to + 1).reduce((product, length) => product * length, 1);
+  return reshape(x, x.shape.toSpliced(from, to + 1 - from, size));
+}
+
+/**
+ * Parts of `x` along `axis`, as PyTorch's `split`: `sizes` is the length of each part, of which the
+ * last may be shorter, or a list with the length of every part. Throws `MemgradError` if the
+ * lengths don't add up.
+ */
+export function split(x: Tensor, sizes: number | readonly number[], axis = 0): Tensor[] {
+  requireTensors('split', x);
+  return parts('split', x, sizes, axis);
+}
+
+/**
+ * `x` along `axis` in `count` parts of equal length, of which the last may be shorter. Fewer parts
+ * are returned where the length is too short for all, as by PyTorch's `chunk`.
+ */
+export function chunk(x: Tensor, count: number, axis = 0): Tensor[] {
+  requireTensors('chunk', x);
+  check('chunk: count', count, whole());
+  const length = x.shape[normalizeAxis('chunk', axis, x.rank)];
+  return parts('chunk', x, Math.max(1, Math.ceil(length / count)), axis);
+}
+
+function parts(name: string, x: Tensor, sizes: number | readonly number[], axis: number): Tensor[] {
+  const length = x.shape[normalizeAxis(name, axis, x.rank)];
+  if (!Array.isArray(sizes)) check(`${name}: sizes`, sizes, whole());
+  else checkShape(name, sizes);
+  const size = sizes as number;
+  const count = Math.max(1, Math.ceil(length / size));
+  const lengths: readonly number[] = Array.isArray(sizes)
+    ? sizes
+    : Array.from({ length: count }, (_, i) => Math.min(size, length - i * size));
+  if (lengths.reduce((sum, n) => sum + n, 0) !== length) {
+    throw new MemgradError(
+      `${name}: lengths ${showShape(lengths)} must add up to ${length}, the length of axis ${axis} of ${showShape(x.shape)}.`,
+    );
+  }
+  let start = 0;
+  return lengths.map((n) => {
+    start += n;
+    return slice(x, axis, start - n, start);
+  });
+}
+
+/** `x` with the values along `axes` (by default all) in reverse order. */
+export function flip(x: Tensor, axes?: Axes): Tensor {
+  return normalizeAxes('flip', x, axes).reduce((flipped, axis) => {
+    const last = x.shape[axis] - 1;
+    if (last < 1) return flipped;
+    const backwards = arange(last, -1, -1, { backend: x.backend });
+    return onFirst(flipped, axis, (y) => gather(y, backwards));
+  }, x);
+}
+
+/** `f` of `x` with `axis` as its first axis, moved back in the result. */
+export function onFirst(x: Tensor, axis: number, f: (x: Tensor) => Tensor): Tensor {
+  if (axis === 0) return f(x);
+  const order = x.shape.map((_, i) => i);
+  const front = [axis, ...order.toSpliced(axis, 1)];
+  return transpose(
+    f(transpose(x, front)),
+    order.map((i) => front.indexOf(i)),
+  );
+}
+
+/**
+ * Repeats `x` as NumPy's `tile`: `repeats[i]` times along axis i. The shorter one of the shape and
+ * `repeats` is filled up with 1 on the left.
+ */
+export function tile(x: Tensor, repeats: readonly number[]): Tensor {
+  requireTensors('tile', x);
+  checkShape('tile', repeats);
+  const rank = Math.max(x.rank, repeats.length);
+  const filled = (list: Shape) => [...Array(rank - list.length).fill(1), ...list] as number[];
+  const shape = filled(x.shape);
+  const times = filled(repeats);
+  checkShape(
+    'tile',
+    shape.map((length, axis) => length * times[axis]),
+  );
+  return times.reduce(
+    (tiled, count, axis) => {
+      const { shape } = tiled;
+      const rest = shape.slice(axis);
+      const repeated =
+        count === 1
+          ? tiled
+          : broadcastTo(reshape(tiled, [...shape.slice(0, axis), 1, ...rest]), [
+              ...shape.slice(0, axis),
+              count,
+              ...rest,
+            ]);
+      return reshape(repeated, shape.with(axis, count * shape[axis]));
+    },
+    reshape(x, shape),
+  );
+}
+
+/**
+ * `x` with its values moved by `shift` positions along `axis`; those that leave at the end come
+ * back at the start. Without an axis, the values move in row-major order, as NumPy's `roll`.
+ */
+export function roll(x: Tensor, shift: number, axis?: number): Tensor {
+  requireTensors('roll', x);
+  check('roll: shift', shift, int32);
+  if (axis === undefined) return reshape(roll(reshape(x, [-1]), shift, 0), x.shape);
+  const along = normalizeAxis('roll', axis, x.rank);
+  const length = x.shape[along];
+  const by = length === 0 ? 0 : ((shift % length) + length) % length;
+  if (by === 0) return x;
+  return concat([slice(x, along, length - by), slice(x, along, 0, length - by)], along);
+}
+
+/**
+ * `x` [..., rows, columns] with zeros above the diagonal; `diagonal` counts diagonals from the main
+ * one, upwards. The zeros are chosen, not multiplied, so NaN above the diagonal has no effect.
+ * Throws `MemgradError` for rank < 2.
+ */
+export function tril(x: Tensor, diagonal = 0): Tensor {
+  return triangle('tril', x, diagonal);
+}
+
+/** `x` [..., rows, columns] with zeros below the diagonal, as `tril`. */
+export function triu(x: Tensor, diagonal = 0): Tensor {
+  return triangle('triu', x, diagonal);
+}
+
+function triangle(name: 'tril' | 'triu', x: Tensor, diagonal: number): Tensor {
+  requireTensors(name, x);
+  check(`${name}: diagonal`, diagonal, whole(-(2 ** 30), 2 ** 30));
+  if (x.rank < 2) {
+    throw new MemgradError(
+      `${name}: expected a tensor of rank 2 or more, got shape ${showShape(x.shape)}.`,
+    );
+  }
+  const [rows, columns] = x.shape.slice(-2);
+  const { backend } = x;
+  const row = reshape(arange(diagonal, diagonal + rows, { backend }), [rows, 1]);
+  const compare = name === 'tril' ? greaterEqual : lessEqual;
+  return where(compare(row, arange(columns, { backend })), x, 0);
+}
+
+/** Options of `meshgrid`. */
+export interface MeshgridOptions {
+  /**
+   * `ij`: axis i of the results belongs to vector i, as in PyTorch. `xy`: the first two axes are
+   * exchanged, as in NumPy. Default `ij`.
+   */
+  indexing?: 'ij' | 'xy';
+}
+
+/**
+ * The coordinates of a grid: for each of the `vectors` a tensor of the shape of the grid, whose axes
+ * have the lengths of the vectors. Throws `MemgradError` for other ranks and for mixed dtypes.
+ */
+export function meshgrid(vectors: readonly Tensor[], options?: MeshgridOptions): Tensor[] {
+  requireList('meshgrid', vectors);
+  checkOptions('meshgrid', options, { indexing: oneOf(['ij', 'xy']) });
+  commonDtype('meshgrid', vectors);
+  const other = vectors.find(({ rank }) => rank !== 1);
+  if (other) {
+    throw new MemgradError(
+      `meshgrid: expected vectors, got shape ${showShape(other.shape)}; flatten it first.`,
+    );
+  }
+  const places = vectors.map((_, i) => i);
+  if (options?.indexing === 'xy' && places.length > 1) places.splice(0, 2, 1, 0);
+  const shape = places.map((i) => vectors[i].size);
+  return vectors.map((x, i) =>
+    broadcastTo(reshape(x, [-1, ...shape.slice(places.indexOf(i) + 1).fill(1)]), shape),
+  );
+}
