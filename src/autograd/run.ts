@@ -67,6 +67,11 @@ export interface Operation<Attributes = undefined> {
    */
   definition?(inputs: readonly Tensor[], attributes: Attributes): readonly Tensor[];
   /**
+   * The rules apply also where the definition runs: for a definition whose derivative, as computed
+   * by its own steps, loses digits.
+   */
+  readonly keepsRules?: true;
+  /**
    * One of: a rule for each input (`null` for an integer input), one rule for all inputs, a rule
    * that computes all gradients together, the reason why there is no gradient, or `'definition'`
    * (also for one input of a list), which runs the definition again and differentiates it.
@@ -102,7 +107,7 @@ export function run<Attributes>(
   const { recorders, listener, path, opaque } = context();
   const buffers = computed === declined ? undefined : computed;
   if (computed === declined) listener?.declined?.();
-  if (!buffers && !opaque) return defined(operation, inputs, attributes);
+  if (!buffers && !opaque && !operation.keepsRules) return defined(operation, inputs, attributes);
   const outputs = buffers
     ? buffers.map((buffer, i) => new Tensor(new Storage(backend, buffer, name), results[i].shape))
     : unrecorded(() => defined(operation, inputs, attributes));

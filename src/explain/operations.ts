@@ -51,6 +51,7 @@ export interface Described {
 export type Rules = Readonly<Record<string, Rule>> | { readonly none: string };
 
 const unary = (rule: Rule): Described => ({ takes: ['x'], rules: { x: rule } });
+const stepwise: Described = { takes: ['x'], rules: { none: 'piecewise constant' } };
 const binary = (a: Rule, b: Rule): Described => ({
   takes: ['a', 'b'],
   repeats: ['a', 'b'],
@@ -102,7 +103,7 @@ const along = (name: string, x: string, axis: unknown = -1) =>
 export const described = {
   neg: unary('-dy'),
   abs: unary('sign(x) * dy'),
-  sign: { takes: ['x'], rules: { none: 'piecewise constant' } },
+  sign: stepwise,
   exp: unary('y * dy'),
   log: unary('dy / x'),
   sqrt: unary('dy / (2 * y)'),
@@ -114,12 +115,39 @@ export const described = {
   erf: unary('2 / sqrt(PI) * exp(-x * x) * dy'),
   gelu: unary('((1 + erf(x / sqrt(2))) / 2 + x * exp(-x * x / 2) / sqrt(2 * PI)) * dy'),
   square: unary('2 * x * dy'),
+  tan: unary('(1 + y ** 2) * dy'),
+  log1p: unary('dy / (1 + x)'),
+  expm1: unary('exp(x) * dy'),
+  softplus: unary('sigmoid(x) * dy'),
+  silu: unary('(sigmoid(x) + y * (1 - sigmoid(x))) * dy'),
+  leakyRelu: {
+    takes: ['x', 'slope?'],
+    rules: ({ plain: { slope = 0.01 } }) => ({ x: `where(x > 0, dy, ${slope} * dy)` }),
+  },
+  elu: {
+    takes: ['x', 'alpha?'],
+    rules: ({ plain: { alpha = 1 } }) => ({ x: `where(x > 0, dy, ${alpha} * exp(x) * dy)` }),
+  },
+  round: stepwise,
+  floor: stepwise,
+  ceil: stepwise,
+  clip: {
+    takes: ['x', 'low', 'high'],
+    repeats: ['x', 'low', 'high'],
+    rules: {
+      x: 'where(x < low, 0, where(x > high, 0, dy))',
+      low: 'where(x < low, where(low > high, 0, dy), 0)',
+      high: 'where(maximum(x, low) > high, dy, 0)',
+    },
+  },
 
   add: binary('dy', 'dy'),
   sub: binary('dy', '-dy'),
   mul: binary('b * dy', 'a * dy'),
   div: binary('dy / b', '-dy * y / b'),
   pow: binary('b * a ** (b - 1) * dy', { formula: 'log(a) * y * dy', words: '0 where a <= 0' }),
+  mod: binary('dy', '-(a - y) / b * dy'),
+  atan2: binary('b / (a ** 2 + b ** 2) * dy', '-a / (a ** 2 + b ** 2) * dy'),
   maximum: binary(
     'where(a > b, dy, where(a == b, dy / 2, 0))',
     'where(b > a, dy, where(a == b, dy / 2, 0))',

@@ -6,10 +6,12 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as m from '../../src/autograd/index.js';
 import { loadBackend } from '../../src/backends/index.js';
+import { operations } from '../../src/testing/index.js';
 import { close, f64, i32, refusal } from './helpers.js';
 
 const test = suite('known values');
 const wasm = await loadBackend('wasm');
+const cpu = await loadBackend('cpu');
 
 /** The values, as nested lists. */
 const listed = (tensors: readonly m.Tensor[]) => Promise.all(tensors.map((x) => x.array()));
@@ -151,6 +153,108 @@ test('linspace includes both ends; eye has ones on its diagonal', async () => {
     [0, 1, 0],
   ]);
   assert.equal(m.eye(0).shape, [0, 0]);
+});
+
+/** Numbers of every magnitude and both signs, and special ones. */
+const wide = Array.from({ length: 400 }, (_, i) => {
+  const [exponent] = m.Key.of(i).integers(1, 80);
+  const [fraction] = m.Key.of(1000 + i).integers(1, 2 ** 20);
+  return (i % 2 ? 1 : -1) * (1 + fraction / 2 ** 20) * 2 ** (exponent - 55);
+});
+const special = [0, -0, 1, -1, 0.5, -0.5, 1.5, 2.5, -2.5, Infinity, -Infinity, NaN];
+const all = [...special, ...wide];
+
+/** The remainder as in Python: that of C, moved to the sign of the divisor. */
+function remainder(a: number, b: number): number {
+  const rest = a % b;
+  return rest !== 0 && rest < 0 !== b < 0 ? rest + b : rest;
+}
+
+/** The nearest whole number, half to even. */
+function halfToEven(x: number): number {
+  const near = Math.round(x);
+  return Math.abs(x % 1) === 0.5 && near % 2 !== 0 ? near - 1 : near;
+}
+
+for (const { backend, dtype, digits, largest } of [
+  { backend: cpu, dtype: 'float64', digits: 2 ** -52, largest: 2 ** 53 },
+  { backend: wasm, dtype: 'float32', digits: 2 ** -23, largest: 2 ** 24 },
+] as const) {
+  const values = (numbers: readonly number[]) => m.tensor(numbers, { dtype, backend });
+  const narrow = (x: number) => (dtype === 'float32' ? Math.fround(x) : x);
+  const near = async (
+    name: string,
+    came: m.Tensor,
+    expected: (i: number) => number,
+    ulps: number,
+    given: (i: number) => unknown,
+  ) => {
+    for (const [i, value] of (await came.data()).entries()) {
+      const right = narrow(expected(i));
+      const same = Object.is(value, right) || value === right;
+      const error = Math.abs(value - right) / (digits * Math.abs(right));
+      assert.ok(same || error <= ulps, `${name} of ${given(i)}: ${value}, expected ${right}`);
+    }
+  };
+
+  for (const [name, ulps, expected] of [
+    ['tan', 6, Math.tan],
+    ['log1p', 4, Math.log1p],
+    ['expm1', 4, Math.expm1],
+    ['round', 0, halfToEven],
+    ['floor', 0, Math.floor],
+    ['ceil', 0, Math.ceil],
+    ['softplus', 4, (x: number) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))],
+    ['silu', 6, (x: number) => x / (1 + Math.exp(-x))],
+    ['leakyRelu', 1, (x: number) => (x > 0 ? x : narrow(0.01) * x)],
+    ['elu', 4, (x: number) => (x > 0 ? x : Math.expm1(x))],
+  ] as const) {
+    test(`${name} in ${dtype} is that of float64`, async () => {
+      const x = all.map(narrow).filter((v) => name !== 'silu' || v > -80);
+      await near(
+        name,
+        operations[name](values(x)),
+        (i) => expected(x[i]),
+        ulps,
+        (i) => x[i],
+      );
+    });
+  }
+
+  test(`atan2 and mod in ${dtype} are those of float64`, async () => {
+    const pairs = [
+      ...special.flatMap((a) => special.map((b) => [a, b])),
+      ...wide.map((a, i) => [a, wide[(7 * i + 3) % wide.length]]),
+    ].map((pair) => pair.map(narrow));
+    const [a, b] = [0, 1].map((side) => values(pairs.map((pair) => pair[side])));
+    const given = (i: number) => pairs[i].join(', ');
+    await near('atan2', m.atan2(a, b), (i) => Math.atan2(pairs[i][0], pairs[i][1]), 3, given);
+    const exact = pairs.filter(([x, y]) => !(Math.abs(x / y) >= largest) || x / y === Infinity);
+    const [c, d] = [0, 1].map((side) => values(exact.map((pair) => pair[side])));
+    const rest = (i: number) => remainder(exact[i][0], exact[i][1]);
+    await near('mod', m.mod(c, d), rest, 0, (i) => exact[i].join(', '));
+  });
+}
+
+test('mod of whole numbers has the sign of the divisor', async () => {
+  const rest = m.mod(i32([7, -7, 7, -7, 6, 5]), i32([3, 3, -3, -3, -3, 0]));
+  assert.equal(await rest.array(), [1, 2, -2, -1, 0, 5]);
+});
+
+test('the gradients of limits are those of PyTorch', async () => {
+  const x = f64([-2, -1, 0, 1, 2, NaN]);
+  const [value, pullback] = m.vjp((y) => m.clip(y, -1, 1), x);
+  assert.equal(await value.array(), [-1, -1, 0, 1, 1, NaN]);
+  assert.equal(await pullback(m.ones([6], { dtype: 'float64' }))[0].array(), [0, 1, 1, 1, 0, 1]);
+  const slopes = async (f: (y: m.Tensor) => m.Tensor) =>
+    m
+      .vjp(f, f64([0]))[1](m.ones([1], { dtype: 'float64' }))[0]
+      .array();
+  assert.equal(await slopes(m.leakyRelu), [0.01]);
+  assert.equal(await slopes(m.elu), [1]);
+  assert.equal(await slopes(m.softplus), [0.5]);
+  assert.equal(await slopes(m.log1p), [1]);
+  assert.equal(await slopes((y) => m.atan2(y, -1)), [-1]);
 });
 
 test.run();

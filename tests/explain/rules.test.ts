@@ -79,6 +79,17 @@ const plain = [
   'stopGradient',
   'gather',
   'swiglu',
+  'tan',
+  'log1p',
+  'expm1',
+  'atan2',
+  'clip',
+  'round',
+  'floor',
+  'ceil',
+  'mod',
+  'softplus',
+  'silu',
 ] as const;
 type Plain = (typeof plain)[number];
 
@@ -123,6 +134,8 @@ const written: Record<Exclude<OperationName, Plain>, readonly Call[]> = {
     ['stack([x, z])', { x, z: floats([2, 3], 12) }],
     ['stack([x, x], -1)', { x }],
   ],
+  leakyRelu: calls('leakyRelu', { x }, '', '0.2'),
+  elu: calls('elu', { x }, '', '0.5'),
   squeeze: [
     ...calls('squeeze', { x: floats([2, 1, 3, 1], 50) }, '', '1', '[-1, 1]'),
     ...calls('squeeze', { x }, ''),

@@ -1,4 +1,5 @@
 /** The operations, one file per family. */
+export * from './activations.js';
 export { type AdamSpec, type AdamTensors, adamStep, globalNorm } from './adam.js';
 export * from './attention.js';
 export * from './comparison.js';
@@ -27,6 +28,7 @@ export {
   sub,
   tanh,
 } from './elementwise.js';
+export * from './functions.js';
 export * from './indexing.js';
 export { layerNorm } from './layer-norm.js';
 export { type LinearOptions, linear, type MatmulOptions, matmul } from './matmul.js';
@@ -57,6 +59,7 @@ export {
 } from './reduction.js';
 export { rmsNorm } from './rms-norm.js';
 export { rotate } from './rotate.js';
+export * from './rounding.js';
 export {
   broadcastTo,
   concat,

@@ -67,6 +67,7 @@ const binaryShapes: [what: string, a: Shape, b: Shape][] = [
   ['nothing against a scalar', [], [0]],
 ];
 
+/** Options of `unary`. */
 interface UnaryOptions {
   differentiable?: OperationCases['differentiable'];
   tolerance?: Tolerance;
@@ -76,7 +77,8 @@ interface UnaryOptions {
   more?: readonly Pattern[];
 }
 
-function unary(
+/** The cases of a function of one float: every rank, and what `options` add. */
+export function unary(
   operation: (x: Tensor) => Tensor,
   { differentiable = true, tolerance = rounded, domain, extreme, more = [] }: UnaryOptions,
 ): OperationCases {
