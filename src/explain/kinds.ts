@@ -23,6 +23,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   tensors: 'tensors',
   axis: 'number',
   alpha: 'number',
+  correction: 'number',
   diagonal: 'number',
   shift: 'number',
   slope: 'number',

@@ -77,6 +77,23 @@ const chosen: Rule = {
   words: 'equal values share it',
 };
 
+/** The rule of a variance, from the divisor and the differences from the mean. */
+const spread = (rule: (divisor: number, away: string) => string): Described => ({
+  takes: ['x', 'axes?'],
+  options: ['correction', 'keepDims'],
+  reduces: true,
+  rules(call) {
+    const { correction = 1, axes } = call.plain;
+    const over = axes ?? call.inputs.x.shape.map((_, axis) => axis);
+    const divisor = averaged(call) - Number(correction);
+    return { x: rule(divisor, `(x - ${along('mean', 'x', list([over].flat()))})`) };
+  },
+});
+const cumulative = (rule: (axis: unknown) => Rule): Described => ({
+  takes: ['x', 'axis'],
+  rules: ({ plain }) => ({ x: rule(plain.axis) }),
+});
+
 /** How many values are averaged to one. */
 const averaged = ({ inputs, y }: RuleCall) => sizeOf(inputs.x.shape) / sizeOf(y.shape);
 
@@ -175,6 +192,15 @@ export const described = {
   max: reduction(chosen),
   min: reduction(chosen),
   logsumexp: reduction('exp(x - y) * dy'),
+  variance: spread((divisor, away) => `2 * ${away} / ${divisor} * dy`),
+  std: spread((divisor, away) => `${away} / ${divisor} / y * dy`),
+  norm: reduction({ formula: 'x / y * dy', words: '0 where y is 0' }),
+  prod: reduction({ formula: 'y / x * dy', words: 'the product of the others, also where x is 0' }),
+  cumsum: cumulative((axis) => `flip(cumsum(flip(dy, ${axis}), ${axis}), ${axis})`),
+  cumprod: cumulative((axis) => ({
+    formula: `flip(cumsum(flip(y * dy, ${axis}), ${axis}), ${axis}) / x`,
+    words: 'where x is 0, without that factor',
+  })),
   argmax: {
     takes: ['x', 'axis'],
     options: ['keepDims'],

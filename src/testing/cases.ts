@@ -13,6 +13,7 @@ import { rearrangeCases } from './cases/rearrange.js';
 import { reductionCases } from './cases/reduction.js';
 import { roundingCases } from './cases/rounding.js';
 import { shapeCases } from './cases/shape.js';
+import { statisticsCases } from './cases/statistics.js';
 
 /** The cases of every operation. A missing operation is a compile error. */
 export const cases = {
@@ -22,6 +23,7 @@ export const cases = {
   ...activationCases,
   ...comparisonCases,
   ...reductionCases,
+  ...statisticsCases,
   ...matmulCases,
   ...shapeCases,
   ...rearrangeCases,

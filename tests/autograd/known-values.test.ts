@@ -257,4 +257,44 @@ test('the gradients of limits are those of PyTorch', async () => {
   assert.equal(await slopes((y) => m.atan2(y, -1)), [-1]);
 });
 
+const gradientOf = async (f: (y: m.Tensor) => m.Tensor, x: m.Tensor) => {
+  const [value, pullback] = m.vjp(f, x);
+  return pullback(m.ones(value.shape, { dtype: 'float64' }))[0].array();
+};
+
+test('variance, std, norm and products', async () => {
+  const x = f64([
+    [1, 2, 6],
+    [4, 4, 4],
+  ]);
+  assert.equal(await m.variance(x, 1).array(), [7, 0]); // 4 + 1 + 9 over 2
+  close(await m.variance(x, 1, { correction: 0 }).data(), [14 / 3, 0]);
+  close(await m.std(x, 1).data(), [Math.sqrt(7), 0]);
+  assert.equal(await m.variance(x, 0).array(), [4.5, 2, 2]);
+  assert.ok(Number.isNaN(await m.variance(f64([5])).item()));
+  assert.ok(Number.isNaN(await m.variance(f64([])).item()));
+  assert.equal(await gradientOf((y) => m.variance(y, 1), x), [
+    [-2, -1, 3],
+    [0, 0, 0],
+  ]);
+  assert.equal(await gradientOf((y) => m.std(y), f64([2, 2, 2])), [0, 0, 0]);
+  assert.equal(await m.norm(f64([3, -4])).item(), 5);
+  close(await m.norm(m.tensor([3e30, -4e30], { backend: wasm })).data(), [Math.fround(5e30)], 1e-6);
+  close((await gradientOf(m.norm, f64([3, -4]))) as number[], [0.6, -0.8]);
+  assert.equal(await gradientOf(m.norm, f64([0, 0])), [0, 0]);
+  assert.equal(await m.prod(f64([2, -3, 4])).item(), -24);
+  assert.is(await m.prod(f64([])).item(), 1);
+  assert.equal(await gradientOf((y) => m.prod(y), f64([2, 0, 3])), [0, 6, 0]);
+  assert.equal(await gradientOf((y) => m.prod(y), f64([2, 0, 0])), [0, 0, 0]);
+  assert.equal(await m.cumsum(x, 1).array(), [
+    [1, 3, 9],
+    [4, 8, 12],
+  ]);
+  assert.equal(await m.cumsum(i32([1, 2, 3, 4, 5]), 0).array(), [1, 3, 6, 10, 15]);
+  assert.equal(await m.cumprod(f64([2, 3, 0, 4]), -1).array(), [2, 6, 0, 0]);
+  assert.equal(await gradientOf((y) => m.cumsum(y, 0), f64([5, 6, 7])), [3, 2, 1]);
+  assert.equal(await gradientOf((y) => m.cumprod(y, 0), f64([2, 0, 3])), [1, 8, 0]); // 1 + 0 + 0; 2 + 6
+  assert.match(await refusal(() => m.variance(x, 0, { correction: -1 })), 'correction must be');
+});
+
 test.run();

@@ -101,6 +101,12 @@ const written: Record<Exclude<OperationName, Plain>, readonly Call[]> = {
   max: calls('max', { x }, '', '0', '1, { keepDims: true }'),
   min: calls('min', { x }, '', '0', '1, { keepDims: true }'),
   logsumexp: calls('logsumexp', { x }, '', '0', '1, { keepDims: true }'),
+  variance: calls('variance', { x }, '', '0', '[1]', '1, { correction: 0, keepDims: true }'),
+  std: calls('std', { x }, '', '0', '[1]', '1, { correction: 0, keepDims: true }'),
+  norm: calls('norm', { x }, '', '0', '[1]', '1, { keepDims: true }'),
+  prod: calls('prod', { x }, '', '0', '[1]', '1, { keepDims: true }'),
+  cumsum: calls('cumsum', { x }, '0', '1', '-1'),
+  cumprod: calls('cumprod', { x }, '0', '1', '-1'),
   argmax: calls('argmax', { x }, '0', '-1'),
   matmul: [
     ...calls('matmul', { a: x, b: square }, '', '{ transposeB: true }'),

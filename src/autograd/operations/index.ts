@@ -4,6 +4,7 @@ export { type AdamSpec, type AdamTensors, adamStep, globalNorm } from './adam.js
 export * from './attention.js';
 export * from './comparison.js';
 export * from './cross-entropy.js';
+export * from './cumulative.js';
 export { type DropoutOptions, dropout } from './dropout.js';
 export {
   abs,
@@ -71,5 +72,6 @@ export {
   transpose,
 } from './shape.js';
 export { logSoftmax, softmax } from './softmax.js';
+export * from './statistics.js';
 export { swiglu } from './swiglu.js';
 export * from './view.js';

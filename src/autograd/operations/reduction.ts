@@ -59,7 +59,7 @@ function reduction(name: ReduceKernel, gradients: Operation<Reduced>['gradients'
 }
 
 /** Whether `options` keep the reduced axes. */
-function keeps(name: string, options: ReduceOptions | undefined): boolean {
+export function keeps(name: string, options: ReduceOptions | undefined): boolean {
   if (options === undefined) return false;
   checkOptions(name, options, { keepDims: flag });
   return options.keepDims ?? false;
@@ -87,12 +87,12 @@ export function normalizeAxes(name: string, x: Tensor, axes: Axes | undefined): 
 }
 
 /** `shape` with length 1 along `axes`. */
-function keptShape(shape: Shape, axes: readonly number[]): Shape {
+export function keptShape(shape: Shape, axes: readonly number[]): Shape {
   return shape.map((length, axis) => (axes.includes(axis) ? 1 : length));
 }
 
 /** `shape` without `axes`. */
-function leftShape(shape: Shape, axes: readonly number[]): Shape {
+export function leftShape(shape: Shape, axes: readonly number[]): Shape {
   return shape.filter((_, axis) => !axes.includes(axis));
 }
 

@@ -74,7 +74,7 @@ const reductions: [shape: Shape, axes?: Axes][] = [
 ];
 
 /** Reduces an axis of length 0, which only sums allow. */
-const empty: [shape: Shape, axes?: Axes][] = [
+export const empty: [shape: Shape, axes?: Axes][] = [
   [[0]],
   [[0, 3], 0],
   [[2, 0], 1],
@@ -84,7 +84,8 @@ const empty: [shape: Shape, axes?: Axes][] = [
   ],
 ];
 
-function patternsOf(operation: Reduction, list: typeof reductions): Pattern[] {
+/** The operation over each of these axes, which are kept or not. */
+export function patternsOf(operation: Reduction, list: typeof reductions): Pattern[] {
   return list.flatMap(([shape, axes], i) =>
     [false, true].map((keepDims) => ({
       pattern: `${show(shape)} over ${axes === undefined ? 'all' : JSON.stringify(axes)}${keepDims ? ', kept' : ''}`,
@@ -94,7 +95,8 @@ function patternsOf(operation: Reduction, list: typeof reductions): Pattern[] {
   );
 }
 
-function reduction(
+/** The cases of a reduction: over each combination of axes, and `more`. */
+export function reduction(
   operation: Reduction,
   tolerance: Tolerance,
   more: readonly Pattern[],
@@ -107,7 +109,7 @@ function reduction(
 }
 
 /** Values that no backend may lose: large ones that cancel, infinities, NaN. */
-function rows(
+export function rows(
   operation: Reduction,
   pattern: string,
   values: readonly number[][],
@@ -128,7 +130,7 @@ const ties = [
 ];
 
 /** 300 terms: more than a block of any kernel. */
-function long(operation: Reduction): Pattern[] {
+export function long(operation: Reduction): Pattern[] {
   return [0, 1].map((axis) => ({
     pattern: `[37, 41] over ${axis}`,
     inputs: [floats([37, 41], 450)],
@@ -153,7 +155,7 @@ const chosenFrom = [
 ];
 
 /** NaN, alone and among others, along rows and columns; four columns are one texel on a GPU. */
-function withNaN(operation: Reduction): Pattern[] {
+export function withNaN(operation: Reduction): Pattern[] {
   const values = [
     [1, NaN, 2, 0],
     [3, 1, NaN, Infinity],
