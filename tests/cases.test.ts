@@ -69,8 +69,8 @@ test('an option that does not exist is named, with the nearest one', () => {
   refused(() => new SGD(untyped({ learningRate: 0.1, nesterov: true })), /no option "nesterov"/);
   const targets = tensor([2], { dtype: 'int32' });
   refused(
-    () => crossEntropy(tensor([[0.2, -1, 3]]), targets, untyped({ labelSmoothing: 0.1 })),
-    /no option "labelSmoothing"/,
+    () => crossEntropy(tensor([[0.2, -1, 3]]), targets, untyped({ smoothing: 0.1 })),
+    /no option "smoothing"/,
   );
   const config = { ...presets.fast, ...sizes, num_mem_tokens: 10 };
   refused(() => createModel('rmt', untyped(config)), /did you mean 'numMemTokens'/);

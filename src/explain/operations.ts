@@ -77,6 +77,20 @@ const chosen: Rule = {
   words: 'equal values share it',
 };
 
+/** The gradient of each loss: dy, or its share where the losses are averaged. */
+const lossShare = ({ inputs, plain }: RuleCall, of: string) =>
+  (plain.reduction ?? 'mean') === 'mean' ? `dy / ${sizeOf(inputs[of].shape)}` : 'dy';
+/** The rules of a loss with this derivative by the prediction. */
+const lossRules = (call: RuleCall, slope: string): Rules => ({
+  prediction: `${slope} * ${lossShare(call, 'prediction')}`,
+  target: `-${slope} * ${lossShare(call, 'prediction')}`,
+});
+const loss = (slope: string): Described => ({
+  takes: ['prediction', 'target'],
+  options: ['reduction'],
+  rules: (call) => lossRules(call, slope),
+});
+
 /** The rule of a variance, from the divisor and the differences from the mean. */
 const spread = (rule: (divisor: number, away: string) => string): Described => ({
   takes: ['x', 'axes?'],
@@ -397,12 +411,16 @@ export const described = {
   },
   crossEntropy: {
     takes: ['logits', 'targets'],
-    options: ['ignoreIndex', 'reduction'],
+    options: ['ignoreIndex', 'reduction', 'labelSmoothing'],
     rules({ inputs: { logits, targets }, plain }) {
       const { ignoreIndex = -100, reduction = 'mean' } = plain;
+      const smoothing = Number(plain.labelSmoothing ?? 0);
       const classes = logits.shape.at(-1);
       const count = targets.value.filter((target) => target !== ignoreIndex).length;
-      const difference = `softmax(logits) - oneHot(targets, ${classes})`;
+      const right = `oneHot(targets, ${classes})`;
+      const shares =
+        smoothing > 0 ? `${1 - smoothing} * ${right} - ${smoothing} / ${classes}` : right;
+      const difference = `softmax(logits) - ${shares}`;
       const dy = reduction === 'none' ? `reshape(dy, ${list([...targets.shape, 1])})` : 'dy';
       const formula = `(${difference}) * ${dy}${reduction === 'mean' && count > 1 ? ` / ${count}` : ''}`;
       const words = `0 where the target is ${ignoreIndex}`;
@@ -410,6 +428,23 @@ export const described = {
         logits: targets.value.includes(ignoreIndex as number) ? { formula, words } : formula,
       };
     },
+  },
+  mse: loss('2 * (prediction - target)'),
+  huber: {
+    ...loss(''),
+    options: ['delta', 'reduction'],
+    rules(call) {
+      const { delta = 1 } = call.plain;
+      return lossRules(call, `clip(prediction - target, ${-Number(delta)}, ${delta})`);
+    },
+  },
+  binaryCrossEntropy: {
+    takes: ['logits', 'target'],
+    options: ['reduction'],
+    rules: (call) => ({
+      logits: `(sigmoid(logits) - target) * ${lossShare(call, 'logits')}`,
+      target: `-logits * ${lossShare(call, 'logits')}`,
+    }),
   },
   dropout: {
     takes: ['x', 'rate', 'seed'],

@@ -7,6 +7,7 @@ import { comparisonCases } from './cases/comparison.js';
 import { elementwiseCases } from './cases/elementwise.js';
 import { functionCases } from './cases/functions.js';
 import { indexingCases } from './cases/indexing.js';
+import { lossCases } from './cases/losses.js';
 import { matmulCases } from './cases/matmul.js';
 import { networkCases } from './cases/network.js';
 import { rearrangeCases } from './cases/rearrange.js';
@@ -29,5 +30,6 @@ export const cases = {
   ...rearrangeCases,
   ...indexingCases,
   ...networkCases,
+  ...lossCases,
   ...attentionCases,
 } satisfies Record<OperationName, OperationCases> as Record<OperationName, OperationCases>;

@@ -297,4 +297,60 @@ test('variance, std, norm and products', async () => {
   assert.match(await refusal(() => m.variance(x, 0, { correction: -1 })), 'correction must be');
 });
 
+test('losses', async () => {
+  const [a, b] = [f64([1, 2, 5]), f64([0, 2.5, 2])];
+  close(await m.mse(a, b).data(), [(1 + 0.25 + 9) / 3]);
+  assert.equal(await m.huber(a, b, { reduction: 'none' }).array(), [0.5, 0.125, 2.5]);
+  assert.equal(await m.huber(a, b, { reduction: 'sum', delta: 2 }).item(), 0.5 + 0.125 + 4);
+  assert.is(await m.mse(f64([]), f64([])).item(), 0);
+  assert.match(await refusal(() => m.mse(a, f64([1]))), 'mse: shapes [3] and [1] differ');
+  const losses = m.binaryCrossEntropy(f64([0, 2, -800, 800]), i32([1, 0, 0, 0]), {
+    reduction: 'none',
+  });
+  close(await losses.data(), [Math.log(2), Math.log(1 + Math.exp(2)), 0, 800]);
+});
+
+test('cross-entropy: smoothing, weights and probabilities as PyTorch defines them', async () => {
+  const logits = f64([
+    [0, Math.log(2), Math.log(5)],
+    [Math.log(3), 0, 0],
+  ]);
+  // The probabilities are [1/8, 2/8, 5/8] and [3/5, 1/5, 1/5].
+  const [first, second] = [
+    [1 / 8, 2 / 8, 5 / 8],
+    [3 / 5, 1 / 5, 1 / 5],
+  ].map((row) => row.map((p) => -Math.log(p)));
+  const all = (row: number[]) => row.reduce((sum, loss) => sum + loss, 0);
+  const targets = i32([2, 0]);
+  const of = async (options: m.CrossEntropyOptions, t = targets) =>
+    m.crossEntropy(logits, t, options).data();
+  const smooth = [
+    0.9 * first[2] + (0.1 / 3) * all(first),
+    0.9 * second[0] + (0.1 / 3) * all(second),
+  ];
+  close(await of({ labelSmoothing: 0.1, reduction: 'none' }), smooth);
+  close(await of({ labelSmoothing: 0.1 }), [(smooth[0] + smooth[1]) / 2]);
+  const weights = f64([2, 1, 3]);
+  close(await of({ weights }), [(3 * first[2] + 2 * second[0]) / 5]);
+  close(await of({ weights, reduction: 'sum' }), [3 * first[2] + 2 * second[0]]);
+  const weighed = (row: number[]) => 2 * row[0] + row[1] + 3 * row[2];
+  close(await of({ weights, labelSmoothing: 0.3 }), [
+    (0.7 * (3 * first[2] + 2 * second[0]) + 0.1 * (weighed(first) + weighed(second))) / 5,
+  ]);
+  close(await of({ weights, labelSmoothing: 0.3 }, i32([2, -100])), [
+    (0.7 * 3 * first[2] + 0.1 * weighed(first)) / 3,
+  ]);
+  const shares = f64([
+    [0.5, 0, 0.5],
+    [0, 1, 0],
+  ]);
+  close(await of({ reduction: 'none' }, shares), [(first[0] + first[2]) / 2, second[1]]);
+  close(await of({ weights }, shares), [(first[0] + 1.5 * first[2] + second[1]) / 2]);
+  close(await of({ labelSmoothing: 0.3 }, shares), [
+    (0.45 * first[0] + 0.1 * first[1] + 0.45 * first[2] + 0.1 * all(second) + 0.7 * second[1]) / 2,
+  ]);
+  assert.match(await refusal(() => of({ weights: f64([1]) })), 'expected one for each class');
+  assert.match(await refusal(() => of({ labelSmoothing: 1 })), 'must be a number in [0, 1), got 1');
+});
+
 test.run();

@@ -169,10 +169,33 @@ const written: Record<Exclude<OperationName, Plain>, readonly Call[]> = {
       '',
       "{ reduction: 'sum' }",
       "{ reduction: 'none' }",
+      '{ labelSmoothing: 0.1 }',
+      "{ labelSmoothing: 0.25, reduction: 'none' }",
     ),
     ...calls('crossEntropy', { x, t: ints([2, -1]) }, '{ ignoreIndex: -1 }'),
     ...calls('crossEntropy', { x: floats([3], 16), t: ints([1], []) }, ''),
   ],
+  mse: calls(
+    'mse',
+    { x, z: floats([2, 3], 60) },
+    '',
+    "{ reduction: 'sum' }",
+    "{ reduction: 'none' }",
+  ),
+  huber: calls(
+    'huber',
+    { x, z: floats([2, 3], 60) },
+    '',
+    "{ delta: 0.5, reduction: 'sum' }",
+    "{ delta: 5, reduction: 'none' }",
+  ),
+  binaryCrossEntropy: calls(
+    'binaryCrossEntropy',
+    { x, z: floats([2, 3], 61, 'positive') },
+    '',
+    "{ reduction: 'sum' }",
+    "{ reduction: 'none' }",
+  ),
   dropout: calls('dropout', { x }, '0.5, 3', '0.5, 3, { residual: x }', '0, 3'),
   rotate: [
     ...calls(

@@ -1,12 +1,12 @@
 /** Losses. */
 import { MemgradError } from '../../errors.js';
-import { checkOptions, oneOf, whole } from '../../options.js';
-import { requireFloat, requireInt, rowsOf } from '../arguments.js';
+import { checkOptions, oneOf, positive, whole } from '../../options.js';
+import { requireFloat, requireInt, requireTensors, rowsOf } from '../arguments.js';
 import { arange } from '../create.js';
 import { type Operation, run } from '../run.js';
 import { sameShape, showShape, type Tensor } from '../tensor.js';
-import { cast, greaterEqual, less, notEqual, where } from './comparison.js';
-import { add, div, exp, maximum, mul, sub } from './elementwise.js';
+import { cast, equal, greaterEqual, less, notEqual, where } from './comparison.js';
+import { add, div, exp, maximum, mul, neg, sub } from './elementwise.js';
 import { gather, oneHot } from './indexing.js';
 import { sum } from './reduction.js';
 import { reshape } from './shape.js';
@@ -21,15 +21,28 @@ export interface CrossEntropyOptions {
    * loss per position. Default `mean`.
    */
   reduction?: 'mean' | 'sum' | 'none';
+  /**
+   * The part of each target's probability that all classes share in equal amounts (Szegedy et al.
+   * 2015, arXiv 1512.00567): at least 0, less than 1. Default 0.
+   */
+  labelSmoothing?: number;
+  /**
+   * A factor for each class: [classes]. The mean of losses by index is then divided by the sum of the
+   * factors of the targets, as in PyTorch.
+   */
+  weights?: Tensor;
 }
 
 const optionKinds = {
   ignoreIndex: whole(-(2 ** 31), 2 ** 31 - 1),
   reduction: oneOf(['mean', 'sum', 'none']),
-};
+  labelSmoothing: positive(1),
+  weights: 1,
+} as const;
 
 /**
- * Cross-entropy in nats of `logits` [..., classes] and `targets` (int32 [...]). Returns a scalar,
+ * Cross-entropy in nats of `logits` [..., classes] and `targets`: int32 [...], or probabilities of
+ * the classes, [..., classes] in the dtype of the logits, which are not ignored. Returns a scalar,
  * or [...] with reduction `none`. Throws `MemgradError` when the shapes don't match, and, on
  * backends that can check it (cpu, wasm), for a target outside the classes.
  */
@@ -39,24 +52,62 @@ export function crossEntropy(
   options?: CrossEntropyOptions,
 ): Tensor {
   checkOptions('crossEntropy', options, optionKinds);
-  const { ignoreIndex = -100, reduction = 'mean' } = options ?? {};
+  const { ignoreIndex = -100, reduction = 'mean', labelSmoothing = 0, weights } = options ?? {};
   requireFloat('crossEntropy', logits);
+  requireTensors('crossEntropy', targets, ...(weights === undefined ? [] : [weights]));
+  const classes = logits.shape[logits.rank - 1];
+  if (weights && !sameShape(weights.shape, [classes])) {
+    throw new MemgradError(
+      `crossEntropy: weights ${showShape(weights.shape)} do not fit logits ${showShape(logits.shape)}, expected one for each class.`,
+    );
+  }
+  if (targets.dtype !== 'int32' && logits.rank > 0 && sameShape(logits.shape, targets.shape)) {
+    const losses = ofProbabilities(logits, targets, labelSmoothing, weights);
+    if (reduction === 'none') return losses;
+    return div(sum(losses), reduction === 'sum' ? 1 : Math.max(1, losses.size));
+  }
   requireInt('crossEntropy', 'the targets', targets);
   if (!sameShape(logits.shape.slice(0, -1), targets.shape) || logits.rank === 0) {
     throw new MemgradError(
       `crossEntropy: logits ${showShape(logits.shape)} need targets of shape ${showShape(logits.shape.slice(0, -1))}, got ${showShape(targets.shape)}.`,
     );
   }
-  if (logits.shape[logits.rank - 1] === 0) {
+  if (classes === 0) {
     throw new MemgradError(
       `crossEntropy: logits ${showShape(logits.shape)} have no classes, expected at least one.`,
     );
   }
-  const losses = perPosition(logits, targets, ignoreIndex);
+  let losses = perPosition(logits, targets, ignoreIndex);
+  const counts = notEqual(targets, ignoreIndex);
+  const factors = weights && where(counts, gather(weights, where(counts, targets, 0)), 0);
+  if (factors) losses = mul(losses, factors);
+  if (labelSmoothing > 0) {
+    const all = logSoftmax(counted(logits, targets, ignoreIndex));
+    const shared = where(counts, sum(weights ? mul(all, weights) : all, -1), 0);
+    losses = sub(mul(losses, 1 - labelSmoothing), mul(shared, labelSmoothing / classes));
+  }
   if (reduction === 'none') return losses;
   if (reduction === 'sum') return sum(losses);
-  const counted = sum(notEqual(targets, ignoreIndex));
-  return div(sum(losses), maximum(cast(counted, logits.dtype), 1));
+  if (!factors) return div(sum(losses), maximum(cast(sum(counts), logits.dtype), 1));
+  const total = sum(factors);
+  return div(sum(losses), where(equal(total, 0), 1, total));
+}
+
+/** One loss for each row of probabilities. */
+function ofProbabilities(
+  logits: Tensor,
+  targets: Tensor,
+  smoothing: number,
+  weights: Tensor | undefined,
+): Tensor {
+  const shares =
+    smoothing > 0
+      ? add(mul(targets, 1 - smoothing), smoothing / logits.shape[logits.rank - 1])
+      : targets;
+  const logs = logSoftmax(logits);
+  const impossible = mul(equal(shares, 0), equal(logs, -Infinity)); // 0 log 0 is 0
+  const terms = mul(shares, where(impossible, 0, logs));
+  return neg(sum(weights ? mul(terms, weights) : terms, -1));
 }
 
 function perPosition(logits: Tensor, targets: Tensor, ignored: number): Tensor {

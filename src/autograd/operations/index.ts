@@ -32,6 +32,13 @@ export {
 export * from './functions.js';
 export * from './indexing.js';
 export { layerNorm } from './layer-norm.js';
+export {
+  binaryCrossEntropy,
+  type HuberOptions,
+  huber,
+  type LossOptions,
+  mse,
+} from './losses.js';
 export { type LinearOptions, linear, type MatmulOptions, matmul } from './matmul.js';
 export type { Operand } from './operand.js';
 export {

@@ -137,6 +137,20 @@ function loss(
   };
 }
 
+/** With a weight for each class. */
+function weighted(
+  what: string,
+  shape: Shape,
+  targets: CaseInput,
+  options?: CrossEntropyOptions,
+): Pattern {
+  return {
+    pattern: `${what}: ${show(shape)}${options?.reduction ? `, ${options.reduction}` : ''}`,
+    inputs: [floats(shape, 740), targets, floats(shape.slice(-1), 741, 'positive')],
+    call: ([logits, target, weights]) => crossEntropy(logits, target, { ...options, weights }),
+  };
+}
+
 const someIgnored = ints([0, -100, 2, -100]);
 
 function dropped(shape: Shape, rate: number, seed: number): Pattern {
@@ -241,6 +255,30 @@ export const networkCases = {
       loss('another ignored index', [3, 3], ints([0, 1, 2]), { ignoreIndex: 1 }),
       loss('all ignored', [2, 3], ints([-100, -100])),
       loss('all ignored', [2, 3], ints([-100, -100]), { reduction: 'none' }),
+      loss('label smoothing', [2, 3], ints([2, 0]), { labelSmoothing: 0.1 }),
+      loss('label smoothing, ignored positions', [4, 3], someIgnored, { labelSmoothing: 0.25 }),
+      weighted('weights', [2, 3], ints([2, 0])),
+      weighted('weights, ignored positions', [4, 3], someIgnored),
+      weighted('weights, ignored positions', [4, 3], someIgnored, { reduction: 'none' }),
+      weighted('weights and label smoothing', [4, 3], someIgnored, { labelSmoothing: 0.1 }),
+      weighted('weights, all ignored', [2, 3], ints([-100, -100])),
+      weighted('weights and probabilities', [2, 3], floats([2, 3], 742, 'positive')),
+      weighted('weights and probabilities', [2, 2, 3], floats([2, 2, 3], 743, 'positive'), {
+        labelSmoothing: 0.1,
+        reduction: 'none',
+      }),
+      loss('probabilities', [3], floats([3], 744, 'positive')),
+      loss('probabilities', [2, 3], floats([2, 3], 745, 'positive'), { reduction: 'sum' }),
+      loss('probabilities of no positions', [0, 3], floats([0, 3], 746)),
+      {
+        pattern: 'impossible classes with the probability 0',
+        inputs: [
+          given([1, -Infinity, 2, 0, -Infinity, 1], [2, 3]),
+          given([1, 0, 0, 0.5, 0, 0.5], [2, 3]),
+        ],
+        call: ([logits, shares]) => crossEntropy(logits, shares),
+        only: 'gradient',
+      },
       loss('no positions', [0, 3], ints([])),
       loss('no positions', [0, 3], ints([]), { reduction: 'none' }),
       {
