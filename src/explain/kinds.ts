@@ -47,7 +47,9 @@ const kinds: Readonly<Record<string, Kind>> = {
   keepDims: 'boolean',
   transposeA: 'boolean',
   transposeB: 'boolean',
+  descending: 'boolean',
   dtype: 'word',
+  equation: 'word',
   activation: 'word',
   reduction: 'word',
 };

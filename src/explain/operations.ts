@@ -240,6 +240,20 @@ export const described = {
       };
     },
   },
+  einsum: {
+    takes: ['equation', 'tensors'],
+    rules({ inputs, plain: { equation } }) {
+      const [left, right] = String(equation).replaceAll(' ', '').split('->');
+      const terms = left.split(',');
+      const only =
+        terms.length === 1 && [...left].sort().join() === [...(right ?? '')].sort().join();
+      return mapValues(inputs, (_, i) =>
+        only && new Set(left).size === left.length
+          ? `einsum('${right}->${left}', [dy])`
+          : { words: `the sum of '${equation}' for '${terms[Number(i)]}', with dy in its place` },
+      );
+    },
+  },
   linear: {
     takes: ['x', 'weight', 'bias?'],
     repeats: ['bias'],
@@ -361,6 +375,28 @@ export const described = {
     rules: ({ inputs: { table } }) => ({ table: `scatterAdd(dy, indices, ${table.shape[0]})` }),
   },
   scatterAdd: { takes: ['values', 'indices', 'rows'], rules: { values: 'gather(dy, indices)' } },
+  argsort: {
+    takes: ['x', 'axis?'],
+    options: ['descending'],
+    rules: { none: 'positions are whole numbers' },
+  },
+  sort: {
+    takes: ['x', 'axis?'],
+    options: ['descending'],
+    rules({ plain: { axis = -1, descending = false } }) {
+      const order = `argsort(x, ${axis}, { descending: ${descending} })`;
+      return { x: `takeAlongAxis(dy, argsort(${order}, ${axis}), ${axis})` };
+    },
+  },
+  takeAlongAxis: {
+    takes: ['x', 'indices', 'axis'],
+    rules: ({ inputs: { x } }) => ({
+      x:
+        x.shape.length === 1
+          ? `scatterAdd(dy, indices, ${x.shape[0]})`
+          : { words: 'dy added at the indices along the axis' },
+    }),
+  },
   oneHot: { takes: ['indices', 'depth'], rules: { none: 'its input is whole numbers' } },
 
   softmax: {
@@ -493,8 +529,8 @@ export const described = {
   },
 } as const satisfies Record<OperationName, Described>;
 
-function mapValues<T, U>(record: Readonly<Record<string, T>>, f: (value: T) => U) {
-  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, f(value)]));
+function mapValues<T, U>(record: Readonly<Record<string, T>>, f: (value: T, name: string) => U) {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, f(value, name)]));
 }
 
 /** Returns the description of the operation `name`. */

@@ -4,6 +4,7 @@ import type { OperationCases } from './case.js';
 import { activationCases } from './cases/activations.js';
 import { attentionCases } from './cases/attention.js';
 import { comparisonCases } from './cases/comparison.js';
+import { einsumCases } from './cases/einsum.js';
 import { elementwiseCases } from './cases/elementwise.js';
 import { functionCases } from './cases/functions.js';
 import { indexingCases } from './cases/indexing.js';
@@ -14,6 +15,7 @@ import { rearrangeCases } from './cases/rearrange.js';
 import { reductionCases } from './cases/reduction.js';
 import { roundingCases } from './cases/rounding.js';
 import { shapeCases } from './cases/shape.js';
+import { sortingCases } from './cases/sorting.js';
 import { statisticsCases } from './cases/statistics.js';
 
 /** The cases of every operation. A missing operation is a compile error. */
@@ -26,9 +28,11 @@ export const cases = {
   ...reductionCases,
   ...statisticsCases,
   ...matmulCases,
+  ...einsumCases,
   ...shapeCases,
   ...rearrangeCases,
   ...indexingCases,
+  ...sortingCases,
   ...networkCases,
   ...lossCases,
   ...attentionCases,

@@ -353,4 +353,74 @@ test('cross-entropy: smoothing, weights and probabilities as PyTorch defines the
   assert.match(await refusal(() => of({ labelSmoothing: 1 })), 'must be a number in [0, 1), got 1');
 });
 
+test('einsum', async () => {
+  const [a, b] = [x23, f64([[1, 0, 2]])];
+  assert.equal(await m.einsum('ij,kj->ik', [a, b]).array(), [[7], [16]]);
+  assert.equal(await m.einsum('ij->j', [a]).array(), [5, 7, 9]);
+  assert.equal(await m.einsum('ij,ij', [a, a]).item(), 91);
+  const square = f64([
+    [1, 2],
+    [3, NaN],
+  ]);
+  assert.equal(await m.einsum('ii->i', [square]).array(), [1, NaN]);
+  assert.equal(await m.einsum('ba', [a]).array(), await m.transpose(a).array());
+  assert.equal(
+    m.einsum('...ij,...jk', [m.zeros([5, 1, 2, 3]), m.zeros([4, 3, 6])]).shape,
+    [5, 4, 2, 6],
+  );
+  for (const [equation, tensors, why] of [
+    ['ij,jk', [a], 'it names 2 tensors'],
+    ['ij,jk', [a, a], 'axis j has lengths 3 and 2'],
+    ['ijk', [a], "'ijk' does not name 2 axes"],
+    ['ij->ik', [a], 'must name axes of the tensors, each once'],
+    ['ij->ii', [a], 'must name axes of the tensors, each once'],
+    ['i?', [a], 'expected letters and commas'],
+    ['i.j', [a], "'i.j' does not name 2 axes"],
+  ] as const) {
+    assert.match(await refusal(() => m.einsum(equation, tensors)), why);
+  }
+});
+
+test('sorting is stable, with NaN as the largest value', async () => {
+  const x = f64([2, NaN, 1, 2, Infinity, -Infinity, NaN, 1]);
+  assert.equal(await m.argsort(x).array(), [5, 2, 7, 0, 3, 4, 1, 6]);
+  assert.equal(await m.argsort(x, 0, { descending: true }).array(), [1, 6, 4, 0, 3, 2, 7, 5]);
+  assert.equal(await m.sort(x).array(), [-Infinity, 1, 1, 2, 2, Infinity, NaN, NaN]);
+  const ends = i32([2 ** 31 - 1, 0, -(2 ** 31), 2 ** 31 - 1, 5]);
+  assert.equal(await m.argsort(ends).array(), [2, 1, 4, 0, 3]);
+  assert.equal(await m.argsort(ends, 0, { descending: true }).array(), [0, 3, 4, 1, 2]);
+  const { values, indices } = m.topk(x23, 2);
+  assert.equal(await listed([values, indices]), [
+    [
+      [3, 2],
+      [6, 5],
+    ],
+    [
+      [2, 1],
+      [2, 1],
+    ],
+  ]);
+  const least = m.topk(x23, 1, 0, { largest: false });
+  assert.equal(await listed([least.values, least.indices]), [[[1, 2, 3]], [[0, 0, 0]]]);
+  const weighted = (y: m.Tensor) => m.mul(m.topk(y, 2).values, m.topk(y, 2, 1).values);
+  assert.ok((await m.checkGradients(weighted, [x23])).passed);
+  assert.match(await refusal(() => m.topk(x23, 4)), 'topk: k must be a whole number from 0 to 3');
+  assert.match(
+    await refusal(() => m.takeAlongAxis(x23, i32([[3], [0]]), 1)),
+    'an index is outside the axis of length 3, expected 0 to 2',
+  );
+  assert.match(
+    await refusal(() => m.takeAlongAxis(x23, i32([[0]]), 1)),
+    'indices [1, 1] do not fit',
+  );
+  for (const length of [100, 257]) {
+    const numbers = [...m.Key.of(length).integers(length, 40)];
+    const expected = numbers.map((_, i) => i).sort((i, j) => numbers[i] - numbers[j] || i - j);
+    for (const backend of [cpu, wasm]) {
+      const order = m.argsort(m.tensor(numbers, { dtype: 'int32', backend }));
+      assert.equal(await order.array(), expected);
+    }
+  }
+});
+
 test.run();

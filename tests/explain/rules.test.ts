@@ -157,6 +157,18 @@ const written: Record<Exclude<OperationName, Plain>, readonly Call[]> = {
   tril: calls('tril', { x }, '', '1', '-1'),
   triu: calls('triu', { x }, '', '1', '-1'),
   scatterAdd: calls('scatterAdd', { x, i: ints([1, 1]) }, '3'),
+  einsum: [
+    ["einsum('ij,kj->ik', [x, z])", { x, z: floats([2, 3], 62) }],
+    ["einsum('ij->ji', [x])", { x }],
+    ["einsum('ij', [x])", { x }],
+    ["einsum('ii', [s])", { s: square }],
+  ],
+  argsort: calls('argsort', { x }, '', '0', '-1, { descending: true }'),
+  sort: calls('sort', { x }, '', '0', '-1, { descending: true }'),
+  takeAlongAxis: [
+    ...calls('takeAlongAxis', { x: floats([3], 63), i: ints([2, 2, 0]) }, '0'),
+    ...calls('takeAlongAxis', { x, i: ints([2, 2], [2, 1]) }, '1'),
+  ],
   oneHot: calls('oneHot', { i: indices([2], 13, 3) }, '3'),
   softmax: calls('softmax', { x }, '', '0', '-1'),
   logSoftmax: calls('logSoftmax', { x }, '', '0', '-1'),

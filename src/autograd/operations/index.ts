@@ -6,6 +6,7 @@ export * from './comparison.js';
 export * from './cross-entropy.js';
 export * from './cumulative.js';
 export { type DropoutOptions, dropout } from './dropout.js';
+export { einsum } from './einsum.js';
 export {
   abs,
   add,
@@ -79,6 +80,7 @@ export {
   transpose,
 } from './shape.js';
 export { logSoftmax, softmax } from './softmax.js';
+export * from './sorting.js';
 export * from './statistics.js';
 export { swiglu } from './swiglu.js';
 export * from './view.js';

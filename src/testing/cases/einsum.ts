@@ -1,0 +1,46 @@
+/** Cases of Einstein's sums. */
+import { einsum, type Shape } from '../../autograd/index.js';
+import { accumulated, floats, type OperationCases, type Pattern, show } from '../case.js';
+
+function sums(equation: string, ...shapes: Shape[]): Pattern {
+  return {
+    pattern: `${equation}: ${show(...shapes)}`,
+    inputs: shapes.map((shape, i) => floats(shape, 800 + i)),
+    call: (tensors) => einsum(equation, tensors),
+  };
+}
+
+export const einsumCases = {
+  einsum: {
+    differentiable: true,
+    tolerance: accumulated,
+    patterns: [
+      sums('ij,jk->ik', [2, 3], [3, 2]),
+      sums('ij->ji', [2, 3]),
+      sums('ij->', [2, 3]),
+      sums('ij->j', [2, 3]),
+      sums('ji', [2, 3]),
+      sums('ii->i', [3, 3]),
+      sums('ii', [3, 3]),
+      sums('iji->j', [2, 3, 2]),
+      sums('i,i', [3], [3]),
+      sums('i,i->i', [3], [3]),
+      sums('i,j->ij', [2], [3]),
+      sums('i,j->ji', [2], [3]),
+      sums('i,j->', [2], [3]),
+      sums(',i->i', [], [3]),
+      sums('ij, jk', [2, 3], [3, 2]),
+      sums('bij,bjk->bik', [2, 2, 3], [2, 3, 2]),
+      sums('bhqd,bhkd->bhqk', [1, 2, 2, 3], [1, 2, 3, 3]),
+      sums('ijk,kl,jl->il', [2, 3, 2], [2, 2], [3, 2]),
+      sums('ab,cd,a->cb', [2, 3], [2, 2], [2]),
+      sums('...ij,...jk->...ik', [2, 2, 3], [3, 2]),
+      sums('...ij,...jk->...ik', [2, 1, 2, 3], [3, 3, 2]),
+      sums('...i,i', [2, 3], [3]),
+      sums('i...->...', [2, 3]),
+      sums('ij,jk->ik', [2, 0], [0, 3]),
+      sums('ij,jk->ik', [0, 2], [2, 3]),
+      sums('iA,iB->AB', [2, 3], [2, 2]),
+    ],
+  },
+} satisfies Record<string, OperationCases>;
