@@ -423,4 +423,57 @@ test('sorting is stable, with NaN as the largest value', async () => {
   }
 });
 
+test('random choices are the same on every backend, and each is equally likely', async () => {
+  const key = m.Key.of(5);
+  for (const backend of [cpu, wasm]) {
+    const order = [...(await m.randperm(key, 50, { backend }).data())];
+    assert.equal(order, [...(await m.randperm(key, 50).data())]);
+    assert.not.equal(
+      order,
+      [...order].sort((a, b) => a - b),
+    );
+    assert.equal(
+      [...order].sort((a, b) => a - b),
+      [...(await m.arange(50).data())],
+    );
+    const drawn = m.bernoulli(key, [4000], 0.25, { backend });
+    assert.is(drawn.dtype, 'int32');
+    assert.equal(await drawn.array(), await m.bernoulli(key, [4000], 0.25).array());
+    const share = (await m.sum(drawn).item()) / 4000;
+    assert.ok(Math.abs(share - 0.25) < 0.03, `${share}`);
+  }
+  // Each of the 6 orders of 3 comes in about a sixth of the cases.
+  const counts = new Map<string, number>();
+  for (let i = 0; i < 1200; i++) {
+    const order = String(await m.randperm(key.fold(i), 3).data());
+    counts.set(order, (counts.get(order) ?? 0) + 1);
+  }
+  assert.is(counts.size, 6);
+  assert.ok([...counts.values()].every((count) => count > 150 && count < 250));
+  assert.equal(await m.bernoulli(key, [2, 3], f64([0, 1, 0])).array(), [
+    [0, 1, 0],
+    [0, 1, 0],
+  ]);
+  const rows = m.arange(10);
+  const all = await m.choice(key, rows, 10, { replacement: false }).data();
+  assert.equal(
+    [...all].sort((a, b) => a - b),
+    [...(await rows.data())],
+  );
+  assert.equal(m.choice(key, x23, 7).shape, [7, 3]);
+  assert.ok(new Set(await m.choice(key, rows, 1000).data()).size === 10);
+  const [, pullback] = m.vjp((y) => m.choice(key, y, 2, { replacement: false }), x23);
+  assert.equal(await pullback(m.ones([2, 3], { dtype: 'float64' }))[0].array(), [
+    [1, 1, 1],
+    [1, 1, 1],
+  ]);
+  assert.match(
+    await refusal(() => m.choice(key, x23, 3, { replacement: false })),
+    'choice: count must be a whole number from 0 to 2, got 3',
+  );
+  assert.match(await refusal(() => m.choice(key, m.zeros([0]), 1)), 'from 0 to 0');
+  assert.match(await refusal(() => m.bernoulli(key, [2], 1.5)), 'a number in [0, 1], or a tensor');
+  assert.match(await refusal(() => m.bernoulli(key, [], f64([0.5]))), 'does not broadcast to []');
+});
+
 test.run();

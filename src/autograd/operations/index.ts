@@ -69,6 +69,7 @@ export {
 export { rmsNorm } from './rms-norm.js';
 export { rotate } from './rotate.js';
 export * from './rounding.js';
+export * from './sampling.js';
 export {
   broadcastTo,
   concat,

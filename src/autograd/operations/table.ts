@@ -3,7 +3,7 @@ import * as functions from './by-name.js';
 
 /**
  * The kind of an operation. A `hook` sees gradients, an `optimiser` has none, and a `list` returns
- * several tensors; none of these is called like the others.
+ * several tensors, and a `random` one takes a key; none of these is called like the others.
  */
 export type Category =
   | 'elementwise'
@@ -16,6 +16,7 @@ export type Category =
   | 'view'
   | 'hook'
   | 'list'
+  | 'random'
   | 'optimiser';
 
 /** Every exported operation. TypeScript reports a new one that is missing here. */
@@ -116,13 +117,16 @@ export const categories = {
   meshgrid: 'list',
   split: 'list',
   topk: 'list',
+  bernoulli: 'random',
+  choice: 'random',
   tapGradient: 'hook',
   adamStep: 'optimiser',
   globalNorm: 'optimiser',
 } as const satisfies Record<keyof typeof functions, Category>;
 
 /** The kinds that are called in another way. */
-type Apart = 'hook' | 'list' | 'optimiser';
+const apart = ['hook', 'list', 'optimiser', 'random'] as const satisfies Category[];
+type Apart = (typeof apart)[number];
 
 /** The name of an operation from tensors to a tensor, as expressions and test cases call it. */
 export type OperationName = {
@@ -134,5 +138,5 @@ export const operations: Pick<typeof functions, OperationName> = functions;
 
 /** Their names. */
 export const operationNames = /* @__PURE__ */ Object.keys(categories).filter(
-  (name) => !['hook', 'list', 'optimiser'].includes(categories[name as keyof typeof categories]),
+  (name) => !(apart as readonly Category[]).includes(categories[name as keyof typeof categories]),
 ) as OperationName[];
