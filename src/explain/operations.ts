@@ -77,6 +77,37 @@ const chosen: Rule = {
   words: 'equal values share it',
 };
 
+const convolution: Described = {
+  takes: ['x', 'weight', 'bias?'],
+  options: ['stride', 'padding', 'dilation'],
+  rules: ({ y }) => ({
+    x: { words: 'each dy times the weight, added at the positions of its window' },
+    weight: { words: 'each dy times its window of x, added up' },
+    bias: `sum(dy, ${list(y.shape.map((_, axis) => axis).toSpliced(1, 1))})`,
+  }),
+};
+/** A pooling, with a formula for one window that is all of x. */
+const pooling = (formula: string, words: string): Described => ({
+  takes: ['x', 'size'],
+  options: ['stride', 'padding'],
+  rules: (call) => {
+    const { inputs, y, plain } = call;
+    const isWhole = sizeOf(y.shape.slice(2)) === 1 && plain.padding === undefined;
+    const share = formula === 'dy' ? `dy / ${averaged(call)}` : formula;
+    const all = [plain.size].flat();
+    const reached = inputs.x.shape.slice(2).every((n, i) => n === (all[i] ?? all[0]));
+    return { x: isWhole && reached ? share : { words } };
+  },
+});
+/** The steps of a normalisation of `x` over `axes`, and the gradient of x from g. */
+const channelNorm = (x: string, axes: readonly number[], epsilon: unknown) => {
+  const mean = (value: string) => along('mean', value, list(axes));
+  return {
+    normal: [`c = ${x} - ${mean(x)}`, `s = sqrt(${mean('c ** 2')} + ${epsilon})`, 'n = c / s'],
+    gradient: `(g - ${mean('g')} - n * ${mean('g * n')}) / s`,
+  };
+};
+
 /** The gradient of each loss: dy, or its share where the losses are averaged. */
 const lossShare = ({ inputs, plain }: RuleCall, of: string) =>
   (plain.reduction ?? 'mean') === 'mean' ? `dy / ${sizeOf(inputs[of].shape)}` : 'dy';
@@ -294,9 +325,9 @@ export const described = {
     },
   },
   pad: {
-    takes: ['x', 'padding', 'fill?'],
+    takes: ['x', 'amounts', 'fill?'],
     rules({ inputs: { x }, plain }) {
-      const padding = plain.padding as readonly (readonly [number, number])[];
+      const padding = plain.amounts as readonly (readonly [number, number])[];
       const parts = padding.flatMap(([before, after], axis) =>
         before + after > 0 ? [`${axis}, ${before}, ${before + x.shape[axis]}`] : [],
       );
@@ -442,6 +473,40 @@ export const described = {
         x: [...normal, 'g = weight * dy', back].join('; '),
         weight: [...normal, 'n * dy'].join('; '),
         bias: 'dy',
+      };
+    },
+  },
+  conv1d: convolution,
+  conv2d: convolution,
+  maxPool: pooling('where(x == y, dy, 0)', 'dy where x is the largest value of the window'),
+  averagePool: pooling('dy', 'its share of dy in each of its windows'),
+  batchNorm: {
+    takes: ['x', 'weight', 'bias'],
+    options: ['epsilon'],
+    rules({ inputs: { x }, plain: { epsilon = 1e-5 } }) {
+      const axes = x.shape.map((_, axis) => axis).filter((axis) => axis !== 1);
+      const back = channelNorm('x', axes, epsilon);
+      const factor = `w = reshape(weight, ${list(x.shape.map((n, axis) => (axis === 1 ? n : 1)))})`;
+      return {
+        x: [factor, ...back.normal, 'g = w * dy', back.gradient].join('; '),
+        weight: [...back.normal, `sum(n * dy, ${list(axes)})`].join('; '),
+        bias: `sum(dy, ${list(axes)})`,
+      };
+    },
+  },
+  groupNorm: {
+    takes: ['x', 'groups', 'weight', 'bias', 'epsilon?'],
+    rules({ inputs: { x }, plain: { groups, epsilon = 1e-5 } }) {
+      const axes = x.shape.map((_, axis) => axis).filter((axis) => axis !== 1);
+      const apart = list([x.shape[0], groups, -1]);
+      const back = channelNorm('r', [2], epsilon);
+      const normal = [`r = reshape(x, ${apart})`, ...back.normal];
+      const factor = `w = reshape(weight, ${list(x.shape.map((n, axis) => (axis === 1 ? n : 1)))})`;
+      const whole = (value: string) => `reshape(${value}, ${list(x.shape)})`;
+      return {
+        x: [factor, ...normal, `g = reshape(w * dy, ${apart})`, whole(back.gradient)].join('; '),
+        weight: [...normal, `sum(${whole('n')} * dy, ${list(axes)})`].join('; '),
+        bias: `sum(dy, ${list(axes)})`,
       };
     },
   },

@@ -4,6 +4,7 @@ import type { OperationCases } from './case.js';
 import { activationCases } from './cases/activations.js';
 import { attentionCases } from './cases/attention.js';
 import { comparisonCases } from './cases/comparison.js';
+import { convolutionCases } from './cases/convolution.js';
 import { einsumCases } from './cases/einsum.js';
 import { elementwiseCases } from './cases/elementwise.js';
 import { functionCases } from './cases/functions.js';
@@ -36,4 +37,5 @@ export const cases = {
   ...networkCases,
   ...lossCases,
   ...attentionCases,
+  ...convolutionCases,
 } satisfies Record<OperationName, OperationCases> as Record<OperationName, OperationCases>;

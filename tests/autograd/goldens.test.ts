@@ -142,6 +142,7 @@ test('the goldens reach every operation that PyTorch has', () => {
     ...['softplus', 'silu', 'leakyRelu', 'elu'],
     ...['variance', 'std', 'norm', 'prod', 'cumsum', 'cumprod'],
     ...['mse', 'huber', 'binaryCrossEntropy', 'einsum', 'argsort', 'sort', 'takeAlongAxis'],
+    ...['conv1d', 'conv2d', 'maxPool', 'averagePool', 'batchNorm', 'groupNorm'],
   ];
   assert.equal(missing.sort(), [...without, ...newer, ...byHand].sort());
 });

@@ -476,4 +476,133 @@ test('random choices are the same on every backend, and each is equally likely',
   assert.match(await refusal(() => m.bernoulli(key, [], f64([0.5]))), 'does not broadcast to []');
 });
 
+type Grid = number[][][][];
+
+/** The values of a window: by batch, channel, row and column of the tap; 0 or `fill` outside. */
+const at = (x: Grid, fill: number) => (n: number, c: number, i: number, j: number) =>
+  x[n][c][i]?.[j] ?? fill;
+
+test('conv2d and pooling are the sums of their definition', async () => {
+  const [batch, channels, height, width, outputs] = [2, 3, 6, 7, 4];
+  const x = m.normal(m.Key.of(1), [batch, channels, height, width], { dtype: 'float64' });
+  const weight = m.normal(m.Key.of(2), [outputs, channels, 3, 2], { dtype: 'float64' });
+  const bias = m.normal(m.Key.of(3), [outputs], { dtype: 'float64' });
+  const [grid, filters, shift] = [
+    (await x.array()) as Grid,
+    (await weight.array()) as Grid,
+    (await bias.array()) as number[],
+  ];
+  for (const { stride, padding, dilation } of [
+    { stride: [1, 1], padding: [0, 0], dilation: [1, 1] },
+    { stride: [2, 3], padding: [1, 2], dilation: [2, 1] },
+    { stride: [3, 1], padding: [0, 1], dilation: [1, 4] },
+  ]) {
+    const made = m.conv2d(x, weight, bias, { stride, padding, dilation });
+    const value = at(grid, 0);
+    const rows = Math.floor((height + 2 * padding[0] - 2 * dilation[0] - 1) / stride[0]) + 1;
+    const columns = Math.floor((width + 2 * padding[1] - dilation[1] - 1) / stride[1]) + 1;
+    assert.equal(made.shape, [batch, outputs, rows, columns]);
+    const expected = ((await made.array()) as Grid).map((image, n) =>
+      image.map((plane, o) =>
+        plane.map((row, i) =>
+          row.map((_, j) =>
+            filters[o].reduce(
+              (sum, filter, c) =>
+                filter.reduce(
+                  (inner, taps, p) =>
+                    taps.reduce((total, tap, q) => {
+                      const y = i * stride[0] + p * dilation[0] - padding[0];
+                      return (
+                        total + tap * value(n, c, y, j * stride[1] + q * dilation[1] - padding[1])
+                      );
+                    }, inner),
+                  sum,
+                ),
+              shift[o],
+            ),
+          ),
+        ),
+      ),
+    );
+    close(await made.data(), expected.flat(3), 1e-12);
+  }
+  const largest = await m.maxPool(x, [3, 2], { stride: 2, padding: [1, 1] }).array();
+  const mean = await m.averagePool(x, [3, 2], { stride: 2, padding: [1, 1] }).array();
+  const windowAt = (fill: number, n: number, c: number, i: number, j: number) =>
+    [0, 1, 2].flatMap((p) => [0, 1].map((q) => at(grid, fill)(n, c, 2 * i + p - 1, 2 * j + q - 1)));
+  (largest as Grid).forEach((image, n) => {
+    image.forEach((plane, c) => {
+      plane.forEach((row, i) => {
+        row.forEach((value, j) => {
+          assert.is(value, Math.max(...windowAt(-Infinity, n, c, i, j)));
+          const sum = windowAt(0, n, c, i, j).reduce((a, b) => a + b, 0);
+          close([(mean as Grid)[n][c][i][j]], [sum / 6]);
+        });
+      });
+    });
+  });
+  const line = m.conv1d(f64([[[1, 2, 3, 4]]]), f64([[[1, 0, -1]]]), f64([10]), { padding: 1 });
+  assert.equal(await line.array(), [[[8, 8, 8, 13]]]);
+});
+
+test('conv and pooling refuse what does not fit', async () => {
+  const [x, weight] = [m.ones([1, 2, 4, 4]), m.ones([3, 2, 2, 2])];
+  for (const [call, message] of [
+    [() => m.conv2d(x, m.ones([3, 1, 2, 2])), 'one number of channels in axis 1'],
+    [() => m.conv2d(m.ones([2, 4, 4]), weight), 'expected rank 4'],
+    [() => m.conv1d(x, weight), 'conv1d: x [1, 2, 4, 4] and weight'],
+    [() => m.conv2d(x, weight, m.ones([2])), 'the bias has shape [2], expected [3]'],
+    [() => m.conv2d(x, weight, undefined, { dilation: 4 }), 'do not fit into [4, 4]'],
+    [() => m.conv2d(x, weight, undefined, { stride: [1] }), 'or one for each of 2 axes'],
+    [
+      () => m.conv2d(x, weight, undefined, { stride: 0 }),
+      'conv2d: stride must be a whole number >= 1',
+    ],
+    [() => m.maxPool(x, 5), 'windows of [5, 5] with dilation [1, 1] do not fit into [4, 4]'],
+    [() => m.maxPool(x, 2, { padding: 2 }), 'padding [2, 2] is more than half of the size [2, 2]'],
+    [() => m.averagePool(m.ones([2, 3]), 2), 'expected x as [batch, channels, ...space]'],
+    [
+      () => m.groupNorm(x, 3, m.ones([2]), m.ones([2])),
+      "2 channels can't be divided into 3 groups",
+    ],
+    [() => m.batchNorm(x, m.ones([3]), m.ones([2])), 'do not fit, expected [batch, channels'],
+    [() => m.batchNorm(x, m.ones([2]), m.ones([2]), { mean: m.ones([2]) }), 'got only the mean'],
+  ] as const) {
+    assert.match(await refusal(call), message);
+  }
+});
+
+test('batchNorm and groupNorm', async () => {
+  const x = f64([
+    [
+      [1, 3],
+      [10, 10],
+    ],
+    [
+      [5, 7],
+      [10, 18],
+    ],
+  ]);
+  const [weight, bias] = [f64([1, 2]), f64([0, 1])];
+  // Channel 0 has the mean 4 and the variance 5, channel 1 has 12 and 12.
+  const [a, b] = [Math.sqrt(5), Math.sqrt(12)];
+  close(await m.batchNorm(x, weight, bias, { epsilon: 0 }).data(), [
+    -3 / a,
+    -1 / a,
+    1 - 4 / b,
+    1 - 4 / b,
+    1 / a,
+    3 / a,
+    1 - 4 / b,
+    1 + 12 / b,
+  ]);
+  const running = { mean: f64([1, 2]), variance: f64([4, 16]), epsilon: 0 };
+  close(await m.batchNorm(x, weight, bias, running).data(), [0, 1, 5, 5, 2, 3, 5, 9]);
+  close(await m.groupNorm(x, 2, weight, bias, 0).data(), [-1, 1, NaN, NaN, -1, 1, -1, 3]);
+  // One group: [1, 3, 10, 10] has the mean 6 and the variance 16.5.
+  const c = Math.sqrt(16.5);
+  const [first] = (await m.groupNorm(x, 1, weight, bias, 0).array()) as number[][][];
+  close(first.flat(), [-5 / c, -3 / c, 1 + 8 / c, 1 + 8 / c]);
+});
+
 test.run();

@@ -49,6 +49,20 @@ const calls: Record<string, [call: (options: never) => unknown, known: Options]>
   randperm: [(o) => m.randperm(key, 2, o), { backend: createCpuBackend() }],
   bernoulli: [(o) => m.bernoulli(key, [2], 0.5, o), { backend: createCpuBackend() }],
   choice: [(o) => m.choice(key, x, 1, o), { replacement: false }],
+  conv1d: [
+    (o) => m.conv1d(m.ones([1, 1, 4]), m.ones([1, 1, 2]), undefined, o),
+    { stride: 2, padding: [1], dilation: 1 },
+  ],
+  conv2d: [
+    (o) => m.conv2d(m.ones([1, 1, 4, 4]), m.ones([1, 1, 2, 2]), undefined, o),
+    { stride: [1, 2] },
+  ],
+  maxPool: [(o) => m.maxPool(m.ones([1, 1, 4]), 2, o), { stride: 1, padding: 1 }],
+  averagePool: [(o) => m.averagePool(m.ones([1, 1, 4]), 2, o), { stride: 1 }],
+  batchNorm: [
+    (o) => m.batchNorm(x, m.ones([2]), m.ones([2]), o),
+    { mean: m.ones([2]), variance: m.ones([2]), epsilon: 0.1 },
+  ],
   variance: [(o) => m.variance(x, 0, o), { keepDims: true, correction: 0 }],
   std: [(o) => m.std(x, 0, o), { correction: 2 }],
   norm: [(o) => m.norm(x, 0, o), { keepDims: true }],

@@ -157,7 +157,7 @@ const refused: Record<string, RegExp> = {
   'tanh(w*x': /ends too early/,
   'tanh(w*x))': /cannot read the text at character 10: unexpected '\)'/,
   'w * x +\n ?': /cannot read the text at line 2, character 2/,
-  'foo(x)': /'foo' at character 1 is not an operation; choose from neg, abs/,
+  'quux(x)': /'quux' at character 1 is not an operation; choose from neg, abs/,
   'tanh + 1': /'tanh' at character 1 is an operation; call it as tanh\(x\)/,
   'tanh = 1': /'tanh' at character 1 already has a meaning/,
   'tanh(x, 1)': /'tanh\(x, 1\)' at character 1 has 2 arguments, expected 1: tanh\(x\)/,

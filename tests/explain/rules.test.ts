@@ -174,6 +174,42 @@ const written: Record<Exclude<OperationName, Plain>, readonly Call[]> = {
   logSoftmax: calls('logSoftmax', { x }, '', '0', '-1'),
   layerNorm: calls('layerNorm', { x, weight: floats([3], 14), bias: floats([3], 15) }, '', '0.1'),
   rmsNorm: calls('rmsNorm', { x, weight: floats([3], 14) }, '', '0.1'),
+  conv1d: calls(
+    'conv1d',
+    { x: floats([2, 2, 4], 70), w: floats([3, 2, 2], 71), b: floats([3], 72) },
+    '',
+    '{ stride: 2, padding: 1 }',
+  ),
+  conv2d: [
+    ...calls(
+      'conv2d',
+      { x: floats([1, 2, 3, 3], 73), w: floats([2, 2, 2, 2], 74), b: floats([2], 75) },
+      '',
+      '{ padding: [1, 0], dilation: [2, 1] }',
+    ),
+    ...calls('conv2d', { x: floats([1, 2, 3, 3], 73), w: floats([2, 2, 2, 2], 74) }, ''),
+  ],
+  maxPool: calls('maxPool', { x: floats([1, 2, 3, 3], 76) }, '3', '2', '[3, 2], { stride: 1 }'),
+  averagePool: calls(
+    'averagePool',
+    { x: floats([1, 2, 3, 3], 76) },
+    '3',
+    '[3, 3]',
+    '2, { padding: 1 }',
+  ),
+  batchNorm: calls(
+    'batchNorm',
+    { x: floats([2, 2, 3], 77), w: floats([2], 78), b: floats([2], 79) },
+    '',
+    '{ epsilon: 0.1 }',
+  ),
+  groupNorm: [
+    ['groupNorm(x, 2, w, b)', { x: floats([2, 4, 2], 80), w: floats([4], 81), b: floats([4], 82) }],
+    [
+      'groupNorm(x, 1, w, b, 0.1)',
+      { x: floats([2, 4, 2], 80), w: floats([4], 81), b: floats([4], 82) },
+    ],
+  ],
   crossEntropy: [
     ...calls(
       'crossEntropy',

@@ -2,7 +2,9 @@
 export * from './activations.js';
 export { type AdamSpec, type AdamTensors, adamStep, globalNorm } from './adam.js';
 export * from './attention.js';
+export * from './channel-norm.js';
 export * from './comparison.js';
+export * from './convolution.js';
 export * from './cross-entropy.js';
 export * from './cumulative.js';
 export { type DropoutOptions, dropout } from './dropout.js';

@@ -58,9 +58,7 @@ const layerNormOperation: Operation<number> = {
   infer: (inputs) => [{ shape: inputs[0].shape, dtype: commonDtype('layerNorm', inputs) }],
   forward: ({ kernels }, [x, weight, bias], epsilon, results) =>
     kernels?.layerNorm?.([x.buffer, weight.buffer, bias.buffer], [epsilon, ...rowsOf(x)], results),
-  definition: ([x, weight, bias], epsilon) => [
-    add(mul(run(normalizeOperation, [x], epsilon)[0], weight), bias),
-  ],
+  definition: ([x, weight, bias], epsilon) => [add(mul(normalizeRows(x, epsilon), weight), bias)],
   gradients: {
     together: ([g], { inputs, attributes }) =>
       run(layerNormGradientOperation, [...inputs, g], attributes),
@@ -92,6 +90,11 @@ const normalizeOperation: Operation<number> = {
   gradients: ([g], { inputs: [x], attributes }) =>
     run(normalizeGradientOperation, [x, g], attributes)[0],
 };
+
+/** (x - mean) / sqrt(variance + epsilon) for each row of `x`, with the biased variance. */
+export function normalizeRows(x: Tensor, epsilon: number): Tensor {
+  return run(normalizeOperation, [x], epsilon)[0];
+}
 
 const normalizeGradientOperation: Operation<number> = {
   name: 'normalizeGradient',

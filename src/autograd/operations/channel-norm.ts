@@ -1,0 +1,89 @@
+/** Normalisation by channels: batchNorm, groupNorm. */
+import { sizeOf } from '../../backends/layout.js';
+import { MemgradError } from '../../errors.js';
+import { check, checkOptions, positive, whole } from '../../options.js';
+import { requireFloat, requireTensors } from '../arguments.js';
+import { sameShape, showShape, type Tensor } from '../tensor.js';
+import { add, div, mul, sqrt, sub } from './elementwise.js';
+import { normalizeRows } from './layer-norm.js';
+import { reshape, transpose } from './shape.js';
+
+/** Options of `batchNorm`. */
+export interface BatchNormOptions {
+  /** The mean of each channel, [channels], instead of that of the batch; needs `variance`. */
+  mean?: Tensor;
+  /** The variance of each channel, [channels]; needs `mean`. */
+  variance?: Tensor;
+  /** Added to the variance. Default 1e-5. */
+  epsilon?: number;
+}
+
+/**
+ * (x - mean) / sqrt(variance + epsilon) * weight + bias for each channel of `x` [batch, channels,
+ * ...space] (Ioffe and Szegedy 2015, arXiv 1502.03167). Mean and biased variance are those of the
+ * batch, or, to use a trained model, the running ones in `options`. `weight` and `bias` are
+ * [channels]. Throws `MemgradError` when the shapes don't fit.
+ */
+export function batchNorm(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor,
+  options?: BatchNormOptions,
+): Tensor {
+  requireFloat('batchNorm', x);
+  checkOptions('batchNorm', options, { mean: 1, variance: 1, epsilon: positive() });
+  const { mean, variance, epsilon = 1e-5 } = options ?? {};
+  if ((mean === undefined) !== (variance === undefined)) {
+    throw new MemgradError(
+      `batchNorm: got only the ${mean ? 'mean' : 'variance'}; pass mean and variance, or neither.`,
+    );
+  }
+  const given = mean && variance ? [mean, variance] : [];
+  const [scale, shift, centre, spread] = perChannel('batchNorm', x, weight, bias, ...given);
+  if (centre) {
+    return add(mul(div(sub(x, centre), sqrt(add(spread, epsilon))), scale), shift);
+  }
+  const order = x.shape.map((_, axis) => (axis < 2 ? 1 - axis : axis));
+  const channels = transpose(x, order);
+  const rows = reshape(channels, [x.shape[1], sizeOf(x.shape.toSpliced(1, 1))]);
+  const normal = reshape(normalizeRows(rows, epsilon), channels.shape);
+  return add(mul(transpose(normal, order), scale), shift);
+}
+
+/**
+ * `x` [batch, channels, ...space] normalised within each of `groups` groups of channels of a sample
+ * (Wu and He 2018, arXiv 1803.08494), then scaled by `weight` and shifted by `bias`, both [channels].
+ * Throws `MemgradError` when the shapes don't fit, and for channels that aren't a multiple of the
+ * groups.
+ */
+export function groupNorm(
+  x: Tensor,
+  groups: number,
+  weight: Tensor,
+  bias: Tensor,
+  epsilon = 1e-5,
+): Tensor {
+  requireFloat('groupNorm', x);
+  check('groupNorm: groups', groups, whole());
+  check('groupNorm: epsilon', epsilon, positive());
+  const [scale, shift] = perChannel('groupNorm', x, weight, bias);
+  const [batch, channels, ...space] = x.shape;
+  if (channels % groups !== 0) {
+    throw new MemgradError(
+      `groupNorm: ${channels} channels can't be divided into ${groups} groups; choose a divisor.`,
+    );
+  }
+  const rows = reshape(x, [batch * groups, (channels / groups) * sizeOf(space)]);
+  return add(mul(reshape(normalizeRows(rows, epsilon), x.shape), scale), shift);
+}
+
+/** Tensors of one value for each channel of x, in a shape that broadcasts to it. */
+function perChannel(name: string, x: Tensor, ...values: readonly Tensor[]): Tensor[] {
+  requireTensors(name, ...values);
+  if (x.rank < 2 || values.some(({ shape }) => !sameShape(shape, [x.shape[1]]))) {
+    throw new MemgradError(
+      `${name}: x ${showShape(x.shape)} and ${values.map(({ shape }) => showShape(shape)).join(', ')} do not fit, expected [batch, channels, ...space] and [channels].`,
+    );
+  }
+  return values.map((value) => reshape(value, [-1, ...x.shape.slice(2).fill(1)]));
+}

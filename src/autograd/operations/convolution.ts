@@ -1,0 +1,202 @@
+/** Convolution and pooling, as gathered windows and one product: conv1d, conv2d, maxPool, averagePool. */
+import { sizeOf, stridesOf } from '../../backends/layout.js';
+import { MemgradError } from '../../errors.js';
+import { checkOptions, requireThat } from '../../options.js';
+import { commonDtype, requireFloat, requireTensors } from '../arguments.js';
+import { checkShape, upload } from '../create.js';
+import { allocating } from '../storage.js';
+import { type Shape, sameShape, showShape, type Tensor } from '../tensor.js';
+import { gather } from './indexing.js';
+import { linear } from './matmul.js';
+import { max, mean } from './reduction.js';
+import { pad, reshape, transpose } from './shape.js';
+
+/** A number for all axes of space, or one for each. */
+type PerAxis = number | readonly number[];
+
+/** Options of a pooling. */
+export interface PoolOptions {
+  /** The distance between windows. Default: their size. */
+  stride?: PerAxis;
+  /** How many positions to add at both ends of each axis. Default 0. */
+  padding?: PerAxis;
+}
+
+/** Options of a convolution. */
+export interface ConvolutionOptions {
+  /** The distance between windows. Default 1. */
+  stride?: PerAxis;
+  /** How many zeros to add at both ends of each axis. Default 0. */
+  padding?: PerAxis;
+  /** The distance between the values of a window. Default 1. */
+  dilation?: PerAxis;
+}
+
+/**
+ * The convolution of `x` [batch, channels, length] with `weight` [outputs, channels, size], plus
+ * `bias` [outputs], as PyTorch's `conv1d` (the weight isn't flipped): [batch, outputs, positions].
+ * Throws `MemgradError` when the shapes don't fit.
+ */
+export function conv1d(
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor,
+  options?: ConvolutionOptions,
+): Tensor {
+  return convolution('conv1d', 3, x, weight, bias, options);
+}
+
+/**
+ * The convolution of `x` [batch, channels, height, width] with `weight` [outputs, channels, rows,
+ * columns], plus `bias` [outputs], as PyTorch's `conv2d`. Throws `MemgradError` when the shapes don't
+ * fit.
+ */
+export function conv2d(
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor,
+  options?: ConvolutionOptions,
+): Tensor {
+  return convolution('conv2d', 4, x, weight, bias, options);
+}
+
+function convolution(
+  name: string,
+  rank: number,
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor | undefined,
+  options: ConvolutionOptions | undefined,
+): Tensor {
+  requireFloat(name, x);
+  requireTensors(name, weight, ...(bias === undefined ? [] : [bias]));
+  checkOptions(name, options, { stride: 1, padding: 1, dilation: 1 });
+  commonDtype(name, bias ? [x, weight, bias] : [x, weight]);
+  const [outputs, channels, ...size] = weight.shape;
+  if (x.rank !== rank || weight.rank !== rank || x.shape[1] !== channels) {
+    throw new MemgradError(
+      `${name}: x ${showShape(x.shape)} and weight ${showShape(weight.shape)} do not fit, expected rank ${rank} and one number of channels in axis 1.`,
+    );
+  }
+  if (bias && !sameShape(bias.shape, [outputs])) {
+    throw new MemgradError(
+      `${name}: the bias has shape ${showShape(bias.shape)}, expected ${showShape([outputs])}, one for each output.`,
+    );
+  }
+  const { stride = 1, padding = 0, dilation = 1 } = options ?? {};
+  const { values, shape } = windows(name, x, size, { stride, padding, dilation, fill: 0 });
+  const [positions, taps, batch] = values.shape;
+  const rows = reshape(transpose(values, [0, 2, 1, 3]), [positions * batch, taps * channels]);
+  const byTap = weight.shape.map((_, axis) => axis).toSpliced(1, 1);
+  const filters = reshape(transpose(weight, [...byTap, 1]), [outputs, taps * channels]);
+  const sums = reshape(linear(rows, filters, bias), [positions, batch, outputs]);
+  return reshape(transpose(sums, [1, 2, 0]), [batch, outputs, ...shape]);
+}
+
+/**
+ * The largest value of each window of `size` in `x` [batch, channels, ...space], of floats. Windows
+ * that reach into the padding ignore it; equal values share the gradient.
+ */
+export function maxPool(x: Tensor, size: PerAxis, options?: PoolOptions): Tensor {
+  return pooled('maxPool', x, size, options, -Infinity, max);
+}
+
+/**
+ * The mean of each window of `size` in `x` [batch, channels, ...space], of floats. Padding counts as
+ * zeros, as in PyTorch.
+ */
+export function averagePool(x: Tensor, size: PerAxis, options?: PoolOptions): Tensor {
+  return pooled('averagePool', x, size, options, 0, mean);
+}
+
+function pooled(
+  name: string,
+  x: Tensor,
+  size: PerAxis,
+  options: PoolOptions | undefined,
+  fill: number,
+  reduce: (x: Tensor, axis: number) => Tensor,
+): Tensor {
+  requireFloat(name, x);
+  checkOptions(name, options, { stride: 1, padding: 1 });
+  if (x.rank < 3) {
+    throw new MemgradError(
+      `${name}: expected x as [batch, channels, ...space], got shape ${showShape(x.shape)}.`,
+    );
+  }
+  const sizes = perAxis(`${name}: size`, size, x.rank - 2, 1);
+  const { stride = sizes, padding = 0 } = options ?? {};
+  const around = perAxis(`${name}: padding`, padding, x.rank - 2, 0);
+  if (around.some((amount, axis) => 2 * amount > sizes[axis])) {
+    throw new MemgradError(
+      `${name}: padding ${showShape(around)} is more than half of the size ${showShape(sizes)}; make it smaller.`,
+    );
+  }
+  const { values, shape } = windows(name, x, sizes, { stride, padding, dilation: 1, fill });
+  return reshape(transpose(reduce(values, 1), [1, 2, 0]), [...x.shape.slice(0, 2), ...shape]);
+}
+
+/**
+ * The values of all windows: [positions, taps, batch, channels], and the shape of the positions.
+ */
+function windows(
+  name: string,
+  x: Tensor,
+  size: Shape,
+  options: Required<ConvolutionOptions> & { fill: number },
+): { values: Tensor; shape: Shape } {
+  const space = x.shape.slice(2);
+  const stride = perAxis(`${name}: stride`, options.stride, space.length, 1);
+  const padding = perAxis(`${name}: padding`, options.padding, space.length, 0);
+  const dilation = perAxis(`${name}: dilation`, options.dilation, space.length, 1);
+  const padded = space.map((length, axis) => length + 2 * padding[axis]);
+  const shape = padded.map(
+    (length, axis) =>
+      1 + Math.floor((length - 1 - dilation[axis] * (size[axis] - 1)) / stride[axis]),
+  );
+  if (shape.some((positions, axis) => positions < 1 || size[axis] < 1)) {
+    throw new MemgradError(
+      `${name}: windows of ${showShape(size)} with dilation ${showShape(dilation)} do not fit into ${showShape(padded)}, the space of x with its padding.`,
+    );
+  }
+  const [positions, taps] = [shape, size].map(sizeOf);
+  checkShape(name, [positions, taps]);
+  checkShape(name, [...x.shape.slice(0, 2), ...padded]);
+  const strides = stridesOf(padded);
+  const offsets = (lengths: Shape, step: Shape) =>
+    lengths.reduce(
+      (starts, length, axis) =>
+        starts.flatMap((start) =>
+          Array.from({ length }, (_, i) => start + i * step[axis] * strides[axis]),
+        ),
+      [0],
+    );
+  const inside = offsets(size, dilation);
+  const at = allocating(() => new Int32Array(positions * taps));
+  offsets(shape, stride).forEach((start, i) => {
+    at.set(
+      inside.map((tap) => start + tap),
+      i * taps,
+    );
+  });
+  const around = [[0, 0] as const, [0, 0] as const, ...padding.map((n) => [n, n] as const)];
+  const order = x.shape.map((_, axis) => (axis + 2) % x.rank);
+  const table = reshape(transpose(pad(x, around, options.fill), order), [
+    sizeOf(padded),
+    ...x.shape.slice(0, 2),
+  ]);
+  return { values: gather(table, upload(name, at, [positions, taps], x.backend)), shape };
+}
+
+/** One whole number of at least `least` for each of `axes`. */
+function perAxis(what: string, value: PerAxis, axes: number, least: number): readonly number[] {
+  const list = Array.isArray(value) ? Array.from(value) : Array(axes).fill(value);
+  const fits = (n: number) => Number.isInteger(n) && n >= least && n <= 2 ** 30;
+  requireThat(
+    list.length === axes && list.every(fits),
+    what,
+    `a whole number >= ${least}, or one for each of ${axes} axes`,
+    value,
+  );
+  return list;
+}
