@@ -3,9 +3,9 @@ import { sizeOf, stridesOf } from '../../backends/layout.js';
 import { MemgradError } from '../../errors.js';
 import { checkOptions, requireThat } from '../../options.js';
 import { commonDtype, requireFloat, requireTensors } from '../arguments.js';
-import { checkShape, upload } from '../create.js';
-import { allocating } from '../storage.js';
+import { arange } from '../create.js';
 import { type Shape, sameShape, showShape, type Tensor } from '../tensor.js';
+import { add, mul } from './elementwise.js';
 import { gather } from './indexing.js';
 import { linear } from './matmul.js';
 import { max, mean } from './reduction.js';
@@ -73,14 +73,10 @@ function convolution(
   checkOptions(name, options, { stride: 1, padding: 1, dilation: 1 });
   commonDtype(name, bias ? [x, weight, bias] : [x, weight]);
   const [outputs, channels, ...size] = weight.shape;
-  if (x.rank !== rank || weight.rank !== rank || x.shape[1] !== channels) {
+  const fits = x.rank === rank && weight.rank === rank && x.shape[1] === channels;
+  if (!fits || (bias && !sameShape(bias.shape, [outputs]))) {
     throw new MemgradError(
-      `${name}: x ${showShape(x.shape)} and weight ${showShape(weight.shape)} do not fit, expected rank ${rank} and one number of channels in axis 1.`,
-    );
-  }
-  if (bias && !sameShape(bias.shape, [outputs])) {
-    throw new MemgradError(
-      `${name}: the bias has shape ${showShape(bias.shape)}, expected ${showShape([outputs])}, one for each output.`,
+      `${name}: x ${showShape(x.shape)}, weight ${showShape(weight.shape)} and bias ${bias ? showShape(bias.shape) : 'none'} do not fit, expected rank ${rank} with one number of channels in axis 1, and a bias for each output.`,
     );
   }
   const { stride = 1, padding = 0, dilation = 1 } = options ?? {};
@@ -159,33 +155,28 @@ function windows(
       `${name}: windows of ${showShape(size)} with dilation ${showShape(dilation)} do not fit into ${showShape(padded)}, the space of x with its padding.`,
     );
   }
-  const [positions, taps] = [shape, size].map(sizeOf);
-  checkShape(name, [positions, taps]);
-  checkShape(name, [...x.shape.slice(0, 2), ...padded]);
-  const strides = stridesOf(padded);
-  const offsets = (lengths: Shape, step: Shape) =>
-    lengths.reduce(
-      (starts, length, axis) =>
-        starts.flatMap((start) =>
-          Array.from({ length }, (_, i) => start + i * step[axis] * strides[axis]),
-        ),
-      [0],
-    );
-  const inside = offsets(size, dilation);
-  const at = allocating(() => new Int32Array(positions * taps));
-  offsets(shape, stride).forEach((start, i) => {
-    at.set(
-      inside.map((tap) => start + tap),
-      i * taps,
-    );
-  });
   const around = [[0, 0] as const, [0, 0] as const, ...padding.map((n) => [n, n] as const)];
   const order = x.shape.map((_, axis) => (axis + 2) % x.rank);
+  const lengths = x.shape.slice(0, 2);
   const table = reshape(transpose(pad(x, around, options.fill), order), [
     sizeOf(padded),
-    ...x.shape.slice(0, 2),
+    ...lengths,
   ]);
-  return { values: gather(table, upload(name, at, [positions, taps], x.backend)), shape };
+  const strides = stridesOf(padded);
+  /** The steps of a window, or of a tap in it, along one of their axes. */
+  const steps = (length: number, step: number, axis: number) =>
+    reshape(
+      mul(arange(length, { backend: x.backend }), length > 1 ? step : 0),
+      [...shape, ...size].map((_, i) => (i === axis ? length : 1)),
+    );
+  const at = shape
+    .flatMap((length, axis) => [
+      steps(length, stride[axis] * strides[axis], axis),
+      steps(size[axis], dilation[axis] * strides[axis], axis + space.length),
+    ])
+    .reduce(add);
+  const values = reshape(gather(table, at), [sizeOf(shape), sizeOf(size), ...lengths]);
+  return { values, shape };
 }
 
 /** One whole number of at least `least` for each of `axes`. */

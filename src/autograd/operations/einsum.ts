@@ -19,89 +19,51 @@ interface Named {
 /**
  * Products of `tensors`, summed over the axes that the result lacks, as NumPy's `einsum`:
  * `'ij,jk->ik'` names the axes of each tensor by letters and is a matrix product. A letter that a
- * tensor has twice takes its diagonal. `...` is any number of axes in front, which broadcast. Without
- * an arrow the result has the letters that occur once, in alphabetical order. The tensors are of one
- * floating dtype and are multiplied from left to right. Throws `MemgradError` for an equation that
- * doesn't fit the shapes.
+ * tensor has twice takes its diagonal. Without an arrow the result has the letters that occur once,
+ * in alphabetical order. The tensors are of one floating dtype and are multiplied from left to
+ * right. Throws `MemgradError` for an equation that doesn't fit the shapes, and for `...`.
  */
 export function einsum(equation: string, tensors: readonly Tensor[]): Tensor {
   requireList('einsum', tensors);
   for (const x of tensors) requireFloat('einsum', x);
   commonDtype('einsum', tensors);
-  const refuse = (why: string) => {
-    throw new MemgradError(
-      `einsum: ${describe(equation)} does not fit ${tensors.map(({ shape }) => showShape(shape)).join(', ')}: ${why}.`,
-    );
-  };
-  const text = typeof equation === 'string' ? equation.replaceAll(' ', '') : '';
-  if (!/^[a-z.]*(,[a-z.]*)*(->[a-z.]*)?$/i.test(text)) {
-    refuse("expected letters and commas, such as 'ij,jk->ik'");
-  }
+  const text = typeof equation === 'string' ? equation.replaceAll(' ', '') : '?';
   const [left, right] = text.split('->');
   const terms = left.split(',');
-  if (terms.length !== tensors.length) refuse(`it names ${terms.length} tensors`);
+  const result = [...(right ?? once(left))];
   const lengths = new Map<string, number>();
-  let widest = 0;
-  const named = tensors.map((x, i): Named => {
-    const names = axesOf(terms[i], x.rank);
-    if (names?.length !== x.rank) refuse(`'${terms[i]}' does not name ${x.rank} axes`);
-    names?.forEach((name, axis) => {
-      const length = x.shape[axis];
-      const known = lengths.get(name) ?? length;
-      if (/\d/.test(name)) widest = Math.max(widest, Number(name) + 1);
-      if (known !== length && !(/\d/.test(name) && (known === 1 || length === 1))) {
-        refuse(`axis ${name} has lengths ${known} and ${length}`);
-      }
-      lengths.set(name, known === 1 ? length : known);
+  const fits = ({ shape }: Tensor, term: string) =>
+    shape.length === term.length &&
+    shape.every((length, axis) => {
+      const known = lengths.get(term[axis]) ?? length;
+      lengths.set(term[axis], known);
+      return known === length;
     });
-    return { x, names: names ?? [] };
-  });
-  const shown = axesOf(
-    right ?? implied(left),
-    widest + (right ?? implied(left)).replace('...', '').length,
-  );
-  const result = shown ?? [];
-  if (!shown || new Set(result).size < result.length || result.some((name) => !lengths.has(name))) {
-    refuse(`the result '${right}' must name axes of the tensors, each once`);
+  if (
+    !/^[a-z]*(,[a-z]*)*(->[a-z]*)?$/i.test(text) ||
+    terms.length !== tensors.length ||
+    !tensors.every((x, i) => fits(x, terms[i])) ||
+    !result.every((name, i) => lengths.has(name) && result.indexOf(name) === i)
+  ) {
+    throw new MemgradError(
+      `einsum: ${describe(equation)} does not fit shapes ${tensors.map(({ shape }) => showShape(shape)).join(', ')}, expected a letter for each axis, as in 'ij,jk->ik', one length for each letter, and in the result letters of the tensors, each once.`,
+    );
   }
-  const whole = named.map((operand) => diagonal(squeezed(operand, lengths)));
-  const product = whole.slice(1).reduce((made, operand, i) => {
-    const later = new Set([...result, ...whole.slice(i + 2).flatMap(({ names }) => names)]);
+  const operands = tensors.map((x, i) => diagonal({ x, names: [...terms[i]] }));
+  const product = operands.slice(1).reduce((made, operand, i) => {
+    const later = new Set([...result, ...operands.slice(i + 2).flatMap(({ names }) => names)]);
     return contract(made, operand, later);
-  }, whole[0]);
-  const { x, names } = summed(product, (name) => result.includes(name));
-  return ordered({ x, names }, result);
+  }, operands[0]);
+  return ordered(
+    summed(product, (name) => result.includes(name)),
+    result,
+  );
 }
 
-/** The names of the axes of a term: letters, and digits from the right for those of `...`. */
-function axesOf(term: string, rank: number): string[] | undefined {
-  const [before, after, more] = term.split('...');
-  if (more !== undefined || `${before}${after ?? ''}`.includes('.')) return undefined;
-  const hidden = after === undefined ? 0 : Math.max(0, rank - before.length - after.length);
-  return [
-    ...before,
-    ...Array.from({ length: hidden }, (_, i) => `${hidden - 1 - i}`),
-    ...(after ?? ''),
-  ];
-}
-
-/** The result of an equation without an arrow. */
-function implied(left: string): string {
-  const letters = [...left.replace(/[,.]/g, '')].sort();
-  const once = letters.filter((name) => letters.indexOf(name) === letters.lastIndexOf(name));
-  return (left.includes('...') ? '...' : '') + once.join('');
-}
-
-/** Leaves out the axes of length 1 that broadcast. */
-function squeezed({ x, names }: Named, lengths: ReadonlyMap<string, number>): Named {
-  const kept = names.map((name, axis) => x.shape[axis] === lengths.get(name));
-  return {
-    x: reshape(
-      x,
-      x.shape.filter((_, axis) => kept[axis]),
-    ),
-    names: names.filter((_, axis) => kept[axis]),
-  };
+/** The letters that occur once, in alphabetical order: the result of an equation without an arrow. */
+function once(left: string): string[] {
+  const letters = [...left.replaceAll(',', '')].sort();
+  return letters.filter((name) => letters.indexOf(name) === letters.lastIndexOf(name));
 }
 
 /** The diagonals over axes of one name. */

@@ -28,7 +28,7 @@ function requireLike(name: string, first: Tensor, target: Tensor): void {
   requireTensors(name, target);
   if (sameShape(first.shape, target.shape)) return;
   throw new MemgradError(
-    `${name}: shapes ${showShape(first.shape)} and ${showShape(target.shape)} differ, expected one shape; reshape or broadcastTo makes them equal.`,
+    `${name}: shapes ${showShape(first.shape)} and ${showShape(target.shape)} differ, expected one shape.`,
   );
 }
 

@@ -12,9 +12,6 @@ import { gather } from './indexing.js';
 import { type Axes, normalizeAxes } from './reduction.js';
 import { broadcastTo, concat, requireList, reshape, slice, transpose } from './shape.js';
 
-/** Any int32, also a negative one. */
-const int32 = whole(-(2 ** 31), 2 ** 31 - 1);
-
 /**
  * `x` without its axes of length 1, or without those named by `axes`. Throws `MemgradError` for a
  * named axis of another length.
@@ -50,7 +47,7 @@ export function flatten(x: Tensor, start = 0, end = -1): Tensor {
   const [from, to] = [start, end].map((axis) => normalizeAxis('flatten', axis, rank));
   if (from > to) {
     throw new MemgradError(
-      `flatten: axis ${start} is behind axis ${end} in shape ${showShape(x.shape)}; name the first one first.`,
+      `flatten: axis ${start} is behind axis ${end} of ${showShape(x.shape)}; exchange them.`,
     );
   }
   const size = x.shape.slice(from, to + 1).reduce((product, length) => product * length, 1);
@@ -64,7 +61,25 @@ export function flatten(x: Tensor, start = 0, end = -1): Tensor {
  */
 export function split(x: Tensor, sizes: number | readonly number[], axis = 0): Tensor[] {
   requireTensors('split', x);
-  return parts('split', x, sizes, axis);
+  const length = x.shape[normalizeAxis('split', axis, x.rank)];
+  let lengths = sizes as readonly number[];
+  if (Array.isArray(sizes)) checkShape('split', sizes);
+  else {
+    const size = sizes as number;
+    check('split: sizes', size, whole());
+    const count = Math.max(1, Math.ceil(length / size));
+    lengths = Array.from({ length: count }, (_, i) => Math.min(size, length - i * size));
+  }
+  if (lengths.reduce((sum, n) => sum + n, 0) !== length) {
+    throw new MemgradError(
+      `split: lengths ${showShape(lengths)} must add up to ${length}, the length of axis ${axis} of ${showShape(x.shape)}.`,
+    );
+  }
+  let start = 0;
+  return lengths.map((n) => {
+    start += n;
+    return slice(x, axis, start - n, start);
+  });
 }
 
 /**
@@ -75,49 +90,21 @@ export function chunk(x: Tensor, count: number, axis = 0): Tensor[] {
   requireTensors('chunk', x);
   check('chunk: count', count, whole());
   const length = x.shape[normalizeAxis('chunk', axis, x.rank)];
-  return parts('chunk', x, Math.max(1, Math.ceil(length / count)), axis);
-}
-
-function parts(name: string, x: Tensor, sizes: number | readonly number[], axis: number): Tensor[] {
-  const length = x.shape[normalizeAxis(name, axis, x.rank)];
-  if (!Array.isArray(sizes)) check(`${name}: sizes`, sizes, whole());
-  else checkShape(name, sizes);
-  const size = sizes as number;
-  const count = Math.max(1, Math.ceil(length / size));
-  const lengths: readonly number[] = Array.isArray(sizes)
-    ? sizes
-    : Array.from({ length: count }, (_, i) => Math.min(size, length - i * size));
-  if (lengths.reduce((sum, n) => sum + n, 0) !== length) {
-    throw new MemgradError(
-      `${name}: lengths ${showShape(lengths)} must add up to ${length}, the length of axis ${axis} of ${showShape(x.shape)}.`,
-    );
-  }
-  let start = 0;
-  return lengths.map((n) => {
-    start += n;
-    return slice(x, axis, start - n, start);
-  });
+  return split(x, Math.max(1, Math.ceil(length / count)), axis);
 }
 
 /** `x` with the values along `axes` (by default all) in reverse order. */
 export function flip(x: Tensor, axes?: Axes): Tensor {
   return normalizeAxes('flip', x, axes).reduce((flipped, axis) => {
-    const last = x.shape[axis] - 1;
-    if (last < 1) return flipped;
-    const backwards = arange(last, -1, -1, { backend: x.backend });
-    return onFirst(flipped, axis, (y) => gather(y, backwards));
+    const backwards = arange(x.shape[axis] - 1, -1, -1, { backend: x.backend });
+    return moveAxis(gather(moveAxis(flipped, axis, 0), backwards), 0, axis);
   }, x);
 }
 
-/** `f` of `x` with `axis` as its first axis, moved back in the result. */
-export function onFirst(x: Tensor, axis: number, f: (x: Tensor) => Tensor): Tensor {
-  if (axis === 0) return f(x);
-  const order = x.shape.map((_, i) => i);
-  const front = [axis, ...order.toSpliced(axis, 1)];
-  return transpose(
-    f(transpose(x, front)),
-    order.map((i) => front.indexOf(i)),
-  );
+/** `x` with axis `from` as axis `to`; the others keep their order. */
+export function moveAxis(x: Tensor, from: number, to: number): Tensor {
+  const others = x.shape.map((_, axis) => axis).filter((axis) => axis !== from);
+  return from === to ? x : transpose(x, others.toSpliced(to, 0, from));
 }
 
 /**
@@ -159,7 +146,7 @@ export function tile(x: Tensor, repeats: readonly number[]): Tensor {
  */
 export function roll(x: Tensor, shift: number, axis?: number): Tensor {
   requireTensors('roll', x);
-  check('roll: shift', shift, int32);
+  check('roll: shift', shift, whole(-(2 ** 30), 2 ** 30));
   if (axis === undefined) return reshape(roll(reshape(x, [-1]), shift, 0), x.shape);
   const along = normalizeAxis('roll', axis, x.rank);
   const length = x.shape[along];
@@ -220,10 +207,16 @@ export function meshgrid(vectors: readonly Tensor[], options?: MeshgridOptions):
       `meshgrid: expected vectors, got shape ${showShape(other.shape)}; flatten it first.`,
     );
   }
-  const places = vectors.map((_, i) => i);
-  if (options?.indexing === 'xy' && places.length > 1) places.splice(0, 2, 1, 0);
-  const shape = places.map((i) => vectors[i].size);
-  return vectors.map((x, i) =>
-    broadcastTo(reshape(x, [-1, ...shape.slice(places.indexOf(i) + 1).fill(1)]), shape),
+  const shape = vectors.map(({ size }) => size);
+  const grids = vectors.map((x, i) =>
+    broadcastTo(
+      reshape(
+        x,
+        shape.map((length, axis) => (axis === i ? length : 1)),
+      ),
+      shape,
+    ),
   );
+  const exchanged = options?.indexing === 'xy' && shape.length > 1;
+  return exchanged ? grids.map((x) => moveAxis(x, 0, 1)) : grids;
 }

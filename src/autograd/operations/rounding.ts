@@ -58,13 +58,13 @@ function below(x: Tensor): Tensor {
 export const mod = /* @__PURE__ */ exactly('mod', (first: Operand, second: Operand) => {
   const [a, b] = operands('mod', first, second);
   requireTensors('mod', a, b);
-  const quotient = div(stopGradient(a), stopGradient(b));
+  const [constant, divisor] = [stopGradient(a), stopGradient(b)];
+  const quotient = div(constant, divisor);
   if (a.dtype === 'int32') {
     const rest = sub(a, mul(quotient, b));
     const wrong = mul(notEqual(less(rest, 0), less(b, 0)), notEqual(rest, 0));
     return where(wrong, add(rest, b), rest);
   }
-  const [constant, divisor] = [stopGradient(a), stopGradient(b)];
   const whole = below(quotient);
   const lost = productError(whole, divisor);
   const minus = (x: Tensor, y: Tensor) => sub(sub(x, mul(whole, y)), lost);

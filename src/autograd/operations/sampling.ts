@@ -2,13 +2,13 @@
 import type { Backend } from '../../backends/backend.js';
 import { MemgradError } from '../../errors.js';
 import { backendKind, check, checkOptions, flag, type Kind, whole } from '../../options.js';
-import { broadcastShapes, requireFloat, requireTensors } from '../arguments.js';
+import { requireFloat, requireTensors } from '../arguments.js';
 import { checkShape, upload } from '../create.js';
 import { isKey, type Key, randperm, uniform } from '../random.js';
-import { type Shape, sameShape, showShape, Tensor } from '../tensor.js';
+import { type Shape, Tensor } from '../tensor.js';
 import { cast, less } from './comparison.js';
 import { gather } from './indexing.js';
-import { slice } from './shape.js';
+import { broadcastTo, slice } from './shape.js';
 
 const probability: Kind = [
   'a number in [0, 1], or a tensor',
@@ -34,13 +34,8 @@ export function bernoulli(
     return less(uniform(key, shape, options), chance);
   }
   requireFloat('bernoulli', chance);
-  if (!sameShape(broadcastShapes('bernoulli', chance.shape, shape), shape)) {
-    throw new MemgradError(
-      `bernoulli: the chance ${showShape(chance.shape)} does not broadcast to ${showShape(shape)}.`,
-    );
-  }
   const drawn = uniform(key, shape, { backend: options?.backend ?? chance.backend });
-  return less(cast(drawn, chance.dtype), chance);
+  return less(cast(drawn, chance.dtype), broadcastTo(chance, shape));
 }
 
 /** Options of `choice`. */

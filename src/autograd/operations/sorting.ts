@@ -5,11 +5,12 @@ import { check, checkOptions, flag, whole } from '../../options.js';
 import { normalizeAxis, requireInt, requireTensors } from '../arguments.js';
 import { arange, upload } from '../create.js';
 import { scope } from '../scope.js';
-import { type Shape, sameShape, showShape, type Tensor } from '../tensor.js';
+import { sameShape, showShape, type Tensor } from '../tensor.js';
 import { equal, greater, greaterEqual, less, notEqual, where } from './comparison.js';
 import { add, mul, sub } from './elementwise.js';
 import { gather } from './indexing.js';
-import { broadcastTo, concat, pad, reshape, slice, transpose } from './shape.js';
+import { moveAxis } from './rearrange.js';
+import { broadcastTo, concat, pad, reshape, slice } from './shape.js';
 import { stopGradient } from './view.js';
 
 /** Options of `sort` and `argsort`. */
@@ -40,12 +41,14 @@ export function takeAlongAxis(x: Tensor, indices: Tensor, axis: number): Tensor 
       `takeAlongAxis: indices ${showShape(indices.shape)} do not fit x ${showShape(x.shape)}, expected lengths that differ along axis ${axis} only.`,
     );
   }
-  const at = toRows(indices, along);
-  const start = mul(arange(at.shape[0], { backend: x.backend }), length);
+  const at = moveAxis(indices, along, 0);
+  const rest = at.shape.slice(1);
+  const columns = sizeOf(rest);
+  const column = reshape(arange(columns, { backend: x.backend }), rest);
   const known = mul(greaterEqual(at, 0), less(at, length));
-  const flat = where(known, add(at, reshape(start, [-1, 1])), -1);
+  const flat = where(known, add(mul(at, columns), column), -1);
   try {
-    return fromRows(gather(reshape(toRows(x, along), [-1]), flat), indices.shape, along);
+    return moveAxis(gather(reshape(moveAxis(x, along, 0), [-1]), flat), 0, along);
   } catch (error) {
     if (!(error instanceof MemgradError && error.message.startsWith('gather: '))) throw error;
     throw new MemgradError(
@@ -59,18 +62,19 @@ export function takeAlongAxis(x: Tensor, indices: Tensor, axis: number): Tensor 
  * directions; NaN is the largest value. No gradient flows back.
  */
 export function argsort(x: Tensor, axis = -1, options?: SortOptions): Tensor {
-  requireTensors('argsort', x);
-  const along = normalizeAxis('argsort', axis, x.rank);
-  checkOptions('argsort', options, { descending: flag });
-  return scope(() => fromRows(order(toRows(stopGradient(x), along), options), x.shape, along));
+  return ordered('argsort', x, axis, options);
 }
 
 /** `x` sorted along `axis`, as by `argsort`; each gradient goes to the place of its value. */
 export function sort(x: Tensor, axis = -1, options?: SortOptions): Tensor {
-  requireTensors('sort', x);
-  normalizeAxis('sort', axis, x.rank);
-  checkOptions('sort', options, { descending: flag });
-  return takeAlongAxis(x, argsort(x, axis, options), axis);
+  return takeAlongAxis(x, ordered('sort', x, axis, options), axis);
+}
+
+function ordered(name: string, x: Tensor, axis: number, options?: SortOptions): Tensor {
+  requireTensors(name, x);
+  const along = normalizeAxis(name, axis, x.rank);
+  checkOptions(name, options, { descending: flag });
+  return scope(() => moveAxis(order(moveAxis(stopGradient(x), along, 0), options), 0, along));
 }
 
 /**
@@ -92,24 +96,27 @@ export function topk(
   return { values: takeAlongAxis(x, indices, along), indices };
 }
 
-/** The positions that sort each row of x [rows, length], by a bitonic network (Batcher 1968). */
+/** The positions that sort x [length, ...rest] along its first axis, by a bitonic network (Batcher 1968). */
 function order(x: Tensor, { descending = false }: SortOptions = {}): Tensor {
-  const [rows, length] = x.shape;
+  const [length, ...rest] = x.shape;
   const { backend } = x;
-  let keys = x;
-  let places = broadcastTo(arange(length, { backend }), x.shape);
+  const columns = sizeOf(rest);
+  let keys = reshape(x, [length, columns]);
+  let places = broadcastTo(reshape(arange(length, { backend }), [length, 1]), keys.shape);
   // Each pair of a key and a place is distinct: places of NaN lie outside those of infinities.
   const shift = descending ? -length : length;
+  let [most, least] = [2 ** 31 - 1, -(2 ** 31)];
   if (x.dtype !== 'int32') {
-    const unknown = notEqual(x, x);
-    keys = where(unknown, Infinity, x);
+    [most, least] = [Infinity, -Infinity];
+    const unknown = notEqual(keys, keys);
+    keys = where(unknown, Infinity, keys);
     places = add(places, mul(unknown, shift));
   }
-  const size = length < 2 ? length : 2 ** Math.ceil(Math.log2(length));
-  const [most, least] = x.dtype === 'int32' ? [2 ** 31 - 1, -(2 ** 31)] : [Infinity, -Infinity];
+  let size = 1;
+  while (size < length) size *= 2;
   const missing = [
-    [0, 0],
     [0, size - length],
+    [0, 0],
   ] as const;
   keys = pad(keys, missing, descending ? least : most);
   places = pad(places, missing, 2 * length);
@@ -118,49 +125,24 @@ function order(x: Tensor, { descending = false }: SortOptions = {}): Tensor {
     for (let step = run / 2; step >= 1; step /= 2) {
       const groups = size / (2 * step);
       const pairs = (y: Tensor) => {
-        const apart = reshape(y, [rows, groups, 2, step]);
-        return [slice(apart, 2, 0, 1), slice(apart, 2, 1, 2)];
+        const apart = reshape(y, [groups, 2, step, columns]);
+        return [slice(apart, 1, 0, 1), slice(apart, 1, 1, 2)];
       };
       // Every other run is sorted in reverse, so that two of them make a bitonic one.
-      const reverse = Int32Array.from(
-        { length: groups },
-        (_, i) => +((i * 2 * step) % (2 * run) >= run),
-      );
+      const reverse = new Int32Array(groups).map((_, i) => ((2 * i * step) / run) & 1);
       const [keyA, keyB] = pairs(keys);
       const [placeA, placeB] = pairs(places);
-      const tied = mul(equal(keyA, keyB), less(placeB, placeA));
       const swapped = notEqual(
-        add(isBefore(keyB, keyA), tied),
-        upload('argsort', reverse, [groups, 1, 1], backend),
+        add(isBefore(keyB, keyA), mul(equal(keyA, keyB), less(placeB, placeA))),
+        upload('argsort', reverse, [groups, 1, 1, 1], backend),
       );
       const exchanged = (a: Tensor, b: Tensor) =>
-        reshape(concat([where(swapped, b, a), where(swapped, a, b)], 2), [rows, size]);
+        reshape(concat([where(swapped, b, a), where(swapped, a, b)], 1), [size, columns]);
       keys = exchanged(keyA, keyB);
       places = exchanged(placeA, placeB);
     }
   }
-  places = slice(places, 1, 0, length);
+  places = slice(places, 0, 0, length);
   const known = mul(greaterEqual(places, 0), less(places, length));
-  return where(known, places, sub(places, shift));
-}
-
-/** x as [rows, length], with `axis` last. */
-function toRows(x: Tensor, axis: number): Tensor {
-  const { rest, lengths } = without(x.shape, axis);
-  return reshape(transpose(x, [...rest, axis]), [sizeOf(lengths), x.shape[axis]]);
-}
-
-/** The inverse of `toRows` for a result of `shape`. */
-function fromRows(rows: Tensor, shape: Shape, axis: number): Tensor {
-  const { rest, lengths } = without(shape, axis);
-  const order = [...rest, axis];
-  return transpose(
-    reshape(rows, [...lengths, shape[axis]]),
-    order.map((_, i) => order.indexOf(i)),
-  );
-}
-
-function without(shape: Shape, axis: number) {
-  const rest = shape.map((_, i) => i).filter((i) => i !== axis);
-  return { rest, lengths: rest.map((i) => shape[i]) };
+  return reshape(where(known, places, sub(places, shift)), x.shape);
 }

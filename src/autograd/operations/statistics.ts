@@ -28,38 +28,38 @@ export interface VarianceOptions extends ReduceOptions {
   correction?: number;
 }
 
-/** The differences from the mean over `axes`, the axes, and the divisor of their squares. */
-function centred(
-  name: string,
-  x: Tensor,
-  axes: Axes | undefined,
-  options: VarianceOptions | undefined,
-) {
-  requireFloat(name, x);
-  checkOptions(name, options, { correction: positive(), keepDims: flag });
-  const over = normalizeAxes(name, x, axes);
-  const count = sizeOf(over.map((axis) => x.shape[axis]));
-  return {
-    away: sub(x, mean(x, over, { keepDims: true })),
-    over,
-    divisor: Math.max(0, count - (options?.correction ?? 1)),
-    keep: { keepDims: options?.keepDims },
-  };
-}
-
 /**
  * sum((x - mean)^2) / (count - correction) over `axes`, of a float tensor. NaN where the count is at
  * most the correction and the values are equal.
  */
 export function variance(x: Tensor, axes?: Axes, options?: VarianceOptions): Tensor {
-  const { away, over, divisor, keep } = centred('variance', x, axes, options);
-  return div(sum(square(away), over, keep), divisor);
+  return spread('variance', x, axes, options, (away, over, divisor, keep) =>
+    div(sum(square(away), over, keep), divisor),
+  );
 }
 
 /** The square root of `variance`, also of values whose squares overflow; its gradient at 0 is 0. */
 export function std(x: Tensor, axes?: Axes, options?: VarianceOptions): Tensor {
-  const { away, over, divisor, keep } = centred('std', x, axes, options);
-  return div(norm(away, over, keep), Math.sqrt(divisor));
+  return spread('std', x, axes, options, (away, over, divisor, keep) =>
+    div(norm(away, over, keep), Math.sqrt(divisor)),
+  );
+}
+
+/** `measure` of the differences from the mean, their axes, the divisor of their squares, and options. */
+function spread(
+  name: string,
+  x: Tensor,
+  axes: Axes | undefined,
+  options: VarianceOptions | undefined,
+  measure: (away: Tensor, over: readonly number[], divisor: number, keep: ReduceOptions) => Tensor,
+): Tensor {
+  requireFloat(name, x);
+  checkOptions(name, options, { correction: positive(), keepDims: flag });
+  const { correction = 1, keepDims } = options ?? {};
+  const over = normalizeAxes(name, x, axes);
+  const count = sizeOf(over.map((axis) => x.shape[axis]));
+  const away = sub(x, mean(x, over, { keepDims: true }));
+  return measure(away, over, Math.max(0, count - correction), { keepDims });
 }
 
 /**
