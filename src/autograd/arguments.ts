@@ -97,6 +97,25 @@ export function exactly<A extends unknown[]>(
   };
 }
 
+/** Throws unless `fits`: "`name`: expected `expected`, got [2, 3], [4]", with `shapes`. */
+export function requireFit(
+  fits: unknown,
+  name: string,
+  expected: string,
+  ...shapes: readonly Shape[]
+): void {
+  if (fits) return;
+  throw new MemgradError(`${name}: expected ${expected}, got ${shapes.map(showShape).join(', ')}.`);
+}
+
+/** Returns a function of one float tensor, with checks that throw for other dtypes and extra arguments. */
+export function ofFloat(name: string, f: (x: Tensor) => Tensor): (x: Tensor) => Tensor {
+  return exactly(name, (x: Tensor) => {
+    requireFloat(name, x);
+    return f(x);
+  });
+}
+
 /**
  * Converts an axis that may be negative (counted from the back) to one counted from the front.
  * Throws if there is no such axis.

@@ -1,6 +1,6 @@
 /** Activation functions: softplus, silu, leakyRelu, elu. Each accepts a float tensor of any shape. */
 import { check, finite } from '../../options.js';
-import { exactly, requireFloat } from '../arguments.js';
+import { ofFloat, requireFloat } from '../arguments.js';
 import { type Operation, run } from '../run.js';
 import type { Tensor } from '../tensor.js';
 import { greater, where } from './comparison.js';
@@ -9,10 +9,7 @@ import { expm1, log1p } from './functions.js';
 
 const softplusOperation: Operation = {
   name: 'softplus',
-  infer([x]) {
-    requireFloat('softplus', x);
-    return [x];
-  },
+  infer: (inputs) => inputs,
   forward: () => undefined,
   definition: ([x]) => [add(relu(x), log1p(exp(neg(abs(x)))))],
   keepsRules: true,
@@ -20,16 +17,13 @@ const softplusOperation: Operation = {
 };
 
 /** log(1 + e^x), accurate for arguments of every size (Dugas et al. 2001). */
-export const softplus = /* @__PURE__ */ exactly(
+export const softplus = /* @__PURE__ */ ofFloat(
   'softplus',
-  (x: Tensor) => run(softplusOperation, [x], undefined)[0],
+  (x) => run(softplusOperation, [x], undefined)[0],
 );
 
 /** x sigmoid(x), also called swish (Elfwing, Uchibe, Doya 2017, arXiv 1702.03118). */
-export const silu = /* @__PURE__ */ exactly('silu', (x: Tensor) => {
-  requireFloat('silu', x);
-  return mul(x, sigmoid(x));
-});
+export const silu = /* @__PURE__ */ ofFloat('silu', (x) => mul(x, sigmoid(x)));
 
 /** x where it is above 0, else `slope` x, also for the gradient at 0 (Maas, Hannun, Ng 2013). */
 export function leakyRelu(x: Tensor, slope = 0.01): Tensor {

@@ -2,11 +2,12 @@
 import { sizeOf } from '../../backends/layout.js';
 import { MemgradError } from '../../errors.js';
 import { check, checkOptions, positive, whole } from '../../options.js';
-import { requireFloat, requireTensors } from '../arguments.js';
-import { sameShape, showShape, type Tensor } from '../tensor.js';
+import { requireFit, requireFloat, requireTensors } from '../arguments.js';
+import { sameShape, type Tensor } from '../tensor.js';
 import { add, div, mul, sqrt, sub } from './elementwise.js';
 import { normalizeRows } from './layer-norm.js';
-import { reshape, transpose } from './shape.js';
+import { moveAxis } from './rearrange.js';
+import { reshape } from './shape.js';
 
 /** Options of `batchNorm`. */
 export interface BatchNormOptions {
@@ -34,20 +35,17 @@ export function batchNorm(
   checkOptions('batchNorm', options, { mean: 1, variance: 1, epsilon: positive() });
   const { mean, variance, epsilon = 1e-5 } = options ?? {};
   if ((mean === undefined) !== (variance === undefined)) {
-    throw new MemgradError(
-      `batchNorm: got only the ${mean ? 'mean' : 'variance'}; pass mean and variance, or neither.`,
-    );
+    throw new MemgradError('batchNorm: got one of mean and variance, expected both or neither.');
   }
   const given = mean && variance ? [mean, variance] : [];
   const [scale, shift, centre, spread] = perChannel('batchNorm', x, weight, bias, ...given);
   if (centre) {
     return add(mul(div(sub(x, centre), sqrt(add(spread, epsilon))), scale), shift);
   }
-  const order = x.shape.map((_, axis) => (axis < 2 ? 1 - axis : axis));
-  const channels = transpose(x, order);
-  const rows = reshape(channels, [x.shape[1], sizeOf(x.shape.toSpliced(1, 1))]);
+  const channels = moveAxis(x, 1, 0);
+  const rows = reshape(channels, [x.shape[1], sizeOf(channels.shape.slice(1))]);
   const normal = reshape(normalizeRows(rows, epsilon), channels.shape);
-  return add(mul(transpose(normal, order), scale), shift);
+  return add(mul(moveAxis(normal, 0, 1), scale), shift);
 }
 
 /**
@@ -68,11 +66,7 @@ export function groupNorm(
   check('groupNorm: epsilon', epsilon, positive());
   const [scale, shift] = perChannel('groupNorm', x, weight, bias);
   const [batch, channels, ...space] = x.shape;
-  if (channels % groups !== 0) {
-    throw new MemgradError(
-      `groupNorm: ${channels} channels can't be divided into ${groups} groups; choose a divisor.`,
-    );
-  }
+  requireFit(channels % groups === 0, 'groupNorm', `channels for ${groups} equal groups`, x.shape);
   const rows = reshape(x, [batch * groups, (channels / groups) * sizeOf(space)]);
   return add(mul(reshape(normalizeRows(rows, epsilon), x.shape), scale), shift);
 }
@@ -80,10 +74,13 @@ export function groupNorm(
 /** Tensors of one value for each channel of x, in a shape that broadcasts to it. */
 function perChannel(name: string, x: Tensor, ...values: readonly Tensor[]): Tensor[] {
   requireTensors(name, ...values);
-  if (x.rank < 2 || values.some(({ shape }) => !sameShape(shape, [x.shape[1]]))) {
-    throw new MemgradError(
-      `${name}: x ${showShape(x.shape)} and ${values.map(({ shape }) => showShape(shape)).join(', ')} do not fit, expected [batch, channels, ...space] and [channels].`,
-    );
-  }
+  const shapes = values.map(({ shape }) => shape);
+  requireFit(
+    x.rank > 1 && shapes.every((shape) => sameShape(shape, [x.shape[1]])),
+    name,
+    '[batch, channels, ...space] and [channels]',
+    x.shape,
+    ...shapes,
+  );
   return values.map((value) => reshape(value, [-1, ...x.shape.slice(2).fill(1)]));
 }

@@ -1,8 +1,7 @@
 /** Convolution and pooling, as gathered windows and one product: conv1d, conv2d, maxPool, averagePool. */
 import { sizeOf, stridesOf } from '../../backends/layout.js';
-import { MemgradError } from '../../errors.js';
 import { checkOptions, requireThat } from '../../options.js';
-import { commonDtype, requireFloat, requireTensors } from '../arguments.js';
+import { commonDtype, requireFit, requireFloat, requireTensors } from '../arguments.js';
 import { arange } from '../create.js';
 import { type Shape, sameShape, showShape, type Tensor } from '../tensor.js';
 import { add, mul } from './elementwise.js';
@@ -73,12 +72,15 @@ function convolution(
   checkOptions(name, options, { stride: 1, padding: 1, dilation: 1 });
   commonDtype(name, bias ? [x, weight, bias] : [x, weight]);
   const [outputs, channels, ...size] = weight.shape;
-  const fits = x.rank === rank && weight.rank === rank && x.shape[1] === channels;
-  if (!fits || (bias && !sameShape(bias.shape, [outputs]))) {
-    throw new MemgradError(
-      `${name}: x ${showShape(x.shape)}, weight ${showShape(weight.shape)} and bias ${bias ? showShape(bias.shape) : 'none'} do not fit, expected rank ${rank} with one number of channels in axis 1, and a bias for each output.`,
-    );
-  }
+  requireFit(
+    x.rank === rank &&
+      weight.rank === rank &&
+      x.shape[1] === channels &&
+      (!bias || sameShape(bias.shape, [outputs])),
+    name,
+    `rank ${rank}, equal channels in axis 1 and a bias for each output`,
+    ...[x, weight, ...(bias ? [bias] : [])].map(({ shape }) => shape),
+  );
   const { stride = 1, padding = 0, dilation = 1 } = options ?? {};
   const { values, shape } = windows(name, x, size, { stride, padding, dilation, fill: 0 });
   const [positions, taps, batch] = values.shape;
@@ -115,19 +117,16 @@ function pooled(
 ): Tensor {
   requireFloat(name, x);
   checkOptions(name, options, { stride: 1, padding: 1 });
-  if (x.rank < 3) {
-    throw new MemgradError(
-      `${name}: expected x as [batch, channels, ...space], got shape ${showShape(x.shape)}.`,
-    );
-  }
+  requireFit(x.rank > 2, name, '[batch, channels, ...space]', x.shape);
   const sizes = perAxis(`${name}: size`, size, x.rank - 2, 1);
   const { stride = sizes, padding = 0 } = options ?? {};
   const around = perAxis(`${name}: padding`, padding, x.rank - 2, 0);
-  if (around.some((amount, axis) => 2 * amount > sizes[axis])) {
-    throw new MemgradError(
-      `${name}: padding ${showShape(around)} is more than half of the size ${showShape(sizes)}; make it smaller.`,
-    );
-  }
+  requireFit(
+    around.every((amount, axis) => 2 * amount <= sizes[axis]),
+    name,
+    `padding of at most half of ${showShape(sizes)}`,
+    around,
+  );
   const { values, shape } = windows(name, x, sizes, { stride, padding, dilation: 1, fill });
   return reshape(transpose(reduce(values, 1), [1, 2, 0]), [...x.shape.slice(0, 2), ...shape]);
 }
@@ -150,11 +149,12 @@ function windows(
     (length, axis) =>
       1 + Math.floor((length - 1 - dilation[axis] * (size[axis] - 1)) / stride[axis]),
   );
-  if (shape.some((positions, axis) => positions < 1 || size[axis] < 1)) {
-    throw new MemgradError(
-      `${name}: windows of ${showShape(size)} with dilation ${showShape(dilation)} do not fit into ${showShape(padded)}, the space of x with its padding.`,
-    );
-  }
+  requireFit(
+    shape.every((positions, axis) => positions > 0 && size[axis] > 0),
+    name,
+    `a padded space for dilated windows of ${showShape(size)}`,
+    padded,
+  );
   const around = [[0, 0] as const, [0, 0] as const, ...padding.map((n) => [n, n] as const)];
   const order = x.shape.map((_, axis) => (axis + 2) % x.rank);
   const lengths = x.shape.slice(0, 2);

@@ -1,7 +1,7 @@
 /** Losses. */
 import { MemgradError } from '../../errors.js';
 import { checkOptions, oneOf, positive, whole } from '../../options.js';
-import { requireFloat, requireInt, requireTensors, rowsOf } from '../arguments.js';
+import { requireFit, requireFloat, requireInt, requireTensors, rowsOf } from '../arguments.js';
 import { arange } from '../create.js';
 import { type Operation, run } from '../run.js';
 import { sameShape, showShape, type Tensor } from '../tensor.js';
@@ -56,10 +56,9 @@ export function crossEntropy(
   requireFloat('crossEntropy', logits);
   requireTensors('crossEntropy', targets, ...(weights === undefined ? [] : [weights]));
   const classes = logits.shape[logits.rank - 1];
-  if (weights && !sameShape(weights.shape, [classes])) {
-    throw new MemgradError(
-      `crossEntropy: weights ${showShape(weights.shape)} do not fit logits ${showShape(logits.shape)}, expected one for each class.`,
-    );
+  if (weights) {
+    const fits = sameShape(weights.shape, [classes]);
+    requireFit(fits, 'crossEntropy', 'a weight for each class', logits.shape, weights.shape);
   }
   if (targets.dtype !== 'int32' && logits.rank > 0 && sameShape(logits.shape, targets.shape)) {
     const losses = ofProbabilities(logits, targets, labelSmoothing, weights);

@@ -1,9 +1,9 @@
 /** Einstein's sums, as matrix products. */
 import { sizeOf } from '../../backends/layout.js';
-import { describe, MemgradError } from '../../errors.js';
-import { commonDtype, requireFloat } from '../arguments.js';
+import { describe } from '../../errors.js';
+import { commonDtype, requireFit, requireFloat } from '../arguments.js';
 import { arange } from '../create.js';
-import { showShape, type Tensor } from '../tensor.js';
+import type { Tensor } from '../tensor.js';
 import { equal, where } from './comparison.js';
 import { mul } from './elementwise.js';
 import { matmul } from './matmul.js';
@@ -39,16 +39,15 @@ export function einsum(equation: string, tensors: readonly Tensor[]): Tensor {
       lengths.set(term[axis], known);
       return known === length;
     });
-  if (
-    !/^[a-z]*(,[a-z]*)*(->[a-z]*)?$/i.test(text) ||
-    terms.length !== tensors.length ||
-    !tensors.every((x, i) => fits(x, terms[i])) ||
-    !result.every((name, i) => lengths.has(name) && result.indexOf(name) === i)
-  ) {
-    throw new MemgradError(
-      `einsum: ${describe(equation)} does not fit shapes ${tensors.map(({ shape }) => showShape(shape)).join(', ')}, expected a letter for each axis, as in 'ij,jk->ik', one length for each letter, and in the result letters of the tensors, each once.`,
-    );
-  }
+  requireFit(
+    /^[a-z]*(,[a-z]*)*(->[a-z]*)?$/i.test(text) &&
+      terms.length === tensors.length &&
+      tensors.every((x, i) => fits(x, terms[i])) &&
+      result.every((name, i) => lengths.has(name) && result.indexOf(name) === i),
+    'einsum',
+    `an equation such as 'ij,jk->ik' with a letter for each axis and a length for each letter, not ${describe(equation)}`,
+    ...tensors.map(({ shape }) => shape),
+  );
   const operands = tensors.map((x, i) => diagonal({ x, names: [...terms[i]] }));
   const product = operands.slice(1).reduce((made, operand, i) => {
     const later = new Set([...result, ...operands.slice(i + 2).flatMap(({ names }) => names)]);

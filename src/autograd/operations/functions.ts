@@ -1,5 +1,5 @@
 /** Functions of one or two floats, composed of others so that no digits are lost: tan, log1p, expm1, atan2. */
-import { broadcastShapes, commonDtype, exactly, requireFloat } from '../arguments.js';
+import { broadcastShapes, commonDtype, exactly, ofFloat, requireFloat } from '../arguments.js';
 import { type Operation, run } from '../run.js';
 import type { Tensor } from '../tensor.js';
 import { equal, less, where } from './comparison.js';
@@ -22,17 +22,11 @@ import {
 import { type Operand, operands } from './operand.js';
 
 /** Tangent of x in radians. Accepts float tensors, as do all of these. */
-export const tan = /* @__PURE__ */ exactly('tan', (x: Tensor) => {
-  requireFloat('tan', x);
-  return div(sin(x), cos(x));
-});
+export const tan = /* @__PURE__ */ ofFloat('tan', (x) => div(sin(x), cos(x)));
 
 const log1pOperation: Operation = {
   name: 'log1p',
-  infer([x]) {
-    requireFloat('log1p', x);
-    return [x];
-  },
+  infer: (inputs) => inputs,
   forward: () => undefined,
   /** log(u) x / (u - 1) with u the rounded 1 + x, whose error cancels (Kahan). */
   definition([x]) {
@@ -46,17 +40,14 @@ const log1pOperation: Operation = {
 };
 
 /** log(1 + x), accurate near 0 too. */
-export const log1p = /* @__PURE__ */ exactly(
+export const log1p = /* @__PURE__ */ ofFloat(
   'log1p',
-  (x: Tensor) => run(log1pOperation, [x], undefined)[0],
+  (x) => run(log1pOperation, [x], undefined)[0],
 );
 
 const expm1Operation: Operation = {
   name: 'expm1',
-  infer([x]) {
-    requireFloat('expm1', x);
-    return [x];
-  },
+  infer: (inputs) => inputs,
   forward: () => undefined,
   /** Nothing is subtracted: tanh(x / 2) = (e^x - 1) / (e^x + 1). */
   definition: ([x]) => [mul(tanh(mul(x, 0.5)), add(exp(x), 1))],
@@ -65,9 +56,9 @@ const expm1Operation: Operation = {
 };
 
 /** e^x - 1, accurate near 0 too. */
-export const expm1 = /* @__PURE__ */ exactly(
+export const expm1 = /* @__PURE__ */ ofFloat(
   'expm1',
-  (x: Tensor) => run(expm1Operation, [x], undefined)[0],
+  (x) => run(expm1Operation, [x], undefined)[0],
 );
 
 const atan2Operation: Operation = {

@@ -1,8 +1,7 @@
 /** Losses of real values and of two classes: mse, huber, binaryCrossEntropy. */
-import { MemgradError } from '../../errors.js';
 import { checkOptions, oneOf, positive } from '../../options.js';
-import { requireFloat, requireTensors } from '../arguments.js';
-import { sameShape, showShape, type Tensor } from '../tensor.js';
+import { requireFit, requireFloat, requireTensors } from '../arguments.js';
+import { sameShape, type Tensor } from '../tensor.js';
 import { softplus } from './activations.js';
 import { cast } from './comparison.js';
 import { add, div, mul, neg, square, sub } from './elementwise.js';
@@ -26,10 +25,7 @@ export const reductionKind = /* @__PURE__ */ oneOf(['mean', 'sum', 'none']);
 function requireLike(name: string, first: Tensor, target: Tensor): void {
   requireFloat(name, first);
   requireTensors(name, target);
-  if (sameShape(first.shape, target.shape)) return;
-  throw new MemgradError(
-    `${name}: shapes ${showShape(first.shape)} and ${showShape(target.shape)} differ, expected one shape.`,
-  );
+  requireFit(sameShape(first.shape, target.shape), name, 'one shape', first.shape, target.shape);
 }
 
 function reduced(losses: Tensor, reduction: LossOptions['reduction'] = 'mean'): Tensor {

@@ -2,11 +2,10 @@
  * Operations that rearrange values, as slices, joins, broadcasts and gathers: squeeze, unsqueeze,
  * flatten, split, chunk, flip, tile, roll, tril, triu, meshgrid. All accept every dtype.
  */
-import { MemgradError } from '../../errors.js';
-import { check, checkOptions, oneOf, whole } from '../../options.js';
-import { commonDtype, normalizeAxis, requireTensors } from '../arguments.js';
+import { check, checkOptions, oneOf, requireThat, whole } from '../../options.js';
+import { commonDtype, normalizeAxis, requireFit, requireTensors } from '../arguments.js';
 import { arange, checkShape } from '../create.js';
-import { type Shape, showShape, type Tensor } from '../tensor.js';
+import type { Shape, Tensor } from '../tensor.js';
 import { greaterEqual, lessEqual, where } from './comparison.js';
 import { gather } from './indexing.js';
 import { type Axes, normalizeAxes } from './reduction.js';
@@ -19,12 +18,9 @@ import { broadcastTo, concat, requireList, reshape, slice, transpose } from './s
 export function squeeze(x: Tensor, axes?: Axes): Tensor {
   requireTensors('squeeze', x);
   const named = axes === undefined ? undefined : normalizeAxes('squeeze', x, axes);
-  const wrong = named?.find((axis) => x.shape[axis] !== 1);
-  if (wrong !== undefined) {
-    throw new MemgradError(
-      `squeeze: axis ${wrong} of shape ${showShape(x.shape)} has length ${x.shape[wrong]}, expected 1.`,
-    );
-  }
+  named?.forEach((axis) => {
+    requireFit(x.shape[axis] === 1, 'squeeze', `length 1 along axis ${axis}`, x.shape);
+  });
   return reshape(
     x,
     x.shape.filter((length, axis) => (named ? !named.includes(axis) : length !== 1)),
@@ -45,11 +41,7 @@ export function flatten(x: Tensor, start = 0, end = -1): Tensor {
   requireTensors('flatten', x);
   const rank = Math.max(x.rank, 1);
   const [from, to] = [start, end].map((axis) => normalizeAxis('flatten', axis, rank));
-  if (from > to) {
-    throw new MemgradError(
-      `flatten: axis ${start} is behind axis ${end} of ${showShape(x.shape)}; exchange them.`,
-    );
-  }
+  requireThat(from <= to, 'flatten: end', `an axis from ${start} on`, end);
   const size = x.shape.slice(from, to + 1).reduce((product, length) => product * length, 1);
   return reshape(x, x.shape.toSpliced(from, to + 1 - from, size));
 }
@@ -70,11 +62,8 @@ export function split(x: Tensor, sizes: number | readonly number[], axis = 0): T
     const count = Math.max(1, Math.ceil(length / size));
     lengths = Array.from({ length: count }, (_, i) => Math.min(size, length - i * size));
   }
-  if (lengths.reduce((sum, n) => sum + n, 0) !== length) {
-    throw new MemgradError(
-      `split: lengths ${showShape(lengths)} must add up to ${length}, the length of axis ${axis} of ${showShape(x.shape)}.`,
-    );
-  }
+  const total = lengths.reduce((sum, n) => sum + n, 0);
+  requireFit(total === length, 'split', `lengths with the sum ${length}`, lengths);
   let start = 0;
   return lengths.map((n) => {
     start += n;
@@ -172,11 +161,7 @@ export function triu(x: Tensor, diagonal = 0): Tensor {
 function triangle(name: 'tril' | 'triu', x: Tensor, diagonal: number): Tensor {
   requireTensors(name, x);
   check(`${name}: diagonal`, diagonal, whole(-(2 ** 30), 2 ** 30));
-  if (x.rank < 2) {
-    throw new MemgradError(
-      `${name}: expected a tensor of rank 2 or more, got shape ${showShape(x.shape)}.`,
-    );
-  }
+  requireFit(x.rank > 1, name, 'rank 2 or more', x.shape);
   const [rows, columns] = x.shape.slice(-2);
   const { backend } = x;
   const row = reshape(arange(diagonal, diagonal + rows, { backend }), [rows, 1]);
@@ -201,12 +186,7 @@ export function meshgrid(vectors: readonly Tensor[], options?: MeshgridOptions):
   requireList('meshgrid', vectors);
   checkOptions('meshgrid', options, { indexing: oneOf(['ij', 'xy']) });
   commonDtype('meshgrid', vectors);
-  const other = vectors.find(({ rank }) => rank !== 1);
-  if (other) {
-    throw new MemgradError(
-      `meshgrid: expected vectors, got shape ${showShape(other.shape)}; flatten it first.`,
-    );
-  }
+  for (const { rank, shape } of vectors) requireFit(rank === 1, 'meshgrid', 'vectors', shape);
   const shape = vectors.map(({ size }) => size);
   const grids = vectors.map((x, i) =>
     broadcastTo(

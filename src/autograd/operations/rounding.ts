@@ -1,5 +1,5 @@
 /** Limits and whole numbers: clip, round, floor, ceil, mod. */
-import { exactly, requireFloat, requireTensors } from '../arguments.js';
+import { exactly, ofFloat, requireTensors } from '../arguments.js';
 import type { Tensor } from '../tensor.js';
 import { cast, equal, greater, less, notEqual, where } from './comparison.js';
 import { abs, add, div, mul, neg, sign, sub } from './elementwise.js';
@@ -20,22 +20,13 @@ export const clip = /* @__PURE__ */ exactly('clip', (x: Tensor, low: Operand, hi
 });
 
 /** The nearest whole number, the even one of two that are equally near. No gradient flows back. */
-export const round = /* @__PURE__ */ exactly('round', (x: Tensor) => {
-  requireFloat('round', x);
-  return rounded(stopGradient(x));
-});
+export const round = /* @__PURE__ */ ofFloat('round', (x) => rounded(stopGradient(x)));
 
 /** The largest whole number up to x. No gradient flows back. */
-export const floor = /* @__PURE__ */ exactly('floor', (x: Tensor) => {
-  requireFloat('floor', x);
-  return below(stopGradient(x));
-});
+export const floor = /* @__PURE__ */ ofFloat('floor', (x) => below(stopGradient(x)));
 
 /** The smallest whole number from x on. No gradient flows back. */
-export const ceil = /* @__PURE__ */ exactly('ceil', (x: Tensor) => {
-  requireFloat('ceil', x);
-  return neg(below(neg(stopGradient(x))));
-});
+export const ceil = /* @__PURE__ */ ofFloat('ceil', (x) => neg(below(neg(stopGradient(x)))));
 
 /** Adding a number whose last digit is 1 rounds to whole numbers, half to even. */
 function rounded(x: Tensor): Tensor {

@@ -1,8 +1,7 @@
 /** Random choices: bernoulli, choice. */
 import type { Backend } from '../../backends/backend.js';
-import { MemgradError } from '../../errors.js';
 import { backendKind, check, checkOptions, flag, type Kind, whole } from '../../options.js';
-import { requireFloat, requireTensors } from '../arguments.js';
+import { requireFit, requireFloat, requireTensors } from '../arguments.js';
 import { checkShape, upload } from '../create.js';
 import { isKey, type Key, randperm, uniform } from '../random.js';
 import { type Shape, Tensor } from '../tensor.js';
@@ -54,7 +53,7 @@ export function choice(key: Key, x: Tensor, count: number, options?: ChoiceOptio
   checkOptions('choice', options, { replacement: flag });
   const rows = x.shape[0];
   const again = options?.replacement ?? true;
-  if (x.rank === 0) throw new MemgradError('choice: x is a scalar, expected rank 1 or more.');
+  requireFit(x.rank > 0, 'choice', 'rank 1 or more', x.shape);
   check('choice: count', count, whole(0, again && rows > 0 ? 2 ** 30 : rows));
   const { backend } = x;
   const chosen = again

@@ -2,10 +2,10 @@
 import { sizeOf } from '../../backends/layout.js';
 import { MemgradError } from '../../errors.js';
 import { check, checkOptions, flag, whole } from '../../options.js';
-import { normalizeAxis, requireInt, requireTensors } from '../arguments.js';
+import { normalizeAxis, requireFit, requireInt, requireTensors } from '../arguments.js';
 import { arange, upload } from '../create.js';
 import { scope } from '../scope.js';
-import { sameShape, showShape, type Tensor } from '../tensor.js';
+import { sameShape, type Tensor } from '../tensor.js';
 import { equal, greater, greaterEqual, less, notEqual, where } from './comparison.js';
 import { add, mul, sub } from './elementwise.js';
 import { gather } from './indexing.js';
@@ -36,11 +36,13 @@ export function takeAlongAxis(x: Tensor, indices: Tensor, axis: number): Tensor 
   const along = normalizeAxis('takeAlongAxis', axis, x.rank);
   const length = x.shape[along];
   const taken = x.shape.map((n, i) => (i === along ? indices.shape[i] : n));
-  if (!sameShape(taken, indices.shape)) {
-    throw new MemgradError(
-      `takeAlongAxis: indices ${showShape(indices.shape)} do not fit x ${showShape(x.shape)}, expected lengths that differ along axis ${axis} only.`,
-    );
-  }
+  requireFit(
+    sameShape(taken, indices.shape),
+    'takeAlongAxis',
+    `equal lengths but along axis ${axis}`,
+    x.shape,
+    indices.shape,
+  );
   const at = moveAxis(indices, along, 0);
   const rest = at.shape.slice(1);
   const columns = sizeOf(rest);
