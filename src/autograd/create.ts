@@ -24,7 +24,8 @@ export interface TensorOptions {
 /** 4 GiB in float32: more than any backend can store in one buffer. */
 const MOST_VALUES = 2 ** 30;
 
-const optionNames: OptionNames<TensorOptions> = { dtype: 1, backend: 1 };
+/** The options of makers of tensors. */
+export const optionNames: OptionNames<TensorOptions> = { dtype: 1, backend: 1 };
 
 let current: Backend | undefined;
 let create: (() => Backend) | undefined;
@@ -188,23 +189,11 @@ export function linspace(
   requireRoom(count, dtype, backend);
   const last = Math.max(1, count - 1);
   const step = end / last - start / last; // their difference may overflow
-  // Counted from the nearer end, so that both are exact.
-  const at = (i: number) => (2 * i < last ? start + i * step : end - (last - i) * step);
-  const values = allocating(() => new Float64Array(count).map((_, i) => at(count === 1 ? 0 : i)));
+  const values = allocating(() =>
+    new Float64Array(count).map((_, i) => (i < last ? start + i * step : end)),
+  );
   if (dtype === 'int32') requireWhole('linspace', values);
   return upload('linspace', toTyped(values, dtype), [count], backend);
-}
-
-/** Returns a matrix [rows, columns], by default square, with 1 on its diagonal and 0 elsewhere. */
-export function eye(rows: number, columns?: number, options?: TensorOptions): Tensor {
-  checkShape('eye', [rows, columns ?? rows]);
-  checkOptions('eye', options, optionNames);
-  const width = columns ?? rows;
-  const { dtype, backend } = placement('eye', options, 'float32');
-  requireRoom(rows * width, dtype, backend);
-  const values = allocating(() => new arrays[dtype](rows * width));
-  for (let i = 0; i < Math.min(rows, width); i++) values[i * width + i] = 1;
-  return upload('eye', values, [rows, width], backend);
 }
 
 /**

@@ -2,7 +2,6 @@
 export {
   arange,
   defaultBackend,
-  eye,
   full,
   linspace,
   ones,
@@ -13,7 +12,7 @@ export {
   zeros,
 } from './create.js';
 export * from './operations/index.js';
-export { Key, normal, randperm, uniform } from './random.js';
+export { Key, normal, uniform } from './random.js';
 export { scope } from './scope.js';
 export { type MemoryUse, memoryReport, peakMemory, resetPeakMemory } from './storage.js';
 export { type Nested, Parameter, type Shape, Tensor } from './tensor.js';

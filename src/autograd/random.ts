@@ -105,24 +105,5 @@ export function normal(key: Key, shape: Shape, options?: TensorOptions): Tensor 
   return upload('normal', values, shape, backend);
 }
 
-/**
- * Returns the whole numbers (int32) from 0 to `count` - 1 in random order, each equally likely
- * (Fisher and Yates, 1938), computed on the host.
- */
-export function randperm(key: Key, count: number, options?: { backend?: Backend }): Tensor {
-  check('randperm: key', key, isKey);
-  checkShape('randperm', [count]);
-  checkOptions('randperm', options, { backend: 1 });
-  const { backend } = placement('randperm', options, 'int32');
-  context().listener?.drawn?.('randperm', key);
-  requireRoom(count, 'int32', backend);
-  const order = allocating(() => new Int32Array(count).map((_, i) => i));
-  randomWords(key, count).forEach((word, i) => {
-    const other = i + Math.floor((word / 2 ** 32) * (count - i));
-    [order[i], order[other]] = [order[other], order[i]];
-  });
-  return upload('randperm', order, [count], backend);
-}
-
 /** The check of a `Key`. */
 export const isKey: Kind = ['a Key, from Key.of(seed)', (value: unknown) => value instanceof Key];

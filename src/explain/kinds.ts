@@ -45,7 +45,6 @@ const kinds: Readonly<Record<string, Kind>> = {
   repeats: 'lengths',
   shape: 'lengths',
   amounts: 'pairs',
-  dilation: 'numbers',
   padding: 'numbers',
   size: 'numbers',
   stride: 'numbers',

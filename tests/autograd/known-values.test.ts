@@ -186,8 +186,8 @@ function halfToEven(x: number): number {
 }
 
 for (const { backend, dtype, digits, largest } of [
-  { backend: cpu, dtype: 'float64', digits: 2 ** -52, largest: 2 ** 53 },
-  { backend: wasm, dtype: 'float32', digits: 2 ** -23, largest: 2 ** 24 },
+  { backend: cpu, dtype: 'float64', digits: 2 ** -52, largest: 2 ** 26 },
+  { backend: wasm, dtype: 'float32', digits: 2 ** -23, largest: 2 ** 12 },
 ] as const) {
   const values = (numbers: readonly number[]) => m.tensor(numbers, { dtype, backend });
   const narrow = (x: number) => (dtype === 'float32' ? Math.fround(x) : x);
@@ -422,7 +422,7 @@ test('sorting is stable, with NaN as the largest value', async () => {
   assert.match(await refusal(() => m.topk(x23, 4)), 'topk: k must be a whole number from 0 to 3');
   assert.match(
     await refusal(() => m.takeAlongAxis(x23, i32([[3], [0]]), 1)),
-    'an index is outside the axis of length 3, expected 0 to 2',
+    'an index is outside the axis, expected 0 to 2',
   );
   assert.match(
     await refusal(() => m.takeAlongAxis(x23, i32([[0]]), 1)),
@@ -507,15 +507,15 @@ test('conv2d and pooling are the sums of their definition', async () => {
     (await weight.array()) as Grid,
     (await bias.array()) as number[],
   ];
-  for (const { stride, padding, dilation } of [
-    { stride: [1, 1], padding: [0, 0], dilation: [1, 1] },
-    { stride: [2, 3], padding: [1, 2], dilation: [2, 1] },
-    { stride: [3, 1], padding: [0, 1], dilation: [1, 4] },
+  for (const { stride, padding } of [
+    { stride: [1, 1], padding: [0, 0] },
+    { stride: [2, 3], padding: [1, 2] },
+    { stride: [3, 1], padding: [0, 1] },
   ]) {
-    const made = m.conv2d(x, weight, bias, { stride, padding, dilation });
+    const made = m.conv2d(x, weight, bias, { stride, padding });
     const value = at(grid, 0);
-    const rows = Math.floor((height + 2 * padding[0] - 2 * dilation[0] - 1) / stride[0]) + 1;
-    const columns = Math.floor((width + 2 * padding[1] - dilation[1] - 1) / stride[1]) + 1;
+    const rows = Math.floor((height + 2 * padding[0] - 3) / stride[0]) + 1;
+    const columns = Math.floor((width + 2 * padding[1] - 2) / stride[1]) + 1;
     assert.equal(made.shape, [batch, outputs, rows, columns]);
     const expected = ((await made.array()) as Grid).map((image, n) =>
       image.map((plane, o) =>
@@ -526,10 +526,8 @@ test('conv2d and pooling are the sums of their definition', async () => {
                 filter.reduce(
                   (inner, taps, p) =>
                     taps.reduce((total, tap, q) => {
-                      const y = i * stride[0] + p * dilation[0] - padding[0];
-                      return (
-                        total + tap * value(n, c, y, j * stride[1] + q * dilation[1] - padding[1])
-                      );
+                      const y = i * stride[0] + p - padding[0];
+                      return total + tap * value(n, c, y, j * stride[1] + q - padding[1]);
                     }, inner),
                   sum,
                 ),
@@ -578,13 +576,16 @@ test('conv and pooling refuse what does not fit', async () => {
       () => m.conv2d(x, weight, m.ones([2])),
       'a bias for each output, got [1, 2, 4, 4], [3, 2, 2, 2], [2]',
     ],
-    [() => m.conv2d(x, weight, undefined, { dilation: 4 }), 'got [4, 4]'],
-    [() => m.conv2d(x, weight, undefined, { stride: [1] }), 'or one for each of 2 axes'],
+    [() => m.conv2d(x, weight, undefined, { padding: -1 }), 'conv2d: padding must be'],
+    [
+      () => m.conv2d(x, weight, undefined, { stride: [1] }),
+      'conv2d: stride must be a whole number >= 1, or 2 of them',
+    ],
     [
       () => m.conv2d(x, weight, undefined, { stride: 0 }),
       'conv2d: stride must be a whole number >= 1',
     ],
-    [() => m.maxPool(x, 5), 'a padded space for dilated windows of [5, 5], got [4, 4]'],
+    [() => m.maxPool(x, 5), 'space for windows of [5, 5], got [4, 4]'],
     [
       () => m.maxPool(x, 2, { padding: 2 }),
       'expected padding of at most half of [2, 2], got [2, 2]',
@@ -600,7 +601,7 @@ test('conv and pooling refuse what does not fit', async () => {
     ],
     [
       () => m.batchNorm(x, m.ones([2]), m.ones([2]), { mean: m.ones([2]) }),
-      'got one of mean and variance',
+      'batchNorm: variance must be given with mean',
     ],
   ] as const) {
     assert.match(await refusal(call), message);

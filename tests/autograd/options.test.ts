@@ -51,7 +51,7 @@ const calls: Record<string, [call: (options: never) => unknown, known: Options]>
   choice: [(o) => m.choice(key, x, 1, o), { replacement: false }],
   conv1d: [
     (o) => m.conv1d(m.ones([1, 1, 4]), m.ones([1, 1, 2]), undefined, o),
-    { stride: 2, padding: [1], dilation: 1 },
+    { stride: 2, padding: [1] },
   ],
   conv2d: [
     (o) => m.conv2d(m.ones([1, 1, 4, 4]), m.ones([1, 1, 2, 2]), undefined, o),

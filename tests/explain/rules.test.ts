@@ -185,7 +185,7 @@ const written: Record<Exclude<OperationName, Plain>, readonly Call[]> = {
       'conv2d',
       { x: floats([1, 2, 3, 3], 73), w: floats([2, 2, 2, 2], 74), b: floats([2], 75) },
       '',
-      '{ padding: [1, 0], dilation: [2, 1] }',
+      '{ padding: [1, 0], stride: [2, 1] }',
     ),
     ...calls('conv2d', { x: floats([1, 2, 3, 3], 73), w: floats([2, 2, 2, 2], 74) }, ''),
   ],

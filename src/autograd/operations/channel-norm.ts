@@ -1,7 +1,6 @@
 /** Normalisation by channels: batchNorm, groupNorm. */
 import { sizeOf } from '../../backends/layout.js';
-import { MemgradError } from '../../errors.js';
-import { check, checkOptions, positive, whole } from '../../options.js';
+import { check, checkOptions, positive, requireThat, whole } from '../../options.js';
 import { requireFit, requireFloat, requireTensors } from '../arguments.js';
 import { sameShape, type Tensor } from '../tensor.js';
 import { add, div, mul, sqrt, sub } from './elementwise.js';
@@ -34,9 +33,7 @@ export function batchNorm(
   requireFloat('batchNorm', x);
   checkOptions('batchNorm', options, { mean: 1, variance: 1, epsilon: positive() });
   const { mean, variance, epsilon = 1e-5 } = options ?? {};
-  if ((mean === undefined) !== (variance === undefined)) {
-    throw new MemgradError('batchNorm: got one of mean and variance, expected both or neither.');
-  }
+  requireThat(!mean === !variance, 'batchNorm: variance', 'given with mean', variance);
   const given = mean && variance ? [mean, variance] : [];
   const [scale, shift, centre, spread] = perChannel('batchNorm', x, weight, bias, ...given);
   if (centre) {

@@ -1,6 +1,6 @@
 /** Convolution and pooling, as gathered windows and one product: conv1d, conv2d, maxPool, averagePool. */
 import { sizeOf, stridesOf } from '../../backends/layout.js';
-import { checkOptions, requireThat } from '../../options.js';
+import { checkOptions, requireThat, whole } from '../../options.js';
 import { commonDtype, requireFit, requireFloat, requireTensors } from '../arguments.js';
 import { arange } from '../create.js';
 import { type Shape, sameShape, showShape, type Tensor } from '../tensor.js';
@@ -27,8 +27,6 @@ export interface ConvolutionOptions {
   stride?: PerAxis;
   /** How many zeros to add at both ends of each axis. Default 0. */
   padding?: PerAxis;
-  /** The distance between the values of a window. Default 1. */
-  dilation?: PerAxis;
 }
 
 /**
@@ -69,7 +67,7 @@ function convolution(
 ): Tensor {
   requireFloat(name, x);
   requireTensors(name, weight, ...(bias === undefined ? [] : [bias]));
-  checkOptions(name, options, { stride: 1, padding: 1, dilation: 1 });
+  checkOptions(name, options, { stride: 1, padding: 1 });
   commonDtype(name, bias ? [x, weight, bias] : [x, weight]);
   const [outputs, channels, ...size] = weight.shape;
   requireFit(
@@ -81,8 +79,8 @@ function convolution(
     `rank ${rank}, equal channels in axis 1 and a bias for each output`,
     ...[x, weight, ...(bias ? [bias] : [])].map(({ shape }) => shape),
   );
-  const { stride = 1, padding = 0, dilation = 1 } = options ?? {};
-  const { values, shape } = windows(name, x, size, { stride, padding, dilation, fill: 0 });
+  const { stride = 1, padding = 0 } = options ?? {};
+  const { values, shape } = windows(name, x, size, { stride, padding, fill: 0 });
   const [positions, taps, batch] = values.shape;
   const rows = reshape(transpose(values, [0, 2, 1, 3]), [positions * batch, taps * channels]);
   const byTap = weight.shape.map((_, axis) => axis).toSpliced(1, 1);
@@ -127,7 +125,7 @@ function pooled(
     `padding of at most half of ${showShape(sizes)}`,
     around,
   );
-  const { values, shape } = windows(name, x, sizes, { stride, padding, dilation: 1, fill });
+  const { values, shape } = windows(name, x, sizes, { stride, padding, fill });
   return reshape(transpose(reduce(values, 1), [1, 2, 0]), [...x.shape.slice(0, 2), ...shape]);
 }
 
@@ -143,16 +141,12 @@ function windows(
   const space = x.shape.slice(2);
   const stride = perAxis(`${name}: stride`, options.stride, space.length, 1);
   const padding = perAxis(`${name}: padding`, options.padding, space.length, 0);
-  const dilation = perAxis(`${name}: dilation`, options.dilation, space.length, 1);
   const padded = space.map((length, axis) => length + 2 * padding[axis]);
-  const shape = padded.map(
-    (length, axis) =>
-      1 + Math.floor((length - 1 - dilation[axis] * (size[axis] - 1)) / stride[axis]),
-  );
+  const shape = padded.map((length, axis) => 1 + Math.floor((length - size[axis]) / stride[axis]));
   requireFit(
     shape.every((positions, axis) => positions > 0 && size[axis] > 0),
     name,
-    `a padded space for dilated windows of ${showShape(size)}`,
+    `space for windows of ${showShape(size)}`,
     padded,
   );
   const around = [[0, 0] as const, [0, 0] as const, ...padding.map((n) => [n, n] as const)];
@@ -172,7 +166,7 @@ function windows(
   const at = shape
     .flatMap((length, axis) => [
       steps(length, stride[axis] * strides[axis], axis),
-      steps(size[axis], dilation[axis] * strides[axis], axis + space.length),
+      steps(size[axis], strides[axis], axis + space.length),
     ])
     .reduce(add);
   const values = reshape(gather(table, at), [sizeOf(shape), sizeOf(size), ...lengths]);
@@ -182,11 +176,11 @@ function windows(
 /** One whole number of at least `least` for each of `axes`. */
 function perAxis(what: string, value: PerAxis, axes: number, least: number): readonly number[] {
   const list = Array.isArray(value) ? Array.from(value) : Array(axes).fill(value);
-  const fits = (n: number) => Number.isInteger(n) && n >= least && n <= 2 ** 30;
+  const [expected, fits] = whole(least);
   requireThat(
-    list.length === axes && list.every(fits),
+    list.length === axes && list.every((n) => fits(n as never)),
     what,
-    `a whole number >= ${least}, or one for each of ${axes} axes`,
+    `${expected}, or ${axes} of them`,
     value,
   );
   return list;

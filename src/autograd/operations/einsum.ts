@@ -1,7 +1,7 @@
 /** Einstein's sums, as matrix products. */
 import { sizeOf } from '../../backends/layout.js';
 import { describe } from '../../errors.js';
-import { commonDtype, requireFit, requireFloat } from '../arguments.js';
+import { requireFit } from '../arguments.js';
 import { arange } from '../create.js';
 import type { Tensor } from '../tensor.js';
 import { equal, where } from './comparison.js';
@@ -20,13 +20,12 @@ interface Named {
  * Products of `tensors`, summed over the axes that the result lacks, as NumPy's `einsum`:
  * `'ij,jk->ik'` names the axes of each tensor by letters and is a matrix product. A letter that a
  * tensor has twice takes its diagonal. Without an arrow the result has the letters that occur once,
- * in alphabetical order. The tensors are of one floating dtype and are multiplied from left to
- * right. Throws `MemgradError` for an equation that doesn't fit the shapes, and for `...`.
+ * in alphabetical order. The tensors are of one dtype, floating where two of them share an axis that
+ * is summed, and are multiplied from left to right. Throws `MemgradError` for an equation that
+ * doesn't fit the shapes, and for `...`.
  */
 export function einsum(equation: string, tensors: readonly Tensor[]): Tensor {
   requireList('einsum', tensors);
-  for (const x of tensors) requireFloat('einsum', x);
-  commonDtype('einsum', tensors);
   const text = typeof equation === 'string' ? equation.replaceAll(' ', '') : '?';
   const [left, right] = text.split('->');
   const terms = left.split(',');
@@ -45,13 +44,13 @@ export function einsum(equation: string, tensors: readonly Tensor[]): Tensor {
       tensors.every((x, i) => fits(x, terms[i])) &&
       result.every((name, i) => lengths.has(name) && result.indexOf(name) === i),
     'einsum',
-    `an equation such as 'ij,jk->ik' with a letter for each axis and a length for each letter, not ${describe(equation)}`,
+    `'ij,jk->ik', with a letter for each axis and a length for each letter, not ${describe(equation)}`,
     ...tensors.map(({ shape }) => shape),
   );
   const operands = tensors.map((x, i) => diagonal({ x, names: [...terms[i]] }));
   const product = operands.slice(1).reduce((made, operand, i) => {
     const later = new Set([...result, ...operands.slice(i + 2).flatMap(({ names }) => names)]);
-    return contract(made, operand, later);
+    return contract(made, operand, later, lengths);
   }, operands[0]);
   return ordered(
     summed(product, (name) => result.includes(name)),
@@ -91,20 +90,24 @@ function ordered({ x, names }: Named, order: readonly string[]): Tensor {
 }
 
 /** The product of two tensors, summed over the axes that nothing later needs. */
-function contract(first: Named, second: Named, later: ReadonlySet<string>): Named {
+function contract(
+  first: Named,
+  second: Named,
+  later: ReadonlySet<string>,
+  lengths: ReadonlyMap<string, number>,
+): Named {
   const a = summed(first, (name) => later.has(name) || second.names.includes(name));
   const b = summed(second, (name) => later.has(name) || first.names.includes(name));
   const shared = a.names.filter((name) => b.names.includes(name));
   const batch = shared.filter((name) => later.has(name));
   const inner = shared.filter((name) => !later.has(name));
   const [rows, columns] = [a, b].map(({ names }) => names.filter((name) => !shared.includes(name)));
-  const length = (name: string) =>
-    a.names.includes(name) ? a.x.shape[a.names.indexOf(name)] : b.x.shape[b.names.indexOf(name)];
-  const size = (names: readonly string[]) => sizeOf(names.map(length));
+  const shape = (names: readonly string[]) => names.map((name) => lengths.get(name) as number);
+  const size = (names: readonly string[]) => sizeOf(shape(names));
   const block = [...batch, ...rows, ...columns];
   const [m, k, n] = [rows, inner, columns].map(size);
   const left = reshape(ordered(a, [...batch, ...rows, ...inner]), [size(batch), m, k]);
   const right = reshape(ordered(b, [...batch, ...inner, ...columns]), [size(batch), k, n]);
   const product = inner.length > 0 ? matmul(left, right) : mul(left, right);
-  return { x: reshape(product, block.map(length)), names: block };
+  return { x: reshape(product, shape(block)), names: block };
 }

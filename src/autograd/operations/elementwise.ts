@@ -5,8 +5,8 @@ import {
   broadcastView,
   commonDtype,
   exactly,
+  ofFloat,
   refuseExtra,
-  requireFloat,
   requireTensors,
 } from '../arguments.js';
 import { type GradientRule, type Operation, run } from '../run.js';
@@ -17,14 +17,11 @@ import { type Operand, operands } from './operand.js';
 function unary(name: UnaryKernel, gradient: GradientRule<undefined> | { none: string }) {
   const operation: Operation = {
     name,
-    infer([x]) {
-      requireFloat(name, x);
-      return [x];
-    },
+    infer: (inputs) => inputs,
     forward: (backend, [x]) => [backend.unary(name, x.buffer)],
     gradients: gradient,
   };
-  return exactly(name, (x: Tensor) => run(operation, [x], undefined)[0]);
+  return ofFloat(name, (x) => run(operation, [x], undefined)[0]);
 }
 
 function binary(
@@ -121,12 +118,9 @@ export function square(x: Tensor, ...extra: unknown[]): Tensor {
 }
 
 /** Gaussian error linear unit x Phi(x), exact (Hendrycks and Gimpel 2016, arXiv 1606.08415). */
-export function gelu(x: Tensor): Tensor;
-export function gelu(x: Tensor, ...extra: unknown[]): Tensor {
-  refuseExtra('gelu', extra);
-  requireFloat('gelu', x);
-  return mul(mul(x, 0.5), add(erf(mul(x, Math.SQRT1_2)), 1));
-}
+export const gelu = /* @__PURE__ */ ofFloat('gelu', (x) =>
+  mul(mul(x, 0.5), add(erf(mul(x, Math.SQRT1_2)), 1)),
+);
 
 // Binary. Both operands have one dtype and shapes that broadcast (NumPy's rules); otherwise they
 // throw an error that names both. A number takes the dtype of the other operand.

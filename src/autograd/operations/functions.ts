@@ -32,8 +32,9 @@ const log1pOperation: Operation = {
   definition([x]) {
     const u = add(x, 1);
     const moved = sub(u, 1);
-    const near = where(equal(moved, 0), x, mul(log(u), div(x, moved)));
-    return [where(less(abs(x), 0.5), near, log(u))];
+    const far = log(u);
+    const near = where(equal(moved, 0), x, mul(far, div(x, moved)));
+    return [where(less(abs(x), 0.5), near, far)];
   },
   keepsRules: true,
   gradients: ([g], { inputs: [x] }) => div(g, add(x, 1)),

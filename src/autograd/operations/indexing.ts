@@ -2,8 +2,9 @@
 import type { DType } from '../../backends/backend.js';
 import { sizeOf } from '../../backends/layout.js';
 import { MemgradError } from '../../errors.js';
+import { checkOptions } from '../../options.js';
 import { refuseExtra, requireInt, requireTensors } from '../arguments.js';
-import { arange, checkShape } from '../create.js';
+import { arange, checkShape, optionNames, placement, type TensorOptions } from '../create.js';
 import { type Operation, run } from '../run.js';
 import { sameShape, showShape, type Tensor } from '../tensor.js';
 import { cast, equal } from './comparison.js';
@@ -81,4 +82,12 @@ export function oneHot(indices: Tensor, depth: number, dtype: DType = 'float32')
   checkShape('oneHot', [depth]);
   const positions = arange(depth, { backend: indices.backend });
   return cast(equal(reshape(indices, [...indices.shape, 1]), positions), dtype);
+}
+
+/** Returns a matrix [rows, columns], by default square, with 1 on its diagonal and 0 elsewhere. */
+export function eye(rows: number, columns = rows, options?: TensorOptions): Tensor {
+  checkShape('eye', [rows, columns]);
+  checkOptions('eye', options, optionNames);
+  const { dtype, backend } = placement('eye', options, 'float32');
+  return oneHot(arange(rows, { backend }), columns, dtype);
 }

@@ -2,8 +2,9 @@
  * Operations that rearrange values, as slices, joins, broadcasts and gathers: squeeze, unsqueeze,
  * flatten, split, chunk, flip, tile, roll, tril, triu, meshgrid. All accept every dtype.
  */
+import { sizeOf } from '../../backends/layout.js';
 import { check, checkOptions, oneOf, requireThat, whole } from '../../options.js';
-import { commonDtype, normalizeAxis, requireFit, requireTensors } from '../arguments.js';
+import { normalizeAxis, requireFit, requireTensors } from '../arguments.js';
 import { arange, checkShape } from '../create.js';
 import type { Shape, Tensor } from '../tensor.js';
 import { greaterEqual, lessEqual, where } from './comparison.js';
@@ -42,7 +43,7 @@ export function flatten(x: Tensor, start = 0, end = -1): Tensor {
   const rank = Math.max(x.rank, 1);
   const [from, to] = [start, end].map((axis) => normalizeAxis('flatten', axis, rank));
   requireThat(from <= to, 'flatten: end', `an axis from ${start} on`, end);
-  const size = x.shape.slice(from, to + 1).reduce((product, length) => product * length, 1);
+  const size = sizeOf(x.shape.slice(from, to + 1));
   return reshape(x, x.shape.toSpliced(from, to + 1 - from, size));
 }
 
@@ -107,23 +108,12 @@ export function tile(x: Tensor, repeats: readonly number[]): Tensor {
   const filled = (list: Shape) => [...Array(rank - list.length).fill(1), ...list] as number[];
   const shape = filled(x.shape);
   const times = filled(repeats);
-  checkShape(
-    'tile',
-    shape.map((length, axis) => length * times[axis]),
-  );
   return times.reduce(
     (tiled, count, axis) => {
-      const { shape } = tiled;
-      const rest = shape.slice(axis);
-      const repeated =
-        count === 1
-          ? tiled
-          : broadcastTo(reshape(tiled, [...shape.slice(0, axis), 1, ...rest]), [
-              ...shape.slice(0, axis),
-              count,
-              ...rest,
-            ]);
-      return reshape(repeated, shape.with(axis, count * shape[axis]));
+      const lengths = tiled.shape;
+      const copies = (n: number) => lengths.toSpliced(axis, 0, n);
+      const repeated = broadcastTo(reshape(tiled, copies(1)), copies(count));
+      return reshape(repeated, lengths.with(axis, count * lengths[axis]));
     },
     reshape(x, shape),
   );
@@ -180,12 +170,11 @@ export interface MeshgridOptions {
 
 /**
  * The coordinates of a grid: for each of the `vectors` a tensor of the shape of the grid, whose axes
- * have the lengths of the vectors. Throws `MemgradError` for other ranks and for mixed dtypes.
+ * have the lengths of the vectors. Throws `MemgradError` for other ranks.
  */
 export function meshgrid(vectors: readonly Tensor[], options?: MeshgridOptions): Tensor[] {
   requireList('meshgrid', vectors);
   checkOptions('meshgrid', options, { indexing: oneOf(['ij', 'xy']) });
-  commonDtype('meshgrid', vectors);
   for (const { rank, shape } of vectors) requireFit(rank === 1, 'meshgrid', 'vectors', shape);
   const shape = vectors.map(({ size }) => size);
   const grids = vectors.map((x, i) =>

@@ -43,8 +43,8 @@ function below(x: Tensor): Tensor {
 
 /**
  * The remainder a - floor(a / b) b, which has the sign of b, as in Python and NumPy. Both operands
- * have one dtype and shapes that broadcast. It is exact while |a / b| < 2^24 (2^53 for float64); for
- * int32 always. mod(a, 0) is NaN, for int32 a.
+ * have one dtype and shapes that broadcast. For int32 it is exact, for floats while |a / b| < 2^12
+ * (2^26 for float64), and beyond as exact as a. mod(a, 0) is NaN, for int32 a.
  */
 export const mod = /* @__PURE__ */ exactly('mod', (first: Operand, second: Operand) => {
   const [a, b] = operands('mod', first, second);
@@ -57,28 +57,16 @@ export const mod = /* @__PURE__ */ exactly('mod', (first: Operand, second: Opera
     return where(wrong, add(rest, b), rest);
   }
   const whole = below(quotient);
-  const lost = productError(whole, divisor);
-  const minus = (x: Tensor, y: Tensor) => sub(sub(x, mul(whole, y)), lost);
+  // Two halves of the divisor, so that both products are exact (Dekker 1971).
+  const shifted = mul(divisor, a.dtype === 'float32' ? 2 ** 12 + 1 : 2 ** 27 + 1);
+  const upper = sub(shifted, sub(shifted, divisor));
+  const size = abs(divisor);
+  const high = where(less(size, 2 ** 100), upper, divisor); // not where the shift overflows
+  const restOf = (x: Tensor, y: Tensor) => sub(sub(x, mul(whole, high)), mul(whole, sub(y, high)));
   // Rounding the quotient up to a whole number makes the rest negative; down, larger than b.
-  const rest = mul(minus(constant, divisor), sign(divisor));
-  const off = sub(cast(greater(rest, abs(divisor)), a.dtype), cast(less(rest, 0), a.dtype));
-  const inside = sub(minus(a, b), mul(off, b));
-  const unreached = mul(equal(abs(b), Infinity), less(abs(constant), Infinity));
+  const rest = mul(restOf(constant, divisor), sign(divisor));
+  const off = sub(cast(greater(rest, size), a.dtype), cast(less(rest, 0), a.dtype));
+  const unreached = mul(equal(size, Infinity), less(abs(constant), Infinity));
   const opposite = less(mul(constant, sign(divisor)), 0);
-  return where(unreached, where(opposite, b, a), inside);
+  return where(unreached, where(opposite, b, a), sub(restOf(a, b), mul(off, b)));
 });
-
-/** a b minus its rounded value, exactly (Dekker 1971); 0 where that overflows. */
-function productError(a: Tensor, b: Tensor): Tensor {
-  const factor = a.dtype === 'float32' ? 2 ** 12 + 1 : 2 ** 27 + 1;
-  const halves = (x: Tensor) => {
-    const shifted = mul(x, factor);
-    const high = sub(shifted, sub(shifted, x));
-    return [high, sub(x, high)];
-  };
-  const [highA, lowA] = halves(a);
-  const [highB, lowB] = halves(b);
-  const high = add(sub(mul(highA, highB), mul(a, b)), add(mul(highA, lowB), mul(lowA, highB)));
-  const error = add(high, mul(lowA, lowB));
-  return where(less(abs(error), Infinity), error, 0);
-}

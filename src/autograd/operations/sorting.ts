@@ -54,7 +54,7 @@ export function takeAlongAxis(x: Tensor, indices: Tensor, axis: number): Tensor 
   } catch (error) {
     if (!(error instanceof MemgradError && error.message.startsWith('gather: '))) throw error;
     throw new MemgradError(
-      `takeAlongAxis: an index is outside the axis of length ${length}, expected 0 to ${length - 1}.`,
+      `takeAlongAxis: an index is outside the axis, expected 0 to ${length - 1}.`,
     );
   }
 }

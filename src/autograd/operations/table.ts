@@ -3,7 +3,7 @@ import * as functions from './by-name.js';
 
 /**
  * The kind of an operation. A `hook` sees gradients, an `optimiser` has none, and a `list` returns
- * several tensors, and a `random` one takes a key; none of these is called like the others.
+ * several tensors, a `maker` takes none, and a `random` one takes a key; none of these is called like the others.
  */
 export type Category =
   | 'elementwise'
@@ -16,6 +16,7 @@ export type Category =
   | 'view'
   | 'hook'
   | 'list'
+  | 'maker'
   | 'random'
   | 'optimiser';
 
@@ -122,16 +123,18 @@ export const categories = {
   chunk: 'list',
   meshgrid: 'list',
   split: 'list',
+  eye: 'maker',
   topk: 'list',
   bernoulli: 'random',
   choice: 'random',
+  randperm: 'random',
   tapGradient: 'hook',
   adamStep: 'optimiser',
   globalNorm: 'optimiser',
 } as const satisfies Record<keyof typeof functions, Category>;
 
 /** The kinds that are called in another way. */
-const apart = ['hook', 'list', 'optimiser', 'random'] as const satisfies Category[];
+const apart = ['hook', 'list', 'maker', 'optimiser', 'random'] as const satisfies Category[];
 type Apart = (typeof apart)[number];
 
 /** The name of an operation from tensors to a tensor, as expressions and test cases call it. */

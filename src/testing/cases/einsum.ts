@@ -1,6 +1,6 @@
 /** Cases of Einstein's sums. */
 import { einsum, type Shape } from '../../autograd/index.js';
-import { accumulated, floats, type OperationCases, type Pattern, show } from '../case.js';
+import { accumulated, floats, ints, type OperationCases, type Pattern, show } from '../case.js';
 
 function sums(equation: string, ...shapes: Shape[]): Pattern {
   return {
@@ -36,6 +36,11 @@ export const einsumCases = {
       sums('ab,cd,a->cb', [2, 3], [2, 2], [2]),
       sums('ij,jk->ik', [2, 0], [0, 3]),
       sums('ij,jk->ik', [0, 2], [2, 3]),
+      {
+        pattern: 'int32',
+        inputs: [ints([1, 2, 3]), ints([4, 5])],
+        call: (tensors) => einsum('i,j->ji', tensors),
+      },
       sums('iA,iB->AB', [2, 3], [2, 2]),
     ],
   },
