@@ -223,8 +223,8 @@ export const floatEdges: readonly Edge[] = [
   unary(
     'digits near 0 and far from it',
     expm1,
-    [0, -0, 1e-20, -Infinity, Infinity],
-    [0, -0, Math.fround(1e-20), -1, Infinity],
+    [0, -1e-20, 1e-20, -Infinity, Infinity],
+    [0, Math.fround(-1e-20), Math.fround(1e-20), -1, Infinity],
     [1, 1, 1, 0, Infinity],
   ),
   unary(
