@@ -103,7 +103,7 @@ test('split and chunk have the lengths of PyTorch', async () => {
   }
 });
 
-test('meshgrid indexes as PyTorch by default, as NumPy on demand', async () => {
+test('meshgrid has the axes of its vectors in their order', async () => {
   const [a, b] = [f64([1, 2]), f64([3, 4, 5])];
   const rows = [
     [1, 1, 1],
@@ -114,23 +114,12 @@ test('meshgrid indexes as PyTorch by default, as NumPy on demand', async () => {
     [3, 4, 5],
   ];
   assert.equal(await listed(m.meshgrid([a, b])), [rows, columns]);
-  const [first, second] = m.meshgrid([a, b], { indexing: 'xy' });
-  assert.equal(await first.array(), [
-    [1, 2],
-    [1, 2],
-    [1, 2],
-  ]);
-  assert.equal(await second.array(), [
-    [3, 3],
-    [4, 4],
-    [5, 5],
-  ]);
   assert.equal(
-    m.meshgrid([a, b, f64([])], { indexing: 'xy' }).map(({ shape }) => shape),
+    m.meshgrid([a, b, i32([])]).map(({ shape }) => shape),
     [
-      [3, 2, 0],
-      [3, 2, 0],
-      [3, 2, 0],
+      [2, 3, 0],
+      [2, 3, 0],
+      [2, 3, 0],
     ],
   );
   const product = (...vectors: m.Tensor[]) => m.meshgrid(vectors).reduce(m.mul);

@@ -23,7 +23,6 @@ const calls: Record<string, [call: (options: never) => unknown, known: Options]>
   arange: [(o) => m.arange(3, o), { dtype: 'float32' }],
   linspace: [(o) => m.linspace(0, 1, 2, o), { dtype: 'float64' }],
   eye: [(o) => m.eye(2, 3, o), { dtype: 'int32' }],
-  meshgrid: [(o) => m.meshgrid([m.ones([2])], o), { indexing: 'xy' }],
   uniform: [(o) => m.uniform(key, [2], o), { backend: createCpuBackend() }],
   normal: [(o) => m.normal(key, [2], o), { dtype: 'float64' }],
   dropout: [(o) => m.dropout(x, 0.5, key, o), { residual: x }],

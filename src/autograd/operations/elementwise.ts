@@ -7,6 +7,7 @@ import {
   exactly,
   ofFloat,
   refuseExtra,
+  requireFloat,
   requireTensors,
 } from '../arguments.js';
 import { type GradientRule, type Operation, run } from '../run.js';
@@ -17,11 +18,14 @@ import { type Operand, operands } from './operand.js';
 function unary(name: UnaryKernel, gradient: GradientRule<undefined> | { none: string }) {
   const operation: Operation = {
     name,
-    infer: (inputs) => inputs,
+    infer([x]) {
+      requireFloat(name, x);
+      return [x];
+    },
     forward: (backend, [x]) => [backend.unary(name, x.buffer)],
     gradients: gradient,
   };
-  return ofFloat(name, (x) => run(operation, [x], undefined)[0]);
+  return exactly(name, (x: Tensor) => run(operation, [x], undefined)[0]);
 }
 
 function binary(

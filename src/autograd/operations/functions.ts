@@ -85,11 +85,10 @@ const atan2Operation: Operation = {
     const angle = add(mul(w, add(mul(sub(1, w2), curve), Math.PI / 4)), Math.PI / 4);
     const half = where(isNegative(a), sub(Math.PI, angle), angle);
     const near = where(isNegative(b), neg(half), half);
-    // The rest is the angle of [a, b] turned back, from the first terms of atan.
+    // The rest is the angle of [a, b] turned back, from the first two terms of atan.
     const [c, s] = [cos(near), sin(near)];
     const t = div(sub(mul(b, c), mul(a, s)), add(mul(a, c), mul(b, s)));
-    const t2 = square(t);
-    const all = add(near, mul(t, sub(1, mul(t2, sub(1 / 3, mul(t2, 0.2))))));
+    const all = add(near, mul(t, sub(1, mul(square(t), 1 / 3))));
     return [where(equal(y, 0), near, all)]; // keeps the sign of a zero
   },
   keepsRules: true,

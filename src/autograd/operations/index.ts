@@ -48,7 +48,6 @@ export {
   chunk,
   flatten,
   flip,
-  type MeshgridOptions,
   meshgrid,
   roll,
   split,

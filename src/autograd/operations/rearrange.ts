@@ -3,7 +3,7 @@
  * flatten, split, chunk, flip, tile, roll, tril, triu, meshgrid. All accept every dtype.
  */
 import { sizeOf } from '../../backends/layout.js';
-import { check, checkOptions, oneOf, requireThat, whole } from '../../options.js';
+import { check, requireThat, whole } from '../../options.js';
 import { normalizeAxis, requireFit, requireTensors } from '../arguments.js';
 import { arange, checkShape } from '../create.js';
 import type { Shape, Tensor } from '../tensor.js';
@@ -159,25 +159,16 @@ function triangle(name: 'tril' | 'triu', x: Tensor, diagonal: number): Tensor {
   return where(compare(row, arange(columns, { backend })), x, 0);
 }
 
-/** Options of `meshgrid`. */
-export interface MeshgridOptions {
-  /**
-   * `ij`: axis i of the results belongs to vector i, as in PyTorch. `xy`: the first two axes are
-   * exchanged, as in NumPy. Default `ij`.
-   */
-  indexing?: 'ij' | 'xy';
-}
-
 /**
- * The coordinates of a grid: for each of the `vectors` a tensor of the shape of the grid, whose axes
- * have the lengths of the vectors. Throws `MemgradError` for other ranks.
+ * The coordinates of a grid: for each of the `vectors` a tensor of the shape of the grid, whose axis
+ * i belongs to vector i, as in PyTorch; NumPy exchanges the first two axes. Throws `MemgradError`
+ * for other ranks.
  */
-export function meshgrid(vectors: readonly Tensor[], options?: MeshgridOptions): Tensor[] {
+export function meshgrid(vectors: readonly Tensor[]): Tensor[] {
   requireList('meshgrid', vectors);
-  checkOptions('meshgrid', options, { indexing: oneOf(['ij', 'xy']) });
   for (const { rank, shape } of vectors) requireFit(rank === 1, 'meshgrid', 'vectors', shape);
   const shape = vectors.map(({ size }) => size);
-  const grids = vectors.map((x, i) =>
+  return vectors.map((x, i) =>
     broadcastTo(
       reshape(
         x,
@@ -186,6 +177,4 @@ export function meshgrid(vectors: readonly Tensor[], options?: MeshgridOptions):
       shape,
     ),
   );
-  const exchanged = options?.indexing === 'xy' && shape.length > 1;
-  return exchanged ? grids.map((x) => moveAxis(x, 0, 1)) : grids;
 }
