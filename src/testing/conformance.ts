@@ -26,8 +26,10 @@ export interface ConformanceOptions {
   operations?: readonly string[];
   /** Multiplies every tolerance, for a backend with coarser arithmetic. Default 1. */
   slack?: number;
-  /** Runs every n-th pattern of each operation only, from the first one on. Default 1. */
+  /** Runs every n-th pattern of each operation only, or of those in `sampled`. Default 1. */
   every?: number;
+  /** The operations to which `every` applies. Default: all. */
+  sampled?: readonly string[];
   /** 1: gradients; 2: also the gradients of gradients, which takes about twice the time. Default 1. */
   order?: 1 | 2;
 }
@@ -82,9 +84,10 @@ export async function runConformance(
     operations: 1,
     slack: positive(),
     every: whole(1),
+    sampled: 1,
     order: whole(1, 2),
   });
-  const { operations, slack = 1, every = 1, order = 1 } = options;
+  const { operations, slack = 1, every = 1, sampled, order = 1 } = options;
   const reference = createCpuBackend();
   const rows: ConformanceRow[] = [];
   if (!operations) rows.push(...(await checkKernels(backend)));
@@ -93,7 +96,8 @@ export async function runConformance(
   );
   for (const operation of selectOperations('conformance', operationNames, operations)) {
     const { patterns } = cases[operation];
-    for (const pattern of patterns.filter((_, i) => i % every === 0)) {
+    const step = sampled && !sampled.includes(operation) ? 1 : every;
+    for (const pattern of patterns.filter((_, i) => i % step === 0)) {
       for (const what of stepsOf(operation, pattern, order)) {
         const expected = await compute(what, pattern, reference, 'float64');
         for (const dtype of dtypes) {

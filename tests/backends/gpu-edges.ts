@@ -41,6 +41,13 @@ export const numbers: Record<string, (name: string, call: Call) => Promise<void>
     assert.ok(compared > 200, `${compared} were compared`);
   },
 };
+/** Functions that are composed of other operations: the short mode runs some of their patterns. */
+export const composed = (
+  'atan2 ceil clip elu expm1 floor leakyRelu log1p mod round silu softplus tan cumprod cumsum ' +
+  'norm prod std variance einsum conv1d conv2d flatten flip roll squeeze tile tril triu unsqueeze ' +
+  'argsort sort takeAlongAxis averagePool batchNorm binaryCrossEntropy groupNorm huber maxPool mse'
+).split(' ');
+
 const ofRows = ['crossEntropy', 'gather', 'softmax', 'logSoftmax', 'linear', 'attention'];
 
 /** Every row passed, and each of `operations` has some. */

@@ -27,7 +27,7 @@ async function onPage(argument: unknown): Promise<unknown> {
 let rows: ConformanceRow[] = [];
 test('webgl: every operation and every gradient is within its tolerance', async () => {
   // A kernel is compiled for each combination of shapes, a tenth of a second each on SwiftShader.
-  const every = process.env.MEMGRAD_LONG || process.env.MEMGRAD_WRITE_ERRORS ? 1 : 4;
+  const every = process.env.MEMGRAD_LONG || process.env.MEMGRAD_WRITE_ERRORS ? 1 : 6;
   rows = (await onPage({ name: 'webgl', every })) as ConformanceRow[];
   checkConformance(rows);
 });
