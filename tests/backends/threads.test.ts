@@ -78,7 +78,7 @@ async function listening(backend: WasmBackend, count = 4): Promise<void> {
   assert.is(backend.threads, count);
 }
 
-/** Calls `f` and returns what it says in warnings. */
+/** Calls `f` and returns the warnings that it prints. */
 async function warnings(f: () => Promise<void>): Promise<unknown[]> {
   const said: unknown[] = [];
   const { warn } = console;

@@ -10,7 +10,7 @@ import { reshape } from './shape.js';
 
 /** Options of `batchNorm`. */
 export interface BatchNormOptions {
-  /** The mean of each channel, [channels], instead of that of the batch; needs `variance`. */
+  /** The mean of each channel, [channels], in place of the batch's mean. Needs `variance`. */
   mean?: Tensor;
   /** The variance of each channel, [channels]; needs `mean`. */
   variance?: Tensor;

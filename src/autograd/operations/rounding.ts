@@ -7,7 +7,7 @@ import { type Operand, operands } from './operand.js';
 import { stopGradient } from './view.js';
 
 /**
- * `x` limited to [low, high], which broadcast with it; -Infinity or Infinity is no limit. The
+ * Limits `x` to [low, high], which broadcast with it; -Infinity or Infinity is no limit. The
  * gradient reaches x where low <= x <= high, as in PyTorch, and otherwise the limit. Where low > high
  * the result is high. NaN stays NaN.
  */

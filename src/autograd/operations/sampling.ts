@@ -18,8 +18,8 @@ const probability: Kind = [
 
 /**
  * Returns truth values (int32) of `shape`, 1 with the `chance` of each: a number in [0, 1], or a
- * tensor that broadcasts to `shape`. Equal keys produce equal values on every backend; the
- * backend is that of the tensor, or the one of `options`.
+ * tensor that broadcasts to `shape`. Equal keys produce equal values on every backend. The result is
+ * on the backend of the tensor, or of `options`.
  */
 export function bernoulli(
   key: Key,

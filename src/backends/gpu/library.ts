@@ -255,4 +255,33 @@ fn negated(a: vec2u) -> vec2u { return plus(vec2u(~a.x, ~a.y), vec2u(0u, 1u)); }
   }
   return select(p, -p, flips);
 }`,
+  // Near 0: the polynomial of Cephes' tanhf.
+  hyperbolic_tangent: `fn hyperbolic_tangent(x: f32) -> f32 {
+  if (is_nan(x)) { return x; }
+  let z: f32 = x * x;
+  if (abs(x) < 0.625) {
+    return x + x * z * ((((-5.70498872745e-3 * z + 2.06390887954e-2) * z - 5.37397155531e-2) * z + 1.33314422036e-1) * z - 3.33332819422e-1);
+  }
+  let p: f32 = exponential(-2.0 * abs(x));
+  return select(1.0, -1.0, x < 0.0) * (1.0 - p) / (1.0 + p);
+}`,
+  // Cephes' erff and erfcf.
+  error_function: `fn error_function(x: f32) -> f32 {
+  if (is_nan(x)) { return x; }
+  let z: f32 = x * x;
+  if (abs(x) < 1.0) {
+    return x * ((((((7.853861353153693e-5 * z - 8.010193625184903e-4) * z + 5.188327685732524e-3) * z - 2.685381193529856e-2) * z + 1.128358514861418e-1) * z - 3.761262582423300e-1) * z + 1.128379165726710);
+  }
+  if (abs(x) > 6.0) { return select(1.0, -1.0, x < 0.0); }
+  let q: f32 = 1.0 / abs(x);
+  let y: f32 = q * q;
+  var p: f32 = 0.0;
+  if (abs(x) < 2.0) {
+    p = (((((((2.326819970068386e-2 * y - 1.387039388740657e-1) * y + 3.687424674597105e-1) * y - 5.824733027278666e-1) * y + 6.210004621745983e-1) * y - 4.944515323274145e-1) * y + 3.404879937665872e-1) * y - 2.741127028184656e-1) * y + 5.638259427386472e-1;
+  } else {
+    p = ((((((-1.047766399936249e1 * y + 1.297719955372516e1) * y - 7.495518717768503) * y + 2.921019019210786) * y - 1.015265279202700) * y + 4.218463358204948e-1) * y - 2.820767439740514e-1) * y + 5.641895067754075e-1;
+  }
+  let rest: f32 = exponential(-z) * q * p;
+  return select(1.0 - rest, rest - 1.0, x < 0.0);
+}`,
 };

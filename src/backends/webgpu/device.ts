@@ -82,7 +82,7 @@ interface Staging {
   readonly gpu: GPUBuffer;
 }
 
-/** The values of GPUBufferUsage, GPUMapMode and GPUShaderStage, which Node has not as globals. */
+/** The values of GPUBufferUsage, GPUMapMode and GPUShaderStage, which are no globals in Node. */
 const usage = { MAP_READ: 1, COPY_SRC: 4, COPY_DST: 8, UNIFORM: 64, STORAGE: 128 };
 const MAP_READ = 1;
 const COMPUTE = 4;

@@ -2,37 +2,17 @@
  * The text that addresses elements of strided views. Lengths and strides are constants in the text.
  */
 import type { DType } from '../../backend.js';
+import { walkOf as joinedWalk, type Walk } from '../../gpu/walk.js';
 
 /** The number of elements in a texel: an int32 takes two floats. */
 export function lanesOf(dtype: DType): number {
   return dtype === 'int32' ? 2 : 4;
 }
 
-/**
- * A joint walk over arrays of one shape, with axes joined where all arrays step through them
- * evenly.
- */
-export interface Walk {
-  readonly shape: readonly number[];
-  /** The strides of the joined axes, for each array. */
-  readonly strides: readonly (readonly number[])[];
-}
-
-/** Joins adjacent axes of `shape` that arrays with all of these `strides` step through evenly. */
+/** The walk of `../../gpu/walk.ts` with at least one axis. */
 export function walkOf(shape: readonly number[], strides: readonly (readonly number[])[]): Walk {
-  const lengths: number[] = [];
-  const joined: number[][] = strides.map(() => []);
-  for (const [axis, length] of shape.entries()) {
-    if (length === 1) continue;
-    const last = lengths.length - 1;
-    const joins = last >= 0 && strides.every((own, i) => joined[i][last] === own[axis] * length);
-    if (joins) lengths[last] *= length;
-    else lengths.push(length);
-    for (const [i, own] of strides.entries()) joined[i][lengths.length - 1] = own[axis];
-  }
-  return lengths.length === 0
-    ? { shape: [1], strides: strides.map(() => [0]) }
-    : { shape: lengths, strides: joined };
+  const walk = joinedWalk(shape, strides);
+  return walk.shape.length > 0 ? walk : { shape: [1], strides: strides.map(() => [0]) };
 }
 
 /**

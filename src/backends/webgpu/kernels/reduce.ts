@@ -3,10 +3,11 @@
  * are few results and many terms, it reduces a part of the terms, and a second run the parts.
  */
 import type { DeviceBuffer, ReduceKernel, View } from '../../backend.js';
+import { walkOf } from '../../gpu/walk.js';
 import { sizeOf } from '../../layout.js';
 import { type GpuBuffer, type Launch, spread, type WebGPUDevice } from '../device.js';
 import { type Addends, adding } from './common.js';
-import { fill, rankOf, walkNames, walkNumbers, walkOf, walkText } from './views.js';
+import { fill, rankOf, walkNames, walkNumbers, walkText } from './views.js';
 
 /** Threads in a workgroup. */
 const GROUP = 256;

@@ -1,5 +1,6 @@
 /** Kernels over strided views: the walk that they share, and `assemble`. */
 import type { DeviceBuffer, DType, Piece, View } from '../../backend.js';
+import { type Walk, walkOf } from '../../gpu/walk.js';
 import { sizeOf, stridesOf } from '../../layout.js';
 import { type GpuBuffer, spread, type WebGPUDevice } from '../device.js';
 import { type Addends, adding } from './common.js';
@@ -20,31 +21,6 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
 /** The workgroups of a kernel with `eachQuad`. */
 export function quadGroups(size: number): [number, number] {
   return spread(Math.ceil(size / (4 * GROUP)));
-}
-
-/**
- * Axes of one shape that arrays with several strides walk together. Neighbouring axes are joined
- * where all arrays step through them evenly.
- */
-export interface Walk {
-  readonly shape: readonly number[];
-  /** The strides of the joined axes, for each array. */
-  readonly strides: readonly (readonly number[])[];
-}
-
-/** Joins adjacent axes of `shape` that arrays with all of these `strides` step through evenly. */
-export function walkOf(shape: readonly number[], strides: readonly (readonly number[])[]): Walk {
-  const lengths: number[] = [];
-  const joined: number[][] = strides.map(() => []);
-  for (const [axis, length] of shape.entries()) {
-    if (length === 1) continue;
-    const last = lengths.length - 1;
-    const joins = last >= 0 && strides.every((own, i) => joined[i][last] === own[axis] * length);
-    if (joins) lengths[last] *= length;
-    else lengths.push(length);
-    for (const [i, own] of strides.entries()) joined[i][lengths.length - 1] = own[axis];
-  }
-  return { shape: lengths, strides: joined };
 }
 
 /** Returns the rank, at least `rank`, for which a kernel's text is written: there are only four. */
