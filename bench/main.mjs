@@ -38,6 +38,7 @@ Without a name: ${usual.join(', ')}.
                    and medium on a GPU)
   --against COMMIT step: this memgrad and the one of a commit, in turn, and no other engine
   --threads N      profile: threads of wasm, and how much of each kernel they leave to one
+  --threads N,M    step: memgrad on wasm with N and with M threads, and no other engine
   --quick          fewer repeats
   --rounds N       rounds, in each of which every engine runs once (default: 10; quick: 3)
   --markdown       tables as Markdown
@@ -88,7 +89,7 @@ function npm(args, cwd) {
   }
 }
 
-const onlyMemgrad = flags.against || list(flags.engine)?.every((name) => name === 'memgrad');
+const onlyMemgrad = flags.against || flags.threads || list(flags.engine)?.every((name) => name === 'memgrad');
 const needsPeers =
   names.some((name) => ['browser', 'size'].includes(name)) ||
   (!onlyMemgrad && names.some((name) => ['matmul', 'step', 'gpu'].includes(name)));
@@ -108,7 +109,7 @@ const options = {
   quick: flags.quick,
   rounds: Number(flags.rounds ?? (flags.quick ? 3 : 10)),
   detail: flags.detail,
-  threads: flags.threads && Number(flags.threads),
+  threads: list(flags.threads)?.map(Number),
   swiftshader: flags.swiftshader,
   plot: flags.plot,
   against: flags.against && buildCommit(root, flags.against),
@@ -116,6 +117,11 @@ const options = {
 style.markdown = flags.markdown;
 if (!Number.isSafeInteger(options.rounds) || options.rounds < 1) {
   console.error(`bench: --rounds takes a whole number >= 1, got ${flags.rounds}.`);
+  process.exit(2);
+}
+const badThreads = options.threads?.find((n) => !Number.isSafeInteger(n) || n < 1);
+if (badThreads !== undefined) {
+  console.error(`bench: --threads takes whole numbers >= 1, got ${flags.threads}.`);
   process.exit(2);
 }
 const missing = options.backends.filter((name) => !backendNames.includes(name));

@@ -176,7 +176,7 @@ export async function profileAll({
   for (const backend of backends) {
     for (const workload of wanted) {
       const steps = backend === 'cpu' || quick ? 2 : 10;
-      found.push(await profile({ backend, workload, steps, detail, threads }));
+      found.push(await profile({ backend, workload, steps, detail, threads: threads?.[0] }));
     }
   }
   return found;

@@ -40,20 +40,21 @@ export async function step({
   workloads: names = ['step', 'copy'],
   rounds,
   against,
+  threads,
 }) {
   const results = {};
   for (const name of names) {
-    results[name] = await compare(name, { backends, engines, rounds, against });
+    results[name] = await compare(name, { backends, engines, rounds, against, threads });
   }
   return results;
 }
 
-async function compare(name, { backends, engines, rounds, against }) {
+async function compare(name, { backends, engines, rounds, against, threads }) {
   const expected = JSON.parse(await readFile(referenceFile, 'utf8'))[name];
   const request = await loadRequest(name);
   const peers = [];
   const results = [];
-  for (const peer of startPeers(backends, engines, against)) {
+  for (const peer of startPeers(backends, engines, { against, threads })) {
     try {
       results.push(await checkedPeer(peer, request, expected));
       peers.push(peer);

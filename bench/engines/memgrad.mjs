@@ -1,4 +1,7 @@
-/** memgrad as an engine of the benchmarks: node engines/memgrad.mjs BACKEND [option of Dawn ...] */
+/**
+ * memgrad as an engine of the benchmarks: node engines/memgrad.mjs wasm [THREADS], or
+ * node engines/memgrad.mjs webgpu [option of Dawn ...]
+ */
 import { matmul, scope, slice, tensor } from '../../dist/index.js';
 import { serve } from '../lib/serve.mjs';
 import { decode, encode } from '../lib/text.mjs';
@@ -6,7 +9,8 @@ import { prepare, useBackend, workloads } from '../lib/workload.mjs';
 
 const [name, ...options] = process.argv.slice(2);
 if (name === 'webgpu') (await import('../lib/dawn.mjs')).useDawn(options);
-const backend = await useBackend(name);
+const threads = name === 'wasm' && options[0] ? Number(options[0]) : undefined;
+const backend = await useBackend(name, undefined, threads);
 let loop;
 let a;
 let b;

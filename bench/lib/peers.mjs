@@ -19,9 +19,15 @@ const isAsked = (wanted, id) => !wanted || wanted.some((name) => id.startsWith(n
 /**
  * Starts the engines whose ids start with one of `wanted` (all if undefined): memgrad on each
  * backend first, then those that are installed. Prints which are missing. With `against`, a commit
- * that `buildCommit` built, starts memgrad of both commits and nothing else.
+ * that `buildCommit` built, starts memgrad of both commits and nothing else; with `threads`, memgrad
+ * on wasm with each of these numbers of threads and nothing else.
  */
-export function startPeers(backends, wanted, against) {
+export function startPeers(backends, wanted, { against, threads } = {}) {
+  if (threads) {
+    return threads.map(
+      (n) => new Peer(`memgrad wasm, threads: ${n}`, ...node('memgrad.mjs', 'wasm', `${n}`)),
+    );
+  }
   const peers = backends.map((name) => new Peer(`memgrad ${name}`, ...node('memgrad.mjs', name)));
   if (against) {
     const file = join(against.folder, 'bench', 'engines', 'memgrad.mjs');
