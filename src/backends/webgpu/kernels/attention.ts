@@ -3,7 +3,8 @@
  * arXiv 2205.14135): nothing of size queries x keys is in memory.
  */
 import type { DeviceBuffer, Kernels } from '../../backend.js';
-import { spread, type WebGPUDevice } from '../device.js';
+import type { WebGPUDevice } from '../device.js';
+import { spread } from '../launch.js';
 import { keysText, queriesText } from './attention-gradient.js';
 import * as text from './attention-text.js';
 import { type AttentionFlags, BLOCK, g, k, q, THREADS, v } from './attention-text.js';
