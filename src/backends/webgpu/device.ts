@@ -224,6 +224,7 @@ export class WebGPUDevice {
       this.#gpu.destroy();
       return;
     }
+    this.#failures.ignore();
     this.memories.destroyAll();
     this.#recording.destroy();
   }

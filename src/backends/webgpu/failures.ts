@@ -38,8 +38,12 @@ export class Failures {
 
   close(): void {
     this.first ??= closed('webgpu');
-    this.#device.removeEventListener('uncapturederror', this.#onError);
     this.#end();
+  }
+
+  /** Leaves later errors of the device to the app. */
+  ignore(): void {
+    this.#device.removeEventListener('uncapturederror', this.#onError);
   }
 
   readonly #onError = (event: GPUUncapturedErrorEvent) => {
