@@ -93,10 +93,10 @@ export async function runDemo(options: CommonOptions, steps: number = DEMO.steps
   output.print(introduction(output));
 
   const results: Result[] = [];
-  for (const model of MODELS)
-    results.push(
-      await trainOne(configOf(model.name, seed, context.backend.name, steps), model, context),
-    );
+  for (const model of MODELS) {
+    const config = configOf(model.name, seed, context.backend.name, steps);
+    results.push(await trainOne(config, model, context));
+  }
 
   output.print(`\n${resultTable(results)}`);
   output.print(explanation(task.chance, output));
