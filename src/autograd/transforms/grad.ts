@@ -15,12 +15,16 @@ import { onTape } from './backward.js';
  */
 export type Scalar = Tensor | readonly [loss: Tensor, ...rest: unknown[]];
 
+/** The gradient by a tree has its structure; by a model, it is a record by parameter name. */
+export type GradientOf<P> = P extends { parameters(): object } ? Record<string, Tensor> : P;
+
 /**
  * Returns a function that computes the value of `f` and the gradient of that scalar.
  *
  * The gradient is taken with respect to the first argument, a tensor or a tree of tensors, and has
  * its structure; integer tensors get zeros. With `parameters`, a tensor or a tree of tensors that
- * `f` reads directly, it is taken with respect to them instead. `f` may return `[loss, ...rest]`;
+ * `f` reads directly, it is taken with respect to them instead. A model, an object with
+ * `parameters()`, is a record of its parameters in both places. `f` may return `[loss, ...rest]`;
  * the rest is returned unchanged. For higher orders, apply the function to its own result. Throws
  * `MemgradError` if `f` doesn't return a float scalar, or is asynchronous.
  *
@@ -37,19 +41,21 @@ export type Scalar = Tensor | readonly [loss: Tensor, ...rest: unknown[]];
 export function valueAndGrad<A extends unknown[], R extends Scalar, P = A[0]>(
   f: (...args: A) => R,
   parameters?: P,
-): (...args: A) => [value: R, gradient: P] {
+): (...args: A) => [value: R, gradient: GradientOf<P>] {
   check('grad: f', f, callable);
-  return (...args) => {
-    const compute = (): [R, P] => {
+  return (...args) =>
+    scope((): [R, GradientOf<P>] => {
+      const model = Object(parameters ?? args[0]);
+      const own = typeof model.parameters === 'function' ? model.parameters() : parameters;
       // Replace the argument by an alias, so that `f` may also use the original as a constant.
-      const traced = parameters ?? (treeMap(args[0], (x) => alias(x)) as unknown as P);
+      const traced = own ?? treeMap(args[0], (x) => alias(x));
       const leaves = allLeaves('grad', traced);
       if (leaves.length === 0) {
         throw new MemgradError(
           'grad: found no tensor to differentiate by; pass it as the first argument or as parameters.',
         );
       }
-      const inputs = parameters ? args : ([traced, ...args.slice(1)] as A);
+      const inputs = own ? args : ([traced, ...args.slice(1)] as A);
       const [value, backward] = onTape(leaves, () => f(...inputs));
       refusePromise('grad', value);
       const loss: unknown = Array.isArray(value) ? value[0] : value;
@@ -59,10 +65,8 @@ export function valueAndGrad<A extends unknown[], R extends Scalar, P = A[0]>(
         );
       }
       const gradients = backward([loss], [filled('grad', loss.shape, 1, loss)]);
-      return [value, replaceLeaves(traced, gradients)];
-    };
-    return scope(compute);
-  };
+      return [value, replaceLeaves(traced, gradients) as GradientOf<P>];
+    });
 }
 
 /**
@@ -81,7 +85,7 @@ export function valueAndGrad<A extends unknown[], R extends Scalar, P = A[0]>(
 export function grad<A extends unknown[], R extends Scalar, P = A[0]>(
   f: (...args: A) => R,
   parameters?: P,
-): (...args: A) => P {
+): (...args: A) => GradientOf<P> {
   check('grad: f', f, callable);
   return (...args) => scope(() => valueAndGrad(f, parameters)(...args)[1]); // frees the value
 }

@@ -88,12 +88,6 @@ export abstract class Module {
   }
 }
 
-/** Whether `model` has the methods that a subclass of `SegmentModel` must have. */
-export function isLanguageModel(model: unknown): boolean {
-  const { initialState, forward } = Object(model);
-  return typeof initialState === 'function' && typeof forward === 'function';
-}
-
 function refuse(path: string, isTensor: boolean): never {
   const what = isTensor ? 'a tensor but not a Parameter' : 'not found, or found twice';
   throw new MemgradError(
