@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import * as functions from '../src/autograd/operations/by-name.js';
 import { categories } from '../src/autograd/operations/table.js';
 import { MemgradError } from '../src/errors.js';
-import { grad, type Key, mean, Parameter, Tensor, tensor } from '../src/index.js';
+import { grad, type Key, Parameter, Tensor, tensor } from '../src/index.js';
 import { type MethodName, methodNames } from '../src/methods/index.js';
 
 const test = suite('methods');
