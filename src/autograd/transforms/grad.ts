@@ -65,7 +65,8 @@ export function valueAndGrad<A extends unknown[], R extends Scalar, P = A[0]>(
         );
       }
       const gradients = backward([loss], [filled('grad', loss.shape, 1, loss)]);
-      return [value, replaceLeaves(traced, gradients) as GradientOf<P>];
+      let next = 0;
+      return [value, treeMap(traced, () => gradients[next++])];
     });
 }
 
@@ -129,10 +130,4 @@ export function vjp(
       return [...backward([value], [cotangent])];
     },
   ];
-}
-
-/** Returns `tree` with its tensors replaced by `tensors`, in order. */
-function replaceLeaves<T>(tree: T, tensors: readonly Tensor[]): T {
-  let next = 0;
-  return treeMap(tree, () => tensors[next++]);
 }
