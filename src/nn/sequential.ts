@@ -6,6 +6,7 @@ import { Module } from './module.js';
 
 /** A module that maps one tensor to one tensor; `key` turns its dropout on. */
 export interface Layer extends Module {
+  /** Maps a tensor to a tensor. */
   forward(x: Tensor, key?: Key): Tensor;
 }
 
@@ -23,6 +24,7 @@ export interface Layer extends Module {
  * ```
  */
 export class Sequential extends Module {
+  /** The layers, in order. */
   readonly layers: readonly (Layer | ((x: Tensor) => Tensor))[];
 
   /** Throws `MemgradError` unless each layer is a function or a module with `forward`. */

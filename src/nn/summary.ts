@@ -1,5 +1,5 @@
 /** A table of the parameters of a model. */
-import type { Parameter } from '../autograd/index.js';
+import type { HasParameters, Parameter } from '../autograd/index.js';
 import { having, requireThat } from '../options.js';
 
 const [MODULE, isModule] = having('parameters', 'a Module');
@@ -20,7 +20,7 @@ const [MODULE, isModule] = having('parameters', 'a Module');
  * // => total     Sequential                           33
  * ```
  */
-export function summary(model: { parameters(): Record<string, Parameter> }): string {
+export function summary(model: HasParameters): string {
   requireThat(isModule(model as never), 'summary: model', MODULE, model);
   const layers = new Map<string, Record<string, Parameter>>();
   for (const [path, parameter] of Object.entries(model.parameters())) {

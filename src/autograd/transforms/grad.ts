@@ -5,7 +5,7 @@ import { requireTensors } from '../arguments.js';
 import { filled } from '../create.js';
 import { alias } from '../run.js';
 import { refusePromise, scope } from '../scope.js';
-import { isLike, Tensor } from '../tensor.js';
+import { isLike, type Parameter, Tensor } from '../tensor.js';
 import { allLeaves, treeMap } from '../tree.js';
 import { onTape } from './backward.js';
 
@@ -15,8 +15,14 @@ import { onTape } from './backward.js';
  */
 export type Scalar = Tensor | readonly [loss: Tensor, ...rest: unknown[]];
 
+/** A model or a layer: something with parameters that have names. */
+export interface HasParameters {
+  /** All parameters by name. */
+  parameters(): Record<string, Parameter>;
+}
+
 /** The gradient by a tree has its structure; by a model, it is a record by parameter name. */
-export type GradientOf<P> = P extends { parameters(): object } ? Record<string, Tensor> : P;
+export type GradientOf<P> = P extends HasParameters ? Record<string, Tensor> : P;
 
 /**
  * Returns a function that computes the value of `f` and the gradient of that scalar.
@@ -24,7 +30,7 @@ export type GradientOf<P> = P extends { parameters(): object } ? Record<string, 
  * The gradient is taken with respect to the first argument, a tensor or a tree of tensors, and has
  * its structure; integer tensors get zeros. With `parameters`, a tensor or a tree of tensors that
  * `f` reads directly, it is taken with respect to them instead. A model, an object with
- * `parameters()`, is a record of its parameters in both places. `f` may return `[loss, ...rest]`;
+ * `parameters()`, counts as the record of its parameters in both places. `f` may return `[loss, ...rest]`;
  * the rest is returned unchanged. For higher orders, apply the function to its own result. Throws
  * `MemgradError` if `f` doesn't return a float scalar, or is asynchronous.
  *
