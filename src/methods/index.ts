@@ -27,7 +27,7 @@ const others = [
 export type MethodName = Exclude<keyof typeof categories, (typeof others)[number]>;
 
 /** The names of all methods. */
-export const methodNames = /* @__PURE__ */ Object.keys(categories).filter(
+export const methodNames = Object.keys(categories).filter(
   (name) => !(others as readonly string[]).includes(name),
 ) as MethodName[];
 

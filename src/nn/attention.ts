@@ -111,7 +111,7 @@ export class SelfAttention extends Module {
   readonly output: Linear;
   /** Projects the table of relative positions; undefined without relative positions. */
   readonly position: Linear | undefined;
-  /** [nHead, dHead]; undefined without relative positions, and where layers share them. */
+  /** [nHead, dHead], N(0, 0.02); undefined without relative positions, and where layers share them. */
   readonly u: Parameter | undefined;
   readonly v: Parameter | undefined;
   readonly #biases: RelativeBiases | undefined;
@@ -152,7 +152,7 @@ export class SelfAttention extends Module {
     this.v = made.v;
     this.#biases = biases ?? (made.u && made.v && { u: made.u, v: made.v });
     this.#sizes = { dModel, nHead, dHead };
-    this.#options = options;
+    this.#options = { ...options };
   }
 
   /**

@@ -66,8 +66,8 @@ export class DecoderLayer extends Module {
     const pre = norm === 'pre';
     const normed = (index: number) =>
       new LayerNorm(dModel, { key: key.fold(index), dtype, backend });
-    // Nothing else reads the rows after a norm of their own, so the order in which gradients are
-    // added, and with it every bit, is as with separate products.
+    // After a norm of their own nothing else reads these rows. The order in which gradients are
+    // added, and with it every bit, is then the same with one product.
     const attending = { ...rest, key: key.fold(0), causal, dropout: dropatt, separate: !pre };
     const made = allOrNothing(() => ({
       attention: new SelfAttention(dModel, nHead, attending),
