@@ -86,23 +86,19 @@ export interface AttentionContext {
   table?: PositionTable;
 }
 
-const contextKinds = { mask: 1, cache: 1, table: 1 } as const;
-
-/** The kinds of the options, except dropout's. */
-export const attentionKinds = {
+/** The kinds of the options, except dropout's; a function, so that apps without attention drop it. */
+export const attentionKinds = () => ({
   ...layerKinds,
   dHead: whole(),
   causal: flag,
   positions: oneOf(attentionPositions),
   rotaryBase: rotaryBaseKind,
   clampLen: whole(),
-  biases: ['{ u, v }, Parameters [nHead, dHead]', (both) => hasBiases(both)] satisfies Kind as Kind,
-};
-
-function hasBiases(both: unknown): boolean {
-  const { u, v } = Object(both);
-  return u instanceof Tensor && v instanceof Tensor;
-}
+  biases: [
+    '{ u, v }, Parameters [nHead, dHead]',
+    (both?: RelativeBiases) => both?.u instanceof Tensor && both.v instanceof Tensor,
+  ] as Kind,
+});
 
 /** Multi-head self-attention without biases, whose keys and values may start with cached rows. */
 export class SelfAttention extends Module {
@@ -125,7 +121,7 @@ export class SelfAttention extends Module {
    */
   constructor(dModel: number, nHead: number, options: SelfAttentionOptions = {}) {
     super();
-    const kinds = { ...attentionKinds, dropout: rateKind, separate: flag };
+    const kinds = { ...attentionKinds(), dropout: rateKind, separate: flag };
     checkArguments('SelfAttention', { dModel, nHead }, options, kinds);
     const { dHead = dModel / nHead, positions = 'none', biases } = options;
     const isRelative = positions.startsWith('relative');
@@ -246,7 +242,7 @@ export function checkAttention(
   context: AttentionContext,
 ): void {
   if (key !== undefined) check(`${where}: key`, key, isKey);
-  checkOptions(where, context, contextKinds);
+  checkOptions(where, context, { mask: 1, cache: 1, table: 1 });
   const { mask, cache } = context;
   for (const rows of cache ? [x, cache] : [x]) {
     requireTensors(where, rows);

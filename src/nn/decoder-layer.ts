@@ -13,7 +13,6 @@ import { FeedForward } from './feed-forward.js';
 import { LayerNorm } from './layer-norm.js';
 import { Module } from './module.js';
 import { allOrNothing, checkArguments, drawnFrom } from './parameters.js';
-import type { PositionTable } from './positions.js';
 import { lastRows } from './rows.js';
 
 /** The places of layer normalisation. */
@@ -47,7 +46,7 @@ export class DecoderLayer extends Module {
   constructor(dModel: number, nHead: number, options: DecoderLayerOptions = {}) {
     super();
     checkArguments('DecoderLayer', { dModel, nHead }, options, {
-      ...attentionKinds,
+      ...attentionKinds(),
       dInner: whole(),
       norm: oneOf(norms),
       dropout: rateKind,
@@ -82,11 +81,6 @@ export class DecoderLayer extends Module {
     this.#dModel = dModel;
     this.#pre = pre;
     this.#rate = dropout;
-  }
-
-  /** `SelfAttention.positionTable` of the layer's attention. */
-  positionTable(queries: number, keys: number): PositionTable | undefined {
-    return this.attention.positionTable(queries, keys);
   }
 
   /**

@@ -113,7 +113,7 @@ export class Stack extends Module {
     const { mask, cache, key, readFrom = 0 } = options ?? {};
     requireTensors('stack', rows, mask);
     const [queries, keys] = mask.shape.slice(-2);
-    const table = this.layers[0].positionTable(queries, keys);
+    const table = this.layers[0].attention.positionTable(queries, keys);
     const read = rows.shape[1] - readFrom;
     const lastMask = this.#computesAll(key) ? mask : lastRows(mask, read);
     let h = this.#config.positions === 'absolute' ? add(rows, this.#added(queries)) : rows;
