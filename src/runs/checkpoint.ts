@@ -8,6 +8,7 @@ import { readArrays } from '../models/index.js';
 import { check, whole } from '../options.js';
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from '../safetensors/index.js';
 import { type Named, namedCarry, restoredCarry, type TrainOptions } from '../training/index.js';
+import { kindOf } from '../training/check.js';
 import { checkTrain } from '../training/train.js';
 import { leastParameters, limits, RUN_VERSION, type RunConfig } from './config.js';
 import {
@@ -161,7 +162,7 @@ export async function resumeTraining(
 
 /** Throws for a stream without `carried`: its state would silently be lost on resuming. */
 function requireCarried({ task, carried }: TrainOptions): void {
-  if (!('segment' in task) || carried) return;
+  if (kindOf(task) !== 'segment' || carried) return;
   throw new MemgradError(
     `'${task.name}' is a stream, but the training has nothing to keep its state from step to step; pass it 'carried: new Carried()'.`,
   );

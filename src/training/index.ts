@@ -10,20 +10,9 @@ export { Curriculum, type CurriculumOptions, type CurriculumState } from './curr
 export * from './evaluate.js';
 export * from './evaluate-documents.js';
 export * from './evaluate-stream.js';
-export {
-  Adam,
-  type AdamOptions,
-  AdamW,
-  createOptimizer,
-  type Named,
-  type Optimizer,
-  type OptimizerName,
-  optimizerNames,
-  SGD,
-  type SGDOptions,
-  type StepOptions,
-} from './optimizers.js';
+export * from './optimizers/index.js';
 export * from './schedules.js';
+export { clipScale, type LoopOptions, nonFiniteChoices } from './loop.js';
 export {
   columns,
   cutSegments,
@@ -35,8 +24,6 @@ export {
 export type { GradientNorms } from './step.js';
 export { type Carry, type StreamLoss, streamLoss } from './stream-loss.js';
 export {
-  clipScale,
-  nonFiniteChoices,
   type TrainOptions,
   type TrainStep,
   train,

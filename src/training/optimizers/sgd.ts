@@ -1,0 +1,73 @@
+/** Stochastic gradient descent. */
+import { add, mul, reshape, type Shape, sub, type Tensor } from '../../autograd/index.js';
+import { checkOptions, flag, positive } from '../../options.js';
+import {
+  type CommonOptions,
+  commonKinds,
+  DeviceOptimizer,
+  ifFinite,
+  type Members,
+  type Update,
+} from './optimizer.js';
+
+/** Options of SGD. */
+export interface SGDOptions extends CommonOptions {
+  /** Default 1e-3, as in PyTorch. */
+  learningRate?: number;
+  /** Default 0. */
+  momentum?: number;
+  /** Looks ahead along the velocity, which needs a momentum. Default false. */
+  nesterov?: boolean;
+  /** Added to the gradient, times the parameter. Default 0. */
+  weightDecay?: number;
+}
+
+/**
+ * Stochastic gradient descent with momentum, as in PyTorch's SGD: v' = m v + g, p' = p - rate v'.
+ * With `nesterov`, p' = p - rate (g + m v') (Nesterov 1983; Sutskever et al. 2013, equations 3 and 4).
+ */
+export class SGD extends DeviceOptimizer {
+  readonly #momentum: number;
+  readonly #nesterov: boolean;
+
+  /** Throws `MemgradError` for an option out of range. */
+  constructor(options: SGDOptions = {}) {
+    checkOptions('optimizer', options, {
+      learningRate: positive(),
+      momentum: positive(1),
+      nesterov: flag,
+      ...commonKinds(),
+    });
+    const { learningRate = 1e-3, momentum = 0, nesterov = false } = options;
+    super(learningRate, options);
+    this.#momentum = momentum;
+    this.#nesterov = nesterov;
+  }
+
+  protected moments(_: string, shape: Shape): Record<string, Shape> {
+    return this.#momentum === 0 ? {} : { velocity: shape };
+  }
+
+  protected numbers(rate: number): readonly number[] {
+    return [rate];
+  }
+
+  protected updates(members: Members, rates: Tensor, scale: Tensor): Update[] {
+    const rate = reshape(rates, []);
+    return members.names.flatMap((name): Update[] => {
+      const parameter = members.parameters[name];
+      const scaled = mul(members.gradients[name], scale);
+      const { weightDecay } = members;
+      const g = weightDecay ? add(scaled, mul(parameter, weightDecay)) : scaled;
+      const moved = (direction: Tensor): Update => [
+        parameter,
+        ifFinite(scale, sub(parameter, mul(direction, rate)), parameter),
+      ];
+      if (this.#momentum === 0) return [moved(g)];
+      const velocity = this.moment('velocity', name);
+      const next = add(mul(velocity, this.#momentum), g);
+      const direction = this.#nesterov ? add(g, mul(next, this.#momentum)) : next;
+      return [[velocity, ifFinite(scale, next, velocity)], moved(direction)];
+    });
+  }
+}
