@@ -7,8 +7,8 @@ import { MemgradError, NotFinite } from '../errors.js';
 import { readArrays } from '../models/index.js';
 import { check, whole } from '../options.js';
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from '../safetensors/index.js';
-import { type Named, namedCarry, restoredCarry, type TrainOptions } from '../training/index.js';
 import { kindOf } from '../training/check.js';
+import { type Named, namedCarry, restoredCarry, type TrainOptions } from '../training/index.js';
 import { checkTrain } from '../training/train.js';
 import { leastParameters, limits, RUN_VERSION, type RunConfig } from './config.js';
 import {

@@ -5,14 +5,32 @@
  */
 import '../default-backend.js';
 
+export {
+  type Batches,
+  type Epochs,
+  type Rows,
+  type ShapedArray,
+  type ShuffledOptions,
+  shuffled,
+  type Uploaded,
+} from './batches.js';
 export * from './carried.js';
 export { Curriculum, type CurriculumOptions, type CurriculumState } from './curriculum.js';
 export * from './evaluate.js';
 export * from './evaluate-documents.js';
 export * from './evaluate-stream.js';
-export * from './optimizers/index.js';
-export * from './schedules.js';
+export {
+  type FitEvaluation,
+  type FitOptions,
+  type FitStep,
+  fit,
+  type LossContext,
+  type LossResult,
+} from './fit.js';
 export { clipScale, type LoopOptions, nonFiniteChoices } from './loop.js';
+export * from './optimizers/index.js';
+export type { ParameterSource } from './parameters.js';
+export * from './schedules.js';
 export {
   columns,
   cutSegments,

@@ -104,9 +104,12 @@ export function takePass(
   const see = (segment: number, gradient: Tensor) =>
     void stateNorms[segment].push(new Parameter(globalNorm([gradient])));
   try {
-    const { loss, metrics = {}, gradients, ...rest } = meanOf(
-      parts.map((part) => () => differentiate(parameters, lesson, part, see)),
-    );
+    const {
+      loss,
+      metrics = {},
+      gradients,
+      ...rest
+    } = meanOf(parts.map((part) => () => differentiate(parameters, lesson, part, see)));
     const layers = byLayer(gradients);
     const layerNorms = globalNorms(Object.values(layers));
     const numbers = [loss, layerNorms, ...stateNorms.flat(), ...Object.values(metrics)];

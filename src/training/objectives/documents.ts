@@ -32,8 +32,7 @@ export function documentsObjective(options: LearningOptions): Objective<TaskRepo
         },
         segments: 0,
         report: ([predicted]) => ({
-          accuracy:
-            classes.filter((wanted, i) => predicted[i] === wanted).length / classes.length,
+          accuracy: classes.filter((wanted, i) => predicted[i] === wanted).length / classes.length,
           tokens: lengths.reduce((sum, length) => sum + length, 0),
           length: Math.max(...lengths),
           segmentLength,

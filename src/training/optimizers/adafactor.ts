@@ -70,15 +70,14 @@ export class Adafactor extends DeviceOptimizer {
 
   protected moments(_: string, shape: Shape): Record<string, Shape> {
     if (shape.length < 2) return { second: shape };
-    return { rows: [...shape.slice(0, -1), 1], columns: [...shape.slice(0, -2), 1, shape.at(-1) as number] };
+    return {
+      rows: [...shape.slice(0, -1), 1],
+      columns: [...shape.slice(0, -2), 1, shape.at(-1) as number],
+    };
   }
 
   protected numbers(rate: number, step: number, weightDecay: number): readonly number[] {
-    return [
-      Math.min(rate, 1 / Math.sqrt(step)),
-      step ** this.#beta2Decay,
-      1 - rate * weightDecay,
-    ];
+    return [Math.min(rate, 1 / Math.sqrt(step)), step ** this.#beta2Decay, 1 - rate * weightDecay];
   }
 
   protected updates(members: Members, rates: Tensor, scale: Tensor): Update[] {

@@ -210,8 +210,7 @@ export abstract class DeviceOptimizer implements Optimizer {
     });
     const ema = this.#ema;
     if (ema === undefined || rates.length === 0) return rates;
-    const weight = () =>
-      numbersLike(Object.values(parameters), [this.#count === 0 ? 1 : 1 - ema]);
+    const weight = () => numbersLike(Object.values(parameters), [this.#count === 0 ? 1 : 1 - ema]);
     return [...rates, perCall(weight)];
   }
 

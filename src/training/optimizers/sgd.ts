@@ -1,6 +1,6 @@
 /** Stochastic gradient descent. */
 import { add, mul, reshape, type Shape, sub, type Tensor } from '../../autograd/index.js';
-import { checkOptions, flag, positive } from '../../options.js';
+import { checkOptions, flag, positive, requireThat } from '../../options.js';
 import {
   type CommonOptions,
   commonKinds,
@@ -16,7 +16,7 @@ export interface SGDOptions extends CommonOptions {
   learningRate?: number;
   /** Default 0. */
   momentum?: number;
-  /** Looks ahead along the velocity, which needs a momentum. Default false. */
+  /** Looks ahead along the velocity; needs a momentum. Default false. */
   nesterov?: boolean;
   /** Added to the gradient, times the parameter. Default 0. */
   weightDecay?: number;
@@ -39,6 +39,8 @@ export class SGD extends DeviceOptimizer {
       ...commonKinds(),
     });
     const { learningRate = 1e-3, momentum = 0, nesterov = false } = options;
+    const moves = !nesterov || momentum > 0;
+    requireThat(moves, 'optimizer: momentum', 'a number > 0 with nesterov', momentum);
     super(learningRate, options);
     this.#momentum = momentum;
     this.#nesterov = nesterov;
