@@ -5,14 +5,13 @@ import type { SegmentModel } from '../models/index.js';
 import { backendKind, checkOptions, type OptionNames } from '../options.js';
 import type { Task } from '../tasks/index.js';
 import { type TrainOptions, type TrainStep, train } from '../training/index.js';
+import { assignAll, type StoredTensors } from './assign.js';
 import { buildModel, buildTask, buildTraining } from './build.js';
 import {
-  assignAll,
   claimFiles,
   removeLater,
   removeOthers,
   restoreCheckpoint,
-  type StoredTensors,
   saveCheckpoint,
 } from './checkpoint.js';
 import { type Changeable, checkRunConfig, type RunConfig } from './config.js';

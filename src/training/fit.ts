@@ -282,7 +282,7 @@ function checkFit<B>(options: FitOptions<B>): Record<string, Parameter> {
     batches: 1,
     steps: whole(),
     epochs: whole(),
-    accumulate: whole(),
+    accumulate: whole(1, 2 ** 16),
     evaluate: 1,
     evaluateEvery: whole(),
     ...loopKinds(),

@@ -651,7 +651,7 @@ test('one sentence for everything that is wrong', async () => {
     ],
     [{ learningRate: 3 }, /^fit: there is no option "learningRate"/],
     [{ clip: 0 }, 'fit: clip must be a finite number > 0, got 0.'],
-    [{ accumulate: 0 }, 'fit: accumulate must be a whole number >= 1, got 0.'],
+    [{ accumulate: 0 }, 'fit: accumulate must be a whole number from 1 to 65536, got 0.'],
     [{ stepsTaken: -1 }, 'fit: stepsTaken must be a whole number >= 0, got -1.'],
     [
       { optimizer: undefined },

@@ -384,7 +384,7 @@ test('one sentence for what is wrong, and nothing is made', async () => {
     [() => new RMSprop({ alpha: 1 }), /alpha must be/],
     [() => new Adafactor({ threshold: 0 }), /threshold must be a finite number > 0/],
     [() => new Muon({ adamw: 'x' } as never), /adamw must be a regular expression/],
-    [() => new Muon({ iterations: 0 }), /iterations must be a whole number >= 1/],
+    [() => new Muon({ iterations: 0 }), /iterations must be a whole number from 1 to 100/],
     [() => new Muon({ nesterow: true } as never), /did you mean 'nesterov'/],
     [
       () => step(new Adam({ groups: [{ names: /bais/ }] })),

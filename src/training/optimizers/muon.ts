@@ -56,7 +56,7 @@ export class Muon extends AdamW {
       ...adamKinds(),
       momentum: positive(1),
       nesterov: flag,
-      iterations: whole(),
+      iterations: whole(1, 100),
       adamw: ['a regular expression, as /embedding/', isRegExp],
     });
     const { momentum = 0.95, nesterov = true, iterations = 5, adamw, ...rest } = options;

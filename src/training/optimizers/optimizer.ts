@@ -56,7 +56,7 @@ export interface Optimizer {
   state(): Named<Parameter>;
   /**
    * Prepares to continue after `steps` steps. Returns the moments, to assign the saved values to;
-   * new ones are zeros.
+   * new ones are zeros. For 0 steps it frees them and returns none.
    */
   resume(parameters: Named<Parameter>, steps: number): Named<Parameter>;
   /** Frees the moments. */
@@ -289,6 +289,7 @@ export abstract class DeviceOptimizer implements Optimizer {
     check('optimizer: steps', steps, whole(0));
     checkGradients(parameters, parameters);
     if (steps > 0) this.#orUndo(() => this.#makeMoments(parameters));
+    else this.dispose();
     this.#count = steps;
     return this.state();
   }
