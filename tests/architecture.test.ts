@@ -14,7 +14,7 @@ const allowed: Record<string, readonly string[]> = {
   safetensors: [],
   models: ['safetensors', 'autograd', 'backends'],
   tasks: ['autograd'],
-  training: ['tasks', 'models', 'autograd', 'backends'],
+  training: ['safetensors', 'tasks', 'models', 'autograd', 'backends'],
   corpora: ['tasks', 'autograd'],
   runs: ['safetensors', 'training', 'tasks', 'models', 'autograd', 'backends'],
   parity: ['runs', 'safetensors', 'training', 'tasks', 'models', 'autograd', 'backends'],

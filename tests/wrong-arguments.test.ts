@@ -131,7 +131,7 @@ const documents = new tasks.Classification(
 const storage = () => new runs.MemoryStorage();
 const bytes = new Uint8Array([123, 125]);
 const stored = new Map([['w', { dtype: 'float32', shape: [1], data: new Float32Array(1) }]]);
-const savedModel = await runs.save(parameters);
+const savedModel = await training.save(parameters);
 const modelFile = join(folder, 'w.safetensors');
 await node.saveFile(parameters, modelFile);
 const files = { corpus: 'x', folder: '.', names: ['x'], sha256: '0', install: 'x' };

@@ -6,10 +6,10 @@ import { MemgradError, NotFinite } from '../errors.js';
 import { readArrays } from '../models/index.js';
 import { check, whole } from '../options.js';
 import { decodeSafetensors, encodeSafetensors } from '../safetensors/index.js';
+import { assignAll, type StoredTensors } from '../training/assign.js';
 import { kindOf } from '../training/check.js';
 import { namedCarry, restoredCarry, type TrainOptions } from '../training/index.js';
 import { checkTrain } from '../training/train.js';
-import { assignAll, type StoredTensors } from './assign.js';
 import { leastParameters, limits, RUN_VERSION, type RunConfig } from './config.js';
 import {
   CARRIED_FILE,

@@ -45,7 +45,6 @@ export {
 export { MemoryStorage } from './memory-storage.js';
 export { type Metrics, readMetrics } from './metrics.js';
 export { type LoadOptions, loadRun, type Run } from './run.js';
-export { load, type Restored, type RestoreOptions, type SaveOptions, save } from './save.js';
 export type { RunLock, RunStorage } from './storage.js';
 export { type ResumeOptions, TrainingRun, type TrainingRunOptions } from './training-run.js';
 export { MEMGRAD_VERSION } from './version.js';

@@ -4,8 +4,8 @@ import { MemgradError, NotFinite } from '../errors.js';
 import type { SegmentModel } from '../models/index.js';
 import { backendKind, checkOptions, type OptionNames } from '../options.js';
 import type { Task } from '../tasks/index.js';
+import { assignAll, type StoredTensors } from '../training/assign.js';
 import { type TrainOptions, type TrainStep, train } from '../training/index.js';
-import { assignAll, type StoredTensors } from './assign.js';
 import { buildModel, buildTask, buildTraining } from './build.js';
 import {
   claimFiles,

@@ -205,10 +205,10 @@ export interface ShuffledOptions {
  * ```js
  * import { shuffled } from 'memgrad/training';
  *
- * const batches = shuffled({ x: [10, 20, 30], y: Int32Array.of(1, 2, 3) }, { batchSize: 2, seed: 1 });
+ * const batches = shuffled({ x: [10, 20, 30], y: Int32Array.of(1, 2, 3) }, { batchSize: 2 });
  * for (const { x, y } of batches) console.log(x, y);
- * // => [ 20, 30 ] Int32Array(2) [ 2, 3 ]
- * // => [ 10 ] Int32Array(1) [ 1 ]
+ * // => [ 30, 10 ] Int32Array(2) [ 3, 1 ]
+ * // => [ 20 ] Int32Array(1) [ 2 ]
  * ```
  */
 export function shuffled<A extends Readonly<Record<string, Rows>>>(

@@ -17,7 +17,7 @@ import { callable, checkOptions, needed, requireThat, whole } from '../options.j
 import { type Batches, Draw, requireIterable, type Uploaded, uploaded } from './batches.js';
 import { type LoopOptions, loopKinds, type Objective, takeSteps } from './loop.js';
 import type { Named } from './optimizers/optimizer.js';
-import { type ParameterSource, parametersOf } from './parameters.js';
+import { type ParameterSource, type Parametrized, parametersOf } from './parameters.js';
 import type { GradientNorms, LessonLoss } from './step.js';
 
 /** What a loss may depend on besides its batch. */
@@ -36,7 +36,7 @@ export type LossResult = Tensor | { loss: Tensor; metrics?: Readonly<Record<stri
 /** Options of `fit`. */
 export interface FitOptions<B = unknown> extends LoopOptions {
   /** What to train: a model with `parameters()`. */
-  model?: { parameters(): Readonly<Record<string, Parameter>> };
+  model?: Parametrized;
   /** What to train: parameters by name. Pass either these or a model. */
   parameters?: Readonly<Record<string, Parameter>>;
   /**

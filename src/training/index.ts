@@ -29,7 +29,8 @@ export {
 } from './fit.js';
 export { clipScale, type LoopOptions, nonFiniteChoices } from './loop.js';
 export * from './optimizers/index.js';
-export type { ParameterSource } from './parameters.js';
+export type { ParameterSource, Parametrized } from './parameters.js';
+export { load, type Restored, type RestoreOptions, type SaveOptions, save } from './save.js';
 export * from './schedules.js';
 export {
   columns,

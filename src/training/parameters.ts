@@ -2,10 +2,14 @@
 import { Parameter } from '../autograd/index.js';
 import { describe, isPlain, MemgradError } from '../errors.js';
 
-/** A model, or anything else with `parameters()`; or parameters by name. */
-export type ParameterSource =
-  | { parameters(): Readonly<Record<string, Parameter>> }
-  | Readonly<Record<string, Parameter>>;
+/** A model, or anything else that has parameters. */
+export interface Parametrized {
+  /** All parameters by name. */
+  parameters(): Readonly<Record<string, Parameter>>;
+}
+
+/** A model, or parameters by name. */
+export type ParameterSource = Parametrized | Readonly<Record<string, Parameter>>;
 
 /**
  * Returns the parameters of `source` by name. A parameter with two names, such as a tied weight, has

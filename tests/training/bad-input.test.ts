@@ -283,6 +283,8 @@ const subjects: Subject[] = [
   construct(training.Muon, { momentum: 0.9, nesterov: true, iterations: 5, adamw: /x/, ema: 0.9 }),
   construct(training.SGD, { momentum: 0.9, nesterov: true, groups: [{ names: /x/ }] }),
   run(training.withAverages, averaged(), averagedParameters, () => 1),
+  run(training.save, averagedParameters, { optimizer: adam(), step: 1, data: 'x' }),
+  run(training.load, averagedParameters, await training.save(averagedParameters), {}),
   run(training.shuffled, { x: [1, 2], y: new Float32Array(2) }, { batchSize: 1, seed: 1 }),
   run(training.fit, {
     parameters: averagedParameters,

@@ -1,8 +1,14 @@
 /** Models in files on disk. For Node only. */
 import { basename, dirname } from 'node:path';
 import { requireThat } from '../../options.js';
-import type { ParameterSource } from '../../training/index.js';
-import { load, type Restored, type RestoreOptions, type SaveOptions, save } from '../save.js';
+import {
+  load,
+  type ParameterSource,
+  type Restored,
+  type RestoreOptions,
+  type SaveOptions,
+  save,
+} from '../../training/index.js';
 import { FolderStorage, readWhole } from './folder-storage.js';
 
 /**

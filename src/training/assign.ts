@@ -2,7 +2,7 @@
 import { type Parameter, scope, type Tensor, tensor } from '../autograd/index.js';
 import { MemgradError } from '../errors.js';
 import type { StoredTensor } from '../safetensors/index.js';
-import type { Named } from '../training/index.js';
+import type { Named } from './optimizers/optimizer.js';
 
 /** Tensors of an untrusted file. */
 export interface StoredTensors {

@@ -1,12 +1,12 @@
 /** Saves and loads one model as one file, with the state of its training if wanted. */
 import type { Parameter } from '../autograd/index.js';
 import { describe, MemgradError } from '../errors.js';
-import { readArrays } from '../models/index.js';
+import { readArrays } from '../models/arrays.js';
 import { check, checkOptions, having, type Kind, whole } from '../options.js';
 import { decodeSafetensors, encodeSafetensors } from '../safetensors/index.js';
-import type { Named, Optimizer, ParameterSource } from '../training/index.js';
-import { parametersOf } from '../training/parameters.js';
 import { assignAll } from './assign.js';
+import type { Named, Optimizer } from './optimizers/optimizer.js';
+import { type ParameterSource, parametersOf } from './parameters.js';
 
 /** What a file holds besides parameters. */
 export interface SaveOptions {
@@ -47,7 +47,7 @@ const MOMENTS = 'optimizer.';
  * @example
  * ```js
  * import { Parameter, tensor } from 'memgrad';
- * import { load, save } from 'memgrad/runs';
+ * import { load, save } from 'memgrad/training';
  *
  * const bytes = await save({ w: new Parameter(tensor([1, 2])) }, { step: 7, data: { name: 'w' } });
  * const w = new Parameter(tensor([0, 0]));

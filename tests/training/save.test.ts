@@ -21,15 +21,18 @@ import {
 import { loadBackend } from '../../src/backends/index.js';
 import { MemgradError } from '../../src/errors.js';
 import { createModel, presets } from '../../src/models/index.js';
-import {
-  decodeSafetensors,
-  encodeSafetensors,
-  load,
-  MemoryStorage,
-  save,
-} from '../../src/runs/index.js';
+import { decodeSafetensors, encodeSafetensors, MemoryStorage } from '../../src/runs/index.js';
 import { loadFile, saveFile } from '../../src/runs/node/index.js';
-import { Adafactor, AdamW, fit, Muon, SGD, shuffled } from '../../src/training/index.js';
+import {
+  Adafactor,
+  AdamW,
+  fit,
+  load,
+  Muon,
+  SGD,
+  save,
+  shuffled,
+} from '../../src/training/index.js';
 
 const test = suite('saved models');
 
