@@ -5,15 +5,7 @@
  */
 import '../default-backend.js';
 
-export {
-  type Batches,
-  type Epochs,
-  type Rows,
-  type ShapedArray,
-  type ShuffledOptions,
-  shuffled,
-  type Uploaded,
-} from './batches.js';
+export type { Batches, Epochs, ShapedArray, Uploaded } from './batches.js';
 export * from './carried.js';
 export { Curriculum, type CurriculumOptions, type CurriculumState } from './curriculum.js';
 export * from './evaluate.js';
@@ -40,6 +32,7 @@ export {
   type SequenceLoss,
   sequenceLoss,
 } from './segments.js';
+export { type Rows, type ShuffledOptions, shuffled } from './shuffled.js';
 export type { GradientNorms } from './step.js';
 export { type Carry, type StreamLoss, streamLoss } from './stream-loss.js';
 export {

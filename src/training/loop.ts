@@ -15,7 +15,8 @@ import {
   whole,
 } from '../options.js';
 import { watchFinite } from './non-finite.js';
-import { DeviceOptimizer, type Named, type Optimizer } from './optimizers/optimizer.js';
+import { DeviceOptimizer } from './optimizers/device-optimizer.js';
+import type { Named, Optimizer } from './optimizers/optimizer.js';
 import { constant, type Schedule } from './schedules.js';
 import {
   freePass,

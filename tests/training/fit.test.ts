@@ -40,6 +40,7 @@ import {
   type FitOptions,
   type FitStep,
   fit,
+  type Optimizer,
   onPlateau,
   SGD,
   shuffled,
@@ -508,6 +509,43 @@ test('nothing is left: of a training, of one that was left, of one whose loss th
       assert.is(memoryReport().buffers, live);
     }
   }
+});
+
+test('an optimiser of one’s own gets gradients, the rate and the factor of clipping', async () => {
+  const w = parameter([3, 4]);
+  const seen: unknown[] = [];
+  const optimizer: Optimizer = {
+    learningRate: 0.5,
+    steps: 0,
+    step(parameters, gradients, options) {
+      seen.push(options);
+      scope(() => {
+        for (const name of Object.keys(parameters)) {
+          const { rate = 0, gradientScale = 1 } = options ?? {};
+          const change = mul(gradients[name], rate * gradientScale);
+          (parameters[name] as Parameter).assign(sub(parameters[name], change));
+        }
+      });
+    },
+    state: () => ({}),
+    resume: () => ({}),
+    dispose() {},
+  };
+  const loss = () => mul(sum(square(w)), 0.5);
+  const options = {
+    parameters: { w },
+    loss,
+    batches: [1],
+    optimizer,
+    clip: 1,
+    schedule: warmUp(2),
+  };
+  const live = memoryReport().buffers;
+  await all({ ...options, steps: 1, accumulate: 2, checkFinite: true });
+  assert.equal(seen, [{ rate: 0.25, gradientScale: 1 / (5 + 1e-6) }]);
+  const [a, b] = await w.data();
+  assert.ok(Math.abs(a - 2.85) < 1e-6 && Math.abs(b - 3.8) < 1e-6, `${a} ${b}`);
+  assert.is(memoryReport().buffers, live);
 });
 
 test('progress is told at the start of a step and between its batches; what is thrown there ends it', async () => {

@@ -27,7 +27,7 @@ import {
   SGD,
   withAverages,
 } from '../../src/training/index.js';
-import type { DeviceOptimizer } from '../../src/training/optimizers/optimizer.js';
+import type { DeviceOptimizer } from '../../src/training/optimizers/device-optimizer.js';
 
 const test = suite('more optimizers');
 

@@ -23,7 +23,7 @@ import {
   ifFinite,
   type Members,
   type Update,
-} from './optimizer.js';
+} from './device-optimizer.js';
 
 /** Options of Adafactor. */
 export interface AdafactorOptions extends CommonOptions {

@@ -8,7 +8,7 @@ import {
   DeviceOptimizer,
   type Members,
   type Update,
-} from './optimizer.js';
+} from './device-optimizer.js';
 
 /** Options of Adam and AdamW. */
 export interface AdamOptions extends CommonOptions {

@@ -6,15 +6,10 @@ import { SGD, type SGDOptions } from './sgd.js';
 
 export { Adafactor, type AdafactorOptions } from './adafactor.js';
 export { Adam, type AdamOptions, AdamW } from './adam.js';
+export { withAverages } from './averages.js';
+export type { CommonOptions, ParameterGroup } from './device-optimizer.js';
 export { Muon, type MuonOptions } from './muon.js';
-export {
-  type CommonOptions,
-  type Named,
-  type Optimizer,
-  type ParameterGroup,
-  type StepOptions,
-  withAverages,
-} from './optimizer.js';
+export type { Named, Optimizer, StepOptions } from './optimizer.js';
 export { RMSprop, type RMSpropOptions } from './rmsprop.js';
 export { SGD, type SGDOptions } from './sgd.js';
 

@@ -16,7 +16,7 @@ import {
 } from '../../autograd/index.js';
 import { checkOptions, flag, positive, whole } from '../../options.js';
 import { type AdamOptions, AdamW, adamKinds } from './adam.js';
-import { ifFinite, isRegExp, type Members, type Update } from './optimizer.js';
+import { ifFinite, isRegExp, type Members, type Update } from './device-optimizer.js';
 
 /** Options of Muon; `betas` and `epsilon` are for the parameters that AdamW trains. */
 export interface MuonOptions extends AdamOptions {

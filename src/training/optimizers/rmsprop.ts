@@ -18,7 +18,7 @@ import {
   ifFinite,
   type Members,
   type Update,
-} from './optimizer.js';
+} from './device-optimizer.js';
 
 /** Options of RMSprop. */
 export interface RMSpropOptions extends CommonOptions {

@@ -8,7 +8,7 @@ import {
   ifFinite,
   type Members,
   type Update,
-} from './optimizer.js';
+} from './device-optimizer.js';
 
 /** Options of SGD. */
 export interface SGDOptions extends CommonOptions {
