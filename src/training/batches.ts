@@ -1,4 +1,4 @@
-/** Batches of arrays for `fit`: made tensors, drawn from any iterable, shuffled. */
+/** Batches for `fit`: drawn from any iterable, their arrays made tensors. */
 import { Tensor, type TensorValues, tensor } from '../autograd/index.js';
 import type { Backend, DType, TypedArray } from '../backends/backend.js';
 import { isPlain, MemgradError } from '../errors.js';
@@ -74,105 +74,32 @@ export function uploaded(
   );
 }
 
-/** Draws batches one by one, epoch after epoch. */
-export class Draw<B> {
-  /** The current epoch, counted from 1. */
-  epoch = 0;
-  #iterator: Iterator<B> | AsyncIterator<B> | undefined;
-  /** Batches drawn in this epoch. */
-  #drawn = 0;
-  #isWaiting = false;
-
-  #isClosed = false;
-
-  /** Throws `MemgradError` unless `batches` can be iterated. */
-  constructor(
-    readonly where: string,
-    readonly batches: Batches<B>,
-    readonly epochs: number,
-  ) {
-    requireIterable(where, batches);
-  }
-
-  /** Draws the next batch; undefined after the last epoch. Passes errors of the iterable through. */
-  async next(): Promise<{ batch: B } | undefined> {
-    while (!this.#isClosed) {
-      if (!this.#iterator) {
-        if (this.epoch === this.epochs) return undefined;
-        this.#iterator = this.#begin(this.epoch++);
-        this.#drawn = 0;
-      }
-      const { done, value } = await this.#step(this.#iterator);
-      if (!done) {
-        this.#drawn++;
-        return { batch: value };
-      }
-      this.#iterator = undefined;
-      if (this.#drawn === 0) this.#refuseEmpty();
+/**
+ * Draws batches one by one, for `epochs` epochs, without the first `skipped`. Epochs count from 1.
+ * Throws `MemgradError` for an epoch without batches; errors of the iterable pass through.
+ */
+export async function* draw<B>(
+  batches: Batches<B>,
+  epochs: number,
+  skipped: number,
+): AsyncGenerator<{ batch: B; epoch: number }, void, void> {
+  const { epoch, length = 0 } = batches as Partial<Epochs<B>>;
+  const isEpochs = typeof epoch === 'function' && Number.isSafeInteger(length) && length > 0;
+  let index = isEpochs ? Math.min(epochs, Math.floor(skipped / length)) : 0;
+  let left = skipped - index * length;
+  for (; index < epochs; index++) {
+    let count = 0;
+    for await (const batch of epoch?.call(batches, index) ?? batches) {
+      count++;
+      if (left > 0) left--;
+      else yield { batch, epoch: index + 1 };
     }
-    return undefined;
-  }
-
-  async #step(iterator: Iterator<B> | AsyncIterator<B>): Promise<{ done: boolean; value: B }> {
-    this.#isWaiting = true;
-    try {
-      const result = await iterator.next();
-      requireThat(
-        typeof result === 'object' && result !== null,
-        `${this.where}: next()`,
-        'an object with done and value',
-        result,
-      );
-      return { done: !!result.done, value: await result.value };
-    } catch (error) {
-      this.#iterator = undefined; // it has ended
-      throw error;
-    } finally {
-      this.#isWaiting = false;
-    }
-  }
-
-  #begin(index: number): Iterator<B> | AsyncIterator<B> {
-    const batches = (this.#epochs?.epoch(index) ?? this.batches) as Partial<
-      Iterable<B> & AsyncIterable<B>
-    >;
-    const begin = batches[Symbol.asyncIterator] ?? batches[Symbol.iterator];
-    return (begin as () => Iterator<B>).call(batches);
-  }
-
-  get #epochs(): Epochs<B> | undefined {
-    const epochs = this.batches as Epochs<B>;
-    return typeof epochs.epoch === 'function' ? epochs : undefined;
-  }
-
-  #refuseEmpty(): never {
+    if (count > 0) continue;
     throw new MemgradError(
-      this.epoch === 1
-        ? `${this.where}: the iterable is empty, expected at least one batch.`
-        : `${this.where}: the iterable ended after epoch ${this.epoch - 1} and can't be iterated again; pass an array, shuffled(...) or fewer steps.`,
+      index === 0
+        ? 'fit: batches is empty, expected at least one batch.'
+        : `fit: batches ended after epoch ${index} and can't be iterated again; pass an array, shuffled(...) or fewer steps.`,
     );
-  }
-
-  /** Skips `count` batches, as if they had been drawn. */
-  async skip(count: number): Promise<void> {
-    let left = count;
-    const length = this.#epochs?.length ?? 0;
-    if (Number.isSafeInteger(length) && length > 0) {
-      this.epoch = Math.min(this.epochs, Math.floor(left / length));
-      left -= this.epoch * length;
-    }
-    while (left-- > 0 && (await this.next())) {}
-  }
-
-  /** Ends the current epoch, so that a generator can clean up. */
-  async close(): Promise<void> {
-    const iterator = this.#iterator;
-    this.#isClosed = true;
-    this.#iterator = undefined;
-    const closed = iterator?.return?.();
-    // A generator that is waiting for its own data ends when that arrives.
-    if (this.#isWaiting) Promise.resolve(closed).catch(() => {});
-    else await closed;
   }
 }
 

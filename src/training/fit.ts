@@ -14,7 +14,7 @@ import { refusePromise } from '../autograd/scope.js';
 import { uncaptured } from '../autograd/transforms/capture.js';
 import { describe, MemgradError } from '../errors.js';
 import { callable, checkOptions, needed, requireThat, whole } from '../options.js';
-import { type Batches, Draw, requireIterable, type Uploaded, uploaded } from './batches.js';
+import { type Batches, draw, requireIterable, type Uploaded, uploaded } from './batches.js';
 import { type LoopOptions, loopKinds, type Objective, takeSteps } from './loop.js';
 import type { Named } from './optimizers/optimizer.js';
 import { type ParameterSource, type Parametrized, parametersOf } from './parameters.js';
@@ -121,11 +121,20 @@ export async function* fit<B>(options: FitOptions<B>): AsyncGenerator<FitStep, v
   const parameters = checkFit(options);
   const { batches, epochs = Infinity, steps = Infinity, stepsTaken = 0 } = options;
   const { evaluate, evaluateEvery = 100, accumulate = 1, signal } = options;
-  const draw = new Draw('fit: batches', batches, epochs);
+  requireIterable('fit: batches', batches);
   if (evaluate !== undefined) requireIterable('fit: evaluate', evaluate);
+  const source = draw(batches, epochs, stepsTaken * accumulate);
+  let isWaiting = false;
+  const next = async () => {
+    isWaiting = true;
+    try {
+      return (await source.next()).value ?? undefined;
+    } finally {
+      isWaiting = false;
+    }
+  };
   try {
-    await orAborted(draw.skip(stepsTaken * accumulate), signal);
-    const objective = objectiveOf(options, parameters, draw);
+    const objective = objectiveOf(options, parameters, () => orAborted(next(), signal));
     for await (const taken of takeSteps('fit', objective, { ...options, steps })) {
       const { segmentGradientNorms: _, report, skipped, ...numbers } = taken;
       const { step } = taken;
@@ -139,14 +148,17 @@ export async function* fit<B>(options: FitOptions<B>): AsyncGenerator<FitStep, v
       };
     }
   } finally {
-    await draw.close();
+    const ended = source.return();
+    // A generator that waits for its own data ends when that arrives.
+    if (isWaiting) ended.catch(() => {});
+    else await ended;
   }
 }
 
 function objectiveOf<B>(
   options: FitOptions<B>,
   parameters: Named<Parameter>,
-  draw: Draw<B>,
+  next: () => Promise<{ batch: B; epoch: number } | undefined>,
 ): Objective<Pick<FitStep, 'epoch' | 'metrics'>> {
   const { accumulate = 1, signal, onProgress } = options;
   const [like] = Object.values(parameters);
@@ -156,13 +168,14 @@ function objectiveOf<B>(
     isCapturable: false,
     async next(step, { dropout }) {
       const drawn: B[] = [];
+      let epoch = 0;
       while (drawn.length < accumulate) {
-        const next = await orAborted(draw.next(), signal);
-        if (!next) break;
-        drawn.push(next.batch);
+        const one = await next();
+        if (!one) break;
+        drawn.push(one.batch);
+        epoch = one.epoch;
       }
       if (drawn.length === 0 || signal?.aborted) return undefined;
-      const { epoch } = draw;
       return {
         inputs: (): Part[] =>
           drawn.map((batch, index) => ({

@@ -633,7 +633,7 @@ test('generators, sync and async, are drawn one batch a step and ended when the 
     const { message } = await failure({ ...base, batches: begin(4), steps: 5 });
     assert.is(
       message,
-      "fit: batches: the iterable ended after epoch 1 and can't be iterated again; pass an array, shuffled(...) or fewer steps.",
+      "fit: batches ended after epoch 1 and can't be iterated again; pass an array, shuffled(...) or fewer steps.",
     );
     const broken = new Error('no more data');
     async function* failing() {
@@ -669,7 +669,7 @@ test('one sentence for everything that is wrong', async () => {
     [{ parameters: { w: tensor(1) } }, /^fit: "w" is .*expected a Parameter; make one with/],
     [{ parameters: w }, /^fit: expected a model with parameters\(\), or Parameters by name/],
     [{ batches: 5 }, 'fit: batches must be an array or another iterable of batches, got 5.'],
-    [{ batches: [] }, 'fit: batches: the iterable is empty, expected at least one batch.'],
+    [{ batches: [] }, 'fit: batches is empty, expected at least one batch.'],
     [{ evaluate: 5 }, 'fit: evaluate must be an array or another iterable of batches, got 5.'],
     [{ evaluate: [] }, /^fit: evaluate has no batch/],
     [{ loss: undefined }, 'fit: loss must be a function, got nothing.'],

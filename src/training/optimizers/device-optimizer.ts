@@ -175,8 +175,9 @@ export abstract class DeviceOptimizer implements Optimizer {
   #grouped(
     parameters: Named<Parameter>,
   ): { names: string[]; weightDecay: number; factor: number }[] {
-    const groups = [...this.#groups, { names: /(?:)/ }].map(
-      ({ names, weightDecay = this.#weightDecay, learningRateFactor = 1 }: ParameterGroup) => ({
+    const own = { names: [] as string[], weightDecay: this.#weightDecay, factor: 1 };
+    const groups = this.#groups.map(
+      ({ names, weightDecay = own.weightDecay, learningRateFactor = 1 }) => ({
         pattern: names,
         names: [] as string[],
         weightDecay,
@@ -184,9 +185,10 @@ export abstract class DeviceOptimizer implements Optimizer {
       }),
     );
     for (const name of Object.keys(parameters)) {
-      groups.find(({ pattern }) => name.search(pattern) >= 0)?.names.push(name);
+      const group = groups.find(({ pattern }) => name.search(pattern) >= 0) ?? own;
+      group.names.push(name);
     }
-    return groups.filter(({ names }) => names.length > 0);
+    return [...groups, own].filter(({ names }) => names.length > 0);
   }
 
   #makeMoments(parameters: Named<Parameter>): void {
@@ -197,17 +199,21 @@ export abstract class DeviceOptimizer implements Optimizer {
         `optimizer: groups[${i}] matches none of the ${names.length} parameters, expected ${describe(String(pattern))} to match a name such as ${describe(names[0])}.`,
       );
     });
-    for (const [name, { shape, dtype, backend }] of Object.entries(parameters)) {
-      const average = this.#ema === undefined ? {} : { average: shape };
-      for (const [kind, of] of Object.entries({ ...this.moments(name, shape), ...average })) {
-        const id = `${kind}.${name}`;
-        if (this.#moments.has(id)) continue;
-        this.#moments.set(
-          id,
-          scope(() => new Parameter(zeros(of, { dtype, backend }))),
-        );
-      }
+    for (const name of names) {
+      const parameter = parameters[name];
+      const shapes = this.moments(name, parameter.shape);
+      for (const kind in shapes) this.#make(kind, name, shapes[kind], parameter);
+      if (this.#ema !== undefined) this.#make('average', name, parameter.shape, parameter);
     }
+  }
+
+  #make(kind: string, name: string, shape: Shape, { dtype, backend }: Parameter): void {
+    const id = `${kind}.${name}`;
+    if (this.#moments.has(id)) return;
+    this.#moments.set(
+      id,
+      scope(() => new Parameter(zeros(shape, { dtype, backend }))),
+    );
   }
 
   /** Runs `f`. If it throws, frees the moments that it made. */
