@@ -1,15 +1,12 @@
 /** Adafactor. */
 import {
   add,
-  cast,
   div,
   globalNorm,
   maximum,
   mean,
   mul,
-  reshape,
   type Shape,
-  slice,
   sqrt,
   square,
   sub,
@@ -20,7 +17,6 @@ import {
   type CommonOptions,
   commonKinds,
   DeviceOptimizer,
-  ifFinite,
   type Members,
   type Update,
 } from './device-optimizer.js';
@@ -81,14 +77,9 @@ export class Adafactor extends DeviceOptimizer {
   }
 
   protected updates(members: Members, rates: Tensor, scale: Tensor): Update[] {
-    return members.names.flatMap((name) => {
+    return this.each(members, rates, scale, (name, g, [rate, share, shrink]) => {
       const parameter = members.parameters[name];
-      const { dtype, size } = parameter;
-      const [rate, share, shrink] = [0, 1, 2].map((at) =>
-        cast(reshape(slice(rates, 0, at, at + 1), []), dtype),
-      );
-      const least = dtype === 'float64' ? 2 ** -52 : 2 ** -23;
-      const g = mul(members.gradients[name], cast(scale, dtype));
+      const least = parameter.dtype === 'float64' ? 2 ** -52 : 2 ** -23;
       const squares = square(g);
       const next: Update[] = [];
       /** The moment `kind`, moved towards `value`. */
@@ -106,12 +97,11 @@ export class Adafactor extends DeviceOptimizer {
         second = div(mul(rows, columns), maximum(mean(rows, -2, { keepDims: true }), least));
       }
       const update = div(g, sqrt(maximum(second, least ** 2)));
-      const root = Math.sqrt(size) || 1;
+      const root = Math.sqrt(parameter.size) || 1;
       const clipped = maximum(div(globalNorm([update]), root * this.#threshold), 1);
       const relative = maximum(div(globalNorm([parameter]), root), this.#epsilon);
       const move = mul(update, div(mul(rate, relative), clipped));
-      next.push([parameter, sub(mul(parameter, shrink), move)]);
-      return next.map(([target, value]): Update => [target, ifFinite(scale, value, target)]);
+      return [...next, [parameter, sub(mul(parameter, shrink), move)]];
     });
   }
 }

@@ -9,6 +9,7 @@ import {
   reshape,
   type Shape,
   scope,
+  slice,
   sub,
   type Tensor,
   where,
@@ -105,6 +106,32 @@ export abstract class DeviceOptimizer implements Optimizer {
    */
   protected abstract updates(members: Members, rates: Tensor, scale: Tensor): Update[];
 
+  /**
+   * The updates that `compute` returns for each of `members`, from its scaled gradient and the
+   * numbers in `rates`; the old values if `scale` isn't finite.
+   */
+  protected each(
+    { names, parameters, gradients }: Members,
+    rates: Tensor,
+    scale: Tensor,
+    compute: (name: string, gradient: Tensor, rates: readonly Tensor[]) => Update[],
+  ): Update[] {
+    const isKnown = less(abs(scale), Infinity);
+    const numbers = Array.from({ length: rates.size }, (_, i) =>
+      reshape(slice(rates, 0, i, i + 1), []),
+    );
+    return names.flatMap((name) => {
+      const { dtype } = parameters[name];
+      const gradient = mul(gradients[name], cast(scale, dtype));
+      const updates = compute(
+        name,
+        gradient,
+        numbers.map((number) => cast(number, dtype)),
+      );
+      return updates.map(([target, value]): Update => [target, where(isKnown, value, target)]);
+    });
+  }
+
   step(parameters: Named<Parameter>, gradients: Named<Tensor>, options?: StepOptions): void {
     checkOptions('optimizer', options, { rate: positive(), gradientScale: positive() });
     const { rate = this.learningRate, gradientScale = 1 } = options ?? {};
@@ -140,12 +167,13 @@ export abstract class DeviceOptimizer implements Optimizer {
     );
     if (this.#ema !== undefined && rates.length > 0) {
       const weight = reshape(rates[rates.length - 1], []);
+      const isKnown = less(abs(scale), Infinity);
       const next = new Map(updates);
       for (const [name, parameter] of Object.entries(parameters)) {
         const average = this.moment('average', name);
         const step = sub(next.get(parameter) ?? parameter, average);
         const value = add(average, mul(step, cast(weight, average.dtype)));
-        updates.push([average, ifFinite(scale, value, average)]);
+        updates.push([average, where(isKnown, value, average)]);
       }
     }
     for (const [target, value] of updates) target.assign(value);
@@ -260,11 +288,6 @@ export abstract class DeviceOptimizer implements Optimizer {
   dispose(): void {
     this.#forget(0);
   }
-}
-
-/** `value` where `scale` is finite, otherwise `old`. */
-export function ifFinite(scale: Tensor, value: Tensor, old: Tensor): Tensor {
-  return where(less(abs(scale), Infinity), value, old);
 }
 
 /** Whether `value` is a regular expression, from any window. */

@@ -1,13 +1,11 @@
 /** Muon. */
 import {
   add,
-  cast,
   div,
   globalNorm,
   matmul,
   maximum,
   mul,
-  reshape,
   type Shape,
   slice,
   sub,
@@ -16,7 +14,7 @@ import {
 } from '../../autograd/index.js';
 import { checkOptions, flag, positive, whole } from '../../options.js';
 import { type AdamOptions, AdamW, adamKinds } from './adam.js';
-import { ifFinite, isRegExp, type Members, type Update } from './device-optimizer.js';
+import { isRegExp, type Members, type Update } from './device-optimizer.js';
 
 /** Options of Muon; `betas` and `epsilon` are for the parameters that AdamW trains. */
 export interface MuonOptions extends AdamOptions {
@@ -80,32 +78,27 @@ export class Muon extends AdamW {
   }
 
   protected override updates(members: Members, rates: Tensor, scale: Tensor): Update[] {
-    const { names, parameters, gradients } = members;
+    const { names, parameters } = members;
     const isMatrix = (name: string) => this.#isMatrix(name, parameters[name].shape);
     const others = names.filter((name) => !isMatrix(name));
-    const updates = others.length
+    const adamw = others.length
       ? super.updates({ ...members, names: others }, slice(rates, 0, 0, 3), scale)
       : [];
-    for (const name of names.filter(isMatrix)) {
+    const matrices = { ...members, names: names.filter(isMatrix) };
+    const muon = this.each(matrices, rates, scale, (name, g, [, , shrink, rate]) => {
       const parameter = parameters[name];
-      const { dtype, shape } = parameter;
-      const [shrink, rate] = [2, 3].map((at) =>
-        cast(reshape(slice(rates, 0, at, at + 1), []), dtype),
-      );
-      const g = mul(gradients[name], cast(scale, dtype));
       const before = this.moment('momentum', name);
-      const momentum = add(mul(before, this.#momentum), mul(g, 1 - this.#momentum));
-      const ahead = this.#nesterov
-        ? add(mul(g, 1 - this.#momentum), mul(momentum, this.#momentum))
-        : momentum;
-      const size = 0.2 * Math.sqrt(Math.max(...shape));
+      const fresh = mul(g, 1 - this.#momentum);
+      const momentum = add(mul(before, this.#momentum), fresh);
+      const ahead = this.#nesterov ? add(fresh, mul(momentum, this.#momentum)) : momentum;
+      const size = 0.2 * Math.sqrt(Math.max(...parameter.shape));
       const move = mul(orthogonal(ahead, this.#iterations), mul(rate, size));
-      updates.push(
-        [before, ifFinite(scale, momentum, before)],
-        [parameter, ifFinite(scale, sub(mul(parameter, shrink), move), parameter)],
-      );
-    }
-    return updates;
+      return [
+        [before, momentum],
+        [parameter, sub(mul(parameter, shrink), move)],
+      ];
+    });
+    return [...adamw, ...muon];
   }
 }
 

@@ -1,21 +1,10 @@
 /** RMSprop. */
-import {
-  add,
-  div,
-  mul,
-  reshape,
-  type Shape,
-  sqrt,
-  square,
-  sub,
-  type Tensor,
-} from '../../autograd/index.js';
+import { add, div, mul, type Shape, sqrt, square, sub, type Tensor } from '../../autograd/index.js';
 import { checkOptions, positive } from '../../options.js';
 import {
   type CommonOptions,
   commonKinds,
   DeviceOptimizer,
-  ifFinite,
   type Members,
   type Update,
 } from './device-optimizer.js';
@@ -68,12 +57,10 @@ export class RMSprop extends DeviceOptimizer {
   }
 
   protected updates(members: Members, rates: Tensor, scale: Tensor): Update[] {
-    const rate = reshape(rates, []);
-    return members.names.flatMap((name) => {
+    return this.each(members, rates, scale, (name, gradient, [rate]) => {
       const parameter = members.parameters[name];
-      const scaled = mul(members.gradients[name], scale);
       const { weightDecay } = members;
-      const g = weightDecay ? add(scaled, mul(parameter, weightDecay)) : scaled;
+      const g = weightDecay ? add(gradient, mul(parameter, weightDecay)) : gradient;
       const before = this.moment('square', name);
       const after = add(mul(before, this.#alpha), mul(square(g), 1 - this.#alpha));
       let direction = div(g, add(sqrt(after), this.#epsilon));
@@ -83,8 +70,7 @@ export class RMSprop extends DeviceOptimizer {
         direction = add(mul(velocity, this.#momentum), direction);
         next.push([velocity, direction]);
       }
-      next.push([parameter, sub(parameter, mul(direction, rate))]);
-      return next.map(([target, value]): Update => [target, ifFinite(scale, value, target)]);
+      return [...next, [parameter, sub(parameter, mul(direction, rate))]];
     });
   }
 }

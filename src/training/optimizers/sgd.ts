@@ -1,11 +1,10 @@
 /** Stochastic gradient descent. */
-import { add, mul, reshape, type Shape, sub, type Tensor } from '../../autograd/index.js';
+import { add, mul, type Shape, sub, type Tensor } from '../../autograd/index.js';
 import { checkOptions, flag, positive, requireThat } from '../../options.js';
 import {
   type CommonOptions,
   commonKinds,
   DeviceOptimizer,
-  ifFinite,
   type Members,
   type Update,
 } from './device-optimizer.js';
@@ -55,21 +54,18 @@ export class SGD extends DeviceOptimizer {
   }
 
   protected updates(members: Members, rates: Tensor, scale: Tensor): Update[] {
-    const rate = reshape(rates, []);
-    return members.names.flatMap((name): Update[] => {
+    return this.each(members, rates, scale, (name, gradient, [rate]) => {
       const parameter = members.parameters[name];
-      const scaled = mul(members.gradients[name], scale);
       const { weightDecay } = members;
-      const g = weightDecay ? add(scaled, mul(parameter, weightDecay)) : scaled;
-      const moved = (direction: Tensor): Update => [
-        parameter,
-        ifFinite(scale, sub(parameter, mul(direction, rate)), parameter),
-      ];
-      if (this.#momentum === 0) return [moved(g)];
+      const g = weightDecay ? add(gradient, mul(parameter, weightDecay)) : gradient;
+      if (this.#momentum === 0) return [[parameter, sub(parameter, mul(g, rate))]];
       const velocity = this.moment('velocity', name);
       const next = add(mul(velocity, this.#momentum), g);
       const direction = this.#nesterov ? add(g, mul(next, this.#momentum)) : next;
-      return [[velocity, ifFinite(scale, next, velocity)], moved(direction)];
+      return [
+        [velocity, next],
+        [parameter, sub(parameter, mul(direction, rate))],
+      ];
     });
   }
 }
