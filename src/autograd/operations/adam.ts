@@ -91,8 +91,8 @@ const clipOperation: Operation<ClipNumbers> = {
   name: 'clipFactor',
   infer: ([{ dtype }]) => [{ shape: [], dtype }],
   forward(backend, [numbers], [layers, clip], results) {
-    if (!backend.peek)
-      return backend.kernels?.clipFactor?.([numbers.buffer], [layers, clip], results);
+    const kernel = backend.kernels?.clipFactor;
+    if (kernel || !backend.peek) return kernel?.([numbers.buffer], [layers, clip], results);
     // In float64, as if the host had read them.
     const [loss, ...norms] = backend.peek(numbers.buffer);
     const norm = Math.hypot(...norms.slice(0, layers));

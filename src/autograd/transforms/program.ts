@@ -202,8 +202,14 @@ export class Program<R> {
     return true;
   }
 
-  /** Prepares the steps for a backend that can; null for others, and where a kernel declines. */
-  #prepare(keys: readonly Key[], buffers: readonly DeviceBuffer[]): PreparedList | null {
+  /**
+   * Prepares the steps for a backend that can; null for others, and where a kernel declines;
+   * undefined where the backend can't yet.
+   */
+  #prepare(
+    keys: readonly Key[],
+    buffers: readonly DeviceBuffer[],
+  ): PreparedList | null | undefined {
     const { steps } = this.#recorded;
     const backend = steps[0]?.backend;
     if (!backend?.prepare || steps.some((step) => step.backend !== backend)) return null;

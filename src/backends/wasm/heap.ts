@@ -16,6 +16,9 @@ interface Block {
   length: number;
 }
 
+/** Takes the place of a heap while kernels are noted and not run (./prepared.ts). */
+export type Notes = Pick<Heap, 'allocate' | 'release' | 'scratch' | 'table' | 'view'>;
+
 /**
  * Blocks come in size classes, four per power of two, so that a freed block fits the next request
  * of about its size: a training step requests the same sizes again and again. Blocks are padded to
@@ -25,6 +28,7 @@ export class Heap {
   /** The memory. Threads replace it by a copy that they share. */
   memory: WebAssembly.Memory;
   readonly mostPages: number;
+  notes: Notes | undefined;
   readonly #free = new Map<number, number[]>();
   #top = 0;
   #floats = new Float32Array(0);
@@ -53,6 +57,7 @@ export class Heap {
 
   /** Returns the address of a block of at least `bytes`. Throws `OutOfMemory` when none fits. */
   allocate(bytes: number): number {
+    if (this.notes) return this.notes.allocate(bytes);
     const size = classOf(bytes);
     return this.#free.get(size)?.pop() ?? this.#fresh(size) ?? this.#joined(size);
   }
@@ -84,6 +89,7 @@ export class Heap {
 
   /** Frees the block of `bytes` at `address`. */
   release(address: number, bytes: number): void {
+    if (this.notes) return this.notes.release(address, bytes);
     const size = classOf(bytes);
     const list = this.#free.get(size);
     if (list) list.push(address);
@@ -94,6 +100,7 @@ export class Heap {
    * A block that the caller may use until the next call of `scratch`, for packed panels and totals.
    */
   scratch(bytes: number): number {
+    if (this.notes) return this.notes.scratch(bytes);
     if (bytes > this.#scratchSize) {
       if (this.#scratchSize > 0) this.release(this.#scratch, this.#scratchSize);
       this.#scratchSize = 0;
@@ -117,8 +124,19 @@ export class Heap {
     return this.#ints;
   }
 
+  /**
+   * Writes `values` to `room`, a table that a kernel reads, which may also use the rest of `bytes`
+   * there. Returns its address.
+   */
+  table(room: number, values: readonly number[], bytes = 4 * values.length): number {
+    if (this.notes) return this.notes.table(room, values, bytes);
+    this.ints.set(values, room / 4);
+    return room;
+  }
+
   /** `size` values of `dtype` at `address`, in place. */
   view(address: number, size: number, dtype: DType): TypedArray {
+    if (this.notes) return this.notes.view(address, size, dtype);
     const all = dtype === 'int32' ? this.ints : this.floats;
     return all.subarray(address / 4, address / 4 + size);
   }
@@ -211,7 +229,7 @@ export class Heap {
  * The smallest size class that holds `bytes`: 16, 32, 48, 64, 80, ..., four steps per power of two.
  * With `Math.floor`, the largest size class that fits into `bytes`.
  */
-function classOf(bytes: number, round = Math.ceil): number {
+export function classOf(bytes: number, round = Math.ceil): number {
   if (bytes <= 4 * ALIGNMENT) return Math.max(1, round(bytes / ALIGNMENT)) * ALIGNMENT;
   const step = 2 ** (29 - Math.clz32(bytes - 1)); // an eighth of the next power of two
   return round(bytes / step) * step;

@@ -31,6 +31,7 @@ import { Heap } from './heap.js';
 import type { Exports, WasmBuffer } from './kernels.js';
 import { compile } from './module.js';
 import { Plan } from './plan.js';
+import type { Prepared } from './prepared.js';
 import type { Threads } from './threads.js';
 
 const FIRST_COMPARISON = binaryNumbers.equal;
@@ -43,6 +44,8 @@ class Wasm implements WasmBackend {
   readonly #plan: Plan;
   #threads: Threads | undefined;
   #closed = false;
+  /** Loaded on demand: most apps capture nothing. Null while it loads. */
+  #list: typeof Prepared | null | undefined;
   readonly kernels: Partial<Kernels>;
 
   constructor(threads: number | 'auto', maximumBytes?: number, module = compile()) {
@@ -97,6 +100,20 @@ class Wasm implements WasmBackend {
 
   free(buffer: DeviceBuffer) {
     this.#heap.free(buffer as WasmBuffer);
+  }
+
+  prepare(
+    inputs: readonly DeviceBuffer[],
+    record: (part: <T>(f: () => T) => T) => readonly DeviceBuffer[],
+  ) {
+    if (this.#list) return new this.#list(this.#heap, this.#exports, inputs as WasmBuffer[], record);
+    if (this.#list === undefined) {
+      this.#list = null;
+      import('./prepared.js').then(({ Prepared }) => {
+        this.#list = Prepared;
+      });
+    }
+    return undefined;
   }
 
   fill(value: number, size: number, dtype: DType) {
