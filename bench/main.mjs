@@ -89,7 +89,8 @@ function npm(args, cwd) {
   }
 }
 
-const onlyMemgrad = flags.against || flags.threads || list(flags.engine)?.every((name) => name === 'memgrad');
+const onlyMemgrad =
+  flags.against || flags.threads || list(flags.engine)?.every((name) => name === 'memgrad');
 const needsPeers =
   names.some((name) => ['browser', 'size'].includes(name)) ||
   (!onlyMemgrad && names.some((name) => ['matmul', 'step', 'gpu'].includes(name)));

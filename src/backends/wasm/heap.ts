@@ -1,6 +1,6 @@
 /** The one linear memory of the wasm backend, and its allocator. */
 import { MemgradError, OutOfMemory } from '../../errors.js';
-import type { DType, Result, TypedArray } from '../backend.js';
+import type { DType, Result } from '../backend.js';
 import { sizeOf } from '../layout.js';
 import type { WasmBuffer } from './kernels.js';
 
@@ -17,7 +17,7 @@ interface Block {
 }
 
 /** Takes the place of a heap while kernels are noted and not run (./prepared.ts). */
-export type Notes = Pick<Heap, 'allocate' | 'release' | 'scratch' | 'table' | 'view'>;
+export type Notes = Pick<Heap, 'take' | 'put' | 'scratch' | 'table' | 'valuesOf'>;
 
 /**
  * Blocks come in size classes, four per power of two, so that a freed block fits the next request
@@ -45,7 +45,7 @@ export class Heap {
 
   /** Makes every later call except `free` and `release` throw. */
   close(): void {
-    this.view = this.allocate = () => {
+    this.valuesOf = this.take = () => {
       throw new MemgradError('wasm: this backend is closed; load another one.');
     };
   }
@@ -57,8 +57,12 @@ export class Heap {
 
   /** Returns the address of a block of at least `bytes`. Throws `OutOfMemory` when none fits. */
   allocate(bytes: number): number {
-    if (this.notes) return this.notes.allocate(bytes);
-    const size = classOf(bytes);
+    return this.take(classOf(bytes));
+  }
+
+  /** Returns the address of a block of the size class `size`. Throws `OutOfMemory` when none fits. */
+  take(size: number): number {
+    if (this.notes) return this.notes.take(size);
     return this.#free.get(size)?.pop() ?? this.#fresh(size) ?? this.#joined(size);
   }
 
@@ -89,8 +93,12 @@ export class Heap {
 
   /** Frees the block of `bytes` at `address`. */
   release(address: number, bytes: number): void {
-    if (this.notes) return this.notes.release(address, bytes);
-    const size = classOf(bytes);
+    this.put(address, classOf(bytes));
+  }
+
+  /** Frees the block of the size class `size` at `address`. */
+  put(address: number, size: number): void {
+    if (this.notes) return this.notes.put(address, size);
     const list = this.#free.get(size);
     if (list) list.push(address);
     else this.#free.set(size, [address]);
@@ -134,11 +142,10 @@ export class Heap {
     return room;
   }
 
-  /** `size` values of `dtype` at `address`, in place. */
-  view(address: number, size: number, dtype: DType): TypedArray {
-    if (this.notes) return this.notes.view(address, size, dtype);
-    const all = dtype === 'int32' ? this.ints : this.floats;
-    return all.subarray(address / 4, address / 4 + size);
+  /** All of memory as values of `dtype`. */
+  valuesOf(dtype: DType): Float32Array | Int32Array {
+    if (this.notes) return this.notes.valuesOf(dtype);
+    return dtype === 'int32' ? this.ints : this.floats;
   }
 
   /**
@@ -206,7 +213,7 @@ export class Heap {
   #releaseRun({ address, length }: Block, taken: number): void {
     for (let from = taken; from < length; ) {
       const size = classOf(length - from, Math.floor);
-      this.release(address + from, size);
+      this.put(address + from, size);
       from += size;
     }
   }
@@ -229,9 +236,9 @@ export class Heap {
  * The smallest size class that holds `bytes`: 16, 32, 48, 64, 80, ..., four steps per power of two.
  * With `Math.floor`, the largest size class that fits into `bytes`.
  */
-export function classOf(bytes: number, round = Math.ceil): number {
+function classOf(bytes: number, round = Math.ceil): number {
   if (bytes <= 4 * ALIGNMENT) return Math.max(1, round(bytes / ALIGNMENT)) * ALIGNMENT;
-  const step = 2 ** (29 - Math.clz32(bytes - 1)); // an eighth of the next power of two
+  const step = 1 << (29 - Math.clz32(bytes - 1)); // an eighth of the next power of two
   return round(bytes / step) * step;
 }
 

@@ -85,17 +85,18 @@ class Wasm implements WasmBackend {
 
   upload(data: TypedArray) {
     const out = this.#heap.buffer(data instanceof Int32Array ? 'int32' : 'float32', data.length);
-    this.#heap.view(out.address, out.size, out.dtype).set(data);
+    this.#heap.valuesOf(out.dtype).set(data, out.address / 4);
     return out;
   }
 
   async read(buffer: DeviceBuffer) {
-    return this.peek(buffer).slice();
+    const { address, size, dtype } = buffer as WasmBuffer;
+    return this.#heap.valuesOf(dtype).slice(address / 4, address / 4 + size);
   }
 
   peek(buffer: DeviceBuffer) {
     const { address, size, dtype } = buffer as WasmBuffer;
-    return this.#heap.view(address, size, dtype);
+    return this.#heap.valuesOf(dtype).subarray(address / 4, address / 4 + size);
   }
 
   free(buffer: DeviceBuffer) {
@@ -106,7 +107,8 @@ class Wasm implements WasmBackend {
     inputs: readonly DeviceBuffer[],
     record: (part: <T>(f: () => T) => T) => readonly DeviceBuffer[],
   ) {
-    if (this.#list) return new this.#list(this.#heap, this.#exports, inputs as WasmBuffer[], record);
+    if (this.#list)
+      return new this.#list(this.#heap, this.#exports, inputs as WasmBuffer[], record);
     if (this.#list === undefined) {
       this.#list = null;
       import('./prepared.js').then(({ Prepared }) => {

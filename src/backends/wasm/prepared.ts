@@ -5,7 +5,7 @@
  * get the address of the block that stands for it.
  */
 import type { DeviceBuffer, PreparedList } from '../backend.js';
-import { classOf, type Heap, type Notes } from './heap.js';
+import type { Heap, Notes } from './heap.js';
 import type { Exports, WasmBuffer } from './kernels.js';
 
 type Name = keyof Exports;
@@ -63,18 +63,19 @@ interface Placeholder {
 
 /** A block that each run takes from the heap. */
 interface Block extends Placeholder {
-  readonly bytes: number;
+  /** The size class. */
+  readonly size: number;
   /** Whether the caller gets it as a result, so that it isn't released after a run. */
   isResult: boolean;
 }
 
 /** While calls are noted only for their numbers, all addresses are alike. */
 const numbersOnly: Notes = {
-  allocate: () => FIRST,
-  release() {},
+  take: () => FIRST,
+  put() {},
   scratch: () => FIRST,
   table: () => FIRST,
-  view: noValues,
+  valuesOf: noValues,
 };
 
 function noValues(): never {
@@ -82,7 +83,7 @@ function noValues(): never {
 }
 
 export class Prepared implements PreparedList, Notes {
-  readonly view = noValues;
+  readonly valuesOf = noValues;
   readonly #heap: Heap;
   readonly #exports: Exports;
   /** Threads replace the memory and the functions; then another list is needed. */
@@ -149,14 +150,12 @@ export class Prepared implements PreparedList, Notes {
     if (this.#tableBytes > 0) this.#move(this.#tablePlace, heap.allocate(this.#tableBytes));
   }
 
-  allocate(bytes: number): number {
-    const size = classOf(bytes);
+  take(size: number): number {
     const block = this.#free.get(size)?.pop() ?? this.#block(size);
     return addressOf(block);
   }
 
-  release(address: number, bytes: number): void {
-    const size = classOf(bytes);
+  put(address: number, size: number): void {
     const block = this.#placeholderOf(address)?.placeholder as Block;
     this.#free.set(size, [...(this.#free.get(size) ?? []), block]);
   }
@@ -168,7 +167,7 @@ export class Prepared implements PreparedList, Notes {
 
   table(_room: number, values: readonly number[], bytes: number): number {
     const offset = this.#tableBytes;
-    this.#tableBytes += classOf(bytes);
+    this.#tableBytes += 16 * Math.ceil(bytes / 16);
     this.#tables.push({ offset, values: [...values], isWritten: false });
     return addressOf(this.#tablePlace) + offset;
   }
@@ -185,7 +184,7 @@ export class Prepared implements PreparedList, Notes {
     let isDone = false;
     try {
       for (const block of this.#blocks) {
-        this.#move(block, heap.allocate(block.bytes));
+        this.#move(block, heap.take(block.size));
         taken.push(block);
       }
       inputs.forEach((input, i) => {
@@ -211,7 +210,7 @@ export class Prepared implements PreparedList, Notes {
     } finally {
       // In this order the next run gets the same blocks.
       for (const block of taken.reverse()) {
-        if (!isDone || !block.isResult) heap.release(block.address, block.bytes);
+        if (!isDone || !block.isResult) heap.put(block.address, block.size);
       }
     }
   }
@@ -254,8 +253,8 @@ export class Prepared implements PreparedList, Notes {
     return made;
   }
 
-  #block(bytes: number): Block {
-    const block = Object.assign(this.#placeholder(), { bytes, isResult: false });
+  #block(size: number): Block {
+    const block = Object.assign(this.#placeholder(), { size, isResult: false });
     this.#blocks.push(block);
     return block;
   }
