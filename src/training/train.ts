@@ -1,6 +1,7 @@
 /** The training loop, shared by the command line, the tests and web pages. */
-import { capture, Key, scope, type Tensor } from '../autograd/index.js';
+import { Key, scope, type Tensor } from '../autograd/index.js';
 import { clipFactor, clipScaleOf } from '../autograd/operations/adam.js';
+import { captureTraced } from '../autograd/transforms/traced.js';
 import type { Backend } from '../backends/backend.js';
 import { NotFinite } from '../errors.js';
 import type { EncoderRMT } from '../models/encoder-rmt.js';
@@ -173,7 +174,7 @@ async function* takeSteps(
     }
   };
   // Two recordings notice a model that keeps a state of its own.
-  const captured = capture(takeStep, { recordings: 2 });
+  const captured = captureTraced(takeStep);
   /** Of a long step, most is inside kernels; captured, it would report no progress. */
   let isLong = false;
 

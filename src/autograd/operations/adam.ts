@@ -90,16 +90,8 @@ export function clipScaleOf(norm: number, clip: number): number {
 const clipOperation: Operation<ClipNumbers> = {
   name: 'clipFactor',
   infer: ([{ dtype }]) => [{ shape: [], dtype }],
-  forward(backend, [numbers], [layers, clip], results) {
-    const kernel = backend.kernels?.clipFactor;
-    if (kernel || !backend.peek) return kernel?.([numbers.buffer], [layers, clip], results);
-    // In float64, as if the host had read them.
-    const [loss, ...norms] = backend.peek(numbers.buffer);
-    const norm = Math.hypot(...norms.slice(0, layers));
-    const isKnown = Number.isFinite(loss) && Number.isFinite(norm);
-    const FloatArray = numbers.dtype === 'float64' ? Float64Array : Float32Array;
-    return [backend.upload(FloatArray.of(isKnown ? clipScaleOf(norm, clip) : Number.NaN))];
-  },
+  forward: ({ kernels }, [numbers], [layers, clip], results) =>
+    kernels?.clipFactor?.([numbers.buffer], [layers, clip], results),
   definition([numbers], [layers, clip]) {
     const norm = globalNorm([slice(numbers, 0, 1, 1 + layers)]);
     const loss = reshape(slice(numbers, 0, 0, 1), []);

@@ -218,15 +218,17 @@ export class Program<R> {
     const marked = this.#marked.values();
     try {
       return backend.prepare(buffers, (part) => {
-        const isWhole = this.#run(keys, (f) => {
-          const { inputs } = marked.next().value as Step;
-          this.#inputsOfParts.push(inputs.map(({ buffer }) => buffer));
-          return part(f);
-        });
-        const results = this.#lasting.map(([{ storage }]) => storage?.buffer);
-        for (const { outputs } of steps) for (const cell of outputs) release(cell);
-        if (!isWhole) throw new Error('a kernel declined');
-        return results as DeviceBuffer[];
+        try {
+          const isWhole = this.#run(keys, (f) => {
+            const { inputs } = marked.next().value as Step;
+            this.#inputsOfParts.push(inputs.map(({ buffer }) => buffer));
+            return part(f);
+          });
+          if (!isWhole) throw new Error('a kernel declined');
+          return this.#lasting.map(([{ storage }]) => (storage as Storage).buffer);
+        } finally {
+          for (const { outputs } of steps) for (const cell of outputs) release(cell);
+        }
       });
     } catch {
       return null;

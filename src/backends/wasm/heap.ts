@@ -16,9 +16,6 @@ interface Block {
   length: number;
 }
 
-/** Takes the place of a heap while kernels are noted and not run (./prepared.ts). */
-export type Notes = Pick<Heap, 'take' | 'put' | 'scratch' | 'table' | 'valuesOf'>;
-
 /**
  * Blocks come in size classes, four per power of two, so that a freed block fits the next request
  * of about its size: a training step requests the same sizes again and again. Blocks are padded to
@@ -28,7 +25,6 @@ export class Heap {
   /** The memory. Threads replace it by a copy that they share. */
   memory: WebAssembly.Memory;
   readonly mostPages: number;
-  notes: Notes | undefined;
   readonly #free = new Map<number, number[]>();
   #top = 0;
   #floats = new Float32Array(0);
@@ -62,7 +58,6 @@ export class Heap {
 
   /** Returns the address of a block of the size class `size`. Throws `OutOfMemory` when none fits. */
   take(size: number): number {
-    if (this.notes) return this.notes.take(size);
     return this.#free.get(size)?.pop() ?? this.#fresh(size) ?? this.#joined(size);
   }
 
@@ -98,7 +93,6 @@ export class Heap {
 
   /** Frees the block of the size class `size` at `address`. */
   put(address: number, size: number): void {
-    if (this.notes) return this.notes.put(address, size);
     const list = this.#free.get(size);
     if (list) list.push(address);
     else this.#free.set(size, [address]);
@@ -108,7 +102,6 @@ export class Heap {
    * A block that the caller may use until the next call of `scratch`, for packed panels and totals.
    */
   scratch(bytes: number): number {
-    if (this.notes) return this.notes.scratch(bytes);
     if (bytes > this.#scratchSize) {
       if (this.#scratchSize > 0) this.release(this.#scratch, this.#scratchSize);
       this.#scratchSize = 0;
@@ -133,18 +126,16 @@ export class Heap {
   }
 
   /**
-   * Writes `values` to `room`, a table that a kernel reads, which may also use the rest of `bytes`
-   * there. Returns its address.
+   * Writes `values`, which a kernel reads, to `room`, whose `bytes` it may also write. Returns the
+   * address of the table.
    */
-  table(room: number, values: readonly number[], bytes = 4 * values.length): number {
-    if (this.notes) return this.notes.table(room, values, bytes);
+  table(room: number, values: readonly number[], _bytes?: number): number {
     this.ints.set(values, room / 4);
     return room;
   }
 
   /** All of memory as values of `dtype`. */
   valuesOf(dtype: DType): Float32Array | Int32Array {
-    if (this.notes) return this.notes.valuesOf(dtype);
     return dtype === 'int32' ? this.ints : this.floats;
   }
 

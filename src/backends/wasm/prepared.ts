@@ -5,10 +5,12 @@
  * get the address of the block that stands for it.
  */
 import type { DeviceBuffer, PreparedList } from '../backend.js';
-import type { Heap, Notes } from './heap.js';
+import type { Heap } from './heap.js';
 import type { Exports, WasmBuffer } from './kernels.js';
 
 type Name = keyof Exports;
+/** What replaces methods of the heap while calls are noted. */
+type Notes = Pick<Heap, 'take' | 'put' | 'scratch' | 'table' | 'valuesOf'>;
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Placeholder `id` is FIRST + id * REACH, plus the offset in its block. */
@@ -82,8 +84,7 @@ function noValues(): never {
   throw new Error('a list of kernels has no values before it runs');
 }
 
-export class Prepared implements PreparedList, Notes {
-  readonly valuesOf = noValues;
+export class Prepared implements PreparedList {
   readonly #heap: Heap;
   readonly #exports: Exports;
   /** Threads replace the memory and the functions; then another list is needed. */
@@ -116,9 +117,27 @@ export class Prepared implements PreparedList, Notes {
     this.#memory = heap.memory;
     this.#inputs = inputs.map(() => this.#placeholder());
     this.#same = inputs.map((input) => inputs.indexOf(input));
+    const notes: Notes = {
+      take: (size) => addressOf(this.#free.get(size)?.pop() ?? this.#block(size)),
+      put: (address, size) => {
+        const block = this.#placeholderOf(address)?.placeholder as Block;
+        this.#free.set(size, [...(this.#free.get(size) ?? []), block]);
+      },
+      scratch: (bytes) => {
+        this.#scratchBytes = Math.max(this.#scratchBytes, bytes);
+        return addressOf(this.#scratch);
+      },
+      table: (_room, values, bytes = 4 * values.length) => {
+        const offset = this.#tableBytes;
+        this.#tableBytes += 16 * Math.ceil(bytes / 16);
+        this.#tables.push({ offset, values: [...values], isWritten: false });
+        return addressOf(this.#tablePlace) + offset;
+      },
+      valuesOf: noValues,
+    };
     const addresses = inputs.map(({ address }) => address);
     const results = this.#noting(
-      this,
+      notes,
       (call) => this.#calls.push(call),
       () => {
         try {
@@ -148,28 +167,6 @@ export class Prepared implements PreparedList, Notes {
     for (const table of this.#tables) this.#find(table.values, table);
     this.#functions = this.#calls.map(({ name }) => exports[name]);
     if (this.#tableBytes > 0) this.#move(this.#tablePlace, heap.allocate(this.#tableBytes));
-  }
-
-  take(size: number): number {
-    const block = this.#free.get(size)?.pop() ?? this.#block(size);
-    return addressOf(block);
-  }
-
-  put(address: number, size: number): void {
-    const block = this.#placeholderOf(address)?.placeholder as Block;
-    this.#free.set(size, [...(this.#free.get(size) ?? []), block]);
-  }
-
-  scratch(bytes: number): number {
-    this.#scratchBytes = Math.max(this.#scratchBytes, bytes);
-    return addressOf(this.#scratch);
-  }
-
-  table(_room: number, values: readonly number[], bytes: number): number {
-    const offset = this.#tableBytes;
-    this.#tableBytes += 16 * Math.ceil(bytes / 16);
-    this.#tables.push({ offset, values: [...values], isWritten: false });
-    return addressOf(this.#tablePlace) + offset;
   }
 
   run(inputs: readonly DeviceBuffer[]): WasmBuffer[] | undefined {
@@ -238,11 +235,12 @@ export class Prepared implements PreparedList, Notes {
         return expectations[name]?.(-1) ? -1 : 1;
       };
     }
-    this.#heap.notes = notes;
+    const { take, put, scratch, table, valuesOf } = this.#heap;
+    Object.assign(this.#heap, notes);
     try {
       return f();
     } finally {
-      this.#heap.notes = undefined;
+      Object.assign(this.#heap, { take, put, scratch, table, valuesOf });
       Object.assign(this.#exports, own);
     }
   }
