@@ -2,7 +2,7 @@
 import { MemgradError } from '../../errors.js';
 import { check, finite } from '../../options.js';
 import { commonBackend, refuseExtra, requireFloat } from '../arguments.js';
-import { tensor } from '../create.js';
+import { upload } from '../create.js';
 import { type Operation, run } from '../run.js';
 import { isLike, type Tensor } from '../tensor.js';
 import { cast, greater, less, where } from './comparison.js';
@@ -180,8 +180,10 @@ export function adamStep(
 
 /** `numbers` as a tensor of the widest dtype among `parameters`, on their backend. */
 export function numbersLike(parameters: readonly Tensor[], numbers: readonly number[]): Tensor {
+  for (const parameter of parameters) requireFloat('optimizer', parameter);
   const widest = parameters.find(({ dtype }) => dtype === 'float64') ?? parameters[0];
-  return tensor(numbers, { dtype: widest?.dtype, backend: widest?.backend });
+  const FloatArray = widest?.dtype === 'float64' ? Float64Array : Float32Array;
+  return upload('tensor', FloatArray.from(numbers), [numbers.length], widest?.backend);
 }
 
 /**
