@@ -22,7 +22,7 @@ const limits: Record<string, [source: string, kilobytes: number]> = {
 for (const [name, [source, kilobytes]] of Object.entries(limits)) {
   test(`${name}: at most ${kilobytes} kB`, async () => {
     const { gzipped } = await load(source);
-    console.log(`${name}: ${(gzipped / 1000).toFixed(1)} kB of ${kilobytes}`);
+    console.log(`${name}: ${(gzipped / 1000).toFixed(2)} kB of ${kilobytes}`);
     assert.ok(gzipped <= 1000 * kilobytes, `${gzipped} bytes`);
     assert.ok(gzipped > 10_000, `only ${gzipped} bytes: something is missing`);
   });
