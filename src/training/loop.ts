@@ -1,6 +1,7 @@
 /** The loop that every training shares: one optimiser step after another, on what an objective says. */
-import { capture, Key, type Parameter, scope, type Tensor } from '../autograd/index.js';
+import { Key, type Parameter, scope, type Tensor } from '../autograd/index.js';
 import { clipFactor, clipScaleOf } from '../autograd/operations/adam.js';
+import { captureTraced } from '../autograd/transforms/traced.js';
 import { NotFinite } from '../errors.js';
 import { nextTask } from '../next-task.js';
 import {
@@ -141,7 +142,7 @@ export async function* takeSteps<Report>(
     }
   };
   // Two recordings notice a model that keeps a state of its own.
-  const captured = capture(takeStep, { recordings: 2 });
+  const captured = captureTraced(takeStep);
   /** Of a long step, most is inside kernels; captured, it would report no progress. */
   let isLong = false;
 
