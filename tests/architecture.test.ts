@@ -16,7 +16,7 @@ const allowed: Record<string, readonly string[]> = {
   methods: ['autograd'],
   models: ['nn', 'safetensors', 'autograd', 'backends'],
   tasks: ['autograd'],
-  training: ['tasks', 'models', 'nn', 'autograd', 'backends'],
+  training: ['safetensors', 'tasks', 'models', 'nn', 'autograd', 'backends'],
   corpora: ['tasks', 'autograd'],
   runs: ['safetensors', 'training', 'tasks', 'models', 'nn', 'autograd', 'backends'],
   parity: ['runs', 'safetensors', 'training', 'tasks', 'models', 'nn', 'autograd', 'backends'],

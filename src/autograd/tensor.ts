@@ -57,7 +57,7 @@ export class Tensor {
       throw new MemgradError('Tensor: make tensors with tensor(...), zeros(...) and so on.');
     }
     this.dtype = storage.buffer.dtype;
-    this.axes = shape;
+    this.axes = Object.freeze(shape);
     this.#storage = storage;
     this.own(owner);
   }

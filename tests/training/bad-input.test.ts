@@ -1,7 +1,7 @@
 /** Whatever the exports of models, tasks and training are called with, no error comes out but MemgradError. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Key, Parameter, type Tensor, tensor } from '../../src/autograd/index.js';
+import { Key, mul, Parameter, sum, type Tensor, tensor } from '../../src/autograd/index.js';
 import { MemgradError } from '../../src/errors.js';
 import * as models from '../../src/models/index.js';
 import * as nn from '../../src/nn/index.js';
@@ -145,6 +145,12 @@ const documentTask: tasks.DocumentTask = {
 };
 const adam = () => new training.Adam();
 const trainOptions = { model: rmt, task: copy, segmentLength: 3, steps: 1, batchSize: 2 };
+const averagedParameters = { w: new Parameter(tensor([1, 2])) };
+const averaged = () => {
+  const optimizer = new training.SGD({ ema: 0.5 });
+  optimizer.step(averagedParameters, { w: tensor([1, 1]) });
+  return optimizer;
+};
 const parameters = () => ({ w: new Parameter(tensor([1, 2])) });
 
 const construct = (Class: unknown, ...good: unknown[]): Subject => ({
@@ -272,6 +278,62 @@ const subjects: Subject[] = [
     epsilon: 1e-8,
     weightDecay: 0,
   }),
+  construct(training.RMSprop, { learningRate: 0.1, alpha: 0.9, epsilon: 1e-8, momentum: 0.9 }),
+  construct(training.Adafactor, {
+    learningRate: 0.1,
+    beta2Decay: -0.8,
+    epsilon: 1e-3,
+    threshold: 1,
+  }),
+  construct(training.Muon, { momentum: 0.9, nesterov: true, iterations: 5, adamw: /x/, ema: 0.9 }),
+  construct(training.SGD, { momentum: 0.9, nesterov: true, groups: [{ names: /x/ }] }),
+  run(training.withAverages, averaged(), averagedParameters, () => 1),
+  run(training.save, averagedParameters, { optimizer: adam(), step: 1, data: 'x' }),
+  run(training.load, averagedParameters, await training.save(averagedParameters), {}),
+  run(training.shuffled, { x: [1, 2], y: new Float32Array(2) }, { batchSize: 1, seed: 1 }),
+  run(training.fit, {
+    parameters: averagedParameters,
+    loss: ({ x }: { x: Tensor }) => sum(mul(averagedParameters.w, x)),
+    batches: [{ x: [1, 2] }],
+    evaluate: [{ x: [1, 2] }],
+    evaluateEvery: 1,
+    optimizer: adam(),
+    steps: 1,
+    accumulate: 1,
+    stepsTaken: 0,
+    seed: 1,
+    schedule: training.constant(),
+    clip: 1,
+    nonFinite: 'stop',
+    checkFinite: false,
+    capture: true,
+    signal: new AbortController().signal,
+    onProgress: () => {},
+  }),
+  run(
+    (batches: unknown, other: object) =>
+      training.fit({
+        parameters: averagedParameters,
+        loss: () => sum(averagedParameters.w),
+        batches: [batches],
+        optimizer: adam(),
+        steps: 1,
+        ...other,
+      }),
+    { x: [1], y: { data: new Float32Array(1), shape: [1] } },
+    {},
+  ),
+  run(
+    (result: never) =>
+      training.fit({
+        parameters: averagedParameters,
+        loss: () => result,
+        batches: [1],
+        optimizer: adam(),
+        steps: 1,
+      }),
+    { loss: tensor(1), metrics: { x: tensor(1) } },
+  ),
   construct(training.Curriculum, copy, { start: 1, by: 1, cuts: [3, 2], at: 0.9, window: 2 }),
   construct(training.Carried),
   run(training.createOptimizer, 'adam', { learningRate: 0.1 }),
