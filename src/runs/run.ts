@@ -4,8 +4,9 @@ import { MemgradError } from '../errors.js';
 import type { SegmentModel } from '../models/index.js';
 import { backendKind, checkOptions, flag, type OptionNames } from '../options.js';
 import type { Task } from '../tasks/index.js';
+import { assignAll, type StoredTensors } from '../training/assign.js';
 import { buildModel, buildTask } from './build.js';
-import { assignAll, checkSize, readTensors, type StoredTensors } from './checkpoint.js';
+import { checkSize, readTensors } from './checkpoint.js';
 import type { RunConfig } from './config.js';
 import {
   checkpointFile,

@@ -76,8 +76,10 @@ export function visit(
   const answer: RequestListener = ({ url }, response) => {
     const chunk = chunks.find(({ name }) => url === `/${name}`);
     const page = url === '/';
+    const isWasm = chunk?.name.endsWith('.wasm');
+    const type = page ? 'text/html' : isWasm ? 'application/wasm' : 'text/javascript';
     response.writeHead(page || chunk || url === '/favicon.ico' ? 200 : 404, {
-      'content-type': page ? 'text/html' : 'text/javascript',
+      'content-type': type,
       'content-security-policy': policy,
       ...headers,
     });
