@@ -4,14 +4,13 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { build } from 'esbuild';
 import { isHardware } from './lib/adapter.mjs';
 import { difference, errorOfRows, matrix } from './lib/matrices.mjs';
+import { browserOfTests, bundled, closeBrowsers, pageChunks } from './lib/page.mjs';
 import { loadRequest } from './lib/request.mjs';
 import { median, printTable, spread } from './lib/table.mjs';
 import { encode } from './lib/text.mjs';
 
-const root = new URL('..', import.meta.url);
 const sizes = [128, 256, 512];
 const own = { engine: 'memgrad', backend: 'webgl', title: 'memgrad webgl' };
 const tensorflow = { engine: 'tensorflow', backend: 'webgl', title: 'TensorFlow.js webgl' };
@@ -37,7 +36,7 @@ export async function browser({ rounds, swiftshader }) {
       start: await start(),
     };
   } finally {
-    for (const browser of globalThis.browsers.values()) await browser.close();
+    await closeBrowsers();
   }
 }
 
@@ -69,48 +68,6 @@ async function pageOn(gpu) {
     return result;
   };
   return { onPage, adapters };
-}
-
-/** Bundles and imports the browser helper of the tests. */
-async function browserOfTests() {
-  const outfile = new URL('build/bench-browser.mjs', root).pathname;
-  await build({
-    entryPoints: [new URL('tests/browser/browser.ts', root).pathname],
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    packages: 'external',
-    outfile,
-    logLevel: 'error',
-  });
-  return import(outfile);
-}
-
-async function pageChunks() {
-  const { outputFiles } = await bundled({
-    entryPoints: [new URL('engines/page.mjs', import.meta.url).pathname],
-  });
-  return outputFiles.map(({ path, contents }) => ({
-    name: path.slice(path.lastIndexOf('/') + 1),
-    bytes: contents,
-  }));
-}
-
-function bundled(options) {
-  return build({
-    ...options,
-    entryNames: 'entry',
-    outdir: 'bundle',
-    bundle: true,
-    splitting: true,
-    minify: true,
-    format: 'esm',
-    target: 'es2022',
-    platform: 'browser',
-    metafile: true,
-    write: false,
-    logLevel: 'error',
-  });
 }
 
 async function products(onPage, rounds, hasWebGPU) {

@@ -1,5 +1,5 @@
 /**
- * The benchmarks: npm run bench -- [matmul] [step] [memory] [profile] [functions] [browser] [gpu] [size] [bptt] [options]
+ * The benchmarks: npm run bench -- [matmul] [step] [memory] [profile] [functions] [page] [browser] [gpu] [size] [bptt] [options]
  * Without a name it runs matmul, step and memory. See docs/benchmarks.md.
  */
 import { spawnSync } from 'node:child_process';
@@ -18,6 +18,7 @@ const benches = {
   matmul: (options) => import('./matmul.mjs').then(({ matmul }) => matmul(options)),
   step: (options) => import('./step.mjs').then(({ step }) => step(options)),
   memory: (options) => import('./memory.mjs').then(({ memory }) => memory(options)),
+  page: (options) => import('./page.mjs').then(({ page }) => page(options)),
   browser: (options) => import('./browser.mjs').then(({ browser }) => browser(options)),
   gpu: (options) => import('./gpu.mjs').then(({ gpu }) => gpu(options)),
   size: () => import('./size.mjs').then(({ size }) => size()),
@@ -89,9 +90,10 @@ function npm(args, cwd) {
   }
 }
 
-const onlyMemgrad = flags.against || flags.threads || list(flags.engine)?.every((name) => name === 'memgrad');
+const onlyMemgrad =
+  flags.against || flags.threads || list(flags.engine)?.every((name) => name === 'memgrad');
 const needsPeers =
-  names.some((name) => ['browser', 'size'].includes(name)) ||
+  names.some((name) => ['page', 'browser', 'size'].includes(name)) ||
   (!onlyMemgrad && names.some((name) => ['matmul', 'step', 'gpu'].includes(name)));
 const { devDependencies } = JSON.parse(await readFile(join(here, 'package.json'), 'utf8'));
 const isInstalled = (name) => existsSync(join(here, 'node_modules', name));

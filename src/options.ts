@@ -29,7 +29,8 @@ export function checkOptions<T extends object>(
  * undefined.
  */
 export function checkValues(where: string, values: object, kinds: object): void {
-  for (const [name, kind] of Object.entries(kinds) as [string, 1 | Kind][]) {
+  for (const name in kinds) {
+    const kind: 1 | Kind = kinds[name as never];
     const value = values[name as never];
     if (kind === 1 || (value === undefined && !kind[2])) continue;
     check(`${where}: ${name}`, value, kind);

@@ -1,19 +1,22 @@
-/** The engines that run in a browser, in one page: memgrad, TensorFlow.js and plain gpu.js. */
+/** The engines that run in a browser, in one page: memgrad, TensorFlow.js, jax-js and plain gpu.js. */
+import * as jax from '@jax-js/jax';
 import * as tf from '@tensorflow/tfjs';
+import { setThreadsCount, setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as gpujs from 'gpu.js';
 import { matmul, scope, tensor } from '../../dist/index.js';
 import { decode } from '../lib/text.mjs';
 import { prepare, useBackend, workloads } from '../lib/workload.mjs';
+import { rmt as jaxRmt } from './jax-model.mjs';
 import { rmt } from './tfjs-model.mjs';
 
 /**
  * The engines. `multiply(a, b, n)` prepares a product and returns a function that computes it a
  * given number of times and reads the last; `model(request)` returns a function that takes one
- * training step.
+ * training step. `threads` is for wasm.
  */
 const engines = {
-  async memgrad(name) {
-    const backend = await useBackend(name);
+  async memgrad(name, threads) {
+    const backend = await useBackend(name, undefined, threads);
     return {
       multiply(a, b, n) {
         const [x, y] = [a, b].map((values) => tensor(values, { shape: [n, n], backend }));
@@ -31,7 +34,9 @@ const engines = {
       },
     };
   },
-  async tensorflow(name) {
+  async tensorflow(name, threads) {
+    if (threads) setThreadsCount(threads);
+    setWasmPaths('/');
     await tf.setBackend(name);
     await tf.ready();
     return {
@@ -47,6 +52,17 @@ const engines = {
           value.dispose();
           return loss;
         };
+      },
+    };
+  },
+  /** With the whole step in one jit. It has a thread for each processor where memory can be shared. */
+  async jax(name) {
+    await jax.init(name);
+    jax.defaultDevice(name);
+    return {
+      model(request) {
+        const model = jaxRmt(jax)(request);
+        return async () => (await model.step().data())[0];
       },
     };
   },
@@ -127,8 +143,8 @@ async function products({ specs, pairs, rounds, target }) {
  */
 async function steps({ specs, request, warm, rounds }) {
   const runs = [];
-  for (const { engine, backend } of specs) {
-    const { model } = await engines[engine](backend);
+  for (const { engine, backend, threads } of specs) {
+    const { model } = await engines[engine](backend, threads);
     const run = model(request);
     const result = { losses: [], ms: [] };
     for (let i = 0; i < warm; i++) {

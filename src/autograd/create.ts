@@ -26,6 +26,7 @@ const MOST_VALUES = 2 ** 30;
 
 /** The options of makers of tensors. */
 export const optionNames: OptionNames<TensorOptions> = { dtype: 1, backend: 1 };
+const tensorNames: OptionNames<TensorOptions & { shape?: Shape }> = { ...optionNames, shape: 1 };
 
 let current: Backend | undefined;
 let create: (() => Backend) | undefined;
@@ -77,7 +78,7 @@ export function tensor(values: TensorValues, options?: TensorOptions & { shape?:
       `tensor: expected an object of options, got ${describe(options)}; a shape is written { shape: ${list(wanted)} }.`,
     );
   }
-  checkOptions('tensor', options, { ...optionNames, shape: 1 });
+  checkOptions('tensor', options, tensorNames);
   const nested = ArrayBuffer.isView(values) ? undefined : shapeOf(values);
   const { dtype, backend } = placement(
     'tensor',

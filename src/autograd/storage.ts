@@ -5,7 +5,11 @@ import { context } from './context.js';
 
 /** A buffer on a backend, shared by all tensors with the same values (reshape, stopGradient). */
 export class Storage {
+  /** A freed tensor has a text here. */
+  declare readonly end?: undefined;
   #references = 1;
+  /** The entry of its origin in the ledger. */
+  readonly #use: MemoryUse;
 
   constructor(
     readonly backend: Backend,
@@ -13,7 +17,14 @@ export class Storage {
     /** The operation that made it. */
     readonly origin: string,
   ) {
-    count(this, 1);
+    let use = ledger.get(origin);
+    if (!use) {
+      use = { buffers: 0, bytes: 0 };
+      ledger.set(origin, use);
+    }
+    this.#use = use;
+    count(use, 1, this.bytes);
+    if (!context().scope) warnOfMany();
   }
 
   get bytes(): number {
@@ -27,7 +38,7 @@ export class Storage {
 
   release(): void {
     if (--this.#references > 0) return;
-    count(this, -1);
+    count(this.#use, -1, -this.bytes);
     this.backend.free(this.buffer);
   }
 }
@@ -38,6 +49,7 @@ export interface MemoryUse {
   bytes: number;
 }
 
+/** The live buffers by origin; entries stay when none is left. */
 const ledger = new Map<string, MemoryUse>();
 /** The number of live buffers. */
 export let liveBuffers = 0;
@@ -47,17 +59,12 @@ const MANY = 10_000;
 /** Outside scopes, the number of live buffers at which to warn, once. */
 let alarm = MANY;
 
-function count({ origin, bytes: size }: Storage, sign: 1 | -1): void {
-  const use = ledger.get(origin) ?? { buffers: 0, bytes: 0 };
-  use.buffers += sign;
-  const bytes = sign * size;
-  liveBuffers += sign;
+function count(use: MemoryUse, buffers: number, bytes: number): void {
+  use.buffers += buffers;
   use.bytes += bytes;
+  liveBuffers += buffers;
   liveBytes += bytes;
-  peakBytes = Math.max(peakBytes, liveBytes);
-  if (use.buffers === 0) ledger.delete(origin);
-  else ledger.set(origin, use);
-  if (sign > 0 && !context().scope) warnOfMany();
+  if (liveBytes > peakBytes) peakBytes = liveBytes;
 }
 
 /**
@@ -95,6 +102,7 @@ export function memoryReport(): MemoryUse & { byOperation: Record<string, Memory
   const total: MemoryUse = { buffers: 0, bytes: 0 };
   const byOperation: Record<string, MemoryUse> = {};
   for (const [origin, use] of ledger) {
+    if (use.buffers === 0) continue;
     total.buffers += use.buffers;
     total.bytes += use.bytes;
     byOperation[origin] = { ...use };
@@ -123,7 +131,8 @@ export function allocating<T>(make: () => T): T {
 
 /** The three operations with the most live results, by number or size. */
 function makers(by: keyof MemoryUse): string {
-  const most = [...ledger].sort(([, a], [, b]) => b[by] - a[by]).slice(0, 3);
+  const live = [...ledger].filter(([, { buffers }]) => buffers > 0);
+  const most = live.sort(([, a], [, b]) => b[by] - a[by]).slice(0, 3);
   return most
     .map(
       ([origin, { buffers, bytes }]) =>

@@ -170,12 +170,13 @@ export interface Backend {
   /**
    * Prepares the kernels that `record` calls for running again, without running them: with other
    * buffers of the same sizes and dtypes in place of `inputs`. `record` returns the buffers of the
-   * results. It wraps calls whose numbers may change in `part`.
+   * results. It wraps calls whose numbers may change in `part`. Returns undefined, and records
+   * nothing, while the code that prepares is loading.
    */
   prepare?(
     inputs: readonly DeviceBuffer[],
     record: (part: <T>(f: () => T) => T) => readonly DeviceBuffer[],
-  ): PreparedList;
+  ): PreparedList | undefined;
 
   /** Returns a buffer of `size` values, all equal to `value`. */
   fill(value: number, size: number, dtype: DType): DeviceBuffer;

@@ -3,9 +3,9 @@ import type { Command } from 'commander';
 import { loadRun } from '../runs/index.js';
 import { FolderStorage } from '../runs/node/folder-storage.js';
 import { type CommonOptions, commonOptions, openContext } from './context.js';
+import { describeEvaluation } from './describe-evaluation.js';
 import { count } from './format.js';
 import { whole } from './parsers.js';
-import { describeEvaluation } from './report.js';
 import { runEvaluation } from './training.js';
 
 interface EvalCommandOptions extends CommonOptions {

@@ -11,6 +11,7 @@ import { addGradcheck } from './gradcheck.js';
 import { addInspect } from './inspect.js';
 import { Interrupted, interrupt, Unread } from './interrupt.js';
 import { addParity } from './parity.js';
+import { addReport } from './report.js';
 import { addReproduce } from './reproduce.js';
 import { addSample } from './sample.js';
 import { addTasks } from './tasks.js';
@@ -34,6 +35,7 @@ Examples:
   $ memgrad eval runs/copy                    see how well it answers
   $ memgrad train --resume runs/copy          go on where it was stopped
   $ memgrad sample runs/copy                  see what it says
+  $ memgrad report runs/copy                  write a page about it
   $ memgrad train --help                      all that can be chosen
   $ memgrad explain "tanh(w*x+b)"             step through its gradients
   $ memgrad parity FILE                       compare with the published code
@@ -50,6 +52,7 @@ const commands = [
   addTrain,
   addEval,
   addSample,
+  addReport,
   addInspect,
   addTasks,
   addExplain,

@@ -4,10 +4,11 @@ import { NotFinite } from '../errors.js';
 import type { TrainingRun } from '../runs/index.js';
 import { begin } from './begin.js';
 import { type Context, commonOptions } from './context.js';
+import { describeEvaluation } from './describe-evaluation.js';
 import { clock, count, percent, plural, shellWord, wrap } from './format.js';
 import type { Output } from './output.js';
+import { plot } from './plot.js';
 import { presetTable } from './presets.js';
-import { describeEvaluation } from './report.js';
 import { configOf, unread } from './train-config.js';
 import { addTrainOptions, type TrainCommandOptions } from './train-options.js';
 import { runEvaluation, runTraining } from './training.js';
@@ -87,13 +88,17 @@ async function trainAndEvaluate(
     output.event('saved', { folder });
     const next = run.finished ? 'eval' : 'train --resume';
     output.print(`Saved in ${folder}: memgrad ${next} ${shellWord(folder)}`);
-  }
+  } else output.print('The model is not kept; --out FOLDER saves a run.');
   await context.interrupt.check();
 
   const { seed } = config;
   const evaluation = await runEvaluation({ model, task, config, samples, seed, backend }, context);
   output.event('evaluation', { chance: task.chance, ...evaluation });
   output.print(describeEvaluation(evaluation, task, output));
+  const { accuracies: values } = trained;
+  if (values.length < 2) return;
+  const curve = { name: config.model.name, mark: '#', colour: 'green', values } as const;
+  output.print(`\n${plot(output, 'Accuracy in training', [curve], step - values.length)}`);
 }
 
 /** The sentence on how to continue a run after a step that is not finite. */

@@ -27,6 +27,7 @@ import {
   vjp,
   watch,
 } from '../../src/autograd/index.js';
+import { captureTraced } from '../../src/autograd/transforms/traced.js';
 import { createCpuBackend } from '../../src/backends/cpu/index.js';
 import { loadBackend } from '../../src/backends/index.js';
 import { OutOfMemory } from '../../src/errors.js';
@@ -219,7 +220,7 @@ test('with two recordings, a function with a state of its own is noticed and alw
     'another operation': (x) => (count++ % 2 === 0 ? mul(x, 2) : add(x, 2)),
   };
   for (const [what, f] of Object.entries(impure)) {
-    const captured = capture(f, { recordings: 2 });
+    const captured = captureTraced(f);
     carried = tensor([0]);
     count = 0;
     const came: number[][] = [];
@@ -231,13 +232,10 @@ test('with two recordings, a function with a state of its own is noticed and alw
     assert.equal(came, expected, what);
   }
   let calls = 0;
-  const pure = capture(
-    (x: Tensor, key: Key) => {
-      calls++;
-      return dropout(x, 0.5, key.fold(3));
-    },
-    { recordings: 2 },
-  );
+  const pure = captureTraced((x: Tensor, key: Key) => {
+    calls++;
+    return dropout(x, 0.5, key.fold(3));
+  });
   for (let i = 0; i < 4; i++) pure(tensor([i]), Key.of(i));
   assert.is(calls, 2);
 });
@@ -381,7 +379,7 @@ test('with two recordings, results and shapes are compared too, and nothing is r
     (x) => new Map([['x', [mul(x, count++)]]]),
   ];
   for (const f of impure) {
-    const captured = capture(f, { recordings: 2 });
+    const captured = captureTraced(f);
     const texts = async (g: typeof f) => {
       count = 0;
       const all: unknown[] = [];
@@ -459,14 +457,11 @@ test('a kernel that fails anywhere in a replay leaves parameters and memory as t
 test('a recording that fails after another one leaves nothing behind', () => {
   const before = memoryReport().buffers;
   let calls = 0;
-  const captured = capture(
-    (x: Tensor) => {
-      const y = mul(x, tensor([2]));
-      if (++calls === 2) throw new Error('mine');
-      return y;
-    },
-    { recordings: 2 },
-  );
+  const captured = captureTraced((x: Tensor) => {
+    const y = mul(x, tensor([2]));
+    if (++calls === 2) throw new Error('mine');
+    return y;
+  });
   scope(() => {
     const x = tensor([1]);
     captured(x);

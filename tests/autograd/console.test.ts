@@ -2,7 +2,17 @@
 import { inspect } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { full, Key, normal, Parameter, tensor, zeros } from '../../src/autograd/index.js';
+import {
+  broadcastTo,
+  full,
+  Key,
+  normal,
+  Parameter,
+  reshape,
+  tensor,
+  transpose,
+  zeros,
+} from '../../src/autograd/index.js';
 import type { Backend } from '../../src/backends/backend.js';
 import { createCpuBackend } from '../../src/backends/cpu/index.js';
 import { loadBackend } from '../../src/backends/index.js';
@@ -86,6 +96,24 @@ test('a shape cannot be assigned', () => {
     untyped.shape = [4];
   }, /has only a getter/);
   assert.equal(x.shape, [2]);
+});
+
+test('the lengths of a shape cannot be changed, and a shape that was passed still can', () => {
+  const passed = [2, 2];
+  const made = [
+    tensor([1, 2, 3, 4], { shape: passed }),
+    reshape(tensor([1, 2, 3, 4]), passed),
+    zeros(passed),
+    broadcastTo(tensor([1, 2]), passed),
+    normal(Key.of(1), passed),
+  ];
+  passed[0] = 7;
+  for (const x of [...made, transpose(made[0], [1, 0]), new Parameter(made[0])]) {
+    assert.throws(() => {
+      (x.shape as number[])[0] = 5;
+    }, /read only/);
+    assert.equal(x.shape, [2, 2]);
+  }
 });
 
 test('what a browser shows of a tensor without its inspector: dtype and the lengths of its axes', () => {

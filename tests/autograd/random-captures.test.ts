@@ -29,6 +29,7 @@ import {
   valueAndGrad,
   vjp,
 } from '../../src/autograd/index.js';
+import { captureTraced } from '../../src/autograd/transforms/traced.js';
 import { loadBackend } from '../../src/backends/index.js';
 import { SEED } from './helpers.js';
 
@@ -182,7 +183,7 @@ for (const name of ['cpu', 'wasm'] as const) {
         };
         // A constant tensor, not a parameter.
         const constant = reshape(outside.constant, [12]);
-        const captured = capture(f, { recordings: index % 3 === 0 ? 2 : 1 });
+        const captured = (index % 3 === 0 ? captureTraced : capture)(f);
         const all = [...outside.parameters, begin(4), begin(5)];
         return { run: isCaptured ? captured : f, captured, outside, constant, all };
       });

@@ -32,7 +32,10 @@ class Load {
     assert.ok(address >= 1000, 'behind the base');
     assert.ok(address + padded(bytes) <= this.heap.memory.buffer.byteLength, 'inside memory');
     const block = { address, bytes, mark: ++this.#marks };
-    this.heap.view(address, padded(bytes) / 4, 'int32').fill(block.mark);
+    this.heap
+      .valuesOf('int32')
+      .subarray(address / 4, address / 4 + padded(bytes) / 4)
+      .fill(block.mark);
     this.held.push(block);
     return block;
   }
@@ -44,7 +47,9 @@ class Load {
   }
 
   check({ address, bytes, mark }: Held): void {
-    const words = this.heap.view(address, padded(bytes) / 4, 'int32');
+    const words = this.heap
+      .valuesOf('int32')
+      .subarray(address / 4, address / 4 + padded(bytes) / 4);
     for (let i = 0; i < words.length; i++) {
       if (words[i] !== mark) assert.unreachable(`${bytes} bytes at ${address} were overwritten`);
     }
@@ -97,7 +102,11 @@ function run(load: Load, actions: readonly { what: string; n: number }[]): numbe
       else {
         scratch = undefined;
         const address = load.heap.scratch(n);
-        if (n > 0) load.heap.view(address, Math.floor(n / 4), 'int32').fill(-1);
+        if (n > 0)
+          load.heap
+            .valuesOf('int32')
+            .subarray(address / 4, address / 4 + Math.floor(n / 4))
+            .fill(-1);
         scratch = { address, bytes: n, mark: -1 };
       }
     } catch (error) {

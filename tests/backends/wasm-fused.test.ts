@@ -22,9 +22,11 @@ import {
   tensor,
   vjp,
 } from '../../src/autograd/index.js';
+import { clipFactor } from '../../src/autograd/operations/adam.js';
 import { projections } from '../../src/autograd/operations/projections.js';
 import { maskedSoftmax } from '../../src/autograd/operations/softmax.js';
 import type { Backend } from '../../src/backends/backend.js';
+import { createCpuBackend } from '../../src/backends/cpu/index.js';
 import { createWasmBackend } from '../../src/backends/wasm/index.js';
 import { runConformance } from '../../src/testing/index.js';
 import { type Content, edges, floatsOf, intsOf, near, soil } from './arrays.js';
@@ -268,6 +270,27 @@ test('steps of Adam, for many tensors at once', async () => {
         const what = `${kind} of ${size} values, ${JSON.stringify(special)}`;
         near(came, expected, [1e-6, 1e-6], what);
       }
+    }
+  }
+});
+
+test('the factor that clips gradients has the bits of cpu', () => {
+  const cpu = createCpuBackend();
+  const random = floatsOf(400, 61, 'real').map((x, i) => Math.abs(x) * 10 ** ((i % 9) - 4));
+  const cases = [[1], [1, 0], [1, 0, 0, 0], [1, 3e38, 3e38, 3e38], [1, 1e-45, 1e-40]];
+  for (const odd of [Number.NaN, Infinity]) cases.push([odd, 1, 2], [1, odd, 2], [1, 2, odd]);
+  for (let i = 0; i < 399; i += 1 + (i % 7)) cases.push([...random.slice(i, i + 2 + (i % 13))]);
+  for (const numbers of cases) {
+    for (const clip of [0.25, 3, Infinity]) {
+      const [came, expected] = [fused, cpu].map(
+        (backend) =>
+          scope(() => {
+            const values = tensor(Float32Array.from(numbers), { backend });
+            return clipFactor(values, numbers.length - 1, clip);
+          }).buffer,
+      );
+      const [a, b] = [fused.peek?.(came), cpu.peek?.(expected)];
+      assert.ok(Object.is(a?.[0], b?.[0]), `${numbers} at ${clip}: ${a}, expected ${b}`);
     }
   }
 });

@@ -40,6 +40,10 @@ const flags: Record<Adapter | 'none', readonly string[]> = {
     '--enable-unsafe-webgpu',
     '--use-webgpu-adapter=swiftshader',
     '--disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension', // compiles faster
+    // Kernels are compiled once each and never stored, nor compiled ahead for a state that is guessed.
+    '--disable-gpu-program-cache',
+    '--disable-gpu-shader-disk-cache',
+    '--disable-angle-features=warmUpPipelineCacheAtLink',
   ],
   // A headless browser on Linux uses the GPU through Vulkan only, and without a window to draw into.
   own: [
@@ -72,8 +76,10 @@ export function visit(
   const answer: RequestListener = ({ url }, response) => {
     const chunk = chunks.find(({ name }) => url === `/${name}`);
     const page = url === '/';
+    const isWasm = chunk?.name.endsWith('.wasm');
+    const type = page ? 'text/html' : isWasm ? 'application/wasm' : 'text/javascript';
     response.writeHead(page || chunk || url === '/favicon.ico' ? 200 : 404, {
-      'content-type': page ? 'text/html' : 'text/javascript',
+      'content-type': type,
       'content-security-policy': policy,
       ...headers,
     });

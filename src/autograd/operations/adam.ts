@@ -2,7 +2,7 @@
 import { MemgradError } from '../../errors.js';
 import { check, finite } from '../../options.js';
 import { commonBackend, refuseExtra, requireFloat } from '../arguments.js';
-import { tensor } from '../create.js';
+import { upload } from '../create.js';
 import { type Operation, run } from '../run.js';
 import { isLike, type Tensor } from '../tensor.js';
 import { cast, greater, less, where } from './comparison.js';
@@ -90,16 +90,8 @@ export function clipScaleOf(norm: number, clip: number): number {
 const clipOperation: Operation<ClipNumbers> = {
   name: 'clipFactor',
   infer: ([{ dtype }]) => [{ shape: [], dtype }],
-  forward(backend, [numbers], [layers, clip], results) {
-    if (!backend.peek)
-      return backend.kernels?.clipFactor?.([numbers.buffer], [layers, clip], results);
-    // In float64, as if the host had read them.
-    const [loss, ...norms] = backend.peek(numbers.buffer);
-    const norm = Math.hypot(...norms.slice(0, layers));
-    const isKnown = Number.isFinite(loss) && Number.isFinite(norm);
-    const FloatArray = numbers.dtype === 'float64' ? Float64Array : Float32Array;
-    return [backend.upload(FloatArray.of(isKnown ? clipScaleOf(norm, clip) : Number.NaN))];
-  },
+  forward: ({ kernels }, [numbers], [layers, clip], results) =>
+    kernels?.clipFactor?.([numbers.buffer], [layers, clip], results),
   definition([numbers], [layers, clip]) {
     const norm = globalNorm([slice(numbers, 0, 1, 1 + layers)]);
     const loss = reshape(slice(numbers, 0, 0, 1), []);
@@ -188,8 +180,10 @@ export function adamStep(
 
 /** `numbers` as a tensor of the widest dtype among `parameters`, on their backend. */
 export function numbersLike(parameters: readonly Tensor[], numbers: readonly number[]): Tensor {
+  for (const parameter of parameters) requireFloat('optimizer', parameter);
   const widest = parameters.find(({ dtype }) => dtype === 'float64') ?? parameters[0];
-  return tensor(numbers, { dtype: widest?.dtype, backend: widest?.backend });
+  const FloatArray = widest?.dtype === 'float64' ? Float64Array : Float32Array;
+  return upload('tensor', FloatArray.from(numbers), [numbers.length], widest?.backend);
 }
 
 /**

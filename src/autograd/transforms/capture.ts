@@ -15,13 +15,6 @@ import { identity, Recording } from './recording.js';
 export interface CaptureOptions {
   /** How many programs are kept, one for each combination of shapes; then the one used longest ago is dropped. Default 16. */
   programs?: number;
-  /**
-   * With 2, the first two calls run `f`, and replays begin only if both ran the same operations on
-   * the same tensors. An `f` that changes a state of its own in every call is noticed, and always
-   * runs; so does one that can't be captured, where 1 throws. A state that changes less often
-   * is not noticed. Default 1.
-   */
-  recordings?: 1 | 2;
 }
 
 /** A captured function. */
@@ -30,8 +23,6 @@ export interface Captured<A extends unknown[], R> {
   /** Frees the programs and their constants. The function can be called again: it records anew. */
   dispose(): void;
 }
-
-const optionKinds = { programs: whole(1), recordings: whole(1, 2) };
 
 /**
  * Returns a function that computes what `f` computes. The first call with given shapes, dtypes and
@@ -71,9 +62,17 @@ export function capture<A extends unknown[], R>(
   options?: CaptureOptions,
 ): Captured<A, R> {
   check('capture: f', f, callable);
-  checkOptions('capture', options, optionKinds);
-  const { programs: most = 16, recordings = 1 } = options ?? {};
-  const isTraced = recordings === 2;
+  checkOptions('capture', options, { programs: whole(1) });
+  return capturing(f, options?.programs ?? 16, Recording);
+}
+
+/** `capture` with at most `most` programs, which keeps those that `Recorder` records. */
+export function capturing<A extends unknown[], R>(
+  f: (...args: A) => R,
+  most: number,
+  Recorder: typeof Recording,
+): Captured<A, R> {
+  const isTraced = Recorder !== Recording;
   const programs = new Map<string, Entry<R>>();
 
   const forget = (signature: string) => {
@@ -86,7 +85,7 @@ export function capture<A extends unknown[], R>(
   const record = (args: A): R => {
     const copies = copied(args) as A;
     const { signature, inputs, keys } = describeArguments(copies);
-    const recording = new Recording(inputs, keys, isTraced);
+    const recording = new Recorder(inputs, keys);
     let isKept = false;
     try {
       const returned = inside({ listener: recording }, () => f(...copies));

@@ -86,7 +86,9 @@ export class Program<R> {
   /** What a list reads: everything that no step makes. */
   readonly #read: readonly Cell[];
   /** What a list returns: cells that are read after the last step, and the step that fills each. */
-  readonly #lasting = new Map<Cell, Step>();
+  readonly #lasting: [Cell, Step][] = [];
+  /** The steps whose attributes hold keys. */
+  readonly #marked: readonly Step[];
 
   constructor(recorded: Recorded<R>) {
     this.#recorded = recorded;
@@ -94,8 +96,9 @@ export class Program<R> {
     this.#read = [...inputs, ...parameters.values(), ...hosted.keys(), ...constants.keys()];
     const ends = new Set([...outputs, ...assigned.values()].map(({ cell }) => cell));
     for (const step of steps) {
-      for (const cell of step.outputs) if (ends.has(cell)) this.#lasting.set(cell, step);
+      for (const cell of step.outputs) if (ends.has(cell)) this.#lasting.push([cell, step]);
     }
+    this.#marked = steps.filter(({ hasKeys }) => hasKeys);
   }
 
   /**
@@ -120,12 +123,9 @@ export class Program<R> {
       const result = rebuild(outputs.map(tensorOf));
       // After all that may throw, and from values that were read before any of them changed.
       const values = [...assigned].map(
-        ([parameter, stand]) => [parameter, tensorOf(stand)] as const,
+        ([parameter, { cell }]) => [parameter, (cell.storage as Storage).share()] as const,
       );
-      for (const [parameter, value] of values) {
-        parameter.assign(value);
-        value.dispose();
-      }
+      for (const [parameter, storage] of values) parameter.replace(storage);
       for (const follow of this.#recorded.followers) follow();
       return { result };
     } catch {
@@ -178,10 +178,8 @@ export class Program<R> {
     const buffers = this.#read.map(({ storage }) => (storage as Storage).buffer);
     this.#list ??= this.#prepare(keys, buffers);
     if (!this.#list) return false;
-    const { steps } = this.#recorded;
     const keyOf = this.#keysFrom(keys);
-    const marked = steps.filter(({ hasKeys }) => hasKeys);
-    for (const [i, step] of marked.entries()) {
+    for (const [i, step] of this.#marked.entries()) {
       const known = this.#inputsOfParts[i];
       const values = step.inputs.map((stand, j) =>
         Object.create(stand, { buffer: { value: known[j] } }),
@@ -196,30 +194,38 @@ export class Program<R> {
       this.#list = undefined;
       return false;
     }
-    [...this.#lasting].forEach(([cell, { backend, operation }], i) => {
+    this.#lasting.forEach(([cell, { backend, operation }], i) => {
       cell.storage = new Storage(backend, made[i], operation.name);
     });
     return true;
   }
 
-  /** Prepares the steps for a backend that can; null for others, and where a kernel declines. */
-  #prepare(keys: readonly Key[], buffers: readonly DeviceBuffer[]): PreparedList | null {
+  /**
+   * Prepares the steps for a backend that can; null for others, and where a kernel declines;
+   * undefined where the backend can't yet.
+   */
+  #prepare(
+    keys: readonly Key[],
+    buffers: readonly DeviceBuffer[],
+  ): PreparedList | null | undefined {
     const { steps } = this.#recorded;
     const backend = steps[0]?.backend;
     if (!backend?.prepare || steps.some((step) => step.backend !== backend)) return null;
     this.#inputsOfParts.length = 0;
-    const marked = steps.filter(({ hasKeys }) => hasKeys).values();
+    const marked = this.#marked.values();
     try {
       return backend.prepare(buffers, (part) => {
-        const isWhole = this.#run(keys, (f) => {
-          const { inputs } = marked.next().value as Step;
-          this.#inputsOfParts.push(inputs.map(({ buffer }) => buffer));
-          return part(f);
-        });
-        const results = [...this.#lasting.keys()].map(({ storage }) => storage?.buffer);
-        for (const { outputs } of steps) for (const cell of outputs) release(cell);
-        if (!isWhole) throw new Error('a kernel declined');
-        return results as DeviceBuffer[];
+        try {
+          const isWhole = this.#run(keys, (f) => {
+            const { inputs } = marked.next().value as Step;
+            this.#inputsOfParts.push(inputs.map(({ buffer }) => buffer));
+            return part(f);
+          });
+          if (!isWhole) throw new Error('a kernel declined');
+          return this.#lasting.map(([{ storage }]) => (storage as Storage).buffer);
+        } finally {
+          for (const { outputs } of steps) for (const cell of outputs) release(cell);
+        }
       });
     } catch {
       return null;

@@ -5,7 +5,7 @@ import { Key } from '../random.js';
 import { alias } from '../run.js';
 import type { Operated } from '../tape.js';
 import { Parameter, Tensor } from '../tensor.js';
-import { mapLeaves, rebuilder, textOf } from '../tree.js';
+import { mapLeaves, rebuilder } from '../tree.js';
 import { type Cell, type Fold, Program, Stand, type Step } from './program.js';
 
 /** Notes what runs inside a function. */
@@ -27,20 +27,10 @@ export class Recording implements Listener {
   readonly #steps: Step[] = [];
   readonly #hosted = new Map<Cell, () => Tensor>();
   readonly #followers: (() => void)[] = [];
-  readonly #trace: string[] | undefined;
-  readonly #cellNumbers = new Map<Cell, number>();
   #declined = false;
 
-  /**
-   * The function must get `inputs` and `keys` as arguments, and know them from nowhere else.
-   * `isTraced`: whether the recording will be compared with another; then nothing is refused.
-   */
-  constructor(
-    inputs: readonly Tensor[],
-    keys: readonly Key[],
-    readonly isTraced: boolean,
-  ) {
-    this.#trace = isTraced ? [] : undefined;
+  /** The function must get `inputs` and `keys` as arguments, and know them from nowhere else. */
+  constructor(inputs: readonly Tensor[], keys: readonly Key[]) {
     this.#inputs = inputs.map((input) => this.#add(input).cell);
     this.#copies = inputs;
     this.#made = new Set(inputs);
@@ -48,20 +38,19 @@ export class Recording implements Listener {
     this.#keyCount = keys.length;
   }
 
-  /** What happened, as text: two recordings of a pure function have the same. */
-  get trace(): string {
-    return (this.#trace ?? []).join('\n');
+  /**
+   * What happened, as text, in a recording that will be compared with another (./traced.ts); then
+   * nothing is refused, and the function may keep its arguments.
+   */
+  get trace(): string | undefined {
+    return undefined;
   }
 
   ran({ operation, inputs, outputs, attributes }: Operated): void {
-    const from = inputs.map((input) => this.#standOf(input));
+    const from = inputs.map((input) => this.standOf(input));
     const to = outputs.map((output) => this.#add(output).cell);
     for (const output of outputs) this.#made.add(output);
     const hasKeys = this.#hasKeys(attributes);
-    if (this.#trace) {
-      const texts = [...inputs, ...outputs].map((tensor) => this.#textOf(tensor));
-      this.#trace.push(`${operation.name} ${texts} ${this.#textOf(attributes)}`);
-    }
     if (!hasKeys && from.every(({ cell }) => this.#constants.has(cell))) {
       to.forEach((cell, i) => {
         this.#keep(cell, outputs[i]);
@@ -81,31 +70,26 @@ export class Recording implements Listener {
   }
 
   aliased(x: Tensor, made: Tensor): void {
-    this.#add(made, this.#standOf(x).cell);
+    this.#add(made, this.standOf(x).cell);
     if (made instanceof Parameter) this.#born.add(made);
     else this.#made.add(made);
   }
 
   assigned(parameter: Parameter, value: Tensor): void {
-    const before = this.#standOf(parameter); // may have been read
-    this.#trace?.push(`assign ${this.#numberOf(before.cell)} ${this.#textOf(value)}`);
-    const stand = this.#add(parameter, this.#standOf(value).cell);
+    this.standOf(parameter); // may have been read
+    const stand = this.#add(parameter, this.standOf(value).cell);
     if (!this.#born.has(parameter)) this.#assigned.set(parameter, stand);
   }
 
   folded(key: Key, index: number, derived: Key): void {
-    const from = this.#keys.get(key);
+    const from = this.positionOf(key);
     if (from === undefined) return;
     this.#keys.set(derived, this.#keyCount + this.#folds.length);
     this.#folds.push({ from, index });
   }
 
   drawn(name: string, key: Key): void {
-    if (!this.#keys.has(key)) return;
-    if (this.isTraced) {
-      this.#declined = true;
-      return;
-    }
+    if (this.positionOf(key) === undefined) return;
     throw new MemgradError(
       `capture: ${name} draws numbers on the host, which a replay can't repeat for another key; draw them outside and pass a tensor.`,
     );
@@ -115,7 +99,6 @@ export class Recording implements Listener {
     const { cell } = this.#add(made);
     this.#made.add(made);
     this.#hosted.set(cell, make);
-    this.#trace?.push(`hosted ${this.#textOf(made)}`);
   }
 
   followed(f: () => void): void {
@@ -134,19 +117,10 @@ export class Recording implements Listener {
     // A parameter that outlives the call is state: the next call would find it.
     for (const parameter of this.#born) if (!parameter.isFreed) this.#declined = true;
     if (this.#declined) return { result };
-    let built: ReturnType<typeof rebuilder<R>>;
-    try {
-      built = rebuilder('capture', result);
-    } catch (error) {
-      if (this.isTraced) return { result };
-      throw error;
-    }
-    const { tensors, rebuild } = built;
-    const outputs = tensors.map((tensor) => this.#standOf(tensor));
-    this.#trace?.push(this.#textOf(result));
+    const { tensors, rebuild } = rebuilder('capture', result);
+    const outputs = tensors.map((tensor) => this.standOf(tensor));
     const owned = tensors.map((x) => (this.#made.delete(x) ? x : alias(x)));
-    // A traced function may keep them as its state, which the next recording would notice.
-    if (!this.isTraced) for (const x of this.#copies) if (this.#made.has(x)) x.dispose();
+    if (this.trace === undefined) for (const x of this.#copies) if (this.#made.has(x)) x.dispose();
     const lasting = new Set([...outputs, ...this.#assigned.values()].map(({ cell }) => cell));
     const made = new Set(this.#steps.flatMap((step) => step.outputs));
     const seen = new Set(lasting);
@@ -189,16 +163,19 @@ export class Recording implements Listener {
     return stand;
   }
 
-  #standOf(tensor: Tensor): Stand {
+  /** Returns what stands for a tensor, which comes from outside if nothing does yet. */
+  protected standOf(tensor: Tensor): Stand {
     const known = this.#stands.get(tensor);
     if (known) return known;
+    this.read(tensor);
     const stand = this.#add(tensor);
-    const isParameter = tensor instanceof Parameter;
-    this.#trace?.push(`read ${identity(isParameter ? tensor : tensor.storage)}`);
-    if (isParameter) this.#parameters.set(tensor, stand.cell);
+    if (tensor instanceof Parameter) this.#parameters.set(tensor, stand.cell);
     else this.#keep(stand.cell, tensor);
     return stand;
   }
+
+  /** Called with each tensor that comes from outside. */
+  protected read(_tensor: Tensor): void {}
 
   #keep(cell: Cell, tensor: Tensor): void {
     const constant = new Tensor(tensor.storage.share(), tensor.shape, null);
@@ -206,22 +183,9 @@ export class Recording implements Listener {
     this.#constants.set(cell, constant);
   }
 
-  #numberOf(cell: Cell): number {
-    const known = this.#cellNumbers.get(cell);
-    if (known !== undefined) return known;
-    this.#cellNumbers.set(cell, this.#cellNumbers.size);
-    return this.#cellNumbers.size - 1;
-  }
-
-  /** A value as text, tensors and keys of the arguments by their position. */
-  #textOf(value: unknown): string {
-    return textOf(value, (part) => {
-      if (part instanceof Tensor)
-        return `${this.#numberOf(this.#standOf(part).cell)}[${part.shape}]`;
-      if (part instanceof Key) return `key ${this.#keys.get(part) ?? `${part.hi} ${part.lo}`}`;
-      if (ArrayBuffer.isView(part)) return `${part}`;
-      return `object ${identity(part)}`;
-    });
+  /** The position of a key of the arguments, or derived from one. */
+  protected positionOf(key: Key): number | undefined {
+    return this.#keys.get(key);
   }
 
   #hasKeys(attributes: unknown): boolean {

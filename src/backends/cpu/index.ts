@@ -11,6 +11,7 @@ import type {
   BinaryKernel,
   DeviceBuffer,
   DType,
+  Kernels,
   MatmulSpec,
   Piece,
   RandomWords,
@@ -32,6 +33,16 @@ const [LEAST, MOST] = [-(2 ** 31), 2 ** 31 - 1];
 class CpuBackend implements Backend {
   readonly name = 'cpu';
   readonly dtypes: readonly DType[] = ['float32', 'float64', 'int32'];
+  /** In float64 also for float32, as if the host had read the norms. All other definitions run. */
+  readonly kernels: Pick<Kernels, 'clipFactor'> = {
+    clipFactor: ([numbers], [layers, clip]) => {
+      const [loss, ...norms] = this.peek(numbers);
+      const norm = Math.hypot(...norms.slice(0, layers));
+      const isKnown = Number.isFinite(loss) && Number.isFinite(norm);
+      const factor = isKnown ? Math.min(1, clip / (norm + 1e-6)) : Number.NaN;
+      return [wrap(allocate(numbers.dtype, 1).fill(factor))];
+    },
+  };
 
   upload(data: TypedArray) {
     return wrap(data.slice());

@@ -11,6 +11,7 @@ export type ExportName =
   | 'binary'
   | 'binaryInt'
   | 'clear'
+  | 'clipFactor'
   | 'copy'
   | 'crossEntropy'
   | 'crossEntropyGradient'
@@ -47,6 +48,7 @@ export type ExportName =
 export const fusedNames = [
   'attention',
   'attentionGradient',
+  'clipFactor',
   'crossEntropy',
   'crossEntropyGradient',
   'dropout',

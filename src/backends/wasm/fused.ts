@@ -78,31 +78,27 @@ export function fusedKernels(exports: Exports, heap: Heap): Partial<Kernels> {
       return made;
     },
     norm(tensors, counts, results) {
-      const list = heap.scratch(16 * Math.max(...counts));
+      const room = heap.scratch(16 * Math.max(...counts));
       const made = heap.buffers(results);
       let next = 0;
       counts.forEach((count, i) => {
         const group = tensors.slice(next, next + count);
         next += count;
-        heap.ints.set(
-          group.flatMap((x) => [at(x), x.size]),
-          list / 4,
-        );
-        exports.norm(list, count, at(made[0]) + 4 * i);
+        const entries = group.flatMap((x) => [at(x), x.size]);
+        exports.norm(heap.table(room, entries, 16 * count), count, at(made[0]) + 4 * i);
       });
       return made;
     },
     adam(inputs, [beta1, beta2, epsilon, decay], results) {
       const made = heap.buffers(results);
       const count = results.length / 3;
-      const [rates, scale] = inputs.slice(-2).map((x) => at(x) / 4);
-      const [rate, root, shrink] = heap.floats.subarray(rates, rates + 3);
+      const [rates, scale] = inputs.slice(-2);
       for (let i = 0; i < count; i++) {
         exports.adam(
           ...[0, 1, 2, 3].map((part) => at(inputs[part * count + i])),
           ...[0, 1, 2].map((part) => at(made[part * count + i])),
           ...[inputs[i].size, beta1, beta2, 1 - beta1, 1 - beta2],
-          ...[rate, root, epsilon, heap.floats[scale], decay, shrink],
+          ...[epsilon, decay, at(rates), at(scale)],
         );
       }
       return made;

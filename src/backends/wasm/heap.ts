@@ -1,6 +1,6 @@
 /** The one linear memory of the wasm backend, and its allocator. */
 import { MemgradError, OutOfMemory } from '../../errors.js';
-import type { DType, Result, TypedArray } from '../backend.js';
+import type { DType, Result } from '../backend.js';
 import { sizeOf } from '../layout.js';
 import type { WasmBuffer } from './kernels.js';
 
@@ -41,7 +41,7 @@ export class Heap {
 
   /** Makes every later call except `free` and `release` throw. */
   close(): void {
-    this.view = this.allocate = () => {
+    this.valuesOf = this.take = () => {
       throw new MemgradError('wasm: this backend is closed; load another one.');
     };
   }
@@ -53,7 +53,11 @@ export class Heap {
 
   /** Returns the address of a block of at least `bytes`. Throws `OutOfMemory` when none fits. */
   allocate(bytes: number): number {
-    const size = classOf(bytes);
+    return this.take(classOf(bytes));
+  }
+
+  /** Returns the address of a block of the size class `size`. Throws `OutOfMemory` when none fits. */
+  take(size: number): number {
     return this.#free.get(size)?.pop() ?? this.#fresh(size) ?? this.#joined(size);
   }
 
@@ -84,7 +88,11 @@ export class Heap {
 
   /** Frees the block of `bytes` at `address`. */
   release(address: number, bytes: number): void {
-    const size = classOf(bytes);
+    this.put(address, classOf(bytes));
+  }
+
+  /** Frees the block of the size class `size` at `address`. */
+  put(address: number, size: number): void {
     const list = this.#free.get(size);
     if (list) list.push(address);
     else this.#free.set(size, [address]);
@@ -117,10 +125,18 @@ export class Heap {
     return this.#ints;
   }
 
-  /** `size` values of `dtype` at `address`, in place. */
-  view(address: number, size: number, dtype: DType): TypedArray {
-    const all = dtype === 'int32' ? this.ints : this.floats;
-    return all.subarray(address / 4, address / 4 + size);
+  /**
+   * Writes `values`, which a kernel reads, to `room`, whose `bytes` it may also write. Returns the
+   * address of the table.
+   */
+  table(room: number, values: readonly number[], _bytes?: number): number {
+    this.ints.set(values, room / 4);
+    return room;
+  }
+
+  /** All of memory as values of `dtype`. */
+  valuesOf(dtype: DType): Float32Array | Int32Array {
+    return dtype === 'int32' ? this.ints : this.floats;
   }
 
   /**
@@ -188,7 +204,7 @@ export class Heap {
   #releaseRun({ address, length }: Block, taken: number): void {
     for (let from = taken; from < length; ) {
       const size = classOf(length - from, Math.floor);
-      this.release(address + from, size);
+      this.put(address + from, size);
       from += size;
     }
   }
@@ -213,7 +229,7 @@ export class Heap {
  */
 function classOf(bytes: number, round = Math.ceil): number {
   if (bytes <= 4 * ALIGNMENT) return Math.max(1, round(bytes / ALIGNMENT)) * ALIGNMENT;
-  const step = 2 ** (29 - Math.clz32(bytes - 1)); // an eighth of the next power of two
+  const step = 1 << (29 - Math.clz32(bytes - 1)); // an eighth of the next power of two
   return round(bytes / step) * step;
 }
 

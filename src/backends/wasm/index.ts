@@ -31,6 +31,7 @@ import { Heap } from './heap.js';
 import type { Exports, WasmBuffer } from './kernels.js';
 import { compile } from './module.js';
 import { Plan } from './plan.js';
+import type { Prepared } from './prepared.js';
 import type { Threads } from './threads.js';
 
 const FIRST_COMPARISON = binaryNumbers.equal;
@@ -43,6 +44,8 @@ class Wasm implements WasmBackend {
   readonly #plan: Plan;
   #threads: Threads | undefined;
   #closed = false;
+  /** Loaded on demand: most apps capture nothing. Null while it loads. */
+  #list: typeof Prepared | null | undefined;
   readonly kernels: Partial<Kernels>;
 
   constructor(threads: number | 'auto', maximumBytes?: number, module = compile()) {
@@ -82,21 +85,37 @@ class Wasm implements WasmBackend {
 
   upload(data: TypedArray) {
     const out = this.#heap.buffer(data instanceof Int32Array ? 'int32' : 'float32', data.length);
-    this.#heap.view(out.address, out.size, out.dtype).set(data);
+    this.#heap.valuesOf(out.dtype).set(data, out.address / 4);
     return out;
   }
 
   async read(buffer: DeviceBuffer) {
-    return this.peek(buffer).slice();
+    const { address, size, dtype } = buffer as WasmBuffer;
+    return this.#heap.valuesOf(dtype).slice(address / 4, address / 4 + size);
   }
 
   peek(buffer: DeviceBuffer) {
     const { address, size, dtype } = buffer as WasmBuffer;
-    return this.#heap.view(address, size, dtype);
+    return this.#heap.valuesOf(dtype).subarray(address / 4, address / 4 + size);
   }
 
   free(buffer: DeviceBuffer) {
     this.#heap.free(buffer as WasmBuffer);
+  }
+
+  prepare(
+    inputs: readonly DeviceBuffer[],
+    record: (part: <T>(f: () => T) => T) => readonly DeviceBuffer[],
+  ) {
+    if (this.#list)
+      return new this.#list(this.#heap, this.#exports, inputs as WasmBuffer[], record);
+    if (this.#list === undefined) {
+      this.#list = null;
+      import('./prepared.js').then(({ Prepared }) => {
+        this.#list = Prepared;
+      });
+    }
+    return undefined;
   }
 
   fill(value: number, size: number, dtype: DType) {

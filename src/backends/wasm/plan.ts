@@ -7,7 +7,7 @@ const ENTRY = 2 + ARRAYS; // length, counter, and a step for each array
 
 /** A walk over rows; its `axes` outer axes are in memory at `address`. */
 export class Plan {
-  readonly address: number;
+  address: number;
   /** Number of outer axes. */
   axes = 0;
   /** Elements of a row; 0 when there is nothing to do. */
@@ -15,12 +15,15 @@ export class Plan {
   /** The distance in bytes from one element of a row to the next, for each array. */
   readonly steps = new Array<number>(ARRAYS).fill(0);
   readonly #heap: Heap;
+  readonly #room: number;
+  readonly #entries: number[] = [];
   readonly #lengths: number[] = [];
   readonly #strides: number[][] = Array.from({ length: ARRAYS }, () => []);
 
   constructor(heap: Heap) {
     this.#heap = heap;
-    this.address = heap.allocate(MOST_AXES * ENTRY * 4);
+    this.#room = heap.allocate(MOST_AXES * ENTRY * 4);
+    this.address = this.#room;
   }
 
   /**
@@ -51,20 +54,22 @@ export class Plan {
     const inner = lengths.length - 1;
     this.length = inner < 0 ? 1 : lengths[inner];
     this.axes = Math.max(0, inner);
-    const { ints } = this.#heap;
-    for (let i = 0; i < strides.length; i++) {
+    const entries = this.#entries;
+    entries.length = this.axes * ENTRY;
+    for (let axis = 0; axis < inner; axis++) {
+      entries[axis * ENTRY] = lengths[axis];
+      entries[axis * ENTRY + 1] = 0;
+    }
+    for (let i = 0; i < ARRAYS; i++) {
       const width = widths ? widths[i] : 4;
-      this.steps[i] = inner < 0 ? 0 : this.#strides[i][inner] * width;
+      const its = this.#strides[i];
+      const isUsed = i < strides.length;
+      if (isUsed) this.steps[i] = inner < 0 ? 0 : its[inner] * width;
       for (let axis = 0; axis < inner; axis++) {
-        ints[this.address / 4 + axis * ENTRY + 2 + i] = this.#strides[i][axis] * width;
+        entries[axis * ENTRY + 2 + i] = isUsed ? its[axis] * width : 0;
       }
     }
-    for (let axis = 0; axis < inner; axis++) {
-      const entry = this.address / 4 + axis * ENTRY;
-      ints[entry] = lengths[axis];
-      ints[entry + 1] = 0;
-      for (let i = strides.length; i < ARRAYS; i++) ints[entry + 2 + i] = 0;
-    }
+    if (inner > 0) this.address = this.#heap.table(this.#room, entries);
     return this;
   }
 }

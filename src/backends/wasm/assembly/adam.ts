@@ -47,10 +47,12 @@ function sumSquares(x: usize, n: i32): f64 {
 /**
  * Writes the new first moment, second moment and parameter, `n` values each, to `m2`, `v2` and
  * `p2`: with g' = scale g + decay p, m' = beta1 m + (1 - beta1) g', v' = beta2 v + (1 - beta2)
- * g'^2, p' = shrink p - rate m' / (sqrt(v') / root + epsilon). `scale` is `gradientScale`; if it
- * isn't finite, copies the old values.
+ * g'^2, p' = shrink p - rate m' / (sqrt(v') / root + epsilon). `rates` has rate, root and shrink;
+ * `scale` the factor of the gradient. If that isn't finite, copies the old values.
  */
-export function adam(p: usize, g: usize, m: usize, v: usize, p2: usize, m2: usize, v2: usize, n: i32, beta1: f32, beta2: f32, rest1: f32, rest2: f32, rate: f32, root: f32, epsilon: f32, gradientScale: f32, decay: f32, shrink: f32): void {
+export function adam(p: usize, g: usize, m: usize, v: usize, p2: usize, m2: usize, v2: usize, n: i32, beta1: f32, beta2: f32, rest1: f32, rest2: f32, epsilon: f32, decay: f32, rates: usize, scale: usize): void {
+  const rate = load<f32>(rates), root = load<f32>(rates, 4), shrink = load<f32>(rates, 8);
+  const gradientScale = load<f32>(scale);
   const first = firstByte(n), end = endByte(n);
   if (!isFinite(gradientScale)) {
     memory.copy(m2 + first, m + first, end - first);
