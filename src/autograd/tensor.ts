@@ -54,7 +54,7 @@ export class Tensor {
     owner: Set<Tensor> | null | undefined = context().scope,
   ) {
     if (!(storage instanceof Storage)) {
-      throw new MemgradError('Tensor: make tensors with tensor(...), zeros(...) and so on.');
+      throw new MemgradError('Tensor: make one with tensor(...).');
     }
     this.dtype = storage.buffer.dtype;
     this.axes = Object.freeze(shape);
