@@ -32,7 +32,7 @@ export {
   type SequenceLoss,
   sequenceLoss,
 } from './segments.js';
-export { type Rows, type ShuffledOptions, shuffled } from './shuffled.js';
+export { type Rows, type Shuffled, type ShuffledOptions, shuffled } from './shuffled.js';
 export type { GradientNorms } from './step.js';
 export { type Carry, type StreamLoss, streamLoss } from './stream-loss.js';
 export {

@@ -9,6 +9,11 @@ import { type Epochs, isShaped, type ShapedArray } from './batches.js';
 /** Rows of data: a list, a typed array, or values with a shape, whose first axis counts the rows. */
 export type Rows = readonly unknown[] | TypedArray | ShapedArray;
 
+/** The arrays of a batch: of the same kinds, but rows that are typed arrays become one array with a shape. */
+export type Shuffled<A> = {
+  [Name in keyof A]: A[Name] extends readonly TypedArray[] ? ShapedArray : A[Name];
+};
+
 /** Options of `shuffled`. */
 export interface ShuffledOptions {
   /** Rows in each batch; the last batch of an epoch has the rest. */
@@ -20,8 +25,9 @@ export interface ShuffledOptions {
 /**
  * Makes mini-batches of arrays with equal numbers of rows, such as `{ x: [[0, 1], [1, 1]], y: [1, 0] }`:
  * a list, a typed array, or `{ data, shape }`. Each epoch has every row once, in an order that depends
- * only on the seed and the epoch. A batch has the same names and kinds of arrays. Throws `MemgradError`
- * for anything else.
+ * only on the seed and the epoch. A batch has the same names and kinds of arrays, except that a list of
+ * typed arrays, such as rows of tokens, becomes `{ data, shape }` with their dtype; they must have the
+ * same kind and length. Throws `MemgradError` for anything else.
  *
  * @example
  * ```js
@@ -33,16 +39,19 @@ export interface ShuffledOptions {
  * // => [ 20 ] Int32Array(1) [ 2 ]
  * ```
  */
-export function shuffled<A extends Readonly<Record<string, Rows>>>(
+export function shuffled<A extends { readonly [Name in keyof A]: Rows }>(
   arrays: A,
   options: ShuffledOptions,
-): Epochs<A> {
+): Epochs<Shuffled<A>> {
   checkOptions('shuffled', options, { batchSize: needed(whole()), seed: 1 });
   const { batchSize, seed = 0 } = options;
   const isRecord =
     typeof arrays === 'object' && arrays !== null && isPlain(arrays) && !Array.isArray(arrays);
   requireThat(isRecord, 'shuffled: arrays', 'an object of arrays, as { x, y }', arrays);
-  const columns = Object.entries(arrays).map(([name, rows]) => ({ name, ...column(name, rows) }));
+  const columns = Object.entries<Rows>(arrays).map(([name, rows]) => ({
+    name,
+    ...column(name, rows),
+  }));
   requireThat(columns.length, 'shuffled: arrays', 'at least one array', arrays);
   const [{ name: first, count }] = columns;
   for (const column of columns) {
@@ -53,20 +62,23 @@ export function shuffled<A extends Readonly<Record<string, Rows>>>(
   }
   const key = Key.of(seed);
   const length = Math.ceil(count / batchSize);
-  function* epoch(index: number): Generator<A> {
+  function* epoch(index: number): Generator<Shuffled<A>> {
     check('shuffled: epoch', index, whole(0, 2 ** 32 - 1));
     const order = permutation(key.fold(index), count);
     for (let start = 0; start < count; start += batchSize) {
       const chosen = order.subarray(start, start + batchSize);
-      yield Object.fromEntries(columns.map(({ name, pick }) => [name, pick(chosen)])) as A;
+      yield Object.fromEntries(
+        columns.map(({ name, pick }) => [name, pick(chosen)]),
+      ) as Shuffled<A>;
     }
   }
   return { length, epoch, [Symbol.iterator]: () => epoch(0) };
 }
 
 /** The number of rows, and a function that returns the rows with these indices. */
-function column(name: string, rows: Rows): { count: number; pick: (rows: Uint32Array) => Rows } {
+function column(name: string, given: Rows): { count: number; pick: (rows: Uint32Array) => Rows } {
   const where = `shuffled: ${describe(name)}`;
+  const rows = joined(where, given);
   const isShapedArray = typeof rows === 'object' && rows !== null && isShaped(rows);
   const values = (isShapedArray ? rows.data : rows) as TypedArray;
   const expected = 'a list, a typed array or { data, shape }';
@@ -98,6 +110,24 @@ function column(name: string, rows: Rows): { count: number; pick: (rows: Uint32A
     return isShapedArray ? { ...rows, data, shape: [chosen.length, ...shape.slice(1)] } : data;
   };
   return { count, pick };
+}
+
+/** Typed arrays as one array of rows; anything else as it is. */
+function joined(where: string, rows: Rows): Rows {
+  if (!Array.isArray(rows) || !ArrayBuffer.isView(rows[0])) return rows;
+  const [first]: TypedArray[] = rows;
+  const width = first.length;
+  rows.forEach((row: unknown, i) => {
+    if (describe(row) === describe(first)) return;
+    throw new MemgradError(
+      `${where}: row ${i} is ${describe(row)} and row 0 ${describe(first)}; pad the rows to one length, or wrap each as { row } to keep them apart.`,
+    );
+  });
+  const data = new (first.constructor as Int32ArrayConstructor)(rows.length * width);
+  rows.forEach((row: TypedArray, i) => {
+    data.set(row, i * width);
+  });
+  return { data, shape: [rows.length, width] };
 }
 
 /** The numbers from 0 to `count` - 1 in random order (Fisher and Yates; Knuth, algorithm P). */

@@ -764,6 +764,31 @@ test('shuffled: every row once an epoch, in an order of its own, and the same fo
   assert.not.equal([...shuffled(arrays, { batchSize: 4 })].flatMap(({ list }) => list.map(Number)), rows(0)); // biome-ignore format: long
 });
 
+test('shuffled: rows that are typed arrays are one tensor of rows, with their dtype', async () => {
+  const x = [Int32Array.of(1, 2), Int32Array.of(3, 4), Int32Array.of(5, 6)];
+  const w = parameter(1);
+  const seen: unknown[] = [];
+  await all({
+    parameters: { w },
+    loss: ({ x, y }) => {
+      seen.push([x.dtype, x.shape, y.dtype, y.shape]);
+      return mul(w, sum(mul(cast(x, 'float32'), y)));
+    },
+    batches: shuffled({ x, y: x.map((row) => Float32Array.from(row)) }, { batchSize: 2 }),
+    optimizer: new SGD({ learningRate: 0 }),
+    epochs: 1,
+  });
+  assert.equal(seen, [
+    ['int32', [2, 2], 'float32', [2, 2]],
+    ['int32', [1, 2], 'float32', [1, 2]],
+  ]);
+  const rows = [...shuffled({ x }, { batchSize: 3 })].map(({ x: { data } }) => [...data]);
+  assert.equal(rows[0].filter((_, i) => i % 2 === 0).sort(), [1, 3, 5]);
+  rows[0].forEach((value, i) => {
+    if (i % 2 === 1) assert.is(value, rows[0][i - 1] + 1);
+  });
+});
+
 test('shuffled: each order of three rows comes equally often', () => {
   const counts: Record<string, number> = {};
   const batches = shuffled({ x: [0, 1, 2] }, { batchSize: 3 });
@@ -788,6 +813,11 @@ test('shuffled refuses what has no rows', () => {
       { x: [1, 2], y: [1] },
       'shuffled: "y" has 1 rows and "x" 2; all arrays must have the same number.',
     ],
+    [
+      { x: [Int32Array.of(1, 2), Int32Array.of(3)] },
+      'shuffled: "x": row 1 is Int32Array of 1 and row 0 Int32Array of 2; pad the rows to one length, or wrap each as { row } to keep them apart.',
+    ],
+    [{ x: [Int32Array.of(1), [2]] }, /^shuffled: "x": row 1 is a list of 1 and row 0 Int32Array/],
     [
       { x: { data: new Float32Array(6), shape: [4, 2] } },
       'shuffled: "x": the shape must be one of 6 values, got "4,2".',
