@@ -1,6 +1,6 @@
 /** A run as one file, to download and upload: a tar archive, which every system can unpack. */
 import { describe, MemgradError } from '../errors.js';
-import { requireBytes } from '../safetensors/bytes.js';
+import { type OwnBytes, requireBytes } from '../safetensors/bytes.js';
 import { CONFIG_FILE, METRICS_FILE, stepOf } from './files.js';
 import { type RunStorage, requireStorage } from './storage.js';
 import { BLOCK, padded, refuseArchive, tarEntries, tarHeader } from './tar.js';
@@ -10,12 +10,6 @@ function belongs(name: string): boolean {
   const finished = stepOf(name) !== undefined && !name.endsWith('.tmp');
   return name === CONFIG_FILE || name === METRICS_FILE || finished;
 }
-
-/**
- * Bytes that own their buffer. `Uint8Array` has a type parameter for this only since TypeScript
- * 5.7.
- */
-export type OwnBytes = ReturnType<Uint8Array['slice']>;
 
 /**
  * Packs all files of a run into a tar archive. Throws `MemgradError` unless `storage` is a storage,

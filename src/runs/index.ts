@@ -5,6 +5,7 @@
  */
 import '../default-backend.js';
 
+export type { OwnBytes } from '../safetensors/bytes.js';
 export {
   decodeSafetensors,
   type EncodeOptions,
@@ -14,7 +15,7 @@ export {
   type StoredTensor,
   type UnreadableTensor,
 } from '../safetensors/index.js';
-export { type OwnBytes, packRun, unpackRun } from './archive.js';
+export { packRun, unpackRun } from './archive.js';
 export { OriginStorage } from './browser-storage.js';
 export { buildModel, buildTask, buildTraining } from './build.js';
 export { type Progress, resumeTraining, saveCheckpoint } from './checkpoint.js';

@@ -2,6 +2,12 @@
 import { describe, MemgradError } from '../errors.js';
 
 /**
+ * Bytes that own their buffer, as `new Blob([bytes])` and `fetch` require. `Uint8Array` has a type
+ * parameter for this only since TypeScript 5.7.
+ */
+export type OwnBytes = ReturnType<Uint8Array['slice']>;
+
+/**
  * Whether `value` is an instance of `kind`, such as Uint8Array. Instances from another realm (a
  * frame, a test runner) count.
  */

@@ -1,7 +1,7 @@
 /** Reading and writing safetensors files. */
 import { describe, MemgradError } from '../errors.js';
 import { checkOptions, type OptionNames } from '../options.js';
-import { isA } from './bytes.js';
+import { isA, type OwnBytes } from './bytes.js';
 import {
   bytesOf,
   copyElements,
@@ -145,7 +145,7 @@ export function encodeSafetensors(
   tensors: ReadonlyMap<string, StoredTensor>,
   metadata: Readonly<Record<string, string>> = {},
   options: EncodeOptions = {},
-): Uint8Array {
+): OwnBytes {
   checkOptions('encodeSafetensors', options, encodeOptions);
   const narrow = options.dtype;
   if (narrow !== undefined && narrow !== 'F16' && narrow !== 'BF16') {

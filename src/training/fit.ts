@@ -17,7 +17,7 @@ import { callable, checkOptions, needed, requireThat, whole } from '../options.j
 import { type Batches, draw, requireIterable, type Uploaded, uploaded } from './batches.js';
 import { type LoopOptions, loopKinds, type Objective, takeSteps } from './loop.js';
 import type { Named } from './optimizers/optimizer.js';
-import { type ParameterSource, type Parametrized, parametersOf } from './parameters.js';
+import { type ParametersOf, type Parametrized, parametersOf } from './parameters.js';
 import type { GradientNorms, LessonLoss } from './step.js';
 
 /** What a loss may depend on besides its batch. */
@@ -34,11 +34,14 @@ export interface LossContext<B = unknown> {
 export type LossResult = Tensor | { loss: Tensor; metrics?: Readonly<Record<string, Tensor>> };
 
 /** Options of `fit`. */
-export interface FitOptions<B = unknown> extends LoopOptions {
+export interface FitOptions<
+  B = unknown,
+  P extends ParametersOf<P> = Readonly<Record<string, Parameter>>,
+> extends LoopOptions {
   /** What to train: a model with `parameters()`. */
   model?: Parametrized;
   /** What to train: parameters by name. Pass either these or a model. */
-  parameters?: Readonly<Record<string, Parameter>>;
+  parameters?: P;
   /**
    * Computes the loss of a batch, whose typed, nested and shaped arrays have become tensors on the
    * backend of the parameters; lists of numbers have the dtype of the first one.
@@ -117,7 +120,9 @@ export interface FitStep extends Omit<GradientNorms, 'segmentGradientNorms'> {
  * console.log((await w.item()).toFixed(3)); // => 2.000
  * ```
  */
-export async function* fit<B>(options: FitOptions<B>): AsyncGenerator<FitStep, void, void> {
+export async function* fit<B, P extends ParametersOf<P> = Named<Parameter>>(
+  options: FitOptions<B, P>,
+): AsyncGenerator<FitStep, void, void> {
   const parameters = checkFit(options);
   const { batches, epochs = Infinity, steps = Infinity, stepsTaken = 0 } = options;
   const { evaluate, evaluateEvery = 100, accumulate = 1, signal } = options;
@@ -309,5 +314,5 @@ function checkFit<B>(options: FitOptions<B>): Record<string, Parameter> {
   };
   requireOne('model or parameters', model, parameters);
   requireOne('steps or epochs', steps, epochs);
-  return parametersOf('fit', (model ?? parameters) as ParameterSource);
+  return parametersOf('fit', (model ?? parameters) as object);
 }

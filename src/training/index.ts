@@ -5,6 +5,7 @@
  */
 import '../default-backend.js';
 
+export type { OwnBytes } from '../safetensors/bytes.js';
 export type { Batches, Epochs, ShapedArray, Uploaded } from './batches.js';
 export * from './carried.js';
 export { Curriculum, type CurriculumOptions, type CurriculumState } from './curriculum.js';
@@ -21,7 +22,7 @@ export {
 } from './fit.js';
 export { clipScale, type LoopOptions, nonFiniteChoices } from './loop.js';
 export * from './optimizers/index.js';
-export type { ParameterSource, Parametrized } from './parameters.js';
+export type { ParameterSource, ParametersOf, Parametrized } from './parameters.js';
 export { load, type Restored, type RestoreOptions, type SaveOptions, save } from './save.js';
 export * from './schedules.js';
 export {

@@ -8,14 +8,22 @@ export interface Parametrized {
   parameters(): Readonly<Record<string, Parameter>>;
 }
 
+/** Parameters by name: a record, or an object of an interface, which has no index signature. */
+export type ParametersOf<P> = { readonly [Name in keyof P]: Parameter };
+
 /** A model, or parameters by name. */
-export type ParameterSource = Parametrized | Readonly<Record<string, Parameter>>;
+export type ParameterSource<P extends ParametersOf<P> = Record<string, Parameter>> =
+  | Parametrized
+  | P;
 
 /**
  * Returns the parameters of `source` by name. A parameter with two names, such as a tied weight, has
  * only the first. Throws `MemgradError` for anything that isn't a Parameter, and where there is none.
  */
-export function parametersOf(where: string, source: ParameterSource): Record<string, Parameter> {
+export function parametersOf(
+  where: string,
+  source: ParameterSource | object,
+): Record<string, Parameter> {
   const { parameters } = Object(source) as { parameters?: unknown };
   const found: unknown = typeof parameters === 'function' ? parameters.call(source) : source;
   if (typeof found !== 'object' || found === null || !isPlain(found) || Array.isArray(found)) {

@@ -3,10 +3,11 @@ import type { Parameter } from '../autograd/index.js';
 import { describe, MemgradError } from '../errors.js';
 import { readArrays } from '../models/arrays.js';
 import { check, checkOptions, having, type Kind, whole } from '../options.js';
+import type { OwnBytes } from '../safetensors/bytes.js';
 import { decodeSafetensors, encodeSafetensors } from '../safetensors/index.js';
 import { assignAll } from './assign.js';
 import type { Named, Optimizer } from './optimizers/optimizer.js';
-import { type ParameterSource, parametersOf } from './parameters.js';
+import { type ParameterSource, type ParametersOf, parametersOf } from './parameters.js';
 
 /** What a file holds besides parameters. */
 export interface SaveOptions {
@@ -54,7 +55,10 @@ const MOMENTS = 'optimizer.';
  * console.log(load({ w }, bytes), await w.array()); // => { step: 7, data: { name: 'w' } } [ 1, 2 ]
  * ```
  */
-export async function save(model: ParameterSource, options: SaveOptions = {}): Promise<Uint8Array> {
+export async function save<P extends ParametersOf<P>>(
+  model: ParameterSource<P>,
+  options: SaveOptions = {},
+): Promise<OwnBytes> {
   const parameters = parametersOf('save', model);
   checkOptions('save', options, { optimizer: optimizerKind, step: whole(0), data: 1 });
   const { optimizer, step, data } = options;
@@ -80,8 +84,8 @@ export async function save(model: ParameterSource, options: SaveOptions = {}): P
  * that aren't such a file, missing or additional names, other shapes or dtypes, a file without the
  * state of an optimiser. The model and the optimiser are then unchanged.
  */
-export function load(
-  model: ParameterSource,
+export function load<P extends ParametersOf<P>>(
+  model: ParameterSource<P>,
   bytes: Uint8Array,
   options: RestoreOptions = {},
 ): Restored {

@@ -12,7 +12,7 @@ const strict = [
   ...['--strict', '--skipLibCheck', 'false', '--noUncheckedIndexedAccess', 'false'],
 ];
 
-test('a GRU and an RMT with a gate compile, train, are loaded again and generate', () => {
+test('a GRU, an RMT with a gate and interfaces compile, train, are loaded again and generate', () => {
   const folder = join(install().folder, 'own');
   cpSync(resolve('tests/package/own'), folder, { recursive: true });
   for (const compiler of [
@@ -22,12 +22,13 @@ test('a GRU and an RMT with a gate compile, train, are loaded again and generate
   ]) {
     node([resolve('node_modules', compiler), ...strict, 'use.ts'], folder); // writes use.js
   }
-  const [gated, gru, shapes, lines] = node(['use.js'], folder).trim().split('\n');
+  const [gated, gru, shapes, lines, typed] = node(['use.js'], folder).trim().split('\n');
   const [, accuracy] = /^GatedRMT true true 6 ([\d.]+)$/.exec(gated) ?? [];
   assert.ok(Number(accuracy) > 0.9, gated);
   assert.match(gru, /^GRU true true 6 /);
   assert.is(shapes, '0 [ 4, 2 ] [ 1 ]');
   assert.is(lines, '3');
+  assert.is(typed, '3,2 0,0 POST 2.00');
 });
 
 test.run();

@@ -4,7 +4,7 @@
  */
 import { add, matmul, mean, mul, type Parameter, type Tensor } from '../../src/autograd/index.js';
 import type { RMT } from '../../src/models/index.js';
-import { fit, type Optimizer, SGD, shuffled } from '../../src/training/index.js';
+import { fit, load, type Optimizer, SGD, save, shuffled } from '../../src/training/index.js';
 
 /** Compiles, and is never run. */
 export function compiles(w: Parameter, model: RMT, optimizer: Optimizer): void {
@@ -35,6 +35,19 @@ export function compiles(w: Parameter, model: RMT, optimizer: Optimizer): void {
     loss: ({ x }) => mean(mul(x, w)),
   });
 
+  interface Weights {
+    w: Parameter;
+  }
+  const own: Weights = { w };
+  fit({ parameters: own, optimizer, steps: 1, batches: [{ x: [1] }], loss: ({ x }) => mean(x) });
+  save(own);
+  save(model);
+  load(own, new Uint8Array());
+
+  // @ts-expect-error: a parameter is a Parameter
+  save({ w, name: 'w' });
+  // @ts-expect-error: nor are all parameters one
+  fit({ parameters: { w: 3 }, optimizer, steps: 1, batches: [1], loss: () => w });
   // @ts-expect-error: the batches have no such array
   fit({ ...base, batches: [{ x: [1] }], loss: ({ y }) => mean(y) });
   // @ts-expect-error: a loss is synchronous

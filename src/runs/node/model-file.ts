@@ -4,6 +4,7 @@ import { requireThat } from '../../options.js';
 import {
   load,
   type ParameterSource,
+  type ParametersOf,
   type Restored,
   type RestoreOptions,
   type SaveOptions,
@@ -16,8 +17,8 @@ import { FolderStorage, readWhole } from './folder-storage.js';
  * replaced as a whole: a crash leaves the old one or the new one. Throws `MemgradError` as `save`
  * does, and where the file can't be written.
  */
-export async function saveFile(
-  model: ParameterSource,
+export async function saveFile<P extends ParametersOf<P>>(
+  model: ParameterSource<P>,
   path: string,
   options: SaveOptions = {},
 ): Promise<void> {
@@ -30,8 +31,8 @@ export async function saveFile(
  * Loads the file at `path` into `model`, as `load` does. Throws `MemgradError` where it can't be read,
  * and as `load` does; then nothing has changed.
  */
-export async function loadFile(
-  model: ParameterSource,
+export async function loadFile<P extends ParametersOf<P>>(
+  model: ParameterSource<P>,
   path: string,
   options: RestoreOptions = {},
 ): Promise<Restored> {

@@ -3,6 +3,7 @@ import { Parameter } from '../../autograd/index.js';
 import { isLike } from '../../autograd/tensor.js';
 import { describe, MemgradError } from '../../errors.js';
 import { requireThat } from '../../options.js';
+import type { ParametersOf } from '../parameters.js';
 import { checkGradients, type Named, type Optimizer } from './optimizer.js';
 
 /**
@@ -21,17 +22,18 @@ import { checkGradients, type Named, type Optimizer } from './optimizer.js';
  * console.log(await withAverages(optimizer, { w }, () => w.array()), await w.array()); // => [ -5 ] [ -7 ]
  * ```
  */
-export async function withAverages<T>(
+export async function withAverages<T, P extends ParametersOf<P> = Named<Parameter>>(
   optimizer: Optimizer,
-  parameters: Named<Parameter>,
+  parameters: P,
   f: () => T | Promise<T>,
 ): Promise<T> {
   const isOptimizer = typeof (optimizer as Partial<Optimizer> | null)?.state === 'function';
   requireThat(isOptimizer, 'withAverages: optimizer', 'an optimiser, as new AdamW()', optimizer);
   requireThat(typeof f === 'function', 'withAverages: f', 'a function', f);
-  checkGradients(parameters, parameters);
+  const named: Named<Parameter> = { ...(parameters as Named<Parameter>) };
+  checkGradients(named, named);
   const state = optimizer.state();
-  const pairs = Object.entries(parameters).map(([name, parameter]) => {
+  const pairs = Object.entries(named).map(([name, parameter]) => {
     const average = state[`average.${name}`];
     if (isLike(average, parameter)) return { parameter, average };
     throw new MemgradError(

@@ -8,6 +8,7 @@ import { createTask } from 'memgrad/tasks';
 import { AdamW, evaluate, train } from 'memgrad/training';
 import { GatedRMT } from './gated-rmt.js';
 import { GRU } from './gru.js';
+import { typed } from './typed.js';
 
 const task = createTask('copy', { length: 3, symbols: 10, copies: 1 });
 const { vocabulary: nToken } = task;
@@ -58,3 +59,4 @@ const [value, gradients] = valueAndGrad(loss, net)(tensor([[1, 2]]));
 const weight: Tensor = gradients['layers.0.weight'];
 console.log(value.rank, weight.shape, grad(loss, net)(tensor([[1, 2]]))['layers.2.bias'].shape);
 console.log(summary(net).split('\n').length);
+console.log(await typed());
