@@ -277,6 +277,10 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
     },
   ],
   evaluateStream: () => [{ ...streaming(), segments: 1 }],
+  evaluateFit: () => {
+    const { loss, batches } = fitting();
+    return [{ parameters, loss, batches }];
+  },
   fit: () => [fitting()],
   judge: () => [[0, 1], [0, 1], 2],
   namedCarry: () => [{ states: [], inputs: [] }],

@@ -1,37 +1,21 @@
 /** Training with a loss of one's own. */
-import {
-  cast,
-  concat,
-  identity,
-  type Key,
-  type Parameter,
-  reshape,
-  scope,
-  stopGradient,
-  Tensor,
-} from '../autograd/index.js';
-import { refusePromise } from '../autograd/scope.js';
-import { uncaptured } from '../autograd/transforms/capture.js';
-import { describe, MemgradError } from '../errors.js';
-import { callable, checkOptions, needed, requireThat, whole } from '../options.js';
+import { Key, type Parameter } from '../autograd/index.js';
+import { checkOptions, whole } from '../options.js';
 import { type Batches, draw, requireIterable, type Uploaded, uploaded } from './batches.js';
+import {
+  checkFitted,
+  evaluated,
+  type FitEvaluation,
+  fittedKinds,
+  type LossContext,
+  type LossResult,
+  lossOf,
+  requireOne,
+} from './evaluate-fit.js';
 import { type LoopOptions, loopKinds, type Objective, takeSteps } from './loop.js';
 import type { Named } from './optimizers/optimizer.js';
-import { type ParametersOf, type Parametrized, parametersOf } from './parameters.js';
-import type { GradientNorms, LessonLoss } from './step.js';
-
-/** What a loss may depend on besides its batch. */
-export interface LossContext<B = unknown> {
-  /** The key of this step's random numbers, such as dropout; undefined in an evaluation. */
-  readonly key: Key | undefined;
-  /** The number of the step. A step in which the loss reads it is not captured. */
-  readonly step: number;
-  /** The batch as it was drawn, before its arrays became tensors. Reading it is like reading `step`. */
-  readonly drawn: B;
-}
-
-/** The result of a loss: a scalar, or a scalar with metrics, which are scalars too. */
-export type LossResult = Tensor | { loss: Tensor; metrics?: Readonly<Record<string, Tensor>> };
+import type { ParametersOf, Parametrized } from './parameters.js';
+import type { GradientNorms } from './step.js';
 
 /** Options of `fit`. */
 export interface FitOptions<
@@ -61,7 +45,10 @@ export interface FitOptions<
    * theirs. The last step of all epochs may have fewer. Default 1.
    */
   accumulate?: number;
-  /** Held-out batches. Every `evaluateEvery` steps and after step number `steps`, the loss is computed on them. */
+  /**
+   * Held-out batches. The loss is computed on them every `evaluateEvery` steps and after the last one.
+   * With `epochs`, the next batch is drawn before a step is yielded, to learn whether it was the last.
+   */
   evaluate?: Batches<B>;
   /** Default 100. */
   evaluateEvery?: number;
@@ -72,12 +59,6 @@ export interface FitOptions<
    * Steps that differ at the first two recordings are noticed, and not captured. Default false.
    */
   capture?: boolean;
-}
-
-/** The mean loss and metrics over held-out batches. */
-export interface FitEvaluation {
-  readonly loss: number;
-  readonly metrics: Readonly<Record<string, number>>;
 }
 
 /** The result of one step. Loss and metrics are of the parameters before the step; norms are measured before clipping. */
@@ -102,10 +83,10 @@ export interface FitStep extends Omit<GradientNorms, 'segmentGradientNorms'> {
  *     for await (const { step, loss } of fit({ model, loss, batches, optimizer, steps: 500 })) ...
  *
  * Leaving the loop ends the training and the iteration over the batches. All tensors of a step are
- * freed when it ends, save those that were in the batch. Throws `MemgradError` before the first step
- * for options out of range, and for a loss that isn't a scalar. Throws `NotFinite` when a loss or
- * gradient isn't finite; that step has changed nothing. Errors of the loss and of the iterable pass
- * through.
+ * freed when it ends, save those that were in the batch. Throws `MemgradError` when it is called
+ * with options out of range, and in the first step for a loss that isn't a scalar. Throws `NotFinite`
+ * when a loss or gradient isn't finite; that step has changed nothing. Errors of the loss and of the
+ * iterable pass through.
  *
  * @example
  * ```js
@@ -120,14 +101,19 @@ export interface FitStep extends Omit<GradientNorms, 'segmentGradientNorms'> {
  * console.log((await w.item()).toFixed(3)); // => 2.000
  * ```
  */
-export async function* fit<B, P extends ParametersOf<P> = Named<Parameter>>(
+export function fit<B, P extends ParametersOf<P> = Named<Parameter>>(
   options: FitOptions<B, P>,
 ): AsyncGenerator<FitStep, void, void> {
-  const parameters = checkFit(options);
+  // Not in the generator, so that a call whose loop was forgotten reports wrong options too.
+  return fitted(options, checkFit(options));
+}
+
+async function* fitted<B>(
+  options: Fitting<B>,
+  parameters: Named<Parameter>,
+): AsyncGenerator<FitStep, void, void> {
   const { batches, epochs = Infinity, steps = Infinity, stepsTaken = 0 } = options;
   const { evaluate, evaluateEvery = 100, accumulate = 1, signal } = options;
-  requireIterable('fit: batches', batches);
-  if (evaluate !== undefined) requireIterable('fit: evaluate', evaluate);
   const source = draw(batches, epochs, stepsTaken * accumulate);
   let isWaiting = false;
   const next = async () => {
@@ -138,13 +124,27 @@ export async function* fit<B, P extends ParametersOf<P> = Named<Parameter>>(
       isWaiting = false;
     }
   };
+  /** A batch that was drawn to learn whether there is one. */
+  let ahead: ReturnType<typeof next> | undefined;
+  const draws = () => {
+    const drawn = ahead ?? orAborted(next(), signal);
+    ahead = undefined;
+    return drawn;
+  };
+  const isLast = async (step: number) => {
+    if (epochs === Infinity) return step === steps;
+    ahead = orAborted(next(), signal);
+    // An error is thrown by the next step, after this one has been yielded.
+    return (await ahead.catch(() => true)) === undefined;
+  };
   try {
-    const objective = objectiveOf(options, parameters, () => orAborted(next(), signal));
+    const objective = objectiveOf(options, parameters, draws);
     for await (const taken of takeSteps('fit', objective, { ...options, steps })) {
       const { segmentGradientNorms: _, report, skipped, ...numbers } = taken;
       const { step } = taken;
-      const isDue = step % evaluateEvery === 0 || step === steps;
-      const evaluation = evaluate && isDue && (await evaluated(options, parameters, step));
+      const isDue = evaluate && ((await isLast(step)) || step % evaluateEvery === 0);
+      const evaluation =
+        isDue && (await evaluated('fit: evaluate', options, parameters, evaluate, step));
       yield {
         ...numbers,
         ...report,
@@ -161,7 +161,7 @@ export async function* fit<B, P extends ParametersOf<P> = Named<Parameter>>(
 }
 
 function objectiveOf<B>(
-  options: FitOptions<B>,
+  options: Fitting<B>,
   parameters: Named<Parameter>,
   next: () => Promise<{ batch: B; epoch: number } | undefined>,
 ): Objective<Pick<FitStep, 'epoch' | 'metrics'>> {
@@ -191,85 +191,16 @@ function objectiveOf<B>(
         loss(part) {
           const { batch, key, index } = part as Part;
           if (index > 0) onProgress?.(index / drawn.length);
-          return { ...lossOf(options, batch, { key, step, drawn: drawn[index] }), predictions: [] };
+          return {
+            ...lossOf('fit', options.loss, batch, { key, step, drawn: drawn[index] }),
+            predictions: [],
+          };
         },
         segments: 0,
         report: (_, metrics) => ({ epoch, metrics }),
       };
     },
   };
-}
-
-/** Calls the loss, and checks what it returns. */
-function lossOf<B>(
-  { loss: f }: FitOptions<B>,
-  batch: Uploaded<B>,
-  { key, step, drawn }: LossContext<B>,
-): Required<Pick<LessonLoss, 'loss' | 'metrics'>> {
-  const result: unknown = f(batch, {
-    key,
-    get step() {
-      uncaptured();
-      return step;
-    },
-    get drawn() {
-      uncaptured();
-      return drawn;
-    },
-  });
-  refusePromise('fit: loss', result);
-  const { loss, metrics = {} } = (
-    result instanceof Tensor ? { loss: result } : Object(result)
-  ) as Exclude<LossResult, Tensor>;
-  if (!isScalar(loss) || loss.dtype === 'int32') {
-    throw new MemgradError(
-      `fit: loss must return a float scalar, or { loss, metrics }, got ${describe(loss ?? result)}; end it with mean or sum.`,
-    );
-  }
-  const isRecord = typeof metrics === 'object' && metrics !== null && !(metrics instanceof Tensor);
-  requireThat(isRecord, 'fit: the metrics of loss', 'scalars by name', metrics);
-  const scalars = Object.entries(metrics).map(([name, metric]) => {
-    requireThat(isScalar(metric), `fit: the metric ${describe(name)}`, 'a scalar tensor', metric);
-    return [name, stopGradient(reshape(cast(metric, loss.dtype), []))] as const;
-  });
-  return { loss: identity(reshape(loss, [])), metrics: Object.fromEntries(scalars) };
-}
-
-const isScalar = (value: unknown): value is Tensor => value instanceof Tensor && value.size === 1;
-
-/** The mean loss and metrics over all held-out batches; undefined if it was aborted. */
-async function evaluated<B>(
-  options: FitOptions<B>,
-  parameters: Named<Parameter>,
-  step: number,
-): Promise<FitEvaluation | undefined> {
-  const { signal, evaluate } = options;
-  const [like] = Object.values(parameters);
-  const sums: Record<string, number> = {};
-  let total = 0;
-  let count = 0;
-  for await (const drawn of evaluate as Iterable<B>) {
-    if (signal?.aborted) return undefined;
-    const { numbers, names } = scope(() => {
-      const batch = uploaded(drawn, like) as Uploaded<B>;
-      const { loss, metrics } = lossOf(options, batch, { key: undefined, step, drawn });
-      const scalars = [loss, ...Object.values(metrics)].map((scalar) => reshape(scalar, [1]));
-      return { numbers: concat(scalars, 0), names: Object.keys(metrics) };
-    });
-    const [loss, ...values] = await numbers.data().finally(() => numbers.dispose());
-    total += loss;
-    count++;
-    names.forEach((name, i) => {
-      sums[name] = (sums[name] ?? 0) + values[i];
-    });
-  }
-  if (count === 0) {
-    throw new MemgradError(
-      "fit: evaluate has no batch, or can't be iterated again; pass an array of batches.",
-    );
-  }
-  const metrics = Object.entries(sums).map(([name, sum]) => [name, sum / count]);
-  return { loss: total / count, metrics: Object.fromEntries(metrics) };
 }
 
 /** The result of `promise`, or undefined as soon as the signal aborts. */
@@ -291,13 +222,13 @@ async function orAborted<T>(
   }
 }
 
+/** The options of `fit`, whatever holds its parameters. */
+type Fitting<B> = Omit<FitOptions<B>, 'parameters'>;
+
 /** Throws `MemgradError` for invalid options of `fit`. Returns the parameters. */
-function checkFit<B>(options: FitOptions<B>): Record<string, Parameter> {
+function checkFit<B, P extends ParametersOf<P>>(options: FitOptions<B, P>): Named<Parameter> {
   checkOptions('fit', options, {
-    model: 1,
-    parameters: 1,
-    loss: needed(callable),
-    batches: 1,
+    ...fittedKinds,
     steps: whole(),
     epochs: whole(),
     accumulate: whole(1, 2 ** 16),
@@ -305,14 +236,9 @@ function checkFit<B>(options: FitOptions<B>): Record<string, Parameter> {
     evaluateEvery: whole(),
     ...loopKinds(),
   });
-  const { model, parameters, steps, epochs } = options;
-  const requireOne = (names: string, ...values: unknown[]) => {
-    if (values.filter((value) => value !== undefined).length === 1) return;
-    throw new MemgradError(
-      `fit: expected either ${names}, got ${values.map(describe).join(' and ')}.`,
-    );
-  };
-  requireOne('model or parameters', model, parameters);
-  requireOne('steps or epochs', steps, epochs);
-  return parametersOf('fit', (model ?? parameters) as object);
+  const { steps, epochs, evaluate, seed = 0 } = options;
+  Key.of(seed);
+  requireOne('fit', { steps, epochs });
+  if (evaluate !== undefined) requireIterable('fit: evaluate', evaluate);
+  return checkFitted('fit', options);
 }

@@ -11,15 +11,15 @@ export * from './carried.js';
 export { Curriculum, type CurriculumOptions, type CurriculumState } from './curriculum.js';
 export * from './evaluate.js';
 export * from './evaluate-documents.js';
-export * from './evaluate-stream.js';
 export {
+  type EvaluateFitOptions,
+  evaluateFit,
   type FitEvaluation,
-  type FitOptions,
-  type FitStep,
-  fit,
   type LossContext,
   type LossResult,
-} from './fit.js';
+} from './evaluate-fit.js';
+export * from './evaluate-stream.js';
+export { type FitOptions, type FitStep, fit } from './fit.js';
 export { clipScale, type LoopOptions, nonFiniteChoices } from './loop.js';
 export * from './optimizers/index.js';
 export type { ParameterSource, ParametersOf, Parametrized } from './parameters.js';

@@ -291,6 +291,11 @@ const subjects: Subject[] = [
   run(training.save, averagedParameters, { optimizer: adam(), step: 1, data: 'x' }),
   run(training.load, averagedParameters, await training.save(averagedParameters), {}),
   run(training.shuffled, { x: [1, 2], y: new Float32Array(2) }, { batchSize: 1, seed: 1 }),
+  run(training.evaluateFit, {
+    parameters: averagedParameters,
+    loss: ({ x }: { x: Tensor }) => sum(mul(averagedParameters.w, x)),
+    batches: [{ x: [1, 2] }],
+  }),
   run(training.fit, {
     parameters: averagedParameters,
     loss: ({ x }: { x: Tensor }) => sum(mul(averagedParameters.w, x)),

@@ -37,6 +37,7 @@ import {
   Adam,
   AdamW,
   cosine,
+  evaluateFit,
   type FitOptions,
   type FitStep,
   fit,
@@ -173,6 +174,98 @@ test('a regression on sensor values; the evaluation is the mean over its batches
     [100, 200, 300],
   );
   assert.is(keys.filter((key) => key === undefined).length, 6);
+});
+
+test('with epochs too there is an evaluation after the last step, and only there', async () => {
+  const w = parameter(1);
+  const base = { parameters: { w }, loss: () => square(w), optimizer: new SGD(), evaluate: [1] };
+  async function* three() {
+    yield* [1, 2, 3];
+  }
+  for (const [batches, epochs, accumulate, last] of [
+    [[1, 2, 3], 2, 1, 6],
+    [[1, 2, 3], 2, 4, 2],
+    [three(), 1, 1, 3],
+    [shuffled({ x: [1, 2, 3] }, { batchSize: 2 }), 3, 1, 6],
+  ] as const) {
+    const steps = await all({ ...base, batches: batches as Iterable<unknown>, epochs, accumulate });
+    assert.is(steps.length, last);
+    const evaluated = steps.filter(({ evaluation }) => evaluation);
+    assert.equal(
+      evaluated.map(({ step }) => step),
+      [last],
+    );
+  }
+  // An error of the batches comes after the step before it.
+  async function* broken() {
+    yield 1;
+    throw new Error('no more');
+  }
+  const seen: number[] = [];
+  try {
+    for await (const { step } of fit({ ...base, batches: broken(), epochs: 1 })) seen.push(step);
+    assert.unreachable();
+  } catch (error) {
+    assert.is((error as Error).message, 'no more');
+  }
+  assert.equal(seen, [1]);
+});
+
+test('evaluateFit computes what fit does, once, and leaves nothing', async () => {
+  const w = parameter(2);
+  const keys: unknown[] = [];
+  const options = {
+    parameters: { w },
+    loss: ({ x, y }: { x: Tensor; y: Tensor }, { key }: { key: Key | undefined }) => {
+      keys.push(key);
+      const loss = mean(square(sub(mul(w, x), y)));
+      return { loss, metrics: { twice: mul(loss, 2) } };
+    },
+    batches: [
+      { x: [1], y: [3] },
+      { x: [1], y: [5] },
+    ],
+  };
+  const live = memoryReport().buffers;
+  const found = await evaluateFit(options);
+  assert.is(memoryReport().buffers, live);
+  assert.equal(found, { loss: 5, metrics: { twice: 10 } });
+  assert.equal(keys, [undefined, undefined]);
+  const optimizer = new SGD({ learningRate: 0 });
+  const [{ evaluation }] = await all({
+    ...options,
+    optimizer,
+    evaluate: options.batches,
+    steps: 1,
+  });
+  assert.equal(evaluation, found);
+  for (const [change, message] of [
+    [{ batches: [] }, /^evaluateFit: batches has no batch/],
+    [{ batches: 5 }, /^evaluateFit: batches must be an array/],
+    [{ parameters: undefined }, 'evaluateFit: expected either model or parameters, got neither.'],
+    [{ loss: () => 3 }, /^evaluateFit: loss must return a float scalar/],
+    [{ steps: 3 }, /^evaluateFit: there is no option "steps"/],
+  ] as [object, string | RegExp][]) {
+    const error = await evaluateFit({ ...options, ...change } as never).then(
+      () => assert.unreachable(),
+      (error: Error) => error,
+    );
+    assert.instance(error, MemgradError);
+    if (typeof message === 'string') assert.is(error?.message, message);
+    else assert.match(error?.message ?? '', message);
+  }
+});
+
+test('wrong options are errors of the call, before the first step is asked for', () => {
+  const w = parameter(1);
+  const good = { parameters: { w }, loss: () => square(w), batches: [1], optimizer: new SGD() };
+  fit({ ...good, steps: 1 });
+  for (const change of [{}, { steps: 0 }, { steps: 1, batches: 5 }, { steps: 1, seed: -1 }]) {
+    assert.throws(
+      () => fit({ ...good, ...change } as never),
+      (e: Error) => e instanceof MemgradError,
+    );
+  }
 });
 
 test('a second classifier: the encoder reads documents as they were drawn', async () => {
@@ -662,9 +755,12 @@ test('one sentence for everything that is wrong', async () => {
   };
   const { parameters: _, ...without } = good;
   for (const [change, message] of [
-    [{ steps: undefined }, 'fit: expected either steps or epochs, got nothing and nothing.'],
-    [{ epochs: 2 }, 'fit: expected either steps or epochs, got 2 and 2.'],
-    [{ model: { parameters: () => ({ w }) } }, /either model or parameters, got an object and an/],
+    [{ steps: undefined }, 'fit: expected either steps or epochs, got neither.'],
+    [{ epochs: 2 }, 'fit: expected either steps or epochs, got both: 2 and 2.'],
+    [
+      { model: { parameters: () => ({ w }) } },
+      /either model or parameters, got both: an object and an/,
+    ],
     [{ parameters: {} }, 'fit: there are no parameters, expected at least one.'],
     [{ parameters: { w: tensor(1) } }, /^fit: "w" is .*expected a Parameter; make one with/],
     [{ parameters: w }, /^fit: expected a model with parameters\(\), or Parameters by name/],
@@ -706,7 +802,7 @@ test('one sentence for everything that is wrong', async () => {
   }
   assert.match(
     (await failure(without as never)).message,
-    /either model or parameters, got nothing/,
+    /either model or parameters, got neither/,
   );
   assert.equal(await w.array(), [1, 2]);
 });
