@@ -1,11 +1,11 @@
 /** `memgrad eval`: evaluates a saved run. */
 import type { Command } from 'commander';
 import { loadRun } from '../runs/index.js';
-import { FolderStorage } from '../runs/node/folder-storage.js';
 import { type CommonOptions, commonOptions, openContext } from './context.js';
 import { describeEvaluation } from './describe-evaluation.js';
 import { count } from './format.js';
 import { whole } from './parsers.js';
+import { runIn } from './run-in.js';
 import { runEvaluation } from './training.js';
 
 interface EvalCommandOptions extends CommonOptions {
@@ -42,7 +42,7 @@ Examples:
 async function runEval(folder: string, options: EvalCommandOptions): Promise<void> {
   const context = await openContext(options, { saves: false });
   const { output, backend } = context;
-  const { config, model, task, step } = await loadRun(new FolderStorage(folder), {
+  const { config, model, task, step } = await loadRun(await runIn(folder), {
     backend,
     best: options.best,
   });

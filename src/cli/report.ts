@@ -1,15 +1,17 @@
 /** `memgrad report`: writes one HTML file about saved runs. */
 import { writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { lastCheckpoint, listRun } from '../runs/files.js';
 import { loadRun, MEMGRAD_VERSION, type RunConfig, readConfig } from '../runs/index.js';
 import { eachMetrics } from '../runs/metrics.js';
-import { FolderStorage } from '../runs/node/folder-storage.js';
+import { makeFolder } from '../runs/node/folder-storage.js';
 import { type CommonOptions, type Context, commonOptions, openContext } from './context.js';
 import { plural } from './format.js';
 import { whole } from './parsers.js';
 import { CurveCollector, type Curves } from './report/curves.js';
 import { pageOf } from './report/page.js';
+import { runIn } from './run-in.js';
 import { type Sample, sampleOf } from './samples.js';
 
 interface ReportOptions extends CommonOptions {
@@ -55,6 +57,7 @@ async function runReport(folders: readonly string[], options: ReportOptions): Pr
   const { output } = context;
   const runs: ReportedRun[] = [];
   for (const folder of folders) runs.push(await readRun(folder, options, context));
+  await makeFolder(dirname(resolve(options.out)));
   await writeFile(options.out, pageOf({ version: MEMGRAD_VERSION, runs }));
   output.settle();
   output.event('written', { file: options.out, runs: folders });
@@ -66,7 +69,7 @@ async function readRun(
   { samples, seed = 0 }: ReportOptions,
   { output, backend, interrupt }: Context,
 ): Promise<ReportedRun> {
-  const storage = new FolderStorage(folder);
+  const storage = await runIn(folder);
   const config = await readConfig(storage);
   const collector = new CurveCollector();
   output.live(() => `${folder}: reading its log`);

@@ -2,10 +2,10 @@
 import type { Command } from 'commander';
 import type { SamplingOptions } from '../models/index.js';
 import { loadRun } from '../runs/index.js';
-import { FolderStorage } from '../runs/node/folder-storage.js';
 import { type CommonOptions, commonOptions, openContext } from './context.js';
 import { fit } from './format.js';
 import { notNegative, real, shareAboveZero, whole } from './parsers.js';
+import { runIn } from './run-in.js';
 import { sampleOf } from './samples.js';
 
 interface SampleCommandOptions extends CommonOptions, SamplingOptions {
@@ -55,7 +55,7 @@ Examples:
 async function runSample(folder: string, options: SampleCommandOptions): Promise<void> {
   const { output, backend, interrupt } = await openContext(options, { saves: false });
   const { samples, seed = 0, best, temperature, topK, topP } = options;
-  const storage = new FolderStorage(folder);
+  const storage = await runIn(folder);
   const run = await loadRun(storage, { backend, best });
   for (let index = 0; index < samples; index++) {
     await interrupt.check();

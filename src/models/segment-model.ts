@@ -67,19 +67,32 @@ export abstract class SegmentModel<State extends Tree = Tree> extends Module {
   advance(tokens: Tensor, state: State, key?: Key): State {
     requireThat(isLanguageModel(this), 'advance: the model', 'one with forward()', this);
     return isObserved()
-      ? this.forward(tokens, state, key).state
+      ? outputOf(this, tokens, state, key).state
       : this.stateAfter(tokens, state, key);
   }
 
   /** Override it in models that can compute the state without all of `forward`. */
   protected stateAfter(tokens: Tensor, state: State, key?: Key): State {
-    return this.forward(tokens, state, key).state;
+    return outputOf(this, tokens, state, key).state;
   }
 
   /** Returns a stream for inference, which reads one sequence of any length token by token. */
   stream(options: StreamOptions): Stream {
     return new Stream(this, options);
   }
+}
+
+/** Calls `forward`. Throws `MemgradError` unless it returns an output. */
+export function outputOf<State extends Tree>(
+  model: SegmentModel<State>,
+  tokens: Tensor,
+  state: State,
+  key?: Key,
+): SegmentOutput<State> {
+  const output: unknown = model.forward(tokens, state, key);
+  const isOutput = 'logits' in Object(output) && 'state' in Object(output);
+  requireThat(isOutput, 'forward: the result', '{ logits, state }', output);
+  return output as SegmentOutput<State>;
 }
 
 /** Returns the state as constants, which truncates backpropagation there. */

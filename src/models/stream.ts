@@ -17,7 +17,7 @@ import { checkOptions, needed, requireThat, requireTokens, whole } from '../opti
 import { type HostArray, readArrays } from './arrays.js';
 import { isLanguageModel } from './layers/inputs.js';
 import { isHostArray, namedState, restoredState } from './saved-state.js';
-import type { SegmentModel } from './segment-model.js';
+import { outputOf, type SegmentModel } from './segment-model.js';
 
 /** A stream as named arrays, which `encodeSafetensors` accepts. */
 export type SavedStream = Readonly<Record<string, HostArray>>;
@@ -105,7 +105,7 @@ export class Stream {
       );
     }
     return scope(() => {
-      const { logits } = this.#model.forward(this.#tokens(), this.#state);
+      const { logits } = outputOf(this.#model, this.#tokens(), this.#state);
       return reshape(slice(logits, 1, this.#filled - 1, this.#filled), [-1]);
     });
   }

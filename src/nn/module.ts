@@ -1,6 +1,6 @@
 /** The base of layers and models: parameters by name. */
 import { Parameter, Tensor } from '../autograd/index.js';
-import { isPlain, MemgradError } from '../errors.js';
+import { describe, isPlain, MemgradError } from '../errors.js';
 
 /** Objects being traversed: a module that holds its own parent is listed once. */
 const open = new Set<unknown>();
@@ -20,13 +20,13 @@ export abstract class Module {
   parameters(): Record<string, Parameter> {
     const found: Record<string, Parameter> = {};
     // `levels` limits the search in objects whose parameters would be missed, since most hold none.
-    const visit = (path: string, value: unknown, levels?: number): void => {
+    const visit = (path: string, value: unknown, levels?: number, hidden = ''): void => {
       const isObject = typeof value === 'object' || typeof value === 'function';
       if (!isObject || value === null || levels === 0 || open.has(value)) return;
       const isModule = value instanceof Module && value !== this;
       if (isModule || value instanceof Tensor) {
         const isKnown = isModule || value instanceof Parameter;
-        if (levels || !isKnown || Object.hasOwn(found, path)) refuse(path, !isKnown);
+        if (levels || !isKnown || Object.hasOwn(found, path)) refuse(path, !isKnown, hidden);
         if (!isModule) found[path] = value as Parameter;
         else {
           for (const [name, parameter] of Object.entries(value.parameters())) {
@@ -35,6 +35,9 @@ export abstract class Module {
         }
       } else if (!ArrayBuffer.isView(value) && !('dtypes' in value)) {
         const isSeen = value === this || Array.isArray(value) || isPlain(value);
+        const why = isSeen
+          ? hidden
+          : hidden || `, since '${path}' is ${describe(value).replace(/^(?=[A-Z])/, 'a ')}`;
         const left = levels ? levels - 1 : isSeen ? undefined : 4;
         const fields = value instanceof Map || value instanceof Set ? [...value] : value;
         open.add(value);
@@ -46,7 +49,7 @@ export abstract class Module {
             const field = enumerable ? fields[name as never] : held; // hidden getters aren't called
             const text = String(name);
             const lost = typeof name === 'symbol' ? 4 : undefined;
-            visit(path ? `${path}.${text}` : text, field, left ?? lost);
+            visit(path ? `${path}.${text}` : text, field, left ?? lost, why);
           }
         } finally {
           open.delete(value);
@@ -89,8 +92,9 @@ export abstract class Module {
   }
 }
 
-function refuse(path: string, isTensor: boolean): never {
-  const what = isTensor ? 'a tensor but not a Parameter' : 'not found, or found twice';
+function refuse(path: string, isTensor: boolean, hidden: string): never {
+  const missed = hidden ? `not found${hidden}` : 'not found, or found twice';
+  const what = isTensor ? 'a tensor but not a Parameter' : missed;
   throw new MemgradError(
     `parameters: '${path}' is ${what}; keep Parameters in fields, lists, plain records and Modules, and constants in #fields.`,
   );

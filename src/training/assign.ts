@@ -12,16 +12,17 @@ export interface StoredTensors {
 }
 
 /**
- * Assigns the stored tensors to `targets`, which belong to `owner`. Throws `MemgradError`, and assigns
+ * Assigns the stored tensors to `targets`, which belong to `owner`; `advice` ends the message. Throws `MemgradError`, and assigns
  * nothing, unless names, shapes and dtypes are exactly the same.
  */
 export function assignAll(
   targets: Named<Parameter>,
   { file, tensors }: StoredTensors,
   owner = 'run',
+  advice = `it must come from the same ${owner}`,
 ): void {
   const refuse = (what: string): never => {
-    throw new MemgradError(`${file} ${what}; it must come from the same ${owner}.`);
+    throw new MemgradError(`${file} ${what}; ${advice}.`);
   };
   for (const name of tensors.keys()) {
     if (!Object.hasOwn(targets, name)) {

@@ -1,7 +1,7 @@
 /** Batches for `fit`: drawn from any iterable, their arrays made tensors. */
 import { Tensor, type TensorValues, tensor } from '../autograd/index.js';
 import type { Backend, DType, TypedArray } from '../backends/backend.js';
-import { isPlain, MemgradError } from '../errors.js';
+import { describe, isPlain, MemgradError, OutOfMemory } from '../errors.js';
 import { requireThat } from '../options.js';
 
 /** Values with a shape, row-major, as `readArrays` returns them. */
@@ -55,22 +55,33 @@ function isNumeric(value: unknown, depth = 0): boolean {
 export function uploaded(
   batch: unknown,
   like: { backend: Backend; dtype: DType },
-  depth = 0,
+  path: readonly string[] = [],
 ): unknown {
   const { backend, dtype } = like;
+  const part = (name: string | number, value: unknown) =>
+    uploaded(value, like, [...path, `${name}`]);
+  const made = (...args: Parameters<typeof tensor>) => {
+    try {
+      return tensor(...args);
+    } catch (error) {
+      if (!(error instanceof MemgradError) || error instanceof OutOfMemory) throw error;
+      const where = path.length > 0 ? describe(path.join('.')) : 'the list';
+      throw new MemgradError(`fit: ${where} of a batch: ${error.message}`, { cause: error });
+    }
+  };
   if (typeof batch !== 'object' || batch === null || batch instanceof Tensor) return batch;
-  if (ArrayBuffer.isView(batch)) return tensor(batch as TypedArray, { backend });
-  if (isNumeric(batch)) return tensor(batch as TensorValues, { backend, dtype });
-  if (depth > 100) {
+  if (ArrayBuffer.isView(batch)) return made(batch as TypedArray, { backend });
+  if (isNumeric(batch)) return made(batch as TensorValues, { backend, dtype });
+  if (path.length > 100) {
     throw new MemgradError(
       'fit: a batch is nested more than 100 levels deep; does it hold itself?',
     );
   }
-  if (Array.isArray(batch)) return batch.map((part) => uploaded(part, like, depth + 1));
+  if (Array.isArray(batch)) return batch.map((value, i) => part(i, value));
   if (!isPlain(batch)) return batch;
-  if (isShaped(batch)) return tensor(batch.data, { shape: batch.shape, backend });
+  if (isShaped(batch)) return made(batch.data, { shape: batch.shape, backend });
   return Object.fromEntries(
-    Object.entries(batch).map(([name, part]) => [name, uploaded(part, like, depth + 1)]),
+    Object.entries(batch).map(([name, value]) => [name, part(name, value)]),
   );
 }
 

@@ -22,13 +22,23 @@ export const carryKind: Kind = [
 
 /** Throws `MemgradError` unless `model` is a language model. */
 export function requireLanguageModel(where: string, model: SegmentModel): void {
-  requireThat(
-    isLanguageModel(model),
-    `${where}: model`,
-    'a language model, as createModel makes',
-    model,
-  );
+  const expected = `a language model, as createModel makes${lackOf(model)}`;
+  requireThat(isLanguageModel(model), `${where}: model`, expected, model);
 }
+
+/** The part of a message that says which method a model lacks; empty where it has none of them. */
+function lackOf(model: unknown): string {
+  const { initialState, forward, loss } = Object(model);
+  const isBegun = typeof model === 'object' && (initialState || forward) && !loss; // an encoder has loss
+  return isBegun ? `, with ${initialState ? 'forward(tokens, state)' : 'initialState(batch)'}` : '';
+}
+
+/** The evaluations by the method that a task draws its data with. */
+const evaluations = {
+  documents: 'evaluateDocuments',
+  segment: 'evaluateStream',
+  batch: 'evaluate',
+} as const;
 
 /** The method that a task draws its data with; undefined for what isn't a task. */
 export function kindOf(task: AnyTask): 'documents' | 'segment' | 'batch' | undefined {
@@ -48,17 +58,22 @@ export function requireFit(
   kind?: 'documents' | 'segment' | 'batch',
 ): void {
   const found = kindOf(task);
+  if (kind && found && found !== kind) {
+    throw new MemgradError(
+      `${where}: task must be a task with ${kind}(), got ${describe(task)}, which has ${found}(); call ${evaluations[found]}.`,
+    );
+  }
   const wanted = kind ? `a task with ${kind}()` : 'a task, as createTask makes';
-  requireThat(found && found === (kind ?? found), `${where}: task`, wanted, task);
+  requireThat(found, `${where}: task`, wanted, task);
   const { show } = Object(task) as { readonly show?: unknown };
   const shows = kind !== 'batch' || typeof show === 'function';
   requireThat(shows, `${where}: show() of the task`, 'a function', show);
   const classifies = found === 'documents';
   // Checks methods rather than the class, so the encoder isn't loaded by apps that don't train one.
-  if (!Object(model)[classifies ? 'loss' : 'initialState']) {
+  if (classifies ? !Object(model).loss : !isLanguageModel(model)) {
     const why = classifies
       ? 'has documents to classify, which takes an EncoderRMT'
-      : 'takes a language model, as createModel makes';
+      : `takes a language model, as createModel makes${lackOf(model)}`;
     throw new MemgradError(`${where}: '${task.name}' ${why}; got ${describe(model)}.`);
   }
   const most = model.config?.nToken;

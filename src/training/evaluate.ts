@@ -9,7 +9,7 @@ import {
   treeLeaves,
 } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
-import type { SegmentModel } from '../models/segment-model.js';
+import { outputOf, type SegmentModel } from '../models/segment-model.js';
 import { callable, check, checkOptions, flag, needed, whole } from '../options.js';
 import { type Batch, IGNORED, type Task } from '../tasks/task.js';
 import { checkBatch, requireFit, requireLanguageModel } from './check.js';
@@ -146,7 +146,8 @@ export async function answer(
       for (let at = Math.max(start, Math.min(promptLength, end) - 1); at < end; ) {
         const known = columns(inputs, batch, start, length);
         const next = scope(() => {
-          const { logits, state: after } = model.forward(
+          const { logits, state: after } = outputOf(
+            model,
             tensor(known, { shape: [size, length], backend }),
             state,
           );

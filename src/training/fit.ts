@@ -1,5 +1,6 @@
 /** Training with a loss of one's own. */
 import { Key, type Parameter } from '../autograd/index.js';
+import { MemgradError } from '../errors.js';
 import { checkOptions, whole } from '../options.js';
 import { type Batches, draw, requireIterable, type Uploaded, uploaded } from './batches.js';
 import {
@@ -227,6 +228,9 @@ type Fitting<B> = Omit<FitOptions<B>, 'parameters'>;
 
 /** Throws `MemgradError` for invalid options of `fit`. Returns the parameters. */
 function checkFit<B, P extends ParametersOf<P>>(options: FitOptions<B, P>): Named<Parameter> {
+  if ('task' in Object(options)) {
+    throw new MemgradError('fit: there is no option "task"; train takes a model and a task.');
+  }
   checkOptions('fit', options, {
     ...fittedKinds,
     steps: whole(),

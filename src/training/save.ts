@@ -111,7 +111,13 @@ export function load<P extends ParametersOf<P>>(
   const before = optimizer.steps;
   try {
     const moments = named(optimizer.resume(parameters, steps));
-    assignAll({ ...parameters, ...moments }, { file: FILE, tensors }, 'model and optimiser');
+    const advice = 'load it into the same model and a new optimiser of the same kind and options';
+    assignAll(
+      { ...parameters, ...moments },
+      { file: FILE, tensors },
+      'model and optimiser',
+      advice,
+    );
   } catch (error) {
     optimizer.resume(parameters, before);
     throw error;

@@ -17,7 +17,7 @@ import {
 } from '../autograd/index.js';
 import { isKey } from '../autograd/random.js';
 import type { Backend } from '../backends/backend.js';
-import { detach, type SegmentModel } from '../models/segment-model.js';
+import { detach, outputOf, type SegmentModel } from '../models/segment-model.js';
 import { callable, check, checkOptions, flag, orInfinity, requireThat, whole } from '../options.js';
 import { type Batch, IGNORED } from '../tasks/task.js';
 import { checkBatch, requireLanguageModel } from './check.js';
@@ -194,7 +194,7 @@ export function readSegments(
   const read = (index: number, state: Tree): Reading => {
     const { inputs, targets } = segments[index];
     if (!targets) return advance(index, state);
-    const { logits, state: next } = model.forward(inputs, state, key?.fold(index));
+    const { logits, state: next } = outputOf(model, inputs, state, key?.fold(index));
     const sum = crossEntropy(logits, targets, { ignoreIndex: IGNORED, reduction: 'sum' });
     const loss = options.onProgress ? tapGradient(sum, () => reportProgress(index)) : sum;
     return { state: next, loss, predicted: argmax(logits, -1) };

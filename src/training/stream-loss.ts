@@ -11,7 +11,7 @@ import {
 } from '../autograd/index.js';
 import { uncaptured } from '../autograd/transforms/capture.js';
 import type { Backend } from '../backends/backend.js';
-import { detach, type SegmentModel } from '../models/segment-model.js';
+import { detach, outputOf, type SegmentModel } from '../models/segment-model.js';
 import { check, checkValues, whole } from '../options.js';
 import { IGNORED } from '../tasks/task.js';
 import { carryKind } from './check.js';
@@ -85,7 +85,7 @@ export function readNext(
   earlier.forEach((tokens, i) => {
     state = within(`replays.${i}`, () => model.advance(tokens, state, fold(key, i)));
   });
-  const output = model.forward(tokens, state, fold(key, earlier.length));
+  const output = outputOf(model, tokens, state, fold(key, earlier.length));
   if (output.losses) uncaptured();
   const loss = output.losses
     ? div(sum(output.losses(segment.targets)), Math.max(1, segment.counted))

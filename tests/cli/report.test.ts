@@ -40,7 +40,7 @@ test('writes one page with the curves, samples and configurations of all runs', 
     for (const ended of [await train(first), await train(second, '--seed', '1')]) {
       assert.is(ended.code, 0, ended.stderr);
     }
-    const out = join(folder, 'page.html');
+    const out = join(folder, 'pages', 'of runs', 'page.html'); // a folder that isn't there
     const ended = await memgrad(['report', first, second, '--out', out, '--samples', '2']);
     assert.is(ended.code, 0, ended.stderr);
     assert.match(ended.stdout, 'page.html: 2 runs. Open it in a browser.');
@@ -87,7 +87,7 @@ test('a run without a checkpoint has curves only, and its log may be damaged', a
     await rm(join(run, 'step-4'), { recursive: true });
     const log = join(run, METRICS_FILE);
     await writeFile(log, (await readFile(log, 'utf8')).replace('"step":2', '"step":"2"'));
-    const out = join(folder, 'page.html');
+    const out = join(folder, 'pages', 'of runs', 'page.html'); // a folder that isn't there
     const ended = await memgrad(['report', run, '--out', out]);
     assert.is(ended.code, 0, ended.stderr);
     const [, json] = /id="data">(.*?)<\/script>/s.exec(await readFile(out, 'utf8')) ?? [];
@@ -103,7 +103,8 @@ test('refuses what is no run, and writes nothing', async () => {
     const out = join(folder, 'page.html');
     await mkdir(join(folder, 'empty'));
     for (const wrong of ['missing', 'empty']) {
-      refused(await memgrad(['report', join(folder, wrong), '--out', out]));
+      const line = refused(await memgrad(['report', join(folder, wrong), '--out', out]));
+      assert.match(line, `There is no run in '${join(folder, wrong)}'`);
     }
     const none = await memgrad(['report', '--out', out]);
     assert.is(none.code, 2);

@@ -92,6 +92,10 @@ test('parameters that would be lost are refused', () => {
     refused(() => new Holder(held).parameters(), /^parameters: 'held.*(not a Parameter|not found)/);
     refused(() => new Holder(held).parameterCount(), /^parameters: /);
   }
+  refused(
+    () => new Holder([new Map([['a', layer]])]).parameters(),
+    /^parameters: 'held\.0\.0\.1' is not found, since 'held\.0' is a Map; keep Parameters in fields, lists, plain records/,
+  );
 });
 
 test('a module that keeps parameters in #fields lists them by overriding parameters()', () => {

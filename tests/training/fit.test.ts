@@ -783,6 +783,12 @@ test('one sentence for everything that is wrong', async () => {
       { loss: () => ({ loss: sum(w), metrics: 3 }) },
       'fit: the metrics of loss must be scalars by name, got 3.',
     ],
+    [{ task: 3 }, 'fit: there is no option "task"; train takes a model and a task.'],
+    [
+      { batches: [{ x: { rows: [[1, 2], [3]] } }] },
+      /^fit: "x\.rows" of a batch: tensor: the nested arrays start as shape \[2, 2\], but/,
+    ],
+    [{ batches: [new Uint8Array(2)] }, /^fit: the list of a batch: .*got Uint8Array/],
     [{ learningRate: 3 }, /^fit: there is no option "learningRate"/],
     [{ clip: 0 }, 'fit: clip must be a finite number > 0, got 0.'],
     [{ accumulate: 0 }, 'fit: accumulate must be a whole number from 1 to 65536, got 0.'],

@@ -4,8 +4,16 @@ import * as assert from 'uvu/assert';
 import { Key, Parameter, tensor } from '../../src/autograd/index.js';
 import { createCpuBackend } from '../../src/backends/cpu/index.js';
 import { MemgradError } from '../../src/errors.js';
-import { createModel, EncoderRMT, presets, RMT } from '../../src/models/index.js';
-import { answerBatch, Copy, createTask, type Task, taskNames } from '../../src/tasks/index.js';
+import { createModel, EncoderRMT, presets, RMT, SegmentModel } from '../../src/models/index.js';
+import {
+  answerBatch,
+  ByteTokenizer,
+  Copy,
+  createTask,
+  Language,
+  type Task,
+  taskNames,
+} from '../../src/tasks/index.js';
 import {
   Adam,
   AdamW,
@@ -41,6 +49,53 @@ test('a task without show(), and a stream that cannot count its segments, are na
     const task = { ...text, segments: () => count } as never;
     const read = evaluateStream({ model, task, segmentLength: 8 });
     await rejected(read, /the task 'text': segments\(\) must be a whole number >= 1/);
+  }
+});
+
+test('an evaluation of the wrong kind names the right one', async () => {
+  const text = 'a text to read '.repeat(9);
+  const language = new Language(
+    { train: text, validation: text, test: text },
+    new ByteTokenizer(text),
+  );
+  const wrong = { model, segmentLength: 3 } as const;
+  await rejected(
+    evaluate({ ...wrong, task: language as never }),
+    /^evaluate: task must be a task with batch\(\), got a Language, which has segment\(\); call evaluateStream\.$/,
+  );
+  await rejected(
+    evaluateStream({ ...wrong, task: task as never }),
+    /has batch\(\); call evaluate\.$/,
+  );
+});
+
+test('a model that lacks a method or returns something else is told', async () => {
+  // As in JavaScript, where nothing says that methods are missing.
+  const Model = SegmentModel as unknown as new () => Record<never, never>;
+  class Half extends Model {
+    weight = new Parameter(tensor([1]));
+    forward(): unknown {
+      return tensor([1]);
+    }
+  }
+  class Bare extends Half {
+    initialState = () => null;
+  }
+  class Later extends Bare {
+    override forward = async () => ({ logits: tensor([1]), state: null });
+  }
+  class Mute extends Model {
+    initialState = () => null;
+  }
+  for (const [made, message] of [
+    [new Half(), /takes a language model, .*, with initialState\(batch\); got a Half\.$/],
+    [new Mute(), /, with forward\(tokens, state\); got a Mute\.$/],
+    [new Bare(), /^forward: the result must be { logits, state }, got Tensor/],
+    [new Later(), /^forward: the result must be { logits, state }, got Promise\.$/],
+  ] as const) {
+    const wrong = { model: made as never };
+    assert.match((await trains(wrong))?.message ?? '', message);
+    await rejected(evaluate({ ...wrong, task, segmentLength: 3, samples: 2 }), message);
   }
 });
 

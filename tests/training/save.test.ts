@@ -204,7 +204,7 @@ test('what does not fit is one sentence, and nothing is changed', async () => {
       net,
       good,
       { optimizer: used },
-      /^load: the file .*that the model and optimiser does not have/,
+      /^load: the file .*that the model and optimiser does not have; load it into .* new optimiser of the same kind and options\.$/,
     ],
     [{ ...three, w1: wide }, good, { optimizer: fresh }, /^load: the file has/],
     [net, good, { optimizer: {} }, /^load: optimizer must be an optimiser, as new AdamW\(\)/],

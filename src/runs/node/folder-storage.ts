@@ -246,7 +246,7 @@ async function statFile(path: string, advice = 'move it away') {
  * Like `mkdir` with `recursive`, which never ends on Node 20 where a parent exists but cannot hold
  * files, such as /proc.
  */
-async function makeFolder(path: string): Promise<void> {
+export async function makeFolder(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory()) return;
   if (dirname(path) !== path) await makeFolder(dirname(path));
