@@ -3,7 +3,14 @@ import * as assert from 'uvu/assert';
 import { memoryReport, type Tensor, valueAndGrad, watch } from '../../src/autograd/index.js';
 import { Key } from '../../src/autograd/random.js';
 import { MemgradError } from '../../src/errors.js';
-import { createModel, type ModelName, modelNames, presets } from '../../src/models/index.js';
+import {
+  createModel,
+  type ModelName,
+  modelNames,
+  presets,
+  SegmentModel,
+} from '../../src/models/index.js';
+import { Embedding, Linear } from '../../src/nn/index.js';
 import { Copy } from '../../src/tasks/index.js';
 import {
   AdamW,
@@ -11,7 +18,9 @@ import {
   cosine,
   cutSegments,
   evaluate,
+  load,
   SGD,
+  save,
   sequenceLoss,
   type TrainOptions,
   type TrainStep,
@@ -271,6 +280,37 @@ test('views and sums of gradients run no operations: a step of four layers takes
     seen.filter((name) => ['identity', 'reshape'].includes(name)),
     [],
   );
+});
+
+test('a layer in two fields learns as one, and its state is saved and loaded once', async () => {
+  class Twice extends SegmentModel<null> {
+    override readonly config = { nToken: task.vocabulary };
+    readonly embedding = new Embedding(task.vocabulary, 4, { key: Key.of(1) });
+    readonly first = new Linear(4, 4, { key: Key.of(2) });
+    readonly output = new Linear(4, task.vocabulary, { key: Key.of(3) });
+    second?: Linear;
+    initialState(): null {
+      return null;
+    }
+    forward(tokens: Tensor, state: null) {
+      const x = this.first.forward(this.embedding.forward(tokens));
+      return { logits: this.output.forward((this.second ?? this.first).forward(x)), state };
+    }
+  }
+  const learns = async (isTied: boolean) => {
+    const model = new Twice();
+    if (isTied) model.second = model.first;
+    const optimizer = new AdamW({ learningRate: 0.1 });
+    const losses: number[] = [];
+    const options = { segmentLength: 8, steps: 5, batchSize: 2, clip: 0.1 };
+    for await (const { loss } of train({ model, task: task, optimizer, ...options })) {
+      losses.push(loss);
+    }
+    const bytes = await save(model, { optimizer });
+    load(model, bytes, { optimizer: new AdamW() });
+    return { losses, bytes: bytes.length };
+  };
+  assert.equal(await learns(true), await learns(false));
 });
 
 test('options out of range are refused before the first step', async () => {

@@ -6,6 +6,7 @@ import { isCapturable } from '../../models/segment-model.js';
 import type { DocumentTask } from '../../tasks/documents.js';
 import { requireClasses } from '../check.js';
 import type { Objective } from '../loop.js';
+import { parametersOf } from '../parameters.js';
 import type { LearningOptions, TaskReport } from './objective.js';
 
 /** Learns the classes of one batch of documents in each step. */
@@ -14,7 +15,7 @@ export function documentsObjective(options: LearningOptions): Objective<TaskRepo
   const model = options.model as EncoderRMT;
   const task = options.task as DocumentTask;
   return {
-    parameters: model.parameters(),
+    parameters: parametersOf('train', model),
     isCapturable: isCapturable(model),
     next(_, { data, dropout }) {
       const batch = task.documents(data, batchSize);

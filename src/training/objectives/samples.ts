@@ -4,6 +4,7 @@ import { isCapturable, type SegmentModel } from '../../models/segment-model.js';
 import { IGNORED, type Task } from '../../tasks/task.js';
 import { checkBatch } from '../check.js';
 import type { Objective } from '../loop.js';
+import { parametersOf } from '../parameters.js';
 import { cutSegments, readSegments, type Segment, segmentTensors } from '../segments.js';
 import type { LearningOptions, TaskReport } from './objective.js';
 
@@ -13,7 +14,7 @@ export function samplesObjective(options: LearningOptions): Objective<TaskReport
   const read = { bpttDepth, checkpointSegments, onProgress, backend };
   const model = options.model as SegmentModel;
   return {
-    parameters: model.parameters(),
+    parameters: parametersOf('train', model),
     isCapturable: isCapturable(model),
     next(_, { data, dropout }) {
       const task = curriculum?.task ?? (options.task as Task);

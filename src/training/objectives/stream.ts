@@ -5,6 +5,7 @@ import { check, whole } from '../../options.js';
 import type { StreamTask } from '../../tasks/stream.js';
 import { checkBatch } from '../check.js';
 import type { Objective } from '../loop.js';
+import { parametersOf } from '../parameters.js';
 import { cutSegments } from '../segments.js';
 import { type Carry, readNext, uploadSegment } from '../stream-loss.js';
 import type { LearningOptions, TaskReport } from './objective.js';
@@ -19,7 +20,7 @@ export function streamObjective(options: LearningOptions): Objective<TaskReport>
   const task = options.task as StreamTask;
   const where = `train: the task '${task.name}'`;
   return {
-    parameters: model.parameters(),
+    parameters: parametersOf('train', model),
     isCapturable: isCapturable(model),
     next(step, { dropout }) {
       const count = task.segments('train', batchSize, segmentLength);
