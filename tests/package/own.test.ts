@@ -1,5 +1,5 @@
 /** Models of one's own, written outside the repository in strict TypeScript, from the packed package. */
-import { cpSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -29,6 +29,17 @@ test('a GRU, an RMT with a gate and interfaces compile, train, are loaded again 
   assert.is(shapes, '0 [ 4, 2 ] [ 1 ]');
   assert.is(lines, '3');
   assert.is(typed, '3,2 0,0 POST 2.00');
+});
+
+test('the first program of your-own-loop.md compiles in strict TypeScript, save that its functions have no types', () => {
+  const folder = join(install().folder, 'loop');
+  mkdirSync(folder);
+  const page = readFileSync('docs/your-own-loop.md', 'utf8');
+  const [, program] = /```js\n(.*?)```/s.exec(page) ?? [];
+  writeFileSync(join(folder, 'xor.ts'), program);
+  const compiler = resolve('node_modules/@typescript/native/bin/tsc');
+  node([compiler, ...strict, '--noImplicitAny', 'false', 'xor.ts'], folder);
+  assert.match(node(['xor.js'], folder), '[ 0, 1, 1, 0 ]');
 });
 
 test.run();
