@@ -92,6 +92,14 @@ for (const [name, [call, known]] of Object.entries(calls)) {
 }
 
 const values: [call: () => unknown, message: string][] = [
+  [
+    () => m.conv1d(m.ones([1, 1, 4]), m.ones([1, 1, 2]), as({ padding: 1 })),
+    'conv1d (options come fourth): expected tensors, got an object; wrap values in tensor(...).',
+  ],
+  [
+    () => m.conv2d(m.ones([1, 1, 4, 4]), m.ones([1, 1, 2, 2]), as({ padding: 1 })),
+    'conv2d (options come fourth): expected tensors, got an object; wrap values in tensor(...).',
+  ],
   [() => m.sum(x, 0, as({ keepDims: 'yes' })), 'sum: keepDims must be true or false, got "yes".'],
   [() => m.mean(x, 0, as({ keepDims: 1 })), 'mean: keepDims must be true or false, got 1.'],
   [

@@ -66,9 +66,10 @@ function convolution(
   options: ConvolutionOptions | undefined,
 ): Tensor {
   requireFloat(name, x);
-  requireTensors(name, weight, ...(bias === undefined ? [] : [bias]));
+  const inputs = bias === undefined ? [x, weight] : [x, weight, bias];
+  requireTensors(`${name} (options come fourth)`, ...inputs);
   checkOptions(name, options, { stride: 1, padding: 1 });
-  commonDtype(name, bias ? [x, weight, bias] : [x, weight]);
+  commonDtype(name, inputs);
   const [outputs, channels, ...size] = weight.shape;
   requireFit(
     x.rank === rank &&
@@ -77,7 +78,7 @@ function convolution(
       (!bias || sameShape(bias.shape, [outputs])),
     name,
     `rank ${rank}, equal channels in axis 1 and a bias for each output`,
-    ...[x, weight, ...(bias ? [bias] : [])].map(({ shape }) => shape),
+    ...inputs.map(({ shape }) => shape),
   );
   const { stride = 1, padding = 0 } = options ?? {};
   const { values, shape } = windows(name, x, size, { stride, padding, fill: 0 });
