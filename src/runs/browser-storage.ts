@@ -1,5 +1,6 @@
 /** A run in a browser: in its own file system, or in its database. */
 import { describe, MemgradError } from '../errors.js';
+import type { OwnBytes } from '../safetensors/bytes.js';
 import { requireFile, requireName } from './bytes.js';
 import { DatabaseStorage } from './database-storage.js';
 import { OriginFolder, originFiles } from './origin-folder.js';
@@ -37,9 +38,9 @@ export class OriginStorage implements RunStorage {
     return (await this.#opened()).list();
   }
 
-  async read(name: string, most = Infinity): Promise<Uint8Array> {
+  async read(name: string, most = Infinity): Promise<OwnBytes> {
     requireName('OriginStorage.read', name);
-    return (await this.#opened()).read(name, most);
+    return (await this.#opened()).read(name, most) as Promise<OwnBytes>; // both read into a new buffer
   }
 
   async write(name: string, bytes: Uint8Array): Promise<void> {

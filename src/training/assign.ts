@@ -12,8 +12,8 @@ export interface StoredTensors {
 }
 
 /**
- * Assigns the stored tensors to `targets`, which belong to `owner`; `advice` ends the message. Throws `MemgradError`, and assigns
- * nothing, unless names, shapes and dtypes are exactly the same.
+ * Assigns the stored tensors to `targets`, which belong to `owner`. Throws `MemgradError`, whose message
+ * ends with `advice`, and assigns nothing, unless names, shapes and dtypes are exactly the same.
  */
 export function assignAll(
   targets: Named<Parameter>,

@@ -1,6 +1,6 @@
 /** Types of one's own, which are interfaces, and bytes that go on to a page's own functions. */
 import { mean, mul, Parameter, square, sub, type Tensor, tensor } from 'memgrad';
-import { encodeSafetensors } from 'memgrad/runs';
+import { encodeSafetensors, type OriginStorage } from 'memgrad/runs';
 import { loadFile, saveFile } from 'memgrad/runs/node';
 import { fit, load, SGD, save, shuffled, withAverages } from 'memgrad/training';
 
@@ -12,6 +12,11 @@ interface Data {
   x: number[];
   y: Float32Array;
   tokens: Int32Array[];
+}
+
+/** Compiles, and is not run: Node has no such storage. */
+export async function downloaded(storage: OriginStorage): Promise<Blob> {
+  return new Blob([await storage.read('weights.safetensors')]);
 }
 
 export async function typed(): Promise<string> {
