@@ -52,9 +52,26 @@ const backendsInUse = new Map<string, Promise<Backend>>();
 
 /** The one backend called `name` that this page or process keeps, with its compiled kernels. */
 function kept(name: string): Promise<Backend> {
-  const backend = backendsInUse.get(name) ?? load(name);
+  const backend = backendsInUse.get(name) ?? (name === 'webgpu' ? loadOnDevice() : load(name));
   backendsInUse.set(name, backend);
   return backend;
+}
+
+/** The device of `kept('webgpu')`. */
+let keptDevice: GPUDevice | undefined;
+
+async function loadOnDevice(): Promise<Backend> {
+  const { prototype } = GPUAdapter;
+  const { requestDevice } = prototype;
+  prototype.requestDevice = async function (...args) {
+    keptDevice = await requestDevice.apply(this, args);
+    return keptDevice;
+  };
+  try {
+    return await load('webgpu');
+  } finally {
+    prototype.requestDevice = requestDevice;
+  }
 }
 
 export async function conformance({
@@ -224,10 +241,11 @@ async function smallBackend(name: string, bytes: number, errors: string[]) {
     const module = await import('gpu.js');
     return new WebGLBackend(new WebGLDevice((module.default ?? module) as never, bytes / 16));
   }
-  const adapter = await navigator.gpu.requestAdapter();
-  const device = (await adapter?.requestDevice()) as GPUDevice;
+  await kept('webgpu');
+  // On the device where Dawn has compiled these kernels before.
+  const device = keptDevice as GPUDevice;
   device.addEventListener('uncapturederror', ({ error }) => errors.push(error.message));
-  return new WebGPUBackend(new WebGPUDevice(device, { pooledBytes: bytes }));
+  return new WebGPUBackend(new WebGPUDevice(device, { pooledBytes: bytes, shared: true }));
 }
 
 /** From now on counts buffers and textures on the GPU: those made, less those destroyed. */
