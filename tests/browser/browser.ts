@@ -79,8 +79,8 @@ export function visit(
 
 /** A page that stays open. */
 export interface Stay {
-  /** Returns what the `main` of its module returns for `argument`. Rejects after `minutes`. */
-  call(argument: unknown, minutes?: number): Promise<unknown>;
+  /** Returns what the `main` of its module returns for `argument`. Rejects after 4 minutes. */
+  call(argument: unknown): Promise<unknown>;
   /** Closes the page, and returns the problems that it had. */
   close(): Promise<readonly string[]>;
 }
@@ -105,7 +105,7 @@ export async function stay(
     visited.catch(reject);
   });
   return {
-    call: (argument, minutes = 4) => within(minutes * MINUTE, callMain(page, argument)),
+    call: (argument) => within(4 * MINUTE, callMain(page, argument)),
     async close() {
       leave();
       return (await visited)?.problems ?? [];
