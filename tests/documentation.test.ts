@@ -8,19 +8,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { inPage } from './blocks.js';
 
 const test = suite('documentation');
-
-/** The blocks of JavaScript in a page. One marked `continues` goes on where the one before it ended. */
-function inPage(file: string): string[] {
-  const blocks: string[] = [];
-  for (const [, continues, code] of readFileSync(file, 'utf8').matchAll(
-    /```(?:js|ts)( continues)?\n(.*?)```/gs,
-  )) {
-    blocks.push(continues ? blocks.at(-1) + code : code);
-  }
-  return blocks;
-}
 
 /** The blocks of a page that are said to stand in a source file, and which one. */
 function excerpts(page: string): { file: string; code: string }[] {
