@@ -50,11 +50,12 @@ function installRuntimes(): string | undefined {
   const lock = 'package-lock.json';
   const read = (file: string) => (existsSync(file) ? readFileSync(file, 'utf8') : undefined);
   const installed = existsSync(join(kept, 'node_modules', '.package-lock.json'));
-  if (installed && read(join(kept, lock)) === read(join(wanted, lock))) return;
+  if (installed && read(join(kept, lock)) === read(join(wanted, lock))) return undefined;
   mkdirSync(kept, { recursive: true });
   for (const file of ['package.json', lock]) copyFileSync(join(wanted, file), join(kept, file));
   try {
     run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], kept);
+    return undefined;
   } catch (error) {
     const codes = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENETUNREACH|ETIMEDOUT|ENOTCACHED/;
     const [code] = codes.exec(String(error)) ?? [];
@@ -66,7 +67,7 @@ function installRuntimes(): string | undefined {
 /** The program of a runtime, if npm has one for this machine. */
 function programOf({ scope, program }: Runtime): string | undefined {
   const folder = resolve(kept, 'node_modules', scope);
-  if (!existsSync(folder)) return;
+  if (!existsSync(folder)) return undefined;
   return readdirSync(folder)
     .flatMap((name) => ['', '.exe'].map((ending) => join(folder, name, program + ending)))
     .find((file) => existsSync(file));
