@@ -20,6 +20,7 @@ async function given(): Promise<Names> {
   const { createModel, presets } = (await load(
     'memgrad/models',
   )) as typeof import('memgrad/models');
+  const { Linear } = (await load('memgrad/nn')) as typeof import('memgrad/nn');
   const { Adam, save } = (await load('memgrad/training')) as typeof import('memgrad/training');
   const key = Key.of(1);
   const x = tensor([
@@ -49,6 +50,7 @@ async function given(): Promise<Names> {
     q: reshape(normal(key, [32]), [1, 4, 8]),
     logits: x,
     labels: arange(2),
+    layer: new Linear(3, 4),
     optimizer: new Adam(),
     model,
     bytes: await save(model),

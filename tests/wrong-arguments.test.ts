@@ -16,7 +16,9 @@ import * as webgpu from '../src/backends/webgpu/index.js';
 import * as corpora from '../src/corpora/index.js';
 import * as explained from '../src/explain/index.js';
 import { Key, mul, Parameter, sum, type Tensor, tensor, zeros } from '../src/index.js';
+import * as methods from '../src/methods/index.js';
 import * as models from '../src/models/index.js';
+import * as nn from '../src/nn/index.js';
 import * as parity from '../src/parity/index.js';
 import * as runs from '../src/runs/index.js';
 import * as node from '../src/runs/node/index.js';
@@ -28,6 +30,8 @@ import { type Call, fault, junk } from './junk.js';
 const test = suite('wrong arguments of every sub-path');
 
 const subPaths: Record<string, Record<string, unknown>> = {
+  './methods': methods,
+  './nn': nn,
   './models': models,
   './tasks': tasks,
   './training': training,
@@ -61,6 +65,8 @@ const task = new tasks.Copy({ length: 2, symbols: 10, copies: 1 });
 const batch = task.batch(key, 1, 'train');
 const tokens = tensor([[1, 2]], { dtype: 'int32' });
 const rows = zeros([1, 2, 4]);
+const mask = tensor([[1, 1]], { dtype: 'int32' });
+const attending = { key, causal: true, dHead: 4, clampLen: 2, dropout: 0.1, separate: true };
 const model = models.createModel('rmt', { ...config, nToken: task.vocabulary });
 const streamed = models.createModel('transformer-xl', { ...config, nToken: 256 });
 const parameters = { w: new Parameter(tensor([1, 2])) };
@@ -143,17 +149,21 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   'Decoder.embed': () => [tokens],
   'Decoder.forward': () => [rows, stack],
   'Decoder.predict': () => [rows],
-  DecoderLayer: () => [config, key],
-  'DecoderLayer.forward': () => [rows, null, {}, key],
+  DecoderLayer: () => [4, 1, { dInner: 4, norm: 'pre', dropatt: 0.1 }],
+  'DecoderLayer.forward': () => [rows, key, {}],
+  Dropout: () => [0.5],
+  'Dropout.forward': () => [rows, key],
+  Embedding: () => [4, 4, { key, init: 'wide', dtype: 'float32', backend }],
+  'Embedding.forward': () => [tokens],
   EncoderRMT: () => [{ ...config, ...encoder }],
   'EncoderRMT.forward': () => [[Int32Array.of(1)], key],
   'EncoderRMT.loss': () => [[Int32Array.of(1)], [0], { key }],
-  FeedForward: () => [config, key],
+  FeedForward: () => [4, 4, { key, dropout: 0.1 }],
   'FeedForward.forward': () => [rows, key],
-  LayerNorm: () => [4, key, { dtype: 'float32', backend }],
+  LayerNorm: () => [4, { key, epsilon: 1e-5, dtype: 'float32', backend }],
   'LayerNorm.forward': () => [rows],
   Linear: () => [4, 4, { key, bias: true }],
-  'Linear.forward': () => [rows, {}],
+  'Linear.forward': () => [rows],
   MemTransformer: () => [config, 0],
   'MemTransformer.initialState': () => [1],
   'MemTransformer.forward': () => [tokens, null, key],
@@ -162,8 +172,13 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   'RMT.forward': () => [tokens, new models.RMT(config as never).initialState(1), key],
   'RMT.advance': () => [tokens, new models.RMT(config as never).initialState(1), key],
   'RMT.stream': () => [{ segmentLength: 4 }],
-  SelfAttention: () => [config, key],
-  'SelfAttention.forward': () => [rows, null, {}, key],
+  RMSNorm: () => [4, { epsilon: 1e-5, dtype: 'float32', backend }],
+  'RMSNorm.forward': () => [rows],
+  SelfAttention: () => [4, 1, { ...attending, positions: 'rotary', rotaryBase: 10 }],
+  'SelfAttention.forward': () => [rows, key, { mask, cache: rows, table: {} }],
+  'SelfAttention.positionTable': () => [1, 2],
+  Sequential: () => [new nn.Linear(4, 4), new nn.Dropout()],
+  'Sequential.forward': () => [rows, key],
   Stack: () => [config, key],
   Stream: () => [model, { segmentLength: 4, saved: undefined }],
   'Stream.push': () => [[1, 2]],
@@ -178,10 +193,17 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   generate: () => [model.stream({ segmentLength: 4 }), { count: 1, temperature: 1, key }],
   loadReference: () => [model, bytes],
   readArrays: () => [parameters],
-  relShift: () => [zeros([1, 1, 2, 2])],
-  rotations: () => [2, { dHead: 4 }],
+  emptyCache: () => [1, 1, 4, { dtype: 'float32', backend }],
+  extendCache: () => [nn.emptyCache(1, 1, 4), [rows, rows], 3],
+  memoryRows: () => [2, 4, { memInit: 'repeated', key }],
+  perSequence: () => [zeros([2, 4]), 2],
+  rotations: () => [2, 4, { rotaryBase: 100, dtype: 'float32', backend }],
   sampleToken: () => [zeros([4]), key, { temperature: 1, topK: 1 }],
   saveReference: () => [model],
+  splitMemory: () => [rows, 1, { numMemTokens: 1, memAtEnd: false }],
+  summary: () => [model],
+  withMemory: () => [rows, rows, { memAtEnd: true, writeTokens: zeros([1, 4]) }],
+  writtenMemory: () => [rows, { numMemTokens: 1, memAtEnd: true }],
   segmentMask: () => [{ time: 2, cached: 1, numMemTokens: 1 }, backend],
   sinusoids: () => [[0, 1], 4, { backend }],
   toReference: () => [{ 'decoder.embedding': { shape: [1], data: new Float32Array(1) } }],

@@ -5,6 +5,8 @@ import { context } from './context.js';
 
 /** A buffer on a backend, shared by all tensors with the same values (reshape, stopGradient). */
 export class Storage {
+  /** A freed tensor has a text here. */
+  declare readonly end?: undefined;
   #references = 1;
   /** The entry of its origin in the ledger. */
   readonly #use: MemoryUse;

@@ -11,6 +11,7 @@ import type { RunConfig } from './config.js';
 import {
   checkpointFile,
   lastCheckpoint,
+  listRun,
   MODEL_FILE,
   readConfig,
   readState,
@@ -69,7 +70,7 @@ async function readModel(
   { best = false }: LoadOptions,
 ): Promise<{ step: number; stored: StoredTensors }> {
   for (;;) {
-    const there = await storage.list();
+    const there = await listRun(storage);
     const last = lastCheckpoint(there);
     if (last === undefined) {
       throw new MemgradError(

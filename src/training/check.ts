@@ -2,7 +2,7 @@
 import { Tensor } from '../autograd/index.js';
 import { describe, MemgradError } from '../errors.js';
 import type { EncoderRMT } from '../models/encoder-rmt.js';
-import { isLanguageModel } from '../models/module.js';
+import { isLanguageModel } from '../models/layers/inputs.js';
 import type { SegmentModel } from '../models/segment-model.js';
 import type { Kind } from '../options.js';
 import { check, requireThat, requireTokens, whole } from '../options.js';

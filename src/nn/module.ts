@@ -10,7 +10,8 @@ export abstract class Module {
   /**
    * All parameters by their dotted names, such as `layers.0.attention.qkv.weight`: those in fields,
    * and in modules, lists and plain records that fields hold. Private fields (#) can't be seen from
-   * outside their class: a module that keeps parameters there overrides this method.
+   * outside their class: a module that keeps parameters there overrides this method and returns
+   * `{ ...super.parameters(), scale: this.#scale }`.
    *
    * Throws `MemgradError` where parameters would be missed: in a Map, a Set, a function, an object
    * that isn't a module, or under a Symbol. Also throws for a tensor that isn't a parameter, since
@@ -86,12 +87,6 @@ export abstract class Module {
   dispose(): void {
     for (const parameter of Object.values(this.parameters())) parameter.dispose();
   }
-}
-
-/** Whether `model` has the methods that a subclass of `SegmentModel` must have. */
-export function isLanguageModel(model: unknown): boolean {
-  const { initialState, forward } = Object(model);
-  return typeof initialState === 'function' && typeof forward === 'function';
 }
 
 function refuse(path: string, isTensor: boolean): never {

@@ -1,5 +1,5 @@
 /** Slices of tensors [..., rows, columns]. */
-import { slice, type Tensor } from '../../autograd/index.js';
+import { slice, type Tensor } from '../autograd/index.js';
 
 /** Returns the last `count` rows. */
 export function lastRows(x: Tensor, count: number): Tensor {

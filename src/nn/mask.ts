@@ -1,7 +1,7 @@
 /** Attention masks. */
-import { type Tensor, tensor } from '../../autograd/index.js';
-import type { Backend } from '../../backends/backend.js';
-import { checkOptions, flag, needed, requireThat, whole } from '../../options.js';
+import { type Tensor, tensor } from '../autograd/index.js';
+import type { Backend } from '../backends/backend.js';
+import { checkOptions, flag, needed, requireThat, whole } from '../options.js';
 
 /**
  * The maximum number of mask entries, 1 GiB: attention over more would not fit in memory either.
