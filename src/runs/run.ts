@@ -17,6 +17,7 @@ import {
   wholeCheckpoints,
 } from './files.js';
 import { type RunStorage, requireStorage } from './storage.js';
+import { readText } from './text.js';
 
 /** A run: its configuration, its model and the number of steps that trained it. */
 export interface Run {
@@ -49,7 +50,7 @@ export async function loadRun(storage: RunStorage, options: LoadOptions = {}): P
   const config = await readConfig(storage);
   const { step, stored } = await readModel(storage, options);
   checkSize(config, stored);
-  const task = buildTask(config);
+  const task = buildTask(config, await readText(storage, config));
   const model = buildModel(config, backend);
   try {
     assignAll(model.parameters(), stored);
