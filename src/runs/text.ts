@@ -41,7 +41,7 @@ export async function checkText(config: RunConfig, text: TextTask | undefined): 
   }
   if (options.sha256 !== task.options.sha256) {
     throw new MemgradError(
-      `The text has the SHA-256 ${options.sha256}, but the run is on one with ${describe(task.options.sha256)}; put that text back, or begin another run.`,
+      `The text has the SHA-256 ${short(options.sha256)}, but the run is on one with ${short(task.options.sha256)}; put that text back, or begin another run.`,
     );
   }
 }
@@ -66,6 +66,10 @@ export async function readText(
   const text = new TextTask(await storage.read(TEXT_FILE, MOST_BYTES), tokenizer);
   await checkText(config, text);
   return text;
+}
+
+function short(digest: string): string {
+  return describe(`${digest.slice(0, 12)}...`);
 }
 
 /** The SHA-256 of bytes, in hexadecimal digits. */

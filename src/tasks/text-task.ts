@@ -9,8 +9,8 @@ import type { Tokenizer } from './tokenizers.js';
 /** Number of tokens in the prompt and in the answer of a sample. */
 const LENGTH = 64;
 
-/** A character takes at most this many tokens besides the first. */
-const REST = 3;
+/** A character has at most this many tokens. */
+const LONGEST = 4;
 
 /**
  * Language modelling over one text, of which the last tenth is held out. It is trained on and
@@ -52,8 +52,9 @@ export class TextTask extends Language implements Task {
     const last = tokens.length - 2 * length;
     return answerBatch(size, (row) => {
       let start = key.fold(row).integers(1, last + 1)[0];
-      const within = Math.min(start + REST, last);
-      while (start < within && this.show([tokens[start]]).startsWith('\ufffd')) start++;
+      const whole = Math.min(start + LONGEST - 1, last);
+      const begun = () => this.show(tokens.subarray(start, start + LONGEST));
+      while (start < whole && begun().startsWith('\ufffd')) start++;
       const end = start + length;
       return { prompt: tokens.subarray(start, end), answer: tokens.subarray(end, end + length) };
     });
