@@ -106,6 +106,8 @@ const reading = () => ({ model, task, segmentLength: 3 });
 const streaming = () => ({ model: streamed, task: language, segmentLength: 8, batchSize: 1 });
 const learning = () => ({ ...reading(), optimizer: new training.SGD(), steps: 1, batchSize: 1 });
 const texts = ['train', 'validation', 'test'].map((part) => ({ text: 'ab', class: 0, part }));
+const ownText = new tasks.TextTask('ab'.repeat(99), new tasks.ByteTokenizer('ab'));
+const pairTokens = Array.from({ length: 256 }, (_, byte) => [byte]);
 const documents = new tasks.Classification(
   texts as never,
   ['a', 'b'],
@@ -184,6 +186,10 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   'Memorize.batch': () => [key, 1, 'train'],
   Quadratic: () => [{ range: 10 }],
   'Quadratic.batch': () => [key, 1, 'train'],
+  PairTable: () => [pairTokens],
+  PairTokenizer: () => ['ab ab', { vocabulary: 257, endOfText: 'text' }],
+  'PairTokenizer.encode': () => ['ab'],
+  'PairTokenizer.decode': () => [[97]],
   Retrieval: () => [{ pairs: 2, queries: 'one' }],
   'Retrieval.batch': () => [key, 1, 'train'],
   'Retrieval.withLength': () => [1],
@@ -191,12 +197,19 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   Reverse: () => [{ length: 2, symbols: 10 }],
   'Reverse.withLength': () => [1],
   'Reverse.show': () => [[1, 2]],
+  TextTask: () => ['ab'.repeat(50), new tasks.ByteTokenizer('ab'), 2],
+  'TextTask.batch': () => [key, 1, 'train'],
+  'TextTask.withLength': () => [1],
+  WordList: () => [['<eos>', '<unk>']],
+  'WordTokenizer.unknown': () => ['a b'],
   WordTokenizer: () => ['a b', { vocabulary: 10 }],
   'WordTokenizer.encode': () => ['a b'],
   'WordTokenizer.decode': () => [[0, 1]],
   answerBatch: () => [1, () => ({ prompt: [1], answer: [1] }), 1],
   createTask: () => ['copy', { length: 2 }],
   cutText: () => ['abcdef'],
+  promptTokens: () => [new tasks.ByteTokenizer('ab'), 'ab'],
+  restoreTokenizer: () => [{ name: 'bpe', tokens: pairTokens, endOfText: 'text' }, 'x'],
 
   Adam: () => [{ ...optimizer, betas: [0.9, 0.99] }],
   'Adam.step': () => [parameters, gradients, { rate: 0.1, gradientScale: 1 }],
@@ -270,6 +283,7 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   readMetrics: () => [bytes, 1, 1],
   resumeTraining: () => [storage(), learning()],
   saveCheckpoint: () => [storage(), learning(), { step: 1, seconds: 0, best: null }],
+  textConfig: () => [ownText, { model: 'rmt', sizes, seed: 0, backend: 'cpu' }],
   unpackRun: () => [storage(), bytes],
   writeJson: () => [storage(), 'x', {}],
 

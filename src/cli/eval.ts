@@ -22,7 +22,7 @@ export function addEval(program: Command): void {
       'Lets a saved run answer held-out sequences, reading nothing but its own answer. A run on a text reads the held-out end of it.',
     )
     .argument('<folder>', 'what `memgrad train --out` wrote')
-    .option('--samples <n>', 'how many sequences', whole(1, 100_000), 256)
+    .option('--samples <n>', 'how many sequences; of a text, segments', whole(1, 100_000), 256)
     .option(
       '--like-reference',
       'score as the published scripts do: each segment of the answer begins with a token of the truth',

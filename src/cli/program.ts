@@ -34,6 +34,8 @@ Examples:
   $ memgrad eval runs/copy                    see how well it answers
   $ memgrad train --resume runs/copy          go on where it was stopped
   $ memgrad sample runs/copy                  see what it says
+  $ memgrad train --text book.txt --out runs/book learn a text of your own
+  $ memgrad sample runs/book --prompt "Call me"   let it continue
   $ memgrad train --help                      all that can be chosen
   $ memgrad explain "tanh(w*x+b)"             step through its gradients
   $ memgrad parity FILE                       compare with the published code

@@ -16,7 +16,7 @@ import type { TrainCommandOptions } from './train-options.js';
 
 const MOST_BYTES = 2 ** 31 - 1;
 
-/** The options of `train` that choose a task, or need its accuracy. */
+/** The options of `train` that choose a task, or need samples of one. */
 const ofTasks = [
   'task',
   'length',
@@ -29,6 +29,7 @@ const ofTasks = [
   'stopAt',
   'curriculum',
   'cuts',
+  'checkpointSegments',
 ];
 const ofTexts = ['tokens', 'vocabulary', 'endOfText'];
 

@@ -242,5 +242,10 @@ export function addTrainOptions(command: Command): void {
         .default('stop'),
     )
     .option('--check-finite', 'look for them in every result of every step, which is slower')
-    .option('--samples <n>', 'held-out sequences to answer at the end', size(100_000), 256);
+    .option(
+      '--samples <n>',
+      'held-out sequences to answer at the end; of a text, segments to read',
+      size(100_000),
+      256,
+    );
 }

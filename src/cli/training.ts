@@ -162,15 +162,17 @@ export async function evaluateAndPrint(
   }
 }
 
-/** Evaluates on the last part of a text, in as many streams as have a whole segment. */
+/** Evaluates on `samples` segments of the last part of a text, in parallel streams of it. */
 async function evaluateText(
-  { model, task, config, backend }: EvaluationTarget & { task: TextTask },
+  { model, task, config, samples, backend }: EvaluationTarget & { task: TextTask },
   { output, interrupt }: Context,
 ): Promise<StreamEvaluation> {
   const { segmentLength } = config.training;
-  const batchSize = Math.min(EVALUATION_BATCH, task.segments('test', 1, segmentLength));
+  const streams = Math.min(EVALUATION_BATCH, samples);
+  const batchSize = Math.min(streams, task.segments('test', 1, segmentLength));
+  const segments = Math.ceil(samples / batchSize);
   const evaluation = await evaluateStream({
-    ...{ model, task, segmentLength, batchSize, backend },
+    ...{ model, task, segmentLength, batchSize, segments, backend },
     onProgress: async (share) => {
       output.live(() => `read ${percent(share)} of the held-out text`);
       await interrupt.check();

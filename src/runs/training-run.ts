@@ -124,6 +124,7 @@ export class TrainingRun {
     checkRunConfig(config); // only a valid configuration is written
     await checkText(config, text);
     if (storage !== undefined) requireStorage('TrainingRun.start', storage);
+    await storage?.prepare?.();
     return locked(storage, async (lock) => {
       const names = (await storage?.list()) ?? [];
       if (names.includes(CONFIG_FILE)) {

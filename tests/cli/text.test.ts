@@ -71,6 +71,9 @@ test('a text is learnt, stopped, resumed to the same bits, evaluated and sampled
     assert.equal(await bits(again), await bits(whole));
 
     const [evaluated] = events(await ok(['eval', out, '--json']));
+    const [little] = events(await ok(['eval', out, '--json', '--samples', '2']));
+    assert.is(little.tokens, 2 * 16);
+    assert.ok((evaluated.tokens as number) > 2 * 16);
     assert.is(evaluated.step, 4);
     assert.ok((evaluated.bits as number) > 2 && (evaluated.bits as number) < 8);
     assert.match(await ok(['inspect', join(out, 'step-4/carried.safetensors')]), /states\.0/);
@@ -187,10 +190,11 @@ test('bad input is refused in a sentence, and nothing is written', () =>
 long('a file of more than 512 MB, the longest string, is read as bytes', () =>
   withText(async (file, out) => {
     await truncate(file, 2 ** 29 + 2 ** 20); // sparse: zeros after the verse
-    const sizes = [...small, '--segment-length', '2048', '--batch-size', '512'];
+    const sizes = [...small, '--segment-length', '256', '--samples', '4'];
     const shown = await ok(['train', '--text', file, ...sizes, '--steps', '1', '--out', out]);
     assert.match(shown, /Training rmt on text \(537,919,488 bytes, /);
-  }));
+  }),
+);
 
 test('prompts that cannot be continued are refused', () =>
   withText(async (file, out, folder) => {
