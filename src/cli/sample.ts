@@ -55,7 +55,7 @@ Examples:
   $ memgrad sample runs/copy
   $ memgrad sample runs/copy --samples 10 --temperature 1 --seed 4
   $ memgrad sample runs/book
-  $ memgrad sample runs/book --prompt "Call me" --temperature 0.7 --top-k 40 --length 500
+  $ memgrad sample runs/book --prompt "Call me" --top-k 40 --length 500
 `,
     )
     .action(runSample);

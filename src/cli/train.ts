@@ -43,8 +43,8 @@ Examples:
 
   $ memgrad train --text book.txt --out runs/book
   $ memgrad train --resume runs/book --steps 3000
-  $ cat *.txt | memgrad train --text - --tokens pairs --vocabulary 1024 --out runs/all
-  $ memgrad train --text book.txt --model transformer-xl --tokens words --vocabulary 5000
+  $ cat *.txt | memgrad train --text - --tokens pairs --vocabulary 1024
+  $ memgrad train --text book.txt --model transformer-xl --tokens words
 `,
     )
     .action(runTrain);

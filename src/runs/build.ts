@@ -31,7 +31,7 @@ export function buildTask(run: RunConfig, text?: TextTask): Task {
     run.task.name === 'text' ? textOf(run, text) : createTask(run.task.name, run.task.options);
   if (task.vocabulary !== config.nToken) {
     throw new MemgradError(
-      `The model has nToken ${config.nToken}, but the task '${name}' with these options has ${task.vocabulary} different tokens; both must agree.`,
+      `The model has nToken ${config.nToken}, but the task '${task.name}' with these options has ${task.vocabulary} different tokens; both must agree.`,
     );
   }
   return task;

@@ -170,6 +170,11 @@ test('a text that is too short, or settings that a text has not', async () => {
     await failure(TrainingRun.start(longer, { text })),
     /The text is too short: its first nine tenths have \d+ tokens, but 90 parallel streams/,
   );
+  const sized = await textConfig(text, { sizes: { ...sizes, nToken: 3 } as never, training });
+  assert.match(
+    await failure(TrainingRun.start(sized, { text })),
+    /nToken 3, but the task 'text' with these options has \d+ different tokens/,
+  );
   for (const [name, value] of [
     ['curriculum', { start: 1, by: 1, at: 0.5 }],
     ['stopAt', 0.9],
