@@ -38,10 +38,10 @@ export class Output {
   }
 
   /** Prints a part of a line, for people. On a terminal, control characters become U+FFFD. */
-  write(text: string): void {
+  write(text: string, colour?: Colour): void {
     if (this.json) return;
     const safe = process.stdout.isTTY ? text.replace(/[^\P{Cc}\t\r\n]/gu, '\ufffd') : text;
-    process.stdout.write(safe);
+    process.stdout.write(colour ? this.colour(colour, safe) : safe);
   }
 
   /** Prints an event for programs. */

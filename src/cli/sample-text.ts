@@ -30,7 +30,7 @@ export async function sampleText(
     const decode = (tokens: ArrayLike<number>) =>
       Array.from(tokens, (token) => decoder.push(token)).join('');
     const begun = decode(read);
-    output.write(begun);
+    output.write(begun, 'bold');
     const stream = model.stream({ segmentLength });
     stream.push(read);
     let sampled = '';
