@@ -22,6 +22,7 @@ import { readText } from './text.js';
 /** A run: its configuration, its model and the number of steps that trained it. */
 export interface Run {
   readonly config: RunConfig;
+  /** A `TextTask` if the run is on a text. */
   readonly task: Task;
   readonly model: SegmentModel;
   /** Number of steps that the model was trained. */

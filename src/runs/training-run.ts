@@ -73,6 +73,7 @@ const resumeOptions: OptionNames<ResumeOptions> = {
  */
 export class TrainingRun {
   readonly model: SegmentModel;
+  /** A `TextTask` if the run is on a text. */
   readonly task: Task;
   /** Steps taken. */
   step = 0;
