@@ -136,7 +136,7 @@ test('10,000 live buffers are warned of once, with the operations that made most
   assert.is(lines.length, 1, warnings);
   assert.match(
     lines[0],
-    /^memgrad: 10000 buffers are live, most of them made by full \(\d+ buffers, 0\.0 MiB\), mul \(.*\. In a loop, make tensors inside scope\(\(\) => \.\.\.\), which frees everything that it doesn't return\.$/,
+    /^memgrad: 10000 buffers are live, most of them made by full \(\d+ buffers, 0\.0 MiB\), mul \(.*\. In a loop, make tensors inside scope\(\(\) => \.\.\.\)\.$/,
   );
 });
 
