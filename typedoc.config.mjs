@@ -6,6 +6,7 @@ export default {
   name: 'memgrad',
   entryPoints,
   tsconfig: 'tsconfig.build.json',
+  plugin: ['./scripts/typedoc-methods.mjs'],
   out: 'build/docs',
   readme: 'none', // its links lead into the repository
   disableSources: true, // these too

@@ -11,6 +11,7 @@ import { build } from 'esbuild';
 import { entryPoints as library } from './entry-points.mjs';
 import { compileKernels, wasmKernels } from './kernels.mjs';
 import { bundledLicences } from './licences.mjs';
+import { texts } from './texts.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const dist = join(root, 'dist');
@@ -62,7 +63,7 @@ const { metafile } = await build({
   mainFields: ['module', 'main'],
   external: ['gpu.js'], // an optional peer dependency, for webgl
   chunkNames: 'chunks/[name]-[hash]',
-  plugins: [requiredBuiltins, wasmKernels],
+  plugins: [requiredBuiltins, wasmKernels, texts],
   metafile: true,
   logLevel: 'warning',
 }).catch(() => process.exit(1));

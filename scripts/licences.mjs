@@ -8,7 +8,9 @@ import { join, sep } from 'node:path';
 export async function bundledLicences(root, inputs) {
   const folders = new Set();
   for (const input of inputs) {
-    const found = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input.split(sep).join('/'));
+    const found = /^(?:text:)?(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(
+      input.split(sep).join('/'),
+    );
     if (found) folders.add(found[1]);
   }
   const sections = [];

@@ -18,28 +18,33 @@ const outdir = join(root, 'build', 'tests');
  * Folders whose files run in one process, since they share a slow set-up: installing the tarball.
  */
 const together = ['package/'];
-/** Those that take 10 seconds or more come first, the longest ahead, so that no core idles at the end. */
+/** Those that take 7 seconds of processor time or more come first, the longest ahead, so that no core idles at the end. */
 const longest = [
-  'browser/gpu-conformance',
   'backends/webgpu.test',
   'browser/gpu.test',
-  'cli/demo',
   'playground/page',
+  'cli/demo',
   ...together,
+  'browser/gpu-conformance',
   'cli/commands',
-  'playground/microscope',
-  'playground/accessibility',
+  'backends/webgpu-kernels',
   'cli/runs',
-  'browser/wasm',
-  'cli/together',
-  'documentation',
-  'models/unread-rows',
-  'cli/ends',
-  'cli/reproduce',
   'autograd/leaks',
+  'browser/wasm',
+  'cli/ends',
+  'playground/accessibility',
+  'playground/microscope',
+  'cli/together',
+  'runs/resume-text',
+  'autograd/gradients',
+  'documentation',
+  'runs/memory',
+  'cli/reproduce',
   'cli/files',
-  'playground/checkpoints',
   'runs/resume',
+  'backends/webgpu-matmul',
+  'explain/rules',
+  'playground/checkpoints',
   'safetensors/',
 ];
 

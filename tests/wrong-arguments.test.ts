@@ -15,8 +15,10 @@ import * as webgl from '../src/backends/webgl/index.js';
 import * as webgpu from '../src/backends/webgpu/index.js';
 import * as corpora from '../src/corpora/index.js';
 import * as explained from '../src/explain/index.js';
-import { Key, Parameter, tensor, zeros } from '../src/index.js';
+import { Key, mul, Parameter, sum, type Tensor, tensor, zeros } from '../src/index.js';
+import * as methods from '../src/methods/index.js';
 import * as models from '../src/models/index.js';
+import * as nn from '../src/nn/index.js';
 import * as parity from '../src/parity/index.js';
 import * as runs from '../src/runs/index.js';
 import * as node from '../src/runs/node/index.js';
@@ -28,6 +30,8 @@ import { type Call, fault, junk } from './junk.js';
 const test = suite('wrong arguments of every sub-path');
 
 const subPaths: Record<string, Record<string, unknown>> = {
+  './methods': methods,
+  './nn': nn,
   './models': models,
   './tasks': tasks,
   './training': training,
@@ -61,6 +65,8 @@ const task = new tasks.Copy({ length: 2, symbols: 10, copies: 1 });
 const batch = task.batch(key, 1, 'train');
 const tokens = tensor([[1, 2]], { dtype: 'int32' });
 const rows = zeros([1, 2, 4]);
+const mask = tensor([[1, 1]], { dtype: 'int32' });
+const attending = { key, causal: true, dHead: 4, clampLen: 2, dropout: 0.1, separate: true };
 const model = models.createModel('rmt', { ...config, nToken: task.vocabulary });
 const streamed = models.createModel('transformer-xl', { ...config, nToken: 256 });
 const parameters = { w: new Parameter(tensor([1, 2])) };
@@ -105,6 +111,23 @@ const streamSegment = () => training.cutSegments(language.segment('train', 1, 8,
 const reading = () => ({ model, task, segmentLength: 3 });
 const streaming = () => ({ model: streamed, task: language, segmentLength: 8, batchSize: 1 });
 const learning = () => ({ ...reading(), optimizer: new training.SGD(), steps: 1, batchSize: 1 });
+const fitting = () => ({
+  parameters,
+  loss: ({ x }: { x: Tensor }) => sum(mul(parameters.w, x)),
+  batches: [{ x: [1, 2] }],
+  evaluate: [{ x: [1, 2] }],
+  evaluateEvery: 1,
+  optimizer: new training.SGD(),
+  steps: 1,
+  accumulate: 1,
+  clip: 1,
+  capture: false,
+});
+const averaged = () => {
+  const averaging = new training.SGD({ ema: 0.5 });
+  averaging.step(parameters, gradients);
+  return averaging;
+};
 const texts = ['train', 'validation', 'test'].map((part) => ({ text: 'ab', class: 0, part }));
 const ownText = new tasks.TextTask('ab'.repeat(99), new tasks.ByteTokenizer('ab'));
 const pairTokens = Array.from({ length: 256 }, (_, byte) => [byte]);
@@ -116,6 +139,9 @@ const documents = new tasks.Classification(
 const storage = () => new runs.MemoryStorage();
 const bytes = new Uint8Array([123, 125]);
 const stored = new Map([['w', { dtype: 'float32', shape: [1], data: new Float32Array(1) }]]);
+const savedModel = await training.save(parameters);
+const modelFile = join(folder, 'w.safetensors');
+await node.saveFile(parameters, modelFile);
 const files = { corpus: 'x', folder: '.', names: ['x'], sha256: '0', install: 'x' };
 
 /** Right arguments for each function and class, and for the methods of what the class then makes. */
@@ -125,17 +151,21 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   'Decoder.embed': () => [tokens],
   'Decoder.forward': () => [rows, stack],
   'Decoder.predict': () => [rows],
-  DecoderLayer: () => [config, key],
-  'DecoderLayer.forward': () => [rows, null, {}, key],
+  DecoderLayer: () => [4, 1, { dInner: 4, norm: 'pre', dropatt: 0.1 }],
+  'DecoderLayer.forward': () => [rows, key, {}],
+  Dropout: () => [0.5],
+  'Dropout.forward': () => [rows, key],
+  Embedding: () => [4, 4, { key, init: 'wide', dtype: 'float32', backend }],
+  'Embedding.forward': () => [tokens],
   EncoderRMT: () => [{ ...config, ...encoder }],
   'EncoderRMT.forward': () => [[Int32Array.of(1)], key],
   'EncoderRMT.loss': () => [[Int32Array.of(1)], [0], { key }],
-  FeedForward: () => [config, key],
+  FeedForward: () => [4, 4, { key, dropout: 0.1 }],
   'FeedForward.forward': () => [rows, key],
-  LayerNorm: () => [4, key, { dtype: 'float32', backend }],
+  LayerNorm: () => [4, { key, epsilon: 1e-5, dtype: 'float32', backend }],
   'LayerNorm.forward': () => [rows],
   Linear: () => [4, 4, { key, bias: true }],
-  'Linear.forward': () => [rows, {}],
+  'Linear.forward': () => [rows],
   MemTransformer: () => [config, 0],
   'MemTransformer.initialState': () => [1],
   'MemTransformer.forward': () => [tokens, null, key],
@@ -144,8 +174,13 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   'RMT.forward': () => [tokens, new models.RMT(config as never).initialState(1), key],
   'RMT.advance': () => [tokens, new models.RMT(config as never).initialState(1), key],
   'RMT.stream': () => [{ segmentLength: 4 }],
-  SelfAttention: () => [config, key],
-  'SelfAttention.forward': () => [rows, null, {}, key],
+  RMSNorm: () => [4, { epsilon: 1e-5, dtype: 'float32', backend }],
+  'RMSNorm.forward': () => [rows],
+  SelfAttention: () => [4, 1, { ...attending, positions: 'rotary', rotaryBase: 10 }],
+  'SelfAttention.forward': () => [rows, key, { mask, cache: rows, table: {} }],
+  'SelfAttention.positionTable': () => [1, 2],
+  Sequential: () => [new nn.Linear(4, 4), new nn.Dropout()],
+  'Sequential.forward': () => [rows, key],
   Stack: () => [config, key],
   Stream: () => [model, { segmentLength: 4, saved: undefined }],
   'Stream.push': () => [[1, 2]],
@@ -160,10 +195,17 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   generate: () => [model.stream({ segmentLength: 4 }), { count: 1, temperature: 1, key }],
   loadReference: () => [model, bytes],
   readArrays: () => [parameters],
-  relShift: () => [zeros([1, 1, 2, 2])],
-  rotations: () => [2, { dHead: 4 }],
+  emptyCache: () => [1, 1, 4, { dtype: 'float32', backend }],
+  extendCache: () => [nn.emptyCache(1, 1, 4), [rows, rows], 3],
+  memoryRows: () => [2, 4, { memInit: 'repeated', key }],
+  perSequence: () => [zeros([2, 4]), 2],
+  rotations: () => [2, 4, { rotaryBase: 100, dtype: 'float32', backend }],
   sampleToken: () => [zeros([4]), key, { temperature: 1, topK: 1 }],
   saveReference: () => [model],
+  splitMemory: () => [rows, 1, { numMemTokens: 1, memAtEnd: false }],
+  summary: () => [model],
+  withMemory: () => [rows, rows, { memAtEnd: true, writeTokens: zeros([1, 4]) }],
+  writtenMemory: () => [rows, { numMemTokens: 1, memAtEnd: true }],
   segmentMask: () => [{ time: 2, cached: 1, numMemTokens: 1 }, backend],
   sinusoids: () => [[0, 1], 4, { backend }],
   toReference: () => [{ 'decoder.embedding': { shape: [1], data: new Float32Array(1) } }],
@@ -211,7 +253,10 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   promptTokens: () => [new tasks.ByteTokenizer('ab'), 'ab'],
   restoreTokenizer: () => [{ name: 'bpe', tokens: pairTokens, endOfText: 'text' }, 'x'],
 
-  Adam: () => [{ ...optimizer, betas: [0.9, 0.99] }],
+  Adafactor: () => [{ ...optimizer, beta2Decay: -0.8, epsilon: 1e-3, threshold: 1 }],
+  'Adafactor.step': () => [parameters, gradients, { rate: 0.1, gradientScale: 1 }],
+  'Adafactor.resume': () => [parameters, 1],
+  Adam: () => [{ ...optimizer, betas: [0.9, 0.99], groups: [{ names: /w/ }], ema: 0.9 }],
   'Adam.step': () => [parameters, gradients, { rate: 0.1, gradientScale: 1 }],
   'Adam.resume': () => [parameters, 1],
   AdamW: () => [optimizer],
@@ -220,7 +265,13 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   Curriculum: () => [task, { start: 1, by: 1, cuts: [3], at: 0.9, window: 2 }],
   'Curriculum.observe': () => [0.5],
   'Curriculum.restore': () => [{ length: 1, cutsLeft: 0, recent: [0.5] }],
-  SGD: () => [optimizer],
+  Muon: () => [{ ...optimizer, momentum: 0.9, nesterov: true, iterations: 5, adamw: /w/ }],
+  'Muon.step': () => [parameters, gradients, { rate: 0.1, gradientScale: 1 }],
+  'Muon.resume': () => [parameters, 1],
+  RMSprop: () => [{ ...optimizer, alpha: 0.9, epsilon: 1e-8, momentum: 0.9 }],
+  'RMSprop.step': () => [parameters, gradients, { rate: 0.1, gradientScale: 1 }],
+  'RMSprop.resume': () => [parameters, 1],
+  SGD: () => [{ ...optimizer, momentum: 0.9, nesterov: true }],
   'SGD.step': () => [parameters, gradients, { rate: 0.1, gradientScale: 1 }],
   'SGD.resume': () => [parameters, 1],
   answer: () => [model, batch, 3, { likeReference: false }],
@@ -239,13 +290,19 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
     },
   ],
   evaluateStream: () => [{ ...streaming(), segments: 1 }],
+  fit: () => [fitting()],
   judge: () => [[0, 1], [0, 1], 2],
   namedCarry: () => [{ states: [], inputs: [] }],
   onPlateau: () => [{ factor: 0.5, patience: 2 }],
   restoredCarry: () => [{}, { ...streaming(), bpttDepth: 0 }],
+  shuffled: () => [
+    { x: [[1], [2]], y: Int32Array.of(1, 2) },
+    { batchSize: 1, seed: 1 },
+  ],
   sequenceLoss: () => [model, [segment()], 1, { key, bpttDepth: 0 }],
   streamLoss: () => [streamed, streamSegment(), 1, undefined, { bpttDepth: 0 }],
   train: () => [learning()],
+  withAverages: () => [averaged(), parameters, () => 1],
   warmUp: () => [2, training.constant()],
 
   bytePairs: () => [{ endOfText: 'text' }],
@@ -275,6 +332,7 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   checkpointFile: () => [1, 'x'],
   decodeSafetensors: () => [runs.encodeSafetensors(stored as never)],
   encodeSafetensors: () => [stored, { a: 'b' }, { dtype: 'F16' }],
+  load: () => [parameters, savedModel, {}],
   loadRun: () => [storage(), { best: true, backend }],
   packRun: () => [storage()],
   parseJson: () => [bytes, 'x'],
@@ -282,6 +340,7 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   readConfig: () => [storage()],
   readMetrics: () => [bytes, 1, 1],
   resumeTraining: () => [storage(), learning()],
+  save: () => [parameters, { optimizer: new training.SGD(), step: 1, data: 'x' }],
   saveCheckpoint: () => [storage(), learning(), { step: 1, seconds: 0, best: null }],
   textConfig: () => [ownText, { model: 'rmt', sizes, seed: 0, backend: 'cpu' }],
   unpackRun: () => [storage(), bytes],
@@ -294,6 +353,9 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   'FolderStorage.size': () => ['x'],
   'FolderStorage.readPart': () => ['x', 0, 1],
   'FolderStorage.remove': () => ['x'],
+
+  loadFile: () => [parameters, modelFile, {}],
+  saveFile: () => [parameters, modelFile, { step: 1, data: 'x' }],
 
   parseFixture: () => [bytes, 'x'],
   runFixture: () => [

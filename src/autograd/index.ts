@@ -18,7 +18,14 @@ export { type MemoryUse, memoryReport, peakMemory, resetPeakMemory } from './sto
 export { type Nested, Parameter, type Shape, Tensor } from './tensor.js';
 export { type Captured, capture } from './transforms/capture.js';
 export { checkpoint } from './transforms/checkpoint.js';
-export { grad, type Scalar, valueAndGrad, vjp } from './transforms/grad.js';
+export {
+  type GradientOf,
+  grad,
+  type HasParameters,
+  type Scalar,
+  valueAndGrad,
+  vjp,
+} from './transforms/grad.js';
 export * from './transforms/gradcheck.js';
 export {
   isObserved,

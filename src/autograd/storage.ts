@@ -5,6 +5,8 @@ import { context } from './context.js';
 
 /** A buffer on a backend, shared by all tensors with the same values (reshape, stopGradient). */
 export class Storage {
+  /** A freed tensor has a text here. */
+  declare readonly end?: undefined;
   #references = 1;
   /** The entry of its origin in the ledger. */
   readonly #use: MemoryUse;
@@ -77,7 +79,7 @@ export function endScopes(before: number): void {
 function warnOfMany(): void {
   if (liveBuffers < alarm) return;
   console.warn(
-    `memgrad: ${liveBuffers} buffers are live, most of them made by ${makers('buffers')}. In a loop, make tensors inside scope(() => ...), which frees everything that it doesn't return.`,
+    `memgrad: ${liveBuffers} buffers are live, most made by ${makers('buffers')}. In a loop, make tensors inside scope(() => ...).`,
   );
   alarm = Infinity;
 }

@@ -20,6 +20,13 @@ declare global {
 /** The lengths of a tensor's axes, outermost first. */
 export type Shape = readonly number[];
 
+/** The place of the storage of a tensor that was freed. */
+interface Freed {
+  readonly backend: Backend;
+  /** What freed the tensor, and how to keep it, for the message. */
+  readonly end: string;
+}
+
 /** A value as nested arrays, one level for each axis. */
 export type Nested = number | Nested[];
 
@@ -32,12 +39,10 @@ export class Tensor {
   readonly dtype: DType;
   /** `shape`, under the name by which consoles show it. A field called `shape` could be assigned. */
   private readonly axes: Shape;
-  readonly #backend: Backend; // private, so that consoles show only dtype and axes
-  #storage: Storage | undefined;
+  // A browser's console shows five fields, the private ones first: two more would hide `axes`.
+  #storage: Storage | Freed;
   /** A second reference to the storage, for the finalizer that frees it. */
   #held: Held | undefined;
-  /** What freed the tensor, and how to keep it, for the message. */
-  #end: string | undefined;
 
   /**
    * For the engine; users call `tensor(...)`. Takes over one reference to `storage`, which `owner`
@@ -49,23 +54,22 @@ export class Tensor {
     owner: Set<Tensor> | null | undefined = context().scope,
   ) {
     if (!(storage instanceof Storage)) {
-      throw new MemgradError('Tensor: make tensors with tensor(...), zeros(...) and so on.');
+      throw new MemgradError('Tensor: make one with tensor(...).');
     }
     this.dtype = storage.buffer.dtype;
     this.axes = Object.freeze(shape);
-    this.#backend = storage.backend;
     this.#storage = storage;
     this.own(owner);
   }
 
-  /** The lengths of the axes, outermost first. Don't write to the array: tensors share it. */
+  /** The lengths of the axes, outermost first; frozen, since tensors share it. */
   get shape(): Shape {
     return this.axes;
   }
 
   /** The backend that stores the values. */
   get backend(): Backend {
-    return this.#backend;
+    return this.#storage.backend;
   }
 
   /**
@@ -73,12 +77,12 @@ export class Tensor {
    */
   own(owner: Set<Tensor> | null | undefined): void {
     if (owner) owner.add(this);
-    else if (this.#storage) this.#held ??= loosen(this, this.#storage);
+    else if (this.#storage.end === undefined) this.#held ??= loosen(this, this.#storage);
   }
 
   /** For the engine: whether the tensor was freed. */
   get isFreed(): boolean {
-    return this.#storage === undefined;
+    return this.#storage.end !== undefined;
   }
 
   /** Number of axes. */
@@ -93,9 +97,10 @@ export class Tensor {
 
   /** The storage of the values. Throws `MemgradError` if the tensor was freed. */
   get storage(): Storage {
-    if (this.#storage) return this.#storage;
+    const storage = this.#storage;
+    if (storage.end === undefined) return storage;
     throw new MemgradError(
-      `A tensor of shape ${showShape(this.shape)} was used after ${this.#end}.`,
+      `A tensor of shape ${showShape(this.shape)} was used after ${storage.end}.`,
     );
   }
 
@@ -109,7 +114,7 @@ export class Tensor {
    * Rejects if the tensor was freed.
    */
   async data(): Promise<TypedArray> {
-    const values = await this.#backend.read(this.buffer);
+    const values = await this.backend.read(this.buffer);
     // Reading #held here also keeps this tensor from being collected during the read.
     if (this.#held) await turnForFinalizers();
     return values;
@@ -143,12 +148,12 @@ export class Tensor {
 
   /** For the engine: `dispose`, where later uses say that they come after `end`. */
   free(end: string): void {
-    if (!this.#storage) return;
+    const storage = this.#storage;
+    if (storage.end !== undefined) return;
     if (this.#held) unmake(this);
-    this.#storage.release();
-    this.#storage = undefined;
+    storage.release();
+    this.#storage = { backend: storage.backend, end };
     this.#held = undefined;
-    this.#end = end;
   }
 
   /** Frees the tensor at the end of a block that began with `using`. */
@@ -158,13 +163,13 @@ export class Tensor {
 
   /** Returns dtype, shape and backend; `console.log` in Node, Deno and Bun shows values, too. */
   toString(): string {
-    return `${this.kind}(${this.dtype} ${showShape(this.shape)} on ${this.#backend.name})`;
+    return `${this.kind}(${this.dtype} ${showShape(this.shape)} on ${this.backend.name})`;
   }
 
   /** The text that `console.log` shows, with the values if they are on the host. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     const storage = this.#storage;
-    return `${this}${storage ? printed(storage, this.shape) : ', freed'}`;
+    return `${this}${storage.end === undefined ? printed(storage, this.shape) : ', freed'}`;
   }
 
   /** The tensor in messages. */
@@ -195,10 +200,10 @@ export class Tensor {
     return 'Tensor';
   }
 
-  /** For `Parameter` only: replaces the values. */
-  protected replace({ storage }: Tensor): void {
+  /** For the engine, on parameters: replaces the values. Takes over one reference to `storage`. */
+  replace(storage: Storage): void {
     const before = this.storage; // throws if it was freed
-    this.#storage = storage.share();
+    this.#storage = storage;
     if (this.#held) this.#held.storage = storage;
     before.release();
   }
@@ -234,7 +239,7 @@ export class Parameter extends Tensor {
         `assign: expected ${this}, got ${describe(value)}; convert the value first.`,
       );
     }
-    this.replace(value);
+    this.replace(value.storage.share());
     context().listener?.assigned?.(this, value);
   }
 }

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { setDefaultBackend } from '../autograd/index.js';
 import { type Backend, type BackendName, backendNames, loadBackend } from '../backends/index.js';
 import { type Interrupt, interrupt } from './interrupt.js';
-import { Output } from './output.js';
+import { type Output, openOutput } from './output.js';
 import { or, whole } from './parsers.js';
 
 /** The options of every command. */
@@ -53,8 +53,12 @@ export async function openContext(
   { saves = true } = {},
 ): Promise<Context> {
   const listening = saves || process.pid === 1 ? interrupt.listen() : undefined;
-  const [backend] = await Promise.all([loadBackend(name, { threads }), listening]);
+  const [backend, output] = await Promise.all([
+    loadBackend(name, { threads }),
+    openOutput(json),
+    listening,
+  ]);
   setDefaultBackend(backend);
   process.once('beforeExit', () => backend.close?.());
-  return { output: new Output(json), backend, interrupt };
+  return { output, backend, interrupt };
 }

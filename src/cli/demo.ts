@@ -80,19 +80,23 @@ Examples:
   $ memgrad demo --seed 1 --json > demo.jsonl
 `,
     )
-    .action(runDemo);
+    .action((options: CommonOptions) => runDemo(options));
 }
 
-async function runDemo(options: CommonOptions): Promise<void> {
+/** Trains each model for at most `steps` steps, compares them and prints the comparison. */
+export async function runDemo(options: CommonOptions, steps: number = DEMO.steps): Promise<void> {
   const context = await openContext(options);
   const { output } = context;
   const { seed = 0 } = options;
   const task = createTask('copy', DEMO.task);
-  output.event('start', { seed, chance: task.chance, ...DEMO });
+  output.event('start', { seed, chance: task.chance, ...DEMO, steps });
   output.print(introduction(output));
 
   const results: Result[] = [];
-  for (const model of MODELS) results.push(await trainOne(model, seed, context));
+  for (const model of MODELS) {
+    const config = configOf(model.name, seed, context.backend.name, steps);
+    results.push(await trainOne(config, model, context));
+  }
 
   output.print(`\n${resultTable(results)}`);
   output.print(explanation(task.chance, output));
@@ -107,15 +111,18 @@ async function runDemo(options: CommonOptions): Promise<void> {
 }
 
 /** Trains and evaluates one model; one line about it stays on the screen. */
-async function trainOne(model: Result['model'], seed: number, context: Context): Promise<Result> {
+async function trainOne(
+  config: RunConfig,
+  model: Result['model'],
+  context: Context,
+): Promise<Result> {
   const { output, backend, interrupt } = context;
-  const config = configOf(model.name, seed, backend.name);
   const label = output.colour(model.colour, model.title.padEnd(16));
   const run = await TrainingRun.start(config, { backend });
   const trained = await runTraining(run, context, { label });
   await interrupt.check();
   const evaluation = await runEvaluation(
-    { ...trained, config, samples: DEMO.samples, seed, backend },
+    { ...trained, config, samples: DEMO.samples, seed: config.seed, backend },
     context,
     label,
   );
@@ -137,8 +144,13 @@ async function trainOne(model: Result['model'], seed: number, context: Context):
   return { model, parameters, trained, evaluation };
 }
 
-function configOf(name: Result['model']['name'], seed: number, backend: string): RunConfig {
-  const { task, model, segmentLength, batchSize, steps, stopAt } = DEMO;
+function configOf(
+  name: Result['model']['name'],
+  seed: number,
+  backend: string,
+  steps: number,
+): RunConfig {
+  const { task, model, segmentLength, batchSize, stopAt } = DEMO;
   const { optimizer, learningRate, betas, schedule, warmUp, clip } = trainingPresets.fast;
   const config = {
     version: RUN_VERSION,

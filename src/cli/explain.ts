@@ -14,7 +14,7 @@ import { suggest } from '../options.js';
 import { backwardLines, forwardLines, gradientLines, notes } from './explain/lines.js';
 import { stepThrough } from './explain/step-through.js';
 import { wrap } from './format.js';
-import { Output } from './output.js';
+import { type Output, openOutput } from './output.js';
 
 interface Options {
   at?: ReadonlyMap<string, Nested>;
@@ -65,7 +65,7 @@ async function runExplain(expression: string, options: Options, { args }: Comman
         : `explain: expected one expression, got another, '${stray}'; put the expression in quotes.`,
     );
   }
-  const output = new Output(options.json ?? false);
+  const output = await openOutput(options.json ?? false);
   const explanation = await explain(expression, { at: options.at });
   if (output.json) return printEvents(explanation, output);
   if (process.stdin.isTTY && process.stdout.isTTY && !options.all) {

@@ -1,6 +1,6 @@
 /** The output of a command: text for people, or one JSON object per line for programs. */
 import { stripVTControlCharacters } from 'node:util';
-import { createLogUpdate } from 'log-update';
+import type { createLogUpdate } from 'log-update';
 import { fit } from './format.js';
 
 export type Colour = 'red' | 'green' | 'yellow' | 'cyan' | 'bold' | 'dim';
@@ -25,12 +25,16 @@ export class Output {
   readonly columns = Math.min(process.stdout.columns || 80, WIDEST);
   /** `hasColors` respects NO_COLOR, TERM=dumb and the like. */
   readonly coloured = process.stdout.isTTY && process.stdout.hasColors();
-  readonly #changing = process.stdout.isTTY
-    ? createLogUpdate(process.stdout, { showCursor: true })
-    : undefined;
+  readonly #changing: ReturnType<typeof createLogUpdate> | undefined;
   #lastLive = -Infinity;
 
-  constructor(readonly json: boolean) {}
+  /** `changing` rewrites the progress line of a terminal; without it, lines are printed. */
+  constructor(
+    readonly json: boolean,
+    changing?: ReturnType<typeof createLogUpdate>,
+  ) {
+    this.#changing = changing;
+  }
 
   /** Prints lines for people. */
   print(text = ''): void {
@@ -92,4 +96,14 @@ export class Output {
     const plain = stripVTControlCharacters(line);
     return plain.length <= width ? line : fit(plain, width);
   }
+}
+
+/**
+ * Opens standard output. Loads log-update for a terminal only, since its regular expressions of
+ * characters take a quarter of a command's start.
+ */
+export async function openOutput(json: boolean): Promise<Output> {
+  if (json || !process.stdout.isTTY) return new Output(json);
+  const { createLogUpdate } = await import('log-update');
+  return new Output(json, createLogUpdate(process.stdout, { showCursor: true }));
 }

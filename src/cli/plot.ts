@@ -15,10 +15,10 @@ const HEIGHT = 11;
 const SMOOTHING = 10; // steps averaged for one point, as in the table
 
 /**
- * Plots the series, all between 0 and 1, over their steps. Where curves coincide their marks
- * alternate, so none hides another.
+ * Plots the series, all between 0 and 1, over their steps, which follow `before` others. Where
+ * curves coincide their marks alternate, so none hides another.
  */
-export function plot(output: Output, title: string, series: readonly Series[]): string {
+export function plot(output: Output, title: string, series: readonly Series[], before = 0): string {
   const width = output.columns - 12; // without the labels
   const steps = Math.max(...series.map(({ values }) => values.length));
   const columns = Array.from({ length: width }, (_, column) =>
@@ -42,7 +42,8 @@ export function plot(output: Output, title: string, series: readonly Series[]): 
         Math.max(1, Math.round(part * steps)),
       ),
       customYAxisTicks: [0, 0.25, 0.5, 0.75, 1],
-      formatter: (value, { axis }) => (axis === 'y' ? `${Math.round(value * 100)}%` : value),
+      formatter: (value, { axis }) =>
+        axis === 'y' ? `${Math.round(value * 100)}%` : value + before,
       symbols: { axis: { n: ' ', e: ' ' } },
       lineFormatter: ({ index, plotX, plotY }) => {
         if (index === 0) drawing++;

@@ -11,6 +11,7 @@ import { addGradcheck } from './gradcheck.js';
 import { addInspect } from './inspect.js';
 import { Interrupted, interrupt, Unread } from './interrupt.js';
 import { addParity } from './parity.js';
+import { addReport } from './report.js';
 import { addReproduce } from './reproduce.js';
 import { addSample } from './sample.js';
 import { addTasks } from './tasks.js';
@@ -34,6 +35,7 @@ Examples:
   $ memgrad eval runs/copy                    see how well it answers
   $ memgrad train --resume runs/copy          go on where it was stopped
   $ memgrad sample runs/copy                  see what it says
+  $ memgrad report runs/copy                  write a page about it
   $ memgrad train --text book.txt --out runs/book learn a text of your own
   $ memgrad sample runs/book --prompt "Call me"   let it continue
   $ memgrad train --help                      all that can be chosen
@@ -52,6 +54,7 @@ const commands = [
   addTrain,
   addEval,
   addSample,
+  addReport,
   addInspect,
   addTasks,
   addExplain,

@@ -1,15 +1,15 @@
 /** `memgrad sample`: lets a saved run continue a prompt, token by token. */
 import type { Command } from 'commander';
-import { Key } from '../autograd/index.js';
 import { MemgradError } from '../errors.js';
-import { generate, type SamplingOptions } from '../models/index.js';
+import type { SamplingOptions } from '../models/index.js';
 import { loadRun } from '../runs/index.js';
 import { FolderStorage } from '../runs/node/folder-storage.js';
-import { IGNORED, TextTask } from '../tasks/index.js';
+import { TextTask } from '../tasks/index.js';
 import { type CommonOptions, commonOptions, openContext } from './context.js';
 import { fit } from './format.js';
 import { notNegative, real, shareAboveZero, whole } from './parsers.js';
 import { sampleText } from './sample-text.js';
+import { sampleOf } from './samples.js';
 
 /** The options as commander returns them. */
 export interface SampleCommandOptions extends CommonOptions, SamplingOptions {
@@ -65,9 +65,10 @@ async function runSample(folder: string, options: SampleCommandOptions): Promise
   const { output, backend, interrupt } = await openContext(options, { saves: false });
   const { samples = 3, seed = 0, best, temperature = 0, topK, topP } = options;
   const storage = new FolderStorage(folder);
-  const { config, model, task, step } = await loadRun(storage, { backend, best });
+  const run = await loadRun(storage, { backend, best });
+  const { task } = run;
   if (task instanceof TextTask) {
-    await sampleText({ config, model, task, step }, options, { output, backend, interrupt });
+    await sampleText({ ...run, task }, options, { output, backend, interrupt });
     return;
   }
   for (const name of ['prompt', 'length'] as const) {
@@ -76,27 +77,11 @@ async function runSample(folder: string, options: SampleCommandOptions): Promise
       `--${name} is for runs on a text, but this one learnt '${task.name}'; leave it out.`,
     );
   }
-  const { segmentLength } = config.training;
-  const prompts = Key.of(seed).fold(2); // 0 draws training batches, 1 dropout
   for (let index = 0; index < samples; index++) {
     await interrupt.check();
-    const { inputs, targets, promptLength } = task.batch(prompts.fold(index), 1, 'test');
-    const wanted = targets.filter((target) => target !== IGNORED);
-    const stream = model.stream({ segmentLength });
-    stream.push(inputs.subarray(0, promptLength));
-    const drawn: number[] = [];
-    const drawing = { count: wanted.length, seed: seed + index, temperature, topK, topP };
-    for await (const token of generate(stream, drawing)) {
-      drawn.push(token);
-      await interrupt.check();
-    }
-    stream.dispose();
-    const sample = {
-      prompt: task.show(inputs.subarray(0, promptLength)),
-      answer: task.show(wanted),
-      sampled: task.show(drawn),
-    };
-    output.event('sample', { step, ...sample });
+    const check = () => interrupt.check();
+    const sample = await sampleOf(run, index, { seed, check, temperature, topK, topP });
+    output.event('sample', { step: run.step, ...sample });
     const line = (name: string, text: string) =>
       `  ${name.padEnd(14)}${fit(text, output.columns - 17)}`;
     output.print(

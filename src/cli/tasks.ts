@@ -3,8 +3,8 @@ import type { Command } from 'commander';
 import { Key } from '../autograd/index.js';
 import { createTask, IGNORED, taskNames, taskSummaries } from '../tasks/index.js';
 import { type CommonOptions, commonOptions, openContext } from './context.js';
+import { metricNames } from './describe-evaluation.js';
 import { percent, wrap } from './format.js';
-import { metricNames } from './report.js';
 
 /** Adds the command to `program`. */
 export function addTasks(program: Command): void {

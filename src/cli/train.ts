@@ -5,10 +5,11 @@ import { checkRunConfig, type TrainingRun } from '../runs/index.js';
 import { TextTask } from '../tasks/index.js';
 import { begin } from './begin.js';
 import { type Context, commonOptions } from './context.js';
+import { unitOf } from './describe-evaluation.js';
 import { clock, count, percent, plural, shellWord, wrap } from './format.js';
 import type { Output } from './output.js';
+import { plot } from './plot.js';
 import { presetTable } from './presets.js';
-import { unitOf } from './report.js';
 import { refuseTextOptions, textRun } from './text.js';
 import { configOf, unread } from './train-config.js';
 import { addTrainOptions, type TrainCommandOptions } from './train-options.js';
@@ -102,11 +103,15 @@ async function trainAndEvaluate(
     output.event('saved', { folder });
     const next = !run.finished ? 'train --resume' : isText ? 'sample' : 'eval';
     output.print(`Saved in ${folder}: memgrad ${next} ${shellWord(folder)}`);
-  }
+  } else output.print('The model is not kept; --out FOLDER saves a run.');
   await context.interrupt.check();
 
   const { seed } = config;
   await evaluateAndPrint({ model, task, config, samples, seed, backend }, context);
+  const values = trained.accuracies.filter((accuracy) => !Number.isNaN(accuracy));
+  if (values.length < 2) return;
+  const curve = { name: config.model.name, mark: '#', colour: 'green', values } as const;
+  output.print(`\n${plot(output, 'Accuracy in training', [curve], step - values.length)}`);
 }
 
 /** The sentence on how to continue a run after a step that is not finite. */

@@ -11,8 +11,8 @@ import {
   type TrainStep,
 } from '../training/index.js';
 import type { Context } from './context.js';
+import { describeEvaluation, unitOf } from './describe-evaluation.js';
 import { clock, percent, plural, rate, recentMean } from './format.js';
-import { describeEvaluation, unitOf } from './report.js';
 
 const WINDOW = 10; // steps that the shown loss and accuracy are averaged over
 const EVALUATION_BATCH = 32;

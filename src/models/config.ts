@@ -3,6 +3,10 @@ import type { Key } from '../autograd/index.js';
 import { isKey } from '../autograd/random.js';
 import type { Backend } from '../backends/backend.js';
 import { OutOfMemory } from '../errors.js';
+import { norms } from '../nn/decoder-layer.js';
+import { memoryInits } from '../nn/memory.js';
+import { inits } from '../nn/parameters.js';
+import { rotaryBaseKind } from '../nn/positions.js';
 import {
   check,
   checkNames,
@@ -174,10 +178,10 @@ export const presets = {
 
 /** The accepted values of each option that takes a name. */
 export const choices = {
-  norm: ['pre', 'post'],
+  norm: norms,
   positions: ['rotary', 'relative', 'relative-wrapped', 'absolute'],
-  memInit: ['distinct', 'repeated'],
-  init: ['narrow', 'wide'],
+  memInit: memoryInits,
+  init: inits,
   writeTokens: ['carried', 'own'],
 } as const;
 
@@ -202,7 +206,7 @@ export const configKinds: OptionNames<CachedMemoryConfig> = {
   norm: needed(choice('norm')),
   finalNorm: needed(flag),
   positions: needed(choice('positions')),
-  rotaryBase: ['a finite number > 1', (base: number) => Number.isFinite(base) && base > 1],
+  rotaryBase: rotaryBaseKind,
   scaleEmbeddings: needed(flag),
   init: choice('init'),
   dropout: needed(rate),

@@ -20,13 +20,14 @@ import {
 } from '../autograd/index.js';
 import { isKey } from '../autograd/random.js';
 import { MemgradError } from '../errors.js';
+import { Linear } from '../nn/linear.js';
+import { perSequence } from '../nn/memory.js';
+import { Module } from '../nn/module.js';
+import { allOrNothing } from '../nn/parameters.js';
 import { check, checkOptions, needed, requireThat, requireTokens, whole } from '../options.js';
 import { configKinds, type MemoryConfig, ownConfig } from './config.js';
 import { Stack } from './layers/decoder.js';
-import { Linear } from './layers/linear.js';
-import { memoryRows, perSequence } from './layers/memory.js';
-import { allOrNothing, dense } from './layers/parameters.js';
-import { Module } from './module.js';
+import { initialMemory, layerOptions } from './layers/initial.js';
 
 /** The configuration of an `EncoderRMT`. */
 export interface EncoderConfig extends MemoryConfig {
@@ -90,9 +91,9 @@ export class EncoderRMT extends Module {
     const key = Key.of(seed);
     const made = allOrNothing(() => ({
       stack: new Stack(config, key),
-      memory: memoryRows(config, key.fold(4)),
-      pooler: new Linear(dModel, dModel, dense(config, key.fold(6))),
-      classifier: new Linear(dModel, classes, dense(config, key.fold(7))),
+      memory: initialMemory(config, key.fold(4)),
+      pooler: new Linear(dModel, dModel, layerOptions(config, key.fold(6))),
+      classifier: new Linear(dModel, classes, layerOptions(config, key.fold(7))),
     }));
     this.stack = made.stack;
     this.memory = made.memory;

@@ -32,16 +32,8 @@ export {
   type SegmentClasses,
 } from './encoder-rmt.js';
 export * from './layers/adaptive-softmax.js';
-export * from './layers/attention.js';
-export type { Cache } from './layers/cache.js';
 export * from './layers/decoder.js';
-export * from './layers/feed-forward.js';
-export * from './layers/layer-norm.js';
-export * from './layers/linear.js';
-export * from './layers/mask.js';
-export * from './layers/positions.js';
 export { MemTransformer } from './mem-transformer.js';
-export { Module } from './module.js';
 export * from './reference.js';
 export { RMT } from './rmt.js';
 export * from './sampling.js';

@@ -2,12 +2,13 @@
  * MemTransformer: memory tokens in front of every segment, and nothing carried between segments.
  */
 import { Key, type Parameter, type Tensor } from '../autograd/index.js';
+import { segmentMask } from '../nn/mask.js';
+import { perSequence, splitMemory, withMemory } from '../nn/memory.js';
+import { allOrNothing } from '../nn/parameters.js';
 import { type MemoryConfig, ownConfig } from './config.js';
 import { Decoder } from './layers/decoder.js';
+import { initialMemory } from './layers/initial.js';
 import { checkInput, checkNothing } from './layers/inputs.js';
-import { segmentMask } from './layers/mask.js';
-import { memoryRows, perSequence, splitMemory, withMemory } from './layers/memory.js';
-import { allOrNothing } from './layers/parameters.js';
 import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
 /**
@@ -32,7 +33,7 @@ export class MemTransformer extends SegmentModel<null> {
     const key = Key.of(seed);
     const made = allOrNothing(() => ({
       decoder: new Decoder(config, key),
-      memory: memoryRows(config, key.fold(4)),
+      memory: initialMemory(config, key.fold(4)),
     }));
     this.decoder = made.decoder;
     this.memory = made.memory;

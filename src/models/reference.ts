@@ -1,10 +1,10 @@
 /** Conversion between our parameter names and those of the published RMT code (LM-RMT, PyTorch). */
 import { scope, tensor } from '../autograd/index.js';
 import { describe, MemgradError } from '../errors.js';
+import { Module } from '../nn/module.js';
 import { requireThat } from '../options.js';
 import { decodeSafetensors } from '../safetensors/index.js';
 import { type HostArray, readArrays } from './arrays.js';
-import { Module } from './module.js';
 import { isHostArray } from './saved-state.js';
 
 /** The values of one tensor of a reference checkpoint, row-major. */

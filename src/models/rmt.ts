@@ -2,21 +2,20 @@
  * The Recurrent Memory Transformer: memory vectors carry information from one segment to the next.
  */
 import { Key, type Parameter, type Tensor } from '../autograd/index.js';
-import { check, whole } from '../options.js';
-import { ownConfig, type RecurrentMemoryConfig } from './config.js';
-import { Decoder } from './layers/decoder.js';
-import { checkInput } from './layers/inputs.js';
-import { segmentMask } from './layers/mask.js';
+import { segmentMask } from '../nn/mask.js';
 import {
   type MemoryLayout,
-  memoryRows,
   perSequence,
   splitMemory,
   withMemory,
-  writeRows,
   writtenMemory,
-} from './layers/memory.js';
-import { allOrNothing } from './layers/parameters.js';
+} from '../nn/memory.js';
+import { allOrNothing } from '../nn/parameters.js';
+import { check, whole } from '../options.js';
+import { ownConfig, type RecurrentMemoryConfig } from './config.js';
+import { Decoder } from './layers/decoder.js';
+import { initialMemory, writeRows } from './layers/initial.js';
+import { checkInput } from './layers/inputs.js';
 import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
 /**
@@ -45,7 +44,7 @@ export class RMT extends SegmentModel<Tensor> {
     const key = Key.of(seed);
     const made = allOrNothing(() => ({
       decoder: new Decoder(config, key),
-      memory: memoryRows(config, key.fold(4)),
+      memory: initialMemory(config, key.fold(4)),
       writeTokens: writeRows(config, key.fold(6)),
     }));
     this.decoder = made.decoder;
@@ -86,8 +85,9 @@ export class RMT extends SegmentModel<Tensor> {
   #outputFrom(first: number, tokens: Tensor, memory: Tensor, key?: Key): Tensor {
     const { decoder, writeTokens } = this;
     const layout = this.#layout;
-    const rows = withMemory(memory, decoder.embed(tokens), { ...layout, writeTokens });
+    const { memAtEnd } = layout;
+    const rows = withMemory(memory, decoder.embed(tokens), { memAtEnd, writeTokens });
     const mask = segmentMask({ ...layout, time: tokens.shape[1] }, tokens.backend);
-    return decoder.forward(rows, { mask, key, readFrom: layout.memAtEnd ? first : 0 }).output;
+    return decoder.forward(rows, { mask, key, readFrom: memAtEnd ? first : 0 }).output;
   }
 }

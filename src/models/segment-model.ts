@@ -9,9 +9,10 @@ import {
   type Tree,
   treeMap,
 } from '../autograd/index.js';
+import { Module } from '../nn/module.js';
 import { requireThat } from '../options.js';
 import type { ModelConfig } from './config.js';
-import { isLanguageModel, Module } from './module.js';
+import { isLanguageModel } from './layers/inputs.js';
 import { Stream, type StreamOptions } from './stream.js';
 
 /** The output of one segment. */

@@ -12,9 +12,10 @@ import {
 } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
+import { Module } from '../nn/module.js';
 import { checkOptions, needed, requireThat, requireTokens, whole } from '../options.js';
 import { type HostArray, readArrays } from './arrays.js';
-import { isLanguageModel, Module } from './module.js';
+import { isLanguageModel } from './layers/inputs.js';
 import { isHostArray, namedState, restoredState } from './saved-state.js';
 import type { SegmentModel } from './segment-model.js';
 

@@ -1,13 +1,14 @@
 /** Transformer-XL + RMT: a cache of recent rows for short range, memory for long range. */
 import { Key, type Parameter, type Tensor } from '../autograd/index.js';
+import { type Cache, emptyCache, extendCache } from '../nn/cache.js';
+import { segmentMask } from '../nn/mask.js';
+import { perSequence, splitMemory, withMemory } from '../nn/memory.js';
+import { allOrNothing } from '../nn/parameters.js';
 import { check, whole } from '../options.js';
 import { type CachedMemoryConfig, ownConfig } from './config.js';
-import { type Cache, emptyCache, extendCache } from './layers/cache.js';
 import { Decoder } from './layers/decoder.js';
+import { initialMemory, writeRows } from './layers/initial.js';
 import { cacheParts, checkInput } from './layers/inputs.js';
-import { segmentMask } from './layers/mask.js';
-import { memoryRows, perSequence, splitMemory, withMemory, writeRows } from './layers/memory.js';
-import { allOrNothing } from './layers/parameters.js';
 import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
 /** The state that is carried: memory and cache. */
@@ -40,7 +41,7 @@ export class TransformerXLRMT extends SegmentModel<MemoryAndCache> {
     const key = Key.of(seed);
     const made = allOrNothing(() => ({
       decoder: new Decoder(config, key),
-      memory: memoryRows(config, key.fold(4)),
+      memory: initialMemory(config, key.fold(4)),
       writeTokens: writeRows(config, key.fold(6)),
     }));
     this.decoder = made.decoder;
@@ -50,7 +51,9 @@ export class TransformerXLRMT extends SegmentModel<MemoryAndCache> {
 
   initialState(batch: number): MemoryAndCache {
     check('initialState: batch', batch, whole());
-    return { memory: perSequence(this.memory, batch), cache: emptyCache(batch, this.config) };
+    const { nLayer, dModel, dtype, backend } = this.config;
+    const cache = emptyCache(batch, nLayer, dModel, { dtype, backend });
+    return { memory: perSequence(this.memory, batch), cache };
   }
 
   forward(tokens: Tensor, state: MemoryAndCache, key?: Key): SegmentOutput<MemoryAndCache> {

@@ -1,12 +1,12 @@
 /** Transformer-XL: every layer also attends to rows that it kept from earlier segments. */
 import { Key, type Tensor } from '../autograd/index.js';
+import { type Cache, emptyCache, extendCache } from '../nn/cache.js';
+import { segmentMask } from '../nn/mask.js';
+import { allOrNothing } from '../nn/parameters.js';
 import { check, whole } from '../options.js';
 import { type CacheConfig, ownConfig } from './config.js';
-import { type Cache, emptyCache, extendCache } from './layers/cache.js';
 import { Decoder } from './layers/decoder.js';
 import { cacheParts, checkInput } from './layers/inputs.js';
-import { segmentMask } from './layers/mask.js';
-import { allOrNothing } from './layers/parameters.js';
 import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
 /** Transformer-XL (Dai et al. 2019, arXiv 1901.02860). No gradient flows through the cache. */
@@ -26,7 +26,8 @@ export class TransformerXL extends SegmentModel<Cache> {
 
   initialState(batch: number): Cache {
     check('initialState: batch', batch, whole());
-    return emptyCache(batch, this.config);
+    const { nLayer, dModel, dtype, backend } = this.config;
+    return emptyCache(batch, nLayer, dModel, { dtype, backend });
   }
 
   forward(tokens: Tensor, cache: Cache, key?: Key): SegmentOutput<Cache> {

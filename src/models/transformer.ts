@@ -1,10 +1,10 @@
 /** The baseline: a Transformer that sees nothing of earlier segments. */
 import { Key, type Tensor } from '../autograd/index.js';
+import { segmentMask } from '../nn/mask.js';
+import { allOrNothing } from '../nn/parameters.js';
 import { type ModelConfig, ownConfig } from './config.js';
 import { Decoder } from './layers/decoder.js';
 import { checkInput, checkNothing } from './layers/inputs.js';
-import { segmentMask } from './layers/mask.js';
-import { allOrNothing } from './layers/parameters.js';
 import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
 /** A causal decoder (Vaswani et al. 2017) that reads each segment independently. */

@@ -1,7 +1,7 @@
 /** The context that all kinds of fixtures run in. */
 import { treeLeaves } from '../autograd/index.js';
 import type { Backend } from '../backends/backend.js';
-import type { Module } from '../models/index.js';
+import type { Module } from '../nn/index.js';
 
 /** The backend of a fixture, and the largest relative difference that passes. */
 export interface ParityContext {

@@ -2,12 +2,13 @@
  * Checkpoints: parameters, moments, carried state and the trainer's state after a step. A
  * checkpoint is either complete or doesn't count.
  */
-import { type Parameter, scope, type Tensor, tensor } from '../autograd/index.js';
 import { MemgradError, NotFinite } from '../errors.js';
 import { readArrays } from '../models/index.js';
 import { check, whole } from '../options.js';
-import { decodeSafetensors, encodeSafetensors, type StoredTensor } from '../safetensors/index.js';
-import { type Named, namedCarry, restoredCarry, type TrainOptions } from '../training/index.js';
+import { decodeSafetensors, encodeSafetensors } from '../safetensors/index.js';
+import { assignAll, type StoredTensors } from '../training/assign.js';
+import { kindOf } from '../training/check.js';
+import { namedCarry, restoredCarry, type TrainOptions } from '../training/index.js';
 import { checkTrain } from '../training/train.js';
 import { leastParameters, limits, RUN_VERSION, type RunConfig } from './config.js';
 import {
@@ -161,7 +162,7 @@ export async function resumeTraining(
 
 /** Throws for a stream without `carried`: its state would silently be lost on resuming. */
 function requireCarried({ task, carried }: TrainOptions): void {
-  if (!('segment' in task) || carried) return;
+  if (kindOf(task) !== 'segment' || carried) return;
   throw new MemgradError(
     `'${task.name}' is a stream, but the training has nothing to keep its state from step to step; pass it 'carried: new Carried()'.`,
   );
@@ -234,13 +235,6 @@ async function removeSteps(
   }
 }
 
-/** Tensors of an untrusted file. */
-export interface StoredTensors {
-  /** The name of the file, for messages. */
-  readonly file: string;
-  readonly tensors: ReadonlyMap<string, StoredTensor>;
-}
-
 /** Adds the name of the file to messages, since a run has several such files. */
 function decodeFile(file: string, bytes: Uint8Array): ReturnType<typeof decodeSafetensors> {
   try {
@@ -285,37 +279,4 @@ export function checkSize(config: RunConfig, { file, tensors }: StoredTensors): 
       `config.json describes a model of ${least} parameters or more, but ${file} has ${stored}; both must come from the same run.`,
     );
   }
-}
-
-/**
- * Assigns the stored tensors to `targets`. Throws `MemgradError`, and assigns nothing, unless
- * names, shapes and dtypes are exactly the same.
- */
-export function assignAll(targets: Named<Parameter>, { file, tensors }: StoredTensors): void {
-  const refuse = (what: string): never => {
-    throw new MemgradError(`${file} ${what}; it must come from the same run.`);
-  };
-  for (const name of tensors.keys()) {
-    if (!Object.hasOwn(targets, name)) {
-      refuse(`has a tensor ${JSON.stringify(name).slice(0, 80)} that the run does not have`);
-    }
-  }
-  for (const [name, { shape, dtype }] of Object.entries(targets)) {
-    const found = tensors.get(name);
-    if (!found) refuse(`lacks the tensor '${name}' of the run`);
-    else if (show(found) !== show({ shape, dtype })) {
-      refuse(`has '${name}' as ${show(found)}, but the run needs ${show({ shape, dtype })}`);
-    }
-  }
-  scope(() => {
-    const values = Object.entries(targets).map(([name, { backend }]): [string, Tensor] => {
-      const { data, shape } = tensors.get(name) as StoredTensor;
-      return [name, tensor(data, { shape, backend })];
-    });
-    for (const [name, value] of values) targets[name].assign(value);
-  });
-}
-
-function show({ dtype, shape }: { dtype: string; shape: readonly number[] }): string {
-  return `${dtype} [${shape.join(', ')}]`.slice(0, 80);
 }

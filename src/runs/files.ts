@@ -180,6 +180,17 @@ export function wholeCheckpoints(names: readonly string[]): number[] {
 }
 
 /**
+ * Lists the files of a run. A training beside it may remove the checkpoint that a listing has found
+ * before its files are listed, so a listing without any whole checkpoint is repeated a few times.
+ */
+export async function listRun(storage: RunStorage): Promise<string[]> {
+  for (let left = 10; ; left--) {
+    const names = await storage.list();
+    if (left === 0 || lastCheckpoint(names) !== undefined) return names;
+  }
+}
+
+/**
  * The step of the last whole checkpoint; undefined where there is none. Throws `MemgradError` where
  * a later one exists by name but cannot be read.
  */

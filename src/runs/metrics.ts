@@ -91,6 +91,39 @@ export async function readLog(
   return lines.read;
 }
 
+/**
+ * Calls `use` with each readable line of the log in `storage`, of any size, from its start. Of a step
+ * that was taken twice, the first counts.
+ */
+export async function eachMetrics(
+  storage: RunStorage,
+  use: (line: Metrics) => void,
+): Promise<void> {
+  if (!(await storage.list()).includes(METRICS_FILE)) return;
+  const whole = storage.size && storage.readPart ? undefined : await storage.read(METRICS_FILE);
+  const size = whole?.length ?? (await storage.size?.(METRICS_FILE)) ?? 0;
+  let rest = new Uint8Array();
+  let step = 0;
+  for (let start = 0; start < size; start += BLOCK) {
+    const end = Math.min(size, start + BLOCK);
+    const part =
+      whole?.subarray(start, end) ?? (await storage.readPart?.(METRICS_FILE, start, end));
+    const block = new Uint8Array(rest.length + (part as Uint8Array).length);
+    block.set(rest);
+    block.set(part as Uint8Array, rest.length);
+    let from = 0;
+    for (let to = block.indexOf(NEWLINE); to >= 0; to = block.indexOf(NEWLINE, from)) {
+      const read = parseLine(block.subarray(from, to));
+      from = to + 1;
+      if (!read || read.step <= step) continue;
+      step = read.step;
+      use(read);
+    }
+    rest = block.slice(from);
+    if (rest.length > 2 * MOST_LINE_BYTES) rest = rest.slice(0, MOST_LINE_BYTES + 1); // unreadable
+  }
+}
+
 /** Collects lines, from the last to the first. */
 class Lines {
   /** In reverse order. */

@@ -1,6 +1,7 @@
 /** The checkpoint that a run continues from, and the errors where it can't. */
 import { describe, MemgradError } from '../errors.js';
-import { checkSize, readTensors, type StoredTensors } from './checkpoint.js';
+import type { StoredTensors } from '../training/assign.js';
+import { checkSize, readTensors } from './checkpoint.js';
 import type { RunConfig } from './config.js';
 import { lastCheckpoint, METRICS_FILE, MODEL_FILE, readState, wholeCheckpoints } from './files.js';
 import { readLog } from './metrics.js';

@@ -4,12 +4,14 @@ import { MemgradError } from '../errors.js';
 import type { SegmentModel } from '../models/index.js';
 import { backendKind, checkOptions, flag, type OptionNames } from '../options.js';
 import type { Task } from '../tasks/index.js';
+import { assignAll, type StoredTensors } from '../training/assign.js';
 import { buildModel, buildTask } from './build.js';
-import { assignAll, checkSize, readTensors, type StoredTensors } from './checkpoint.js';
+import { checkSize, readTensors } from './checkpoint.js';
 import type { RunConfig } from './config.js';
 import {
   checkpointFile,
   lastCheckpoint,
+  listRun,
   MODEL_FILE,
   readConfig,
   readState,
@@ -70,7 +72,7 @@ async function readModel(
   { best = false }: LoadOptions,
 ): Promise<{ step: number; stored: StoredTensors }> {
   for (;;) {
-    const there = await storage.list();
+    const there = await listRun(storage);
     const last = lastCheckpoint(there);
     if (last === undefined) {
       throw new MemgradError(

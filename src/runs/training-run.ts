@@ -4,15 +4,14 @@ import { MemgradError, NotFinite } from '../errors.js';
 import type { SegmentModel } from '../models/index.js';
 import { backendKind, checkOptions, type OptionNames } from '../options.js';
 import type { Task, TextTask } from '../tasks/index.js';
+import { assignAll, type StoredTensors } from '../training/assign.js';
 import { type TrainOptions, type TrainStep, train } from '../training/index.js';
 import { buildModel, buildTask, buildTraining } from './build.js';
 import {
-  assignAll,
   claimFiles,
   removeLater,
   removeOthers,
   restoreCheckpoint,
-  type StoredTensors,
   saveCheckpoint,
 } from './checkpoint.js';
 import { type Changeable, checkRunConfig, type RunConfig } from './config.js';

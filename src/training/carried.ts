@@ -6,13 +6,13 @@ import { scope, type Tensor, type Tree, tensor, treeLeaves } from '../autograd/i
 import type { Backend } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
 import type { HostArray } from '../models/arrays.js';
-import { EncoderRMT } from '../models/encoder-rmt.js';
+import type { EncoderRMT } from '../models/encoder-rmt.js';
 import { isHostArray, namedState, restoredState } from '../models/saved-state.js';
 import type { SegmentModel } from '../models/segment-model.js';
 import { check, checkValues, requireThat, whole } from '../options.js';
 import type { AnyTask } from '../tasks/index.js';
 import { carryKind, requireFit } from './check.js';
-import type { Named } from './optimizers.js';
+import type { Named } from './optimizers/optimizer.js';
 import type { Carry } from './stream-loss.js';
 
 /**
@@ -86,7 +86,7 @@ export function restoredCarry(
   }
   if (names.length === 0) return undefined;
   return scope((): Carry => {
-    const start: Tree = model instanceof EncoderRMT ? null : model.initialState(batchSize);
+    const start: Tree = 'initialState' in model ? model.initialState(batchSize) : null;
     const inputs = Array.from({ length: replayed }, (_, i): Tensor => {
       const given = saved[`inputs.${i}`];
       const tokens = isHostArray(given) ? given : undefined;

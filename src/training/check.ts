@@ -2,7 +2,7 @@
 import { Tensor } from '../autograd/index.js';
 import { describe, MemgradError } from '../errors.js';
 import type { EncoderRMT } from '../models/encoder-rmt.js';
-import { isLanguageModel } from '../models/module.js';
+import { isLanguageModel } from '../models/layers/inputs.js';
 import type { SegmentModel } from '../models/segment-model.js';
 import type { Kind } from '../options.js';
 import { check, requireThat, requireTokens, whole } from '../options.js';
@@ -30,6 +30,12 @@ export function requireLanguageModel(where: string, model: SegmentModel): void {
   );
 }
 
+/** The method that a task draws its data with; undefined for what isn't a task. */
+export function kindOf(task: AnyTask): 'documents' | 'segment' | 'batch' | undefined {
+  const methods = Object(task) as { readonly [method: string]: unknown };
+  return (['documents', 'segment', 'batch'] as const).find((name) => methods[name]);
+}
+
 /**
  * Throws `MemgradError` unless `task` is a task, with the method `kind` if that is given, and
  * `model` can read it: an `EncoderRMT` for documents, otherwise a language model that knows all its
@@ -41,12 +47,12 @@ export function requireFit(
   task: AnyTask,
   kind?: 'documents' | 'segment' | 'batch',
 ): void {
-  const methods = Object(task) as { readonly [method: string]: unknown };
-  const found = ['documents', 'segment', 'batch'].find((name) => methods[name]);
+  const found = kindOf(task);
   const wanted = kind ? `a task with ${kind}()` : 'a task, as createTask makes';
   requireThat(found && found === (kind ?? found), `${where}: task`, wanted, task);
-  const shows = kind !== 'batch' || typeof methods.show === 'function';
-  requireThat(shows, `${where}: show() of the task`, 'a function', methods.show);
+  const { show } = Object(task) as { readonly show?: unknown };
+  const shows = kind !== 'batch' || typeof show === 'function';
+  requireThat(shows, `${where}: show() of the task`, 'a function', show);
   const classifies = found === 'documents';
   // Checks methods rather than the class, so the encoder isn't loaded by apps that don't train one.
   if (!Object(model)[classifies ? 'loss' : 'initialState']) {

@@ -5,7 +5,7 @@ import { callable, check, checkOptions, oneOf, requireTokens, whole } from '../o
 import type { DocumentTask } from '../tasks/documents.js';
 import type { Part } from '../tasks/stream.js';
 import { requireClasses, requireFit } from './check.js';
-import { lastLogits } from './lessons.js';
+import { lastLogits } from './objectives/documents.js';
 
 /** Options of `evaluateDocuments`. */
 export interface EvaluateDocumentsOptions {

@@ -5,24 +5,24 @@
  */
 import '../default-backend.js';
 
+export type { Batches, Epochs, ShapedArray, Uploaded } from './batches.js';
 export * from './carried.js';
 export { Curriculum, type CurriculumOptions, type CurriculumState } from './curriculum.js';
 export * from './evaluate.js';
 export * from './evaluate-documents.js';
 export * from './evaluate-stream.js';
 export {
-  Adam,
-  type AdamOptions,
-  AdamW,
-  createOptimizer,
-  type Named,
-  type Optimizer,
-  type OptimizerName,
-  optimizerNames,
-  SGD,
-  type SGDOptions,
-  type StepOptions,
-} from './optimizers.js';
+  type FitEvaluation,
+  type FitOptions,
+  type FitStep,
+  fit,
+  type LossContext,
+  type LossResult,
+} from './fit.js';
+export { clipScale, type LoopOptions, nonFiniteChoices } from './loop.js';
+export * from './optimizers/index.js';
+export type { ParameterSource, Parametrized } from './parameters.js';
+export { load, type Restored, type RestoreOptions, type SaveOptions, save } from './save.js';
 export * from './schedules.js';
 export {
   columns,
@@ -32,11 +32,10 @@ export {
   type SequenceLoss,
   sequenceLoss,
 } from './segments.js';
+export { type Rows, type ShuffledOptions, shuffled } from './shuffled.js';
 export type { GradientNorms } from './step.js';
 export { type Carry, type StreamLoss, streamLoss } from './stream-loss.js';
 export {
-  clipScale,
-  nonFiniteChoices,
   type TrainOptions,
   type TrainStep,
   train,

@@ -13,7 +13,7 @@ import {
   type Watched,
   watch,
 } from '../autograd/index.js';
-import type { Named } from './optimizers.js';
+import type { Named } from './optimizers/optimizer.js';
 
 /** What is recorded about a result before it is read back. */
 interface Mark {

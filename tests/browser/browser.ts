@@ -40,6 +40,10 @@ const flags: Record<Adapter | 'none', readonly string[]> = {
     '--enable-unsafe-webgpu',
     '--use-webgpu-adapter=swiftshader',
     '--disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension', // compiles faster
+    // Kernels are compiled once each and never stored, nor compiled ahead for a state that is guessed.
+    '--disable-gpu-program-cache',
+    '--disable-gpu-shader-disk-cache',
+    '--disable-angle-features=warmUpPipelineCacheAtLink',
   ],
   // A headless browser on Linux uses the GPU through Vulkan only, and without a window to draw into.
   own: [

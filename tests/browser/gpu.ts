@@ -135,7 +135,7 @@ export async function countedSteps({ name, steps }: { name: string; steps: numbe
   return all;
 }
 
-/** One training run: mean accuracy of the last ten steps, and what was on the GPU after 20 steps and at the end. */
+/** One training run: mean accuracy of the last ten steps, and what was on the GPU after 8 steps and at the end. */
 export async function training({ name, steps }: { name: string; steps: number }) {
   const backend = (await kept(name)) as Backend & Partial<WebGLBackend>;
   const task = new Copy({ length: 2, symbols: 8, copies: 1 });
@@ -164,7 +164,7 @@ export async function training({ name, steps }: { name: string; steps: number })
   for await (const { step, loss, accuracy } of train({ ...options, seed: 2, backend })) {
     losses.push(loss);
     accuracies.push(accuracy);
-    if (step === 20 || step === steps) {
+    if (step === 8 || step === steps) {
       const { blocks, kernels } = backend.counts?.() ?? {};
       counts.push({ blocks, kernels, tensors: memoryReport().buffers });
     }

@@ -11,19 +11,17 @@ import {
   transpose,
 } from '../../src/autograd/index.js';
 import { Key } from '../../src/autograd/random.js';
+import { createModel, presets, type ReferenceTensor } from '../../src/models/index.js';
 import {
-  createModel,
   FeedForward,
   LayerNorm,
   type Module,
-  presets,
-  type ReferenceTensor,
-  relShift,
   SelfAttention,
   segmentMask,
   sinusoids,
-} from '../../src/models/index.js';
-import { close, float64, goldenConfig, readGolden } from './golden.js';
+} from '../../src/nn/index.js';
+import { relShift } from '../../src/nn/positions.js';
+import { close, float64, readGolden } from './golden.js';
 
 type Named = Record<string, ReferenceTensor>;
 interface Layer {
@@ -57,7 +55,7 @@ interface Units {
   param_counts: { what: string; config: Record<string, number>; n_all_param: number }[];
 }
 const units = readGolden<Units>('units');
-const key = Key.of(0);
+const options = { key: Key.of(0), dtype: 'float64' } as const;
 
 /** Gives parameters, by their dotted names in `module`, the values of reference tensors. */
 function assign(module: Module, values: Record<string, ReferenceTensor>): void {
@@ -89,14 +87,20 @@ for (const name of ['rel_shift', 'rel_shift_square'] as const) {
 for (const name of ['rel_attn_nomem', 'rel_attn_mem3'] as const) {
   test(`${name}: a relative attention layer, values and gradients`, async () => {
     const unit = units[name];
-    const config = goldenConfig({ dModel: 16 });
-    const attention = new SelfAttention(config, key);
+    const u = new Parameter(float64(unit.r_w_bias));
+    const v = new Parameter(float64(unit.r_r_bias));
+    const attention = new SelfAttention(16, 2, {
+      ...options,
+      positions: 'relative-wrapped',
+      biases: { u, v },
+      separate: true,
+    });
     assign(attention, {
       'qkv.weight': unit.params['qkv_net.weight'],
       'output.weight': unit.params['o_net.weight'],
       'position.weight': unit.params['r_net.weight'],
     });
-    const norm = new LayerNorm(16, key, config);
+    const norm = new LayerNorm(16, { dtype: 'float64' });
     assign(norm, {
       weight: unit.params['layer_norm.weight'],
       bias: unit.params['layer_norm.bias'],
@@ -106,13 +110,11 @@ for (const name of ['rel_attn_nomem', 'rel_attn_mem3'] as const) {
       Int32Array.from(data, (blocked) => 1 - blocked),
       { shape },
     );
-    const u = new Parameter(float64(unit.r_w_bias));
-    const v = new Parameter(float64(unit.r_r_bias));
     const memory = unit.mem && swap(float64(unit.mem));
     const layer = (x: Tensor) => {
-      const context = { mask, relative: { table: float64(unit.r), u, v } };
+      const context = { mask, cache: memory, table: { relative: float64(unit.r) } };
       const h = swap(x);
-      return swap(norm.forward(add(h, attention.forward(h, memory, context))));
+      return swap(norm.forward(add(h, attention.forward(h, undefined, context))));
     };
     const w = float64(unit.w);
     await close(layer(w), unit.out, 'output');
@@ -136,15 +138,14 @@ for (const name of ['rel_attn_nomem', 'rel_attn_mem3'] as const) {
 
 test('positionwise_ff: the feed-forward layer, values and gradients', async () => {
   const unit = units.positionwise_ff;
-  const config = goldenConfig({ dInner: 32 });
-  const layer = new FeedForward(config, key);
+  const layer = new FeedForward(16, 32, options);
   assign(layer, {
     'inner.weight': unit.params['CoreNet.0.weight'],
     'inner.bias': unit.params['CoreNet.0.bias'],
     'outer.weight': unit.params['CoreNet.3.weight'],
     'outer.bias': unit.params['CoreNet.3.bias'],
   });
-  const norm = new LayerNorm(16, key, config);
+  const norm = new LayerNorm(16, { dtype: 'float64' });
   assign(norm, { weight: unit.params['layer_norm.weight'], bias: unit.params['layer_norm.bias'] });
   const forward = (x: Tensor) => norm.forward(add(x, layer.forward(x)));
   const x = float64(unit.x);

@@ -15,7 +15,7 @@ const limits: Record<string, [source: string, kilobytes: number]> = {
     export { createModel, generate, presets } from 'memgrad/models';
     export { createTask } from 'memgrad/tasks';
     export { AdamW, evaluate, train } from 'memgrad/training';`,
-    57,
+    60,
   ],
 };
 

@@ -1,9 +1,10 @@
 /** Whatever the exports of models, tasks and training are called with, no error comes out but MemgradError. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Key, Parameter, tensor } from '../../src/autograd/index.js';
+import { Key, mul, Parameter, sum, type Tensor, tensor } from '../../src/autograd/index.js';
 import { MemgradError } from '../../src/errors.js';
 import * as models from '../../src/models/index.js';
+import * as nn from '../../src/nn/index.js';
 import * as tasks from '../../src/tasks/index.js';
 import * as training from '../../src/training/index.js';
 
@@ -144,6 +145,12 @@ const documentTask: tasks.DocumentTask = {
 };
 const adam = () => new training.Adam();
 const trainOptions = { model: rmt, task: copy, segmentLength: 3, steps: 1, batchSize: 2 };
+const averagedParameters = { w: new Parameter(tensor([1, 2])) };
+const averaged = () => {
+  const optimizer = new training.SGD({ ema: 0.5 });
+  optimizer.step(averagedParameters, { w: tensor([1, 1]) });
+  return optimizer;
+};
 const parameters = () => ({ w: new Parameter(tensor([1, 2])) });
 
 const construct = (Class: unknown, ...good: unknown[]): Subject => ({
@@ -177,14 +184,20 @@ const classes = [
   models.MemTransformer,
   models.TransformerXLRMT,
 ];
+const attending = { key, causal: true, positions: 'relative', clampLen: 3, dHead: 2 } as const;
+const mask = tensor([[1]], { dtype: 'int32' });
 const subjects: Subject[] = [
   ...classes.map((Class) => construct(Class, config, 1)),
   construct(models.EncoderRMT, encoderConfig, 1),
-  construct(models.Linear, 3, 4, { key, bias: false }),
-  construct(models.LayerNorm, 3, key, {}),
-  construct(models.FeedForward, config, key),
-  construct(models.SelfAttention, config, key),
-  construct(models.DecoderLayer, config, key),
+  construct(nn.Linear, 3, 4, { key, bias: false }),
+  construct(nn.Embedding, 3, 4, { key }),
+  construct(nn.LayerNorm, 3, { key, epsilon: 1e-6 }),
+  construct(nn.RMSNorm, 3, { epsilon: 1e-6 }),
+  construct(nn.Dropout, 0.5),
+  construct(nn.Sequential, new nn.Dropout(), (x: Tensor) => x),
+  construct(nn.FeedForward, 4, 8, { key, dropout: 0.1 }),
+  construct(nn.SelfAttention, 8, 2, attending),
+  construct(nn.DecoderLayer, 8, 2, { dInner: 8, norm: 'post', key }),
   construct(models.Stack, config, key),
   construct(models.Decoder, config, key),
   construct(models.AdaptiveSoftmax, { nToken: 12, dModel: 8 }, [4], key),
@@ -196,10 +209,17 @@ const subjects: Subject[] = [
   run(models.saveReference, rmt),
   run(models.loadReference, models.createModel('rmt', { ...config, ...models.presets.paper }), {}),
   run(models.detach, { a: tensor([1]) }),
-  run(models.segmentMask, { time: 3, cached: 1, numMemTokens: 1 }),
-  run(models.sinusoids, [1, 2], 8, {}),
-  run(models.rotations, 4, { dHead: 4 }),
-  run(models.relShift, tensor([[1, 2, 3]])),
+  run(nn.segmentMask, { time: 3, cached: 1, numMemTokens: 1 }),
+  run(nn.sinusoids, [1, 2], 8, {}),
+  run(nn.rotations, 4, 4, { rotaryBase: 100 }),
+  run(nn.memoryRows, 2, 4, { memInit: 'repeated', key }),
+  run(nn.perSequence, tensor([[1, 2]]), 2),
+  run(nn.withMemory, rows(), rows(), { memAtEnd: false }),
+  run(nn.writtenMemory, rows(), { numMemTokens: 1 }),
+  run(nn.splitMemory, rows(), 1, { numMemTokens: 1, memAtEnd: false }),
+  run(nn.emptyCache, 1, 2, 4, {}),
+  run(nn.extendCache, nn.emptyCache(1, 1, 8), [rows(), rows()], 3),
+  run(nn.summary, rmt),
   ...models.modelNames.flatMap((name) => {
     const model = models.createModel(name, config);
     return [
@@ -211,25 +231,16 @@ const subjects: Subject[] = [
   }),
   on(encoder, 'forward', [[1, 2]], key),
   on(encoder, 'loss', [[1, 2]], [1], { over: 'last', key }),
-  on(new models.Linear(8, 4), 'forward', rows(), { activation: 'relu' }),
-  on(new models.LayerNorm(8, key), 'forward', rows()),
-  on(new models.FeedForward(config, key), 'forward', rows(), key),
-  on(
-    new models.SelfAttention(config, key),
-    'forward',
-    rows(),
-    null,
-    { mask: tensor([[1]], { dtype: 'int32' }) },
-    key,
-  ),
-  on(
-    new models.DecoderLayer(config, key),
-    'forward',
-    rows(),
-    null,
-    { mask: tensor([[1]], { dtype: 'int32' }) },
-    key,
-  ),
+  on(new nn.Linear(8, 4), 'forward', rows()),
+  on(new nn.Embedding(12, 4), 'forward', tokens()),
+  on(new nn.RMSNorm(8), 'forward', rows()),
+  on(new nn.Dropout(), 'forward', rows(), key),
+  on(new nn.Sequential(new nn.Linear(8, 4), new nn.Dropout()), 'forward', rows(), key),
+  on(new nn.LayerNorm(8), 'forward', rows()),
+  on(new nn.FeedForward(8, 4), 'forward', rows(), key),
+  on(new nn.SelfAttention(8, 2, attending), 'forward', rows(), key, { mask, cache: rows() }),
+  on(new nn.SelfAttention(8, 2, attending), 'positionTable', 1, 2),
+  on(new nn.DecoderLayer(8, 2), 'forward', rows(), key, { mask }),
   on(new models.Decoder(config, key), 'embed', tokens()),
   on(new models.Decoder(config, key), 'forward', rows(), {
     mask: tensor([[1]], { dtype: 'int32' }),
@@ -267,6 +278,62 @@ const subjects: Subject[] = [
     epsilon: 1e-8,
     weightDecay: 0,
   }),
+  construct(training.RMSprop, { learningRate: 0.1, alpha: 0.9, epsilon: 1e-8, momentum: 0.9 }),
+  construct(training.Adafactor, {
+    learningRate: 0.1,
+    beta2Decay: -0.8,
+    epsilon: 1e-3,
+    threshold: 1,
+  }),
+  construct(training.Muon, { momentum: 0.9, nesterov: true, iterations: 5, adamw: /x/, ema: 0.9 }),
+  construct(training.SGD, { momentum: 0.9, nesterov: true, groups: [{ names: /x/ }] }),
+  run(training.withAverages, averaged(), averagedParameters, () => 1),
+  run(training.save, averagedParameters, { optimizer: adam(), step: 1, data: 'x' }),
+  run(training.load, averagedParameters, await training.save(averagedParameters), {}),
+  run(training.shuffled, { x: [1, 2], y: new Float32Array(2) }, { batchSize: 1, seed: 1 }),
+  run(training.fit, {
+    parameters: averagedParameters,
+    loss: ({ x }: { x: Tensor }) => sum(mul(averagedParameters.w, x)),
+    batches: [{ x: [1, 2] }],
+    evaluate: [{ x: [1, 2] }],
+    evaluateEvery: 1,
+    optimizer: adam(),
+    steps: 1,
+    accumulate: 1,
+    stepsTaken: 0,
+    seed: 1,
+    schedule: training.constant(),
+    clip: 1,
+    nonFinite: 'stop',
+    checkFinite: false,
+    capture: true,
+    signal: new AbortController().signal,
+    onProgress: () => {},
+  }),
+  run(
+    (batches: unknown, other: object) =>
+      training.fit({
+        parameters: averagedParameters,
+        loss: () => sum(averagedParameters.w),
+        batches: [batches],
+        optimizer: adam(),
+        steps: 1,
+        ...other,
+      }),
+    { x: [1], y: { data: new Float32Array(1), shape: [1] } },
+    {},
+  ),
+  run(
+    (result: never) =>
+      training.fit({
+        parameters: averagedParameters,
+        loss: () => result,
+        batches: [1],
+        optimizer: adam(),
+        steps: 1,
+      }),
+    { loss: tensor(1), metrics: { x: tensor(1) } },
+  ),
   construct(training.Curriculum, copy, { start: 1, by: 1, cuts: [3, 2], at: 0.9, window: 2 }),
   construct(training.Carried),
   run(training.createOptimizer, 'adam', { learningRate: 0.1 }),

@@ -5,7 +5,7 @@ import { requireTensors } from '../arguments.js';
 import { filled } from '../create.js';
 import { alias } from '../run.js';
 import { refusePromise, scope } from '../scope.js';
-import { isLike, Tensor } from '../tensor.js';
+import { isLike, type Parameter, Tensor } from '../tensor.js';
 import { allLeaves, treeMap } from '../tree.js';
 import { onTape } from './backward.js';
 
@@ -15,12 +15,22 @@ import { onTape } from './backward.js';
  */
 export type Scalar = Tensor | readonly [loss: Tensor, ...rest: unknown[]];
 
+/** A model or a layer: something with parameters that have names. */
+export interface HasParameters {
+  /** All parameters by name. */
+  parameters(): Record<string, Parameter>;
+}
+
+/** The gradient by a tree has its structure; by a model, it is a record by parameter name. */
+export type GradientOf<P> = P extends HasParameters ? Record<string, Tensor> : P;
+
 /**
  * Returns a function that computes the value of `f` and the gradient of that scalar.
  *
  * The gradient is taken with respect to the first argument, a tensor or a tree of tensors, and has
  * its structure; integer tensors get zeros. With `parameters`, a tensor or a tree of tensors that
- * `f` reads directly, it is taken with respect to them instead. `f` may return `[loss, ...rest]`;
+ * `f` reads directly, it is taken with respect to them instead. A model, an object with
+ * `parameters()`, counts as the record of its parameters in both places. `f` may return `[loss, ...rest]`;
  * the rest is returned unchanged. For higher orders, apply the function to its own result. Throws
  * `MemgradError` if `f` doesn't return a float scalar, or is asynchronous.
  *
@@ -37,19 +47,21 @@ export type Scalar = Tensor | readonly [loss: Tensor, ...rest: unknown[]];
 export function valueAndGrad<A extends unknown[], R extends Scalar, P = A[0]>(
   f: (...args: A) => R,
   parameters?: P,
-): (...args: A) => [value: R, gradient: P] {
+): (...args: A) => [value: R, gradient: GradientOf<P>] {
   check('grad: f', f, callable);
-  return (...args) => {
-    const compute = (): [R, P] => {
+  return (...args) =>
+    scope((): [R, GradientOf<P>] => {
+      const model = Object(parameters ?? args[0]);
+      const own = typeof model.parameters === 'function' ? model.parameters() : parameters;
       // Replace the argument by an alias, so that `f` may also use the original as a constant.
-      const traced = parameters ?? (treeMap(args[0], (x) => alias(x)) as unknown as P);
+      const traced = own ?? treeMap(args[0], (x) => alias(x));
       const leaves = allLeaves('grad', traced);
       if (leaves.length === 0) {
         throw new MemgradError(
           'grad: found no tensor to differentiate by; pass it as the first argument or as parameters.',
         );
       }
-      const inputs = parameters ? args : ([traced, ...args.slice(1)] as A);
+      const inputs = own ? args : ([traced, ...args.slice(1)] as A);
       const [value, backward] = onTape(leaves, () => f(...inputs));
       refusePromise('grad', value);
       const loss: unknown = Array.isArray(value) ? value[0] : value;
@@ -59,10 +71,9 @@ export function valueAndGrad<A extends unknown[], R extends Scalar, P = A[0]>(
         );
       }
       const gradients = backward([loss], [filled('grad', loss.shape, 1, loss)]);
-      return [value, replaceLeaves(traced, gradients)];
-    };
-    return scope(compute);
-  };
+      let next = 0;
+      return [value, treeMap(traced, () => gradients[next++])];
+    });
 }
 
 /**
@@ -81,7 +92,7 @@ export function valueAndGrad<A extends unknown[], R extends Scalar, P = A[0]>(
 export function grad<A extends unknown[], R extends Scalar, P = A[0]>(
   f: (...args: A) => R,
   parameters?: P,
-): (...args: A) => P {
+): (...args: A) => GradientOf<P> {
   check('grad: f', f, callable);
   return (...args) => scope(() => valueAndGrad(f, parameters)(...args)[1]); // frees the value
 }
@@ -125,10 +136,4 @@ export function vjp(
       return [...backward([value], [cotangent])];
     },
   ];
-}
-
-/** Returns `tree` with its tensors replaced by `tensors`, in order. */
-function replaceLeaves<T>(tree: T, tensors: readonly Tensor[]): T {
-  let next = 0;
-  return treeMap(tree, () => tensors[next++]);
 }

@@ -57,11 +57,9 @@ export async function checkGradientsInside(
   inputs: readonly Tensor[],
   options: GradientCheckOptions | undefined,
 ): Promise<GradientCheck> {
-  checkOptions('checkGradients', options, { order: 1, epsilon: 1, tolerance: 1 });
+  const kinds = { order: whole(1, 2), epsilon: finite, tolerance: finite };
+  checkOptions('checkGradients', options, kinds);
   const { order = 2, epsilon = 1e-5, tolerance = 1e-6 } = options ?? {};
-  check('checkGradients: order', order, whole(1, 2));
-  check('checkGradients: epsilon', epsilon, finite);
-  check('checkGradients: tolerance', tolerance, finite);
   check('checkGradients: f', f, callable);
   if (!Array.isArray(inputs) || inputs.length === 0) {
     throw new MemgradError(

@@ -1,6 +1,5 @@
 /** Steps through an explanation with the keys of a terminal. */
 import { createInterface, emitKeypressEvents } from 'node:readline';
-import { createLogUpdate } from 'log-update';
 import type { Nested } from '../../autograd/index.js';
 import { MemgradError } from '../../errors.js';
 import {
@@ -26,6 +25,7 @@ export async function stepThrough(
   at: ReadonlyMap<string, Nested>,
   output: Output,
 ): Promise<void> {
+  const { createLogUpdate } = await import('log-update');
   const show = createLogUpdate(process.stdout);
   let shown = explanation;
   let values = at;

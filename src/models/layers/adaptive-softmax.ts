@@ -17,11 +17,12 @@ import {
   tensor,
 } from '../../autograd/index.js';
 import { isKey } from '../../autograd/random.js';
+import { Linear } from '../../nn/linear.js';
+import { Module } from '../../nn/module.js';
+import type { LayerOptions } from '../../nn/parameters.js';
 import { check, requireThat, whole } from '../../options.js';
 import { isRising, RISING } from '../config.js';
-import { Module } from '../module.js';
-import { Linear } from './linear.js';
-import { dense, type Placement } from './parameters.js';
+import { layerOptions } from './initial.js';
 
 /** The weights and biases of the logits: [nToken, dModel] and [nToken]. */
 export interface TokenTable {
@@ -50,7 +51,7 @@ export class AdaptiveSoftmax extends Module {
   readonly #nToken: number;
 
   constructor(
-    config: Placement & { nToken: number; dModel: number },
+    config: Omit<LayerOptions, 'key'> & { nToken: number; dModel: number },
     cutoffs: readonly number[],
     key: Key,
   ) {
@@ -59,7 +60,7 @@ export class AdaptiveSoftmax extends Module {
     check('AdaptiveSoftmax: nToken', config?.nToken, whole());
     const rising = isRising(cutoffs, config.nToken);
     requireThat(rising, 'AdaptiveSoftmax: cutoffs', RISING, cutoffs);
-    this.clusters = new Linear(config.dModel, cutoffs.length, dense(config, key));
+    this.clusters = new Linear(config.dModel, cutoffs.length, layerOptions(config, key));
     this.#cutoffs = cutoffs;
     this.#nToken = config.nToken;
   }

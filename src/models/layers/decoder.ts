@@ -16,64 +16,17 @@ import {
   within,
 } from '../../autograd/index.js';
 import { isKey } from '../../autograd/random.js';
-import { check, checkOptions, whole } from '../../options.js';
+import { DecoderLayer } from '../../nn/decoder-layer.js';
+import { LayerNorm } from '../../nn/layer-norm.js';
+import { Module } from '../../nn/module.js';
+import { gaussian, gaussianRows, zero } from '../../nn/parameters.js';
+import { distanceTable } from '../../nn/positions.js';
+import { lastRows } from '../../nn/rows.js';
+import { checkOptions, whole } from '../../options.js';
 import { checkLayer, type ModelConfig } from '../config.js';
-import { Module } from '../module.js';
 import type { SegmentOutput } from '../segment-model.js';
 import { AdaptiveSoftmax } from './adaptive-softmax.js';
-import { type AttentionContext, SelfAttention } from './attention.js';
-import { FeedForward } from './feed-forward.js';
-import { LayerNorm } from './layer-norm.js';
-import { gaussian, gaussianRows, zero } from './parameters.js';
-import { rotations, sinusoids } from './positions.js';
-import { lastRows } from './rows.js';
-
-/** Attention and feed-forward, each with its residual sum and its layer normalisation. */
-export class DecoderLayer extends Module {
-  readonly attention: SelfAttention;
-  readonly attentionNorm: LayerNorm;
-  readonly feedForward: FeedForward;
-  readonly feedForwardNorm: LayerNorm;
-  readonly #pre: boolean;
-  readonly #rate: number;
-
-  constructor(config: ModelConfig, key: Key) {
-    super();
-    checkLayer(config, key);
-    const { dtype, backend } = config;
-    this.attention = new SelfAttention(config, key.fold(0));
-    this.attentionNorm = new LayerNorm(config.dModel, key.fold(1), { dtype, backend });
-    this.feedForward = new FeedForward(config, key.fold(2));
-    this.feedForwardNorm = new LayerNorm(config.dModel, key.fold(3), { dtype, backend });
-    this.#pre = config.norm === 'pre';
-    this.#rate = config.dropout;
-  }
-
-  /**
-   * Maps `x` [batch, rows, dModel] and the cached rows of this layer's input to the last rows of
-   * the output, one for each row of the mask: [batch, queries, dModel].
-   */
-  forward(x: Tensor, cache: Tensor | null, context: AttentionContext, key?: Key): Tensor {
-    if (key !== undefined) check('layer: key', key, isKey);
-    const { attention, attentionNorm, feedForward, feedForwardNorm } = this;
-    const [inAttention, behindAttention, inFeedForward, behindFeedForward] = key?.split(4) ?? [];
-    const change = (x: Tensor, y: Tensor, drop?: Key) => {
-      const residual = lastRows(x, y.shape[1]);
-      return drop ? dropout(y, this.#rate, drop, { residual }) : add(residual, y);
-    };
-    if (this.#pre) {
-      const earlier = cache && attentionNorm.forward(cache);
-      const attended = attention.forward(attentionNorm.forward(x), earlier, context, inAttention);
-      const h = change(x, attended, behindAttention);
-      const fed = feedForward.forward(feedForwardNorm.forward(h), inFeedForward);
-      return change(h, fed, behindFeedForward);
-    }
-    const attended = attention.forward(x, cache, context, inAttention);
-    const h = attentionNorm.forward(change(x, attended, behindAttention));
-    const fed = feedForward.forward(h, inFeedForward);
-    return feedForwardNorm.forward(change(h, fed, behindFeedForward));
-  }
-}
+import { layerOptions } from './initial.js';
 
 /** How a stack reads a segment. */
 export interface StackOptions {
@@ -116,18 +69,25 @@ export class Stack extends Module {
     super();
     checkLayer(config, key);
     const { nToken, nLayer, nHead, dModel, dHead, positions, dtype, backend } = config;
-    this.embedding = gaussianRows(key.fold(0), [nToken, dModel], config);
+    this.embedding = gaussianRows(key.fold(0), [nToken, dModel], layerOptions(config));
+    if (positions === 'relative' || positions === 'relative-wrapped') {
+      this.u = gaussian(key.fold(2), [nHead, dHead], { dtype, backend });
+      this.v = gaussian(key.fold(3), [nHead, dHead], { dtype, backend });
+    }
+    const { dInner, norm, dropout, dropatt, rotaryBase, clampLen } = config;
+    const options = {
+      ...{ dHead, dInner, norm, dropout, dropatt, rotaryBase, clampLen },
+      positions: positions === 'absolute' ? 'none' : positions,
+      biases: this.u && this.v && { u: this.u, v: this.v },
+    } as const;
     this.layers = Array.from(
       { length: nLayer },
-      (_, i) => new DecoderLayer(config, key.fold(10 + i)),
+      (_, i) =>
+        new DecoderLayer(dModel, nHead, { ...layerOptions(config, key.fold(10 + i)), ...options }),
     );
     this.finalNorm = config.finalNorm
-      ? new LayerNorm(dModel, key.fold(1), { dtype, backend })
+      ? new LayerNorm(dModel, { key: key.fold(1), dtype, backend })
       : undefined;
-    if (positions === 'relative' || positions === 'relative-wrapped') {
-      this.u = gaussian(key.fold(2), [nHead, dHead], config);
-      this.v = gaussian(key.fold(3), [nHead, dHead], config);
-    }
     this.#config = config;
   }
 
@@ -152,17 +112,18 @@ export class Stack extends Module {
     });
     const { mask, cache, key, readFrom = 0 } = options ?? {};
     requireTensors('stack', rows, mask);
-    const context = this.#context(mask);
+    const [queries, keys] = mask.shape.slice(-2);
+    const table = this.layers[0].attention.positionTable(queries, keys);
     const read = rows.shape[1] - readFrom;
     const lastMask = this.#computesAll(key) ? mask : lastRows(mask, read);
-    let h = context.added ? add(rows, context.added) : rows;
+    let h = this.#config.positions === 'absolute' ? add(rows, this.#added(queries)) : rows;
     const hidden = [h];
     this.layers.forEach((layer, i) => {
       const earlier = cache && cache[i].shape[1] > 0 ? cache[i] : null;
+      const seen = i === this.layers.length - 1 ? lastMask : mask;
       h = within(`layers.${i}`, () => {
         report('input', h);
-        const seen = i === this.layers.length - 1 ? { ...context, mask: lastMask } : context;
-        return layer.forward(h, earlier, seen, key?.fold(i));
+        return layer.forward(h, key?.fold(i), { mask: seen, cache: earlier, table });
       });
       hidden.push(h);
     });
@@ -179,21 +140,10 @@ export class Stack extends Module {
     return isObserved() || (key !== undefined && dropout + dropatt > 0);
   }
 
-  /** The positions for a segment with this mask. */
-  #context(mask: Tensor): AttentionContext & { added?: Tensor } {
-    const { positions, dModel, clampLen = Infinity } = this.#config;
-    const [queries, keys] = mask.shape.slice(-2);
-    if (positions === 'rotary') return { mask, rotary: rotations(keys, this.#config) };
-    const downFrom = (first: number, last: number) => {
-      const distances = Array.from({ length: first - last + 1 }, (_, i) =>
-        Math.max(-clampLen, Math.min(clampLen, first - i)),
-      );
-      return sinusoids(distances, dModel, this.#config);
-    };
-    if (positions === 'absolute') return { mask, added: downFrom(queries - 1, 0) };
-    const last = positions === 'relative-wrapped' ? 0 : 1 - queries;
-    const table = downFrom(keys - 1, last);
-    return { mask, relative: { table, u: this.u as Parameter, v: this.v as Parameter } };
+  /** The sinusoids of `count` rows, which `absolute` positions add to them: [count, dModel]. */
+  #added(count: number): Tensor {
+    const { dModel, clampLen, dtype, backend } = this.#config;
+    return distanceTable(count - 1, 0, dModel, { clampLen, dtype, backend });
   }
 }
 

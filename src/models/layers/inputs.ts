@@ -45,3 +45,9 @@ export function checkNothing(state: unknown): void {
 function refuse(expected: string, value: unknown): never {
   throw new MemgradError(`forward: expected ${expected}, got ${describe(value)}.`);
 }
+
+/** Whether `model` has the methods that a subclass of `SegmentModel` must have. */
+export function isLanguageModel(model: unknown): boolean {
+  const { initialState, forward } = Object(model);
+  return typeof initialState === 'function' && typeof forward === 'function';
+}

@@ -1,5 +1,5 @@
 /**
- * Runs in a folder on disk. For Node only: `memgrad/runs` imports nothing from Node, so browsers
+ * Runs and models on disk. For Node only: `memgrad/runs` imports nothing from Node, so browsers
  * can load it.
  *
  * @module memgrad/runs/node
@@ -7,3 +7,4 @@
 import '../../default-backend.js';
 
 export { FolderStorage } from './folder-storage.js';
+export { loadFile, saveFile } from './model-file.js';

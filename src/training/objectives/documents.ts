@@ -1,0 +1,48 @@
+/** The objective of classification: documents of any length, read by an encoder. */
+import { argmax, crossEntropy, type Key, type Tensor, tensor } from '../../autograd/index.js';
+import { uncaptured } from '../../autograd/transforms/capture.js';
+import type { EncoderRMT, SegmentClasses } from '../../models/encoder-rmt.js';
+import { isCapturable } from '../../models/segment-model.js';
+import type { DocumentTask } from '../../tasks/documents.js';
+import { requireClasses } from '../check.js';
+import type { Objective } from '../loop.js';
+import type { LearningOptions, TaskReport } from './objective.js';
+
+/** Learns the classes of one batch of documents in each step. */
+export function documentsObjective(options: LearningOptions): Objective<TaskReport> {
+  const { batchSize, segmentLength } = options;
+  const model = options.model as EncoderRMT;
+  const task = options.task as DocumentTask;
+  return {
+    parameters: model.parameters(),
+    isCapturable: isCapturable(model),
+    next(_, { data, dropout }) {
+      const batch = task.documents(data, batchSize);
+      const most = Math.min(task.classes.length, model.config.classes);
+      requireClasses(`train: the task '${task.name}'`, batch, most);
+      const { documents, classes } = batch;
+      const lengths = documents.map(({ length }) => length);
+      return {
+        inputs: () => [undefined],
+        loss() {
+          uncaptured(); // documents are sorted by length on the host
+          const logits = lastLogits(model, documents, dropout);
+          const wanted = tensor(Int32Array.from(classes), { backend: logits.backend });
+          return { loss: crossEntropy(logits, wanted), predictions: [argmax(logits, -1)] };
+        },
+        segments: 0,
+        report: ([predicted]) => ({
+          accuracy: classes.filter((wanted, i) => predicted[i] === wanted).length / classes.length,
+          tokens: lengths.reduce((sum, length) => sum + length, 0),
+          length: Math.max(...lengths),
+          segmentLength,
+        }),
+      };
+    },
+  };
+}
+
+/** Returns the encoder's logits after the last segment, [documents, classes]. */
+export function lastLogits(model: EncoderRMT, documents: readonly Int32Array[], key?: Key): Tensor {
+  return (model.forward(documents, key).at(-1) as SegmentClasses).logits;
+}
