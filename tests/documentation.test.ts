@@ -4,7 +4,7 @@
  * that names a source file is an excerpt of it.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -30,12 +30,14 @@ function inDocstrings(file: string): string[] {
     });
 }
 
-/** What a module prints, line by line. */
+/** What a module prints, line by line, in a folder that is empty but for it. */
 function run(code: string, name: string): string[] {
-  mkdirSync('build/examples', { recursive: true });
-  const file = `build/examples/${name.replace(/\W/g, '-')}.mjs`;
-  writeFileSync(file, code);
-  const { status, stdout, stderr } = spawnSync(process.execPath, [file], {
+  const folder = `build/examples/${name.replace(/\W/g, '-')}`;
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(`${folder}/example.mjs`, code);
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['example.mjs'], {
+    cwd: folder,
     encoding: 'utf8',
     timeout: 60_000,
   });

@@ -36,7 +36,7 @@ const runtimes: readonly Runtime[] = [
     name: 'Deno',
     scope: '@deno',
     program: 'deno',
-    library: ['run', '--no-prompt', '--allow-read', '--allow-write'],
+    library: ['run', '--no-prompt', '--allow-read', '--allow-write', '--allow-sys'],
     command: ['run', '--no-prompt', '--allow-all'],
   },
   { name: 'Bun', scope: '@oven', program: 'bin/bun', library: [], command: [] },
