@@ -54,7 +54,7 @@ export class Tensor {
     owner: Set<Tensor> | null | undefined = context().scope,
   ) {
     if (!(storage instanceof Storage)) {
-      throw new MemgradError('Tensor: make tensors with tensor(...), zeros(...) and so on.');
+      throw new MemgradError('Tensor: make one with tensor(...).');
     }
     this.dtype = storage.buffer.dtype;
     this.axes = Object.freeze(shape);
@@ -62,7 +62,7 @@ export class Tensor {
     this.own(owner);
   }
 
-  /** The lengths of the axes, outermost first. Don't write to the array: tensors share it. */
+  /** The lengths of the axes, outermost first; frozen, since tensors share it. */
   get shape(): Shape {
     return this.axes;
   }
@@ -200,10 +200,10 @@ export class Tensor {
     return 'Tensor';
   }
 
-  /** For `Parameter` only: replaces the values. */
-  protected replace({ storage }: Tensor): void {
+  /** For the engine, on parameters: replaces the values. Takes over one reference to `storage`. */
+  replace(storage: Storage): void {
     const before = this.storage; // throws if it was freed
-    this.#storage = storage.share();
+    this.#storage = storage;
     if (this.#held) this.#held.storage = storage;
     before.release();
   }
@@ -239,7 +239,7 @@ export class Parameter extends Tensor {
         `assign: expected ${this}, got ${describe(value)}; convert the value first.`,
       );
     }
-    this.replace(value);
+    this.replace(value.storage.share());
     context().listener?.assigned?.(this, value);
   }
 }

@@ -1,7 +1,7 @@
 /** `memgrad report`: writes one HTML file about saved runs. */
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { lastCheckpoint } from '../runs/files.js';
+import { lastCheckpoint, listRun } from '../runs/files.js';
 import { loadRun, MEMGRAD_VERSION, type RunConfig, readConfig } from '../runs/index.js';
 import { eachMetrics } from '../runs/metrics.js';
 import { FolderStorage } from '../runs/node/folder-storage.js';
@@ -72,7 +72,7 @@ async function readRun(
   output.live(() => `${folder}: reading its log`);
   await eachMetrics(storage, (line) => collector.take(line));
   const report = { name: folder, config, curves: collector.curves };
-  if (lastCheckpoint(await storage.list()) === undefined) {
+  if (lastCheckpoint(await listRun(storage)) === undefined) {
     return { ...report, saved: null, samples: [] };
   }
   const run = await loadRun(storage, { backend });
@@ -80,7 +80,9 @@ async function readRun(
   const drawn: Sample[] = [];
   for (let index = 0; index < samples; index++) {
     output.live(() => `${folder}: sample ${index + 1} of ${samples}`);
-    drawn.push(await sampleOf(run, index, { seed, check: () => interrupt.check() }));
+    drawn.push(
+      await sampleOf(run, index, { seed, temperature: 0, check: () => interrupt.check() }),
+    );
   }
   const parameters = model.parameterCount();
   model.dispose();

@@ -158,6 +158,12 @@ async function outcome(
   return read;
 }
 
+/** Moves a float32 by up to four units in the last place, or a denormal one by up to one. */
+function movedBy(x: number, amount: number): number {
+  const isDenormal = x !== 0 && Math.abs(x) < 2 ** -126;
+  return isDenormal ? x + Math.round(amount) * 2 ** -149 : x * (1 + 2 ** -21 * amount);
+}
+
 /** Runs variants of the program that round differently. */
 async function variantsOf(
   program: Program,
@@ -169,7 +175,7 @@ async function variantsOf(
       dtype,
       shape,
       values: values.map((x, j) =>
-        dtype === 'int32' ? x : x * (1 + 2 ** -21 * Math.sin(12.9 * i + 78.2 * j + round)),
+        dtype === 'int32' ? x : movedBy(x, Math.sin(12.9 * i + 78.2 * j + round)),
       ),
     }));
   const runs = [program.leaves, ...[1, 2, 3, 4, 5, 6].map(moved)].flatMap((leaves) => [

@@ -9,6 +9,7 @@ import {
   clip,
   div,
   equal,
+  erf,
   exp,
   expm1,
   floor,
@@ -28,11 +29,15 @@ import {
   round,
   sigmoid,
   sign,
+  sin,
   softplus,
   sqrt,
   sub,
   sum,
+  swiglu,
   type Tensor,
+  tan,
+  tanh,
   where,
 } from '../autograd/index.js';
 import { given, ints, type Pattern } from './case.js';
@@ -183,6 +188,9 @@ export const floatEdges: readonly Edge[] = [
   unary('a zero keeps its sign', sign, [-0, 0, NaN, -1e-30], [-0, 0, NaN, -1]),
   unary('a zero keeps its sign', sqrt, [-0, -1], [-0, NaN]),
   unary('a zero keeps its sign', abs, [-0, -Infinity], [0, Infinity], [-0, -1]),
+  ...[sin, tan, tanh, erf, log1p, expm1].map((operation) =>
+    unary('a zero keeps its sign', operation, [-0, 0], [-0, 0]),
+  ),
   unary(
     'round takes the even one of two',
     round,
@@ -233,6 +241,14 @@ export const floatEdges: readonly Edge[] = [
     [200, -200, Infinity, -Infinity],
     [200, 0, Infinity, 0],
     [1, 0, 1, 0],
+  ),
+  pair(
+    'swiglu multiplies by the slope of silu',
+    swiglu,
+    [-0.5],
+    [Infinity],
+    [-Infinity],
+    [[Infinity], [-0.18877034]],
   ),
   pair(
     'comparisons with NaN are false',

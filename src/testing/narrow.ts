@@ -12,10 +12,11 @@ import { createCpuBackend } from '../backends/cpu/index.js';
 import { sizeOf } from '../backends/layout.js';
 
 /**
- * cpu with sums in float32, from the last term to the first, beginning with `start`, and with exp
- * and sigmoid in float32 without denormal powers.
+ * cpu with sums in float32, from the last term to the first, with the relative error `error` (by
+ * default a unit in the last place) and -0 for a sum of -0; and with exp and sigmoid in float32
+ * without denormal powers.
  */
-export function createNarrowBackend(start = 0): Backend {
+export function createNarrowBackend(error = 2 ** -23): Backend {
   const cpu = createCpuBackend();
   return Object.assign(createCpuBackend(), {
     unary(kernel: UnaryKernel, x: DeviceBuffer) {
@@ -28,20 +29,17 @@ export function createNarrowBackend(start = 0): Backend {
       if (kernel !== 'sum' || x.buffer.dtype === 'int32') return cpu.reduce(kernel, x, kept);
       const { shape, strides, offset, buffer } = x;
       const terms = offsetsOf(shape.slice(kept), strides.slice(kept)).reverse();
-      return floats(
-        offsetsOf(shape.slice(0, kept), strides.slice(0, kept)),
-        start,
-        (position, add) => {
-          for (const term of terms) add(dataOf(buffer)[offset + position + term]);
-        },
-      );
+      const positions = offsetsOf(shape.slice(0, kept), strides.slice(0, kept));
+      return floats(positions, error, (position, add) => {
+        for (const term of terms) add(dataOf(buffer)[offset + position + term]);
+      });
     },
     matmul(a: DeviceBuffer, b: DeviceBuffer, spec: MatmulSpec) {
       const { m, n, k, transposeA, transposeB, batch, batchStridesA, batchStridesB } = spec;
       const [x, y] = [a, b].map(dataOf);
       const [startsA, startsB] = [batchStridesA, batchStridesB].map((by) => offsetsOf(batch, by));
       const size = sizeOf(batch) * m * n;
-      return floats([...Array(size).keys()], start, (at, add) => {
+      return floats([...Array(size).keys()], error, (at, add) => {
         const [index, i, j] = [Math.floor(at / (m * n)), Math.floor((at % (m * n)) / n), at % n];
         for (let p = 0; p < k; p++) {
           const left = x[startsA[index] + (transposeA ? p * m + i : i * k + p)];
@@ -52,7 +50,7 @@ export function createNarrowBackend(start = 0): Backend {
     },
     scatterAdd(values: DeviceBuffer, indices: DeviceBuffer, rows: number, width: number) {
       const [x, at] = [values, indices].map(dataOf);
-      return floats([...Array(rows * width).keys()], start, (position, add) => {
+      return floats([...Array(rows * width).keys()], error, (position, add) => {
         x.forEach((value, i) => {
           if (at[Math.floor(i / width)] * width + (i % width) === position) add(value);
         });
@@ -61,12 +59,9 @@ export function createNarrowBackend(start = 0): Backend {
   });
 }
 
-/**
- * Computes like some GPUs: `createNarrowBackend` with denormal numbers flushed to 0, and -0 for a
- * sum of -0.
- */
+/** Computes like some GPUs: sums as `createNarrowBackend`, and denormal numbers flushed to 0. */
 export function createFlushingBackend(): Backend {
-  const narrow = createNarrowBackend(-0);
+  const narrow = createNarrowBackend(0);
   const flushed = (buffer: DeviceBuffer) => {
     const data = dataOf(buffer);
     data.forEach((value, i) => {
@@ -74,7 +69,7 @@ export function createFlushingBackend(): Backend {
     });
     return buffer;
   };
-  return Object.assign(createNarrowBackend(), {
+  return Object.assign(createNarrowBackend(0), {
     upload: (data: TypedArray) => flushed(narrow.upload(data)),
     fill: (...args: Parameters<Backend['fill']>) => flushed(narrow.fill(...args)),
     unary: (...args: Parameters<Backend['unary']>) => flushed(narrow.unary(...args)),
@@ -89,16 +84,17 @@ export function createFlushingBackend(): Backend {
 /** Computes one float32 for each of `offsets`: the sum of the terms that `visit` adds. */
 function floats(
   offsets: readonly number[],
-  start: number,
+  error: number,
   visit: (position: number, add: (term: number) => void) => void,
 ): DeviceBuffer {
   const data = new Float32Array(offsets.length);
   offsets.forEach((position, i) => {
-    let total: number | undefined; // a sum of nothing is 0
+    let [total, terms] = [-0, 0];
     visit(position, (term) => {
-      total = Math.fround((total ?? start) + Math.fround(term));
+      total = Math.fround(total + Math.fround(term));
+      terms++;
     });
-    data[i] = total ?? 0;
+    data[i] = terms === 0 ? 0 : terms === 1 ? total : total * (1 + error);
   });
   return Object.assign({ dtype: 'float32' as const, size: data.length }, { data });
 }

@@ -153,6 +153,35 @@ export const rowEdges: readonly Edge[] = [
       [-half, 0, half],
     ],
   }),
+  {
+    rule: 'masked keys are not read, also where another gradient is not finite',
+    inputs: [
+      ...[given([1, 1], [2, 1]), given([0, 0], [2, 1]), given([2, NaN], [2, 1])],
+      ...[ints([1, 0, 0, 1], [2, 2]), given([Infinity, 1], [2, 1])],
+    ],
+    call: ([q, k, v, mask, factor]) => mul(attention(q, k, v, { mask }), factor),
+    result: [Infinity, NaN],
+    gradients: [
+      [NaN, NaN],
+      [NaN, NaN],
+      [Infinity, 1],
+      [2, NaN],
+    ],
+  },
+  {
+    rule: 'masked keys are not read, also where another gradient is not finite',
+    inputs: [
+      ...[given([1, NaN], [2, 1]), given([0, 0], [2, 1]), given([Infinity, 0], [2, 1])],
+      ints([1, 1, 1, 0], [2, 2]),
+    ],
+    call: ([q, k, v, mask]) => attention(q, k, v, { mask }),
+    result: [Infinity, NaN],
+    gradients: [
+      [NaN, NaN],
+      [NaN, -Infinity],
+      [NaN, 0.5],
+    ],
+  },
   masked('unmasked values are read', keys, [2, 1, NaN], { result: [NaN], gradients: undefined }),
   {
     rule: 'a NaN in a query affects only its own row',

@@ -1,4 +1,6 @@
 /** Cuts a batch into segments and computes its loss, with truncated BPTT. */
+
+import { upload } from '../autograd/create.js';
 import {
   add,
   argmax,
@@ -10,7 +12,6 @@ import {
   type Tensor,
   type Tree,
   tapGradient,
-  tensor,
   treeMap,
   within,
 } from '../autograd/index.js';
@@ -166,11 +167,11 @@ export function segmentTensors(
   backend?: Backend,
 ): { tensors: SegmentTensors[]; counted: Tensor } {
   const tensors = segments.map(({ inputs, targets, time, counted }) => {
-    const upload = (tokens: Int32Array) => tensor(tokens, { shape: [size, time], backend });
-    return { inputs: upload(inputs), targets: counted > 0 ? upload(targets) : null };
+    const made = (tokens: Int32Array) => upload('tensor', tokens, [size, time], backend);
+    return { inputs: made(inputs), targets: counted > 0 ? made(targets) : null };
   });
   const total = segments.reduce((sum, segment) => sum + segment.counted, 0);
-  return { tensors, counted: tensor(total, { dtype: 'int32', backend }) };
+  return { tensors, counted: upload('tensor', Int32Array.of(total), [], backend) };
 }
 
 /** `sequenceLoss` of uploaded segments. It depends on nothing else, so that it can be captured. */

@@ -1,8 +1,9 @@
 /** The GPU backends without a GPU: what they say in Node, and the caches and the text of `webgl`. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Pool } from '../../src/backends/gpu/pool.js';
 import { backendNames, backends, loadBackend } from '../../src/backends/index.js';
-import { Cache, Pool } from '../../src/backends/webgl/device.js';
+import { Cache } from '../../src/backends/webgl/device.js';
 import { indexFunction, walkOf } from '../../src/backends/webgl/kernels/views.js';
 import { toGlsl } from '../../src/backends/webgl/text.js';
 import { MemgradError } from '../../src/errors.js';
@@ -42,7 +43,7 @@ test('a cache is bounded and lets go of what was used longest ago', () => {
   assert.is(cache.size, 2);
 });
 
-test('a pool gives back what fits, and destroys what is over its bound', () => {
+test('a pool gives back what fits and is usable, and destroys what is over its bound', () => {
   let made = 0;
   const gone: number[] = [];
   const pool = new Pool<number>(
@@ -55,8 +56,16 @@ test('a pool gives back what fits, and destroys what is over its bound', () => {
   assert.equal(gone, [c]);
   assert.is(pool.made, 2);
   assert.is(pool.take(8), 4); // of another size
-  assert.equal([pool.take(4), pool.take(4)].sort(), [a, b]);
-  assert.is(pool.made, 3);
+  assert.is(
+    pool.take(4, (value) => value !== b),
+    a,
+  );
+  assert.is(
+    pool.take(4, () => false),
+    5,
+  );
+  assert.is(pool.take(4), b);
+  assert.is(pool.made, 4);
 });
 
 test('axes are joined where all views step evenly', () => {

@@ -7,6 +7,8 @@ import { createCpuBackend } from '../../src/backends/cpu/index.js';
 import { createWasmBackend } from '../../src/backends/wasm/index.js';
 import { checkEdges, checkPrograms, checkSizes } from '../../src/testing/index.js';
 import { createFlushingBackend } from '../../src/testing/narrow.js';
+import { Programs } from '../../src/testing/programs.js';
+import { stepMakers } from '../../src/testing/steps.js';
 import { LONG, random } from './arrays.js';
 
 const test = suite('numbers');
@@ -53,10 +55,20 @@ test('random programs over the edges of floats agree', async () => {
   }
 });
 
+test('random programs call every operation', () => {
+  const programs = new Programs(1);
+  const called = new Set(Array.from({ length: 3000 }, () => programs.next().names).flat());
+  assert.equal(
+    Object.keys(stepMakers).filter((name) => !called.has(name)),
+    [],
+  );
+});
+
 test('random programs find a backend that differs', async () => {
   const { differences } = await checkPrograms(wrapping, { count: 300 });
   assert.ok(differences.length > 0);
-  assert.ok(differences.every(({ operations }) => operations.join().includes('int32')));
+  // These cast to int32.
+  assert.ok(differences.every(({ operations }) => /int32|cast|oneHot/.test(operations.join())));
 });
 
 test('what a GPU may do is found, unless an option allows it', async () => {

@@ -1,14 +1,9 @@
 /** The device under the WebGPU backend, in Node over Dawn: recording, reading, and memory. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  type DeviceOptions,
-  type GpuBuffer,
-  type Launch,
-  spread,
-  WebGPUDevice,
-} from '../../src/backends/webgpu/device.js';
-import { Pool, sizeClass } from '../../src/backends/webgpu/pool.js';
+import { type DeviceOptions, WebGPUDevice } from '../../src/backends/webgpu/device.js';
+import { type Launch, spread } from '../../src/backends/webgpu/launch.js';
+import { type GpuBuffer, sizeClass } from '../../src/backends/webgpu/memory.js';
 import { moduleOf } from '../../src/backends/webgpu/text.js';
 import { dawn } from './dawn.js';
 
@@ -281,6 +276,76 @@ test('a lost device, a kernel that does not compile, and a closed device are sen
   assert.match(await said(closing.device.read(w)), closed);
 });
 
+/** Records ten kernels of different texts, the last of which is `last`; returns their sum. */
+function ten(device: WebGPUDevice, last = ''): GpuBuffer {
+  let x = device.upload(floats(0));
+  for (let i = 0; i < 10; i++) {
+    const launch = affine(x, 1, i);
+    const make = () => ({ ...launch.make(), text: `${launch.make().text}${i < 9 ? '' : last}` });
+    const [next] = device.run({ ...launch, key: `affine ${i}`, make });
+    device.free(x);
+    x = next;
+  }
+  return x;
+}
+
+test('many kernels are compiled side by side, and run in order', async () => {
+  const { device, gpu, errors } = await open();
+  const { createComputePipeline, createComputePipelineAsync } = gpu;
+  let [atOnce, ahead] = [0, 0];
+  gpu.createComputePipeline = function (...args) {
+    atOnce++;
+    return createComputePipeline.apply(this, args);
+  };
+  gpu.createComputePipelineAsync = function (...args) {
+    ahead++;
+    return createComputePipelineAsync.apply(this, args);
+  };
+  const sum = ten(device);
+  assert.is(ahead, 8, 'begun before anything is read');
+  const reading = device.read(sum);
+  device.free(sum); // a read keeps the memory until it is done
+  // Recorded while the read waits: it may take the memory of what is freed.
+  const [later] = device.run(affine(device.upload(floats(7)), 2, 1));
+  assert.equal(await reading, floats(45));
+  assert.equal(await device.read(later), floats(15));
+  assert.equal([ahead, atOnce], [11, 0]);
+  const [again] = device.run(affine(later, 1, 1));
+  assert.equal(await device.read(again), floats(16));
+  const { submits, kernels, dispatches } = device.counts();
+  assert.equal([submits, kernels, dispatches], [3, 11, 12]);
+  assert.equal(errors, []);
+  device.close();
+});
+
+test('kernels that are needed before they are ready are compiled at once', async () => {
+  const { device, errors } = await open({ pooledBytes: 0 });
+  const sum = ten(device); // each free submits
+  assert.ok(device.counts().submits > 8);
+  assert.equal(await device.read(sum), floats(45));
+  assert.equal(errors, []);
+  device.close();
+});
+
+test('a kernel of many that does not compile, a lost device and a closed one end the wait', async () => {
+  const wrong = await open();
+  const error = await said(wrong.device.read(ten(wrong.device, 'fn fn() {}')));
+  assert.match(error, /^MemgradError: webgpu: a kernel does not run on this GPU .*'wasm'/);
+  assert.match(await said(wrong.device.read(ten(wrong.device))), /does not run on this GPU/);
+
+  const lost = await open();
+  const reading = said(lost.device.read(ten(lost.device)));
+  lost.gpu.destroy();
+  assert.match(await reading, /^MemgradError: webgpu: .* took the GPU away .* 'wasm'\.$/);
+
+  for (const shared of [false, true]) {
+    const closing = await open({ shared });
+    const waiting = said(closing.device.read(ten(closing.device)));
+    closing.device.close();
+    assert.match(await waiting, /^MemgradError: webgpu: this backend was closed, .*again\.$/);
+  }
+});
+
 test("closing leaves an app's own device open", async () => {
   const { device, gpu, errors } = await open({ shared: true });
   const x = device.upload(floats(1, 2));
@@ -303,24 +368,6 @@ test('sizes are multiples of 16 with at most an eighth unused', () => {
     classes.add(size);
   }
   assert.ok(classes.size < 120, `${classes.size} sizes`);
-});
-
-test('a pool keeps what fits, destroys the rest, and passes over what is not usable', () => {
-  let made = 0;
-  const gone: number[] = [];
-  const pool = new Pool<{ bytes: number; id: number }>(
-    40,
-    (bytes) => ({ bytes, id: ++made }),
-    ({ id }) => gone.push(id),
-  );
-  const three = [pool.take(16), pool.take(16), pool.take(16)];
-  for (const value of three) pool.give(value);
-  assert.equal(gone, [3]);
-  assert.is(pool.made, 2);
-  assert.is(pool.take(16, ({ id }) => id !== 2).id, 1);
-  assert.is(pool.take(32).id, 4);
-  assert.is(pool.take(16, () => false).id, 5);
-  assert.is(pool.take(16).id, 2);
 });
 
 test('workgroups over the limit of one axis are folded', () => {

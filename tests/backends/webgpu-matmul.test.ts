@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { MatmulSpec } from '../../src/backends/backend.js';
-import { type GpuBuffer, WebGPUDevice } from '../../src/backends/webgpu/device.js';
+import { WebGPUDevice } from '../../src/backends/webgpu/device.js';
 import {
   type Epilogue,
   largeTile,
@@ -11,6 +11,7 @@ import {
   planOf,
   smallTile,
 } from '../../src/backends/webgpu/kernels/matmul.js';
+import type { GpuBuffer } from '../../src/backends/webgpu/memory.js';
 import { floatsOf } from './arrays.js';
 import { dawn } from './dawn.js';
 

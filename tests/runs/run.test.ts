@@ -62,6 +62,24 @@ for (const name of modelNames) {
   });
 }
 
+test('a run loads although listings miss checkpoints that a training removes meanwhile', async () => {
+  const storage = new MemoryStorage();
+  const run = await TrainingRun.start(configOf(), { storage });
+  await train(run);
+  run.dispose();
+  const list = storage.list.bind(storage);
+  let missed = 0;
+  storage.list = async () => {
+    const names = await list();
+    return ++missed <= 3 ? names.filter((name) => !name.startsWith('step-')) : names;
+  };
+  const { model, step } = await loadRun(storage);
+  assert.is(step, 2);
+  model.dispose();
+  missed = -Infinity;
+  assert.match(await refusal(storage), 'The run has no checkpoint yet');
+});
+
 test('training twice gives the same files', async () => {
   assert.equal(contents(await savedRun(), 2), contents(await savedRun(), 2));
 });

@@ -20,6 +20,7 @@ const swigluOperation: Operation = {
   forward: ({ kernels }, [a, b], _, results) =>
     kernels?.swiglu?.([a.buffer, b.buffer], [a.size], results),
   definition: ([a, b]) => [mul(mul(a, sigmoid(a)), b)],
+  keepsRules: true, // the steps of the definition add infinities of both signs
   gradients: {
     together: ([g], { inputs: [a, b] }) => run(swigluGradientOperation, [a, b, g], undefined),
   },

@@ -123,12 +123,9 @@ export class Program<R> {
       const result = rebuild(outputs.map(tensorOf));
       // After all that may throw, and from values that were read before any of them changed.
       const values = [...assigned].map(
-        ([parameter, stand]) => [parameter, tensorOf(stand)] as const,
+        ([parameter, { cell }]) => [parameter, (cell.storage as Storage).share()] as const,
       );
-      for (const [parameter, value] of values) {
-        parameter.assign(value);
-        value.dispose();
-      }
+      for (const [parameter, storage] of values) parameter.replace(storage);
       for (const follow of this.#recorded.followers) follow();
       return { result };
     } catch {

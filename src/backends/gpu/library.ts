@@ -255,9 +255,9 @@ fn negated(a: vec2u) -> vec2u { return plus(vec2u(~a.x, ~a.y), vec2u(0u, 1u)); }
   }
   return select(p, -p, flips);
 }`,
-  // Near 0: the polynomial of Cephes' tanhf.
+  // Near 0: the polynomial of Cephes' tanhf. A zero keeps its sign.
   hyperbolic_tangent: `fn hyperbolic_tangent(x: f32) -> f32 {
-  if (is_nan(x)) { return x; }
+  if (is_nan(x) || x == 0.0) { return x; }
   let z: f32 = x * x;
   if (abs(x) < 0.625) {
     return x + x * z * ((((-5.70498872745e-3 * z + 2.06390887954e-2) * z - 5.37397155531e-2) * z + 1.33314422036e-1) * z - 3.33332819422e-1);

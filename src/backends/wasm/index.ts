@@ -44,8 +44,9 @@ class Wasm implements WasmBackend {
   readonly #plan: Plan;
   #threads: Threads | undefined;
   #closed = false;
-  /** Loaded on demand: most apps capture nothing. Null while it loads. */
-  #list: typeof Prepared | null | undefined;
+  /** Loaded on demand: most apps capture nothing. */
+  #list: typeof Prepared | undefined;
+  #loading: Promise<void> | undefined;
   readonly kernels: Partial<Kernels>;
 
   constructor(threads: number | 'auto', maximumBytes?: number, module = compile()) {
@@ -107,15 +108,10 @@ class Wasm implements WasmBackend {
     inputs: readonly DeviceBuffer[],
     record: (part: <T>(f: () => T) => T) => readonly DeviceBuffer[],
   ) {
-    if (this.#list)
-      return new this.#list(this.#heap, this.#exports, inputs as WasmBuffer[], record);
-    if (this.#list === undefined) {
-      this.#list = null;
-      import('./prepared.js').then(({ Prepared }) => {
-        this.#list = Prepared;
-      });
-    }
-    return undefined;
+    this.#loading ??= import('./prepared.js').then(({ Prepared }) => {
+      this.#list = Prepared;
+    });
+    return this.#list && new this.#list(this.#heap, this.#exports, inputs as WasmBuffer[], record);
   }
 
   fill(value: number, size: number, dtype: DType) {

@@ -72,46 +72,5 @@ export class Cache<T> {
   }
 }
 
-/** Freed textures by size, kept for reuse, up to `mostTexels` in total. */
-export class Pool<T> {
-  readonly #free = new Map<number, T[]>();
-  #texels = 0;
-  #made = 0;
-
-  constructor(
-    readonly mostTexels: number,
-    readonly create: (size: number) => T,
-    readonly destroy: (value: T) => void,
-  ) {}
-
-  /** The number of values that exist, in use or pooled. */
-  get made(): number {
-    return this.#made;
-  }
-
-  take(size: number): T {
-    const value = this.#free.get(size)?.pop();
-    if (value !== undefined) {
-      this.#texels -= size;
-      return value;
-    }
-    const made = this.create(size);
-    this.#made++;
-    return made;
-  }
-
-  give(size: number, value: T): void {
-    if (this.#texels + size > this.mostTexels) {
-      this.#made--;
-      this.destroy(value);
-      return;
-    }
-    this.#texels += size;
-    const list = this.#free.get(size);
-    if (list) list.push(value);
-    else this.#free.set(size, [value]);
-  }
-}
-
 /** The unused memory that a pool keeps: 512 MiB. */
 export const POOLED_TEXELS = 2 ** 25;

@@ -4,7 +4,8 @@
  */
 import { MemgradError } from '../../errors.js';
 import { closed, full, tooLarge } from '../gpu/errors.js';
-import { type Block, Cache, type Device, MOST_KERNELS, POOLED_TEXELS, Pool } from './device.js';
+import { Pool } from '../gpu/pool.js';
+import { type Block, Cache, type Device, MOST_KERNELS, POOLED_TEXELS } from './device.js';
 import {
   type Compiled,
   compile,

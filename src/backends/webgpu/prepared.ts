@@ -3,14 +3,10 @@
  * Before the first run, launches that only complete the result of another one are merged into it.
  */
 import type { DeviceBuffer } from '../backend.js';
-import type { Compiled, GpuBuffer, Launch, Memory, WebGPUDevice } from './device.js';
-import { sizeClass } from './pool.js';
-
-/** A step on each value of a result, with one value of `operand`. */
-export interface Completion {
-  readonly name: 'addend' | 'reluGradient';
-  readonly operand: DeviceBuffer;
-}
+import type { WebGPUDevice } from './device.js';
+import type { Completion, Launch } from './launch.js';
+import { type GpuBuffer, type Memory, sizeClass } from './memory.js';
+import type { Compiled } from './pipelines.js';
 
 /** Which inputs of a completing launch may be the result that it completes, and the operands beside. */
 const pairs: Record<Completion['name'], readonly (readonly [of: number, operand: number])[]> = {
@@ -74,7 +70,7 @@ export class Prepared implements Notes {
 
   memory(bytes: number): Memory {
     const place: Place = {
-      ...{ id: -1, bytes, gpu: undefined as never, recording: -1, groups: new Set() },
+      ...{ id: -1, bytes, gpu: undefined as never, recording: -1 },
       references: Infinity, // never released
       block: -1,
     };
@@ -118,7 +114,7 @@ export class Prepared implements Notes {
     for (const node of this.#nodes) {
       const { key, make, inputs, ints = [], floats = [] } = node.launch;
       node.buffers = snapshots([...(inputs as readonly GpuBuffer[]), ...node.outputs]);
-      node.compiled = this.device.compiled(key, make);
+      node.compiled = this.device.pipelines.of(key, make);
       node.words = new Int32Array(node.buffers.length + ints.length + floats.length);
       number(node, ints, floats);
     }
@@ -233,7 +229,7 @@ export class Prepared implements Notes {
     for (const [i, { memory, at }] of this.#inputs.entries()) {
       const now = inputs[i] as GpuBuffer;
       if (!memory) continue;
-      const moved = { memory: device.memoryOf(now), shift: now.at - at };
+      const moved = { memory: device.memories.of(now), shift: now.at - at };
       const earlier = known.get(memory);
       if (earlier && (earlier.memory !== moved.memory || earlier.shift !== moved.shift)) {
         return undefined;
@@ -242,7 +238,7 @@ export class Prepared implements Notes {
     }
     const taken: Memory[] = [];
     const take = (bytes: number) => {
-      const memory = device.take(bytes);
+      const memory = device.memories.take(bytes);
       taken.push(memory);
       return memory;
     };
@@ -251,7 +247,7 @@ export class Prepared implements Notes {
       const owned = new Map(this.#owned.map((place) => [place as Memory, take(place.bytes)]));
       const memoryOf = (buffer: GpuBuffer): Memory => {
         const { memory } = buffer;
-        if (!memory) return device.memoryOf(buffer);
+        if (!memory) return device.memories.of(buffer);
         if (isPlace(memory)) return owned.get(memory) ?? blocks[memory.block];
         return known.get(memory)?.memory ?? memory;
       };
@@ -266,8 +262,8 @@ export class Prepared implements Notes {
           const { shift = 0 } = known.get(buffers[i].memory as Memory) ?? {};
           words[i] = (buffers[i].at + shift) / (compiled as Compiled).words[i];
         }
-        node.group ??= device.group(compiled as Compiled, memories);
-        device.encode(
+        node.group ??= device.pipelines.group(compiled as Compiled, memories);
+        device.record(
           compiled as Compiled,
           memories,
           node.group,

@@ -58,6 +58,13 @@ export const commonKinds = (): OptionNames<CommonOptions> => ({
 /** A new value and its target. */
 export type Update = [target: Parameter, value: Tensor];
 
+/** The names of the parameters of one group, and its options. */
+interface Group {
+  readonly names: string[];
+  readonly weightDecay: number;
+  readonly factor: number;
+}
+
 /** The parameters of one group. */
 export interface Members {
   readonly names: readonly string[];
@@ -76,6 +83,10 @@ export abstract class DeviceOptimizer implements Optimizer {
   readonly #groups: readonly ParameterGroup[];
   readonly #weightDecay: number;
   readonly #ema: number | undefined;
+  /** The parameters of the last step, which have their moments, and their groups. */
+  #known:
+    | { parameters: readonly Parameter[]; names: readonly string[]; groups: Group[] }
+    | undefined;
 
   /** Throws `MemgradError` for groups that aren't valid. */
   constructor(
@@ -151,7 +162,7 @@ export abstract class DeviceOptimizer implements Optimizer {
    * moments, and returns the rates of `update`.
    */
   begin(parameters: Named<Parameter>, rate: number): readonly Tensor[] {
-    checkGradients(parameters, parameters);
+    if (!this.#knows(parameters)) checkGradients(parameters, parameters);
     return this.#orUndo(() => this.#prepared(parameters, rate));
   }
 
@@ -184,10 +195,24 @@ export abstract class DeviceOptimizer implements Optimizer {
     this.#count++;
   }
 
+  #knows(parameters: Named<Parameter>): boolean {
+    const known = this.#known;
+    const now = Object.values(parameters);
+    return (
+      known?.parameters.length === now.length &&
+      known.names.every((name, i) => parameters[name] === known.parameters[i])
+    );
+  }
+
   /** Makes the moments. Returns the rates of each group and the weight of the average, if any. */
   #prepared(parameters: Named<Parameter>, rate: number): Tensor[] {
-    this.#makeMoments(parameters);
-    const rates = this.#grouped(parameters).map(({ names, weightDecay, factor }) => {
+    if (!this.#knows(parameters)) {
+      this.#makeMoments(parameters);
+      const groups = this.#grouped(parameters);
+      const names = Object.keys(parameters);
+      this.#known = { parameters: Object.values(parameters), names, groups };
+    }
+    const rates = (this.#known?.groups ?? []).map(({ names, weightDecay, factor }) => {
       const members = names.map((name) => parameters[name]);
       return perCall(() =>
         numbersLike(members, this.numbers(rate * factor, this.#count + 1, weightDecay)),
@@ -200,9 +225,7 @@ export abstract class DeviceOptimizer implements Optimizer {
   }
 
   /** The groups that have parameters, with the optimiser's own last. */
-  #grouped(
-    parameters: Named<Parameter>,
-  ): { names: string[]; weightDecay: number; factor: number }[] {
+  #grouped(parameters: Named<Parameter>): Group[] {
     const own = { names: [] as string[], weightDecay: this.#weightDecay, factor: 1 };
     const groups = this.#groups.map(
       ({ names, weightDecay = own.weightDecay, learningRateFactor = 1 }) => ({
@@ -257,6 +280,7 @@ export abstract class DeviceOptimizer implements Optimizer {
 
   /** Frees all but the first `size` moments. */
   #forget(size: number): void {
+    this.#known = undefined;
     for (const [id, moment] of [...this.#moments].slice(size)) {
       moment.dispose();
       this.#moments.delete(id);

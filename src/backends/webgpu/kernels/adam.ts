@@ -1,6 +1,8 @@
 /** The Adam step of all parameters. */
 import type { DeviceBuffer, Kernels } from '../../backend.js';
-import { type GpuBuffer, type Memory, spread, type WebGPUDevice } from '../device.js';
+import type { WebGPUDevice } from '../device.js';
+import { spread } from '../launch.js';
+import type { GpuBuffer, Memory } from '../memory.js';
 import { GROUP, lines, main } from './common.js';
 
 /** Tensors in one kernel at most: each has 7 of the 250 numbers of a kernel. */

@@ -29,7 +29,7 @@ export function queriesText(flags: AttentionFlags, chunks: number): string {
   return `${text.shared(flags, [q, k, v, g])}${text.productText(g, v)}${gradients}${text.writerText(flags, 'of_q', q)}
 fn careful_mean(i: i32, most: f32, total: f32) -> f32 {
   var sum = 0.0;
-  for (var j = 0; j < p.keys; j++) {
+  for (var j = 0; j < p.keys && !is_nan(sum); j++) {
     let weight = weight_of(i, j, most, total);
     if (!is_zero(weight)) { sum += weight * dot_gv(i, j); }
   }
@@ -37,7 +37,7 @@ fn careful_mean(i: i32, most: f32, total: f32) -> f32 {
 }
 fn careful(i: i32, c: i32, most: f32, total: f32, mean: f32) -> vec4f {
   var sum = vec4f();
-  for (var j = 0; j < p.keys; j++) {
+  for (var j = 0; j < p.keys && !all_nan(sum); j++) {
     let weight = weight_of(i, j, most, total);
     if (is_zero(weight)) { continue; }
     let slope = slope_of(weight, i, j, mean);
@@ -102,8 +102,7 @@ ${lines(
 )}
   }
   }
-  let sound = totals + mean;
-${text.store('of_q', 'o', q, 'first', chunks, 'sound', 'careful(r, c, m[i], totals[i], mean[i])')}`,
+${text.store('of_q', 'o', q, 'first', chunks, 'careful(r, c, m[i], totals[i], mean[i])')}`,
 )}`;
 }
 
@@ -112,7 +111,7 @@ export function keysText(flags: AttentionFlags, chunks: number, valueChunks: num
   const careful = (name: string, y: text.Operand, factor: string) => `
 fn careful_${name}(j: i32, c: i32, number: i32) -> vec4f {
   var sum = vec4f();
-  for (var i = 0; i < p.queries; i++) {
+  for (var i = 0; i < p.queries && !all_nan(sum); i++) {
     let s = stats[p.stats_at + number * p.queries + i];
     let weight = weight_of(i, j, s.x, s.y);
     if (is_zero(weight)) { continue; }
@@ -130,7 +129,6 @@ ${main(
   THREADS,
   `${text.start}${text.accumulators('o', chunks)}
 ${text.accumulators('u', valueChunks)}
-  var terms = vec4f();
 ${text.overTiles(
   'query',
   'p.queries',
@@ -146,14 +144,12 @@ ${lines(
   (i) => `  s${i} = weights_of(s${i}, mosts, totals);
   e${i} = slopes_of(s${i}, e${i}, means);`,
 )}
-  terms += ${text.reduceLanes('sum', 's')} + ${text.reduceLanes('sum', 'e')};
 ${text.keep('s')}
 ${text.accumulate('u', g, 'query', valueChunks)}
 ${text.keep('e')}
 ${text.accumulate('o', q, 'query', chunks)}`,
 )}
-${text.reduceRows('sum', 'sound', 'terms')}
-${text.store('of_k', 'o', k, 'first', chunks, 'sound', 'careful_k(r, c, number)')}
-${text.store('of_v', 'u', v, 'first', valueChunks, 'sound', 'careful_v(r, c, number)')}`,
+${text.store('of_k', 'o', k, 'first', chunks, 'careful_k(r, c, number)')}
+${text.store('of_v', 'u', v, 'first', valueChunks, 'careful_v(r, c, number)')}`,
 )}`;
 }

@@ -80,7 +80,10 @@ fn scores_of(products: vec4f, i: vec4i, j: vec4i) -> vec4f {
 ${masked ? `  open = open & (${fourOf('mask', 'p.mask_at + at_mask')} != vec4i());` : ''}
   return select(vec4f(MASKED), p.scale * ${biased ? `(products + ${fourOf('bias', 'p.bias_at + at_scores')})` : 'products'}, open);
 }
-fn score(i: i32, j: i32) -> vec4f { return scores_of(vec4f(dot_qk(i, j)), vec4i(i), vec4i(j)); }
+fn score(i: i32, j: i32) -> vec4f {
+${masked ? '  if (mask[p.mask_at + at_mask + i * p.keys + j] == 0) { return vec4f(MASKED); }' : ''}
+  return scores_of(vec4f(dot_qk(i, j)), vec4i(i), vec4i(j));
+}
 ${productText(q, k)}
 fn are_zero(x: vec4f) -> vec4<bool> { return (bitcast<vec4i>(x) & vec4i(0x7f800000)) == vec4i(); }
 fn are_finite(x: vec4f) -> bool { return all((bitcast<vec4i>(x) & vec4i(0x7f800000)) != vec4i(0x7f800000)); }
@@ -90,6 +93,7 @@ fn most_of(x: vec4f, y: vec4f) -> vec4f {
   let above = (a ^ ((a >> vec4u(31u)) & vec4i(0x7fffffff))) > (b ^ ((b >> vec4u(31u)) & vec4i(0x7fffffff)));
   return select(select(y, x, above), vec4f(not_a_number()), are_nan(x) | are_nan(y));
 }
+fn all_nan(sum: vec4f) -> bool { return all(are_nan(sum)); }
 fn sum_of(x: vec4f, y: vec4f) -> vec4f { return x + y; }
 // The powers e^(score - most).
 fn powers(scores: vec4f, most: vec4f) -> vec4f {
@@ -231,9 +235,9 @@ ${
 `;
 
 /**
- * Writes the vectors `resulti_c` to `out`, from `row` on. Where one isn't finite, although lane i of
- * `sound` is, the terms of weight 0 may be to blame: `careful` computes it from r, c and i without
- * them.
+ * Writes the vectors `resulti_c` to `out`, from `row` on. Where one isn't finite, terms of weight 0
+ * may be to blame: `careful` computes it from r, c and i without them, and stops at the first NaN,
+ * so that a row that is NaN takes little time.
  */
 export const store = (
   out: string,
@@ -241,7 +245,6 @@ export const store = (
   { width, rows }: Omit<Operand, 'name'>,
   row: string,
   chunks: number,
-  sound: string,
   careful: string,
 ) => `  {
   var broken = 0u;
@@ -258,7 +261,7 @@ ${lines(4, (i) =>
     let i = n / ${chunks};
     let r = ${row} + ty + 8 * i;
     let c = n % ${chunks} * ${BLOCK} + 4 * tx;
-    if ((broken & 1u) == 1u && is_finite(${sound}[i])) { write_${out}(r, c, number, ${careful}); }
+    if ((broken & 1u) == 1u) { write_${out}(r, c, number, ${careful}); }
     broken = broken >> 1u;
   }
   }`;

@@ -3,7 +3,8 @@
  * arXiv 2205.14135): nothing of size queries x keys is in memory.
  */
 import type { DeviceBuffer, Kernels } from '../../backend.js';
-import { spread, type WebGPUDevice } from '../device.js';
+import type { WebGPUDevice } from '../device.js';
+import { spread } from '../launch.js';
 import { keysText, queriesText } from './attention-gradient.js';
 import * as text from './attention-text.js';
 import { type AttentionFlags, BLOCK, g, k, q, THREADS, v } from './attention-text.js';
@@ -28,7 +29,7 @@ function forwardText(flags: AttentionFlags, chunks: number): string {
 // Four values of a result, without the keys of weight 0.
 fn careful(i: i32, c: i32, most: f32, total: f32) -> vec4f {
   var sum = vec4f();
-  for (var j = 0; j < p.keys; j++) {
+  for (var j = 0; j < p.keys && !all_nan(sum); j++) {
     let power = powers(score(i, j), vec4f(most)).x;
     let weight = power / total;
     if (!is_zero(power) && !is_zero(weight)) { sum += weight * v_four(at_v + j * p.value_line + c, p.value_width - c); }
@@ -53,7 +54,7 @@ ${text.accumulate('o', v, 'key', chunks)}`,
 ${text.reduceRows('sum', 'total', 'l')}
   let share = select(1.0 / total, vec4f(), are_zero(total));
 ${lines(4, (i) => lines(chunks, (c) => `  o${i}_${c} *= share.${xyzw[i]};`))}
-${text.store('out', 'o', g, 'first', chunks, 'share', 'careful(r, c, m[i], total[i])')}`,
+${text.store('out', 'o', g, 'first', chunks, 'careful(r, c, m[i], total[i])')}`,
 )}`;
 }
 

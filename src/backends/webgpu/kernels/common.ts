@@ -1,6 +1,6 @@
 /** Pieces of text and of launches that several kernels share. */
 import type { DeviceBuffer } from '../../backend.js';
-import type { Launch } from '../device.js';
+import type { Launch } from '../launch.js';
 
 /** The element of a binding: one value, or four neighbours. */
 export type Unit = 'f32' | 'vec4f';

@@ -1,6 +1,8 @@
 /** Fused kernels of elements: swiglu, rotary positions, dropout, and the gradient of relu. */
 import type { DeviceBuffer, Kernels } from '../../backend.js';
-import { type GpuBuffer, type Launch, spread, type WebGPUDevice } from '../device.js';
+import type { WebGPUDevice } from '../device.js';
+import { type Launch, spread } from '../launch.js';
+import type { GpuBuffer } from '../memory.js';
 import { each, forEach, GROUP, unitOf } from './common.js';
 import { threefryText } from './threefry.js';
 

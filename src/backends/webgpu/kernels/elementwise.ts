@@ -2,7 +2,9 @@
 import type { BinaryKernel, DeviceBuffer, DType, UnaryKernel, View } from '../../backend.js';
 import { walkOf } from '../../gpu/walk.js';
 import { sizeOf } from '../../layout.js';
-import type { GpuBuffer, Launch, WebGPUDevice } from '../device.js';
+import type { WebGPUDevice } from '../device.js';
+import type { Launch } from '../launch.js';
+import type { GpuBuffer } from '../memory.js';
 import { eachQuad, quadGroups, rankOf, walkNames, walkNumbers, walkText } from './views.js';
 
 /** Text of `fn apply`, with the operations that it computes by number `p.op`. */

@@ -4,7 +4,9 @@
  */
 import type { DeviceBuffer, MatmulSpec } from '../../backend.js';
 import { sizeOf } from '../../layout.js';
-import { type GpuBuffer, type Launch, spread, type WebGPUDevice } from '../device.js';
+import type { WebGPUDevice } from '../device.js';
+import { type Launch, spread } from '../launch.js';
+import type { GpuBuffer } from '../memory.js';
 import { forEach, GROUP, lines, unitOf } from './common.js';
 import { type Batch, batchOf } from './matmul-batch.js';
 import { thinColumns, thinText } from './matmul-thin.js';

@@ -1,6 +1,8 @@
 /** Rows divided by their standard deviation or root mean square, and the gradients. */
 import type { DeviceBuffer } from '../../backend.js';
-import { type GpuBuffer, type Launch, spread, type WebGPUDevice } from '../device.js';
+import type { WebGPUDevice } from '../device.js';
+import { type Launch, spread } from '../launch.js';
+import type { GpuBuffer } from '../memory.js';
 import {
   type Addends,
   adding,

@@ -1,6 +1,8 @@
 /** The Euclidean norms of groups of buffers. */
 import type { DeviceBuffer, Kernels } from '../../backend.js';
-import { type GpuBuffer, spread, type WebGPUDevice } from '../device.js';
+import type { WebGPUDevice } from '../device.js';
+import { spread } from '../launch.js';
+import type { GpuBuffer } from '../memory.js';
 import { each, GROUP, lines, main } from './common.js';
 
 /** The fours of values that a workgroup reads. */

@@ -1,6 +1,7 @@
 /** Random numbers: Threefry-2x32 (../../threefry.ts). */
 import type { RandomWords } from '../../backend.js';
-import type { GpuBuffer, WebGPUDevice } from '../device.js';
+import type { WebGPUDevice } from '../device.js';
+import type { GpuBuffer } from '../memory.js';
 import { threefryText } from './threefry.js';
 import { eachQuad, quadGroups } from './views.js';
 

@@ -5,7 +5,9 @@
 import type { DeviceBuffer, ReduceKernel, View } from '../../backend.js';
 import { walkOf } from '../../gpu/walk.js';
 import { sizeOf } from '../../layout.js';
-import { type GpuBuffer, type Launch, spread, type WebGPUDevice } from '../device.js';
+import type { WebGPUDevice } from '../device.js';
+import { type Launch, spread } from '../launch.js';
+import type { GpuBuffer } from '../memory.js';
 import { type Addends, adding } from './common.js';
 import { fill, rankOf, walkNames, walkNumbers, walkText } from './views.js';
 

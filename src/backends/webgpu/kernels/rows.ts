@@ -1,6 +1,8 @@
 /** Kernels over rows: 32 threads to a row, or 256 where rows are long. */
 import type { DeviceBuffer } from '../../backend.js';
-import { type GpuBuffer, type Launch, spread, type WebGPUDevice } from '../device.js';
+import type { WebGPUDevice } from '../device.js';
+import { type Launch, spread } from '../launch.js';
+import type { GpuBuffer } from '../memory.js';
 import { GROUP, main, type Unit } from './common.js';
 
 /** Rows that are longer get a workgroup each. */

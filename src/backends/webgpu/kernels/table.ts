@@ -1,6 +1,8 @@
 /** Rows of a table: `gather`, and `scatterAdd`, its adjoint. */
 import type { DeviceBuffer } from '../../backend.js';
-import { type GpuBuffer, spread, type WebGPUDevice } from '../device.js';
+import type { WebGPUDevice } from '../device.js';
+import { spread } from '../launch.js';
+import type { GpuBuffer } from '../memory.js';
 import { reduceFirst } from './reduce.js';
 import { bitsOf, eachQuad, fill, quadGroups } from './views.js';
 

@@ -2,7 +2,9 @@
 import type { DeviceBuffer, DType, Piece, View } from '../../backend.js';
 import { type Walk, walkOf } from '../../gpu/walk.js';
 import { sizeOf, stridesOf } from '../../layout.js';
-import { type GpuBuffer, spread, type WebGPUDevice } from '../device.js';
+import type { WebGPUDevice } from '../device.js';
+import { spread } from '../launch.js';
+import type { GpuBuffer } from '../memory.js';
 import { type Addends, adding } from './common.js';
 
 /** Threads in a workgroup of a kernel that computes each value by itself. */
