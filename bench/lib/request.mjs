@@ -3,7 +3,7 @@
  * text.
  */
 import { defaultBackend, scope } from '../../dist/index.js';
-import { rotations, segmentMask } from '../../dist/models/index.js';
+import { rotations, segmentMask } from '../../dist/nn/index.js';
 import { cutSegments } from '../../dist/training/index.js';
 import { encode } from './text.mjs';
 import { prepare, useBackend, workloads } from './workload.mjs';
