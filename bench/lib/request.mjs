@@ -26,7 +26,7 @@ export async function loadRequest(name) {
   }
   const rows = time + 2 * memory;
   const constants = scope(() => ({
-    ...rotations(rows, workload.model),
+    ...rotations(rows, dHead, { rotaryBase: workload.model.rotaryBase }),
     mask: segmentMask({ time, numMemTokens: memory }),
   }));
   const text = async (tensor) => encode(await tensor.data());
