@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const sources = join(root, 'src', 'backends', 'wasm', 'assembly');
 const tableFile = join(root, 'src', 'backends', 'wasm', 'exports.ts');
+const floatsFile = join(root, 'src', 'backends', 'wasm', 'float-parameters.ts');
 const options = [
   '-O3s',
   '--noAssert',
@@ -35,7 +36,7 @@ const isEntry = (name) => !name.startsWith('lib/') && name !== threadEntry;
 
 /**
  * Compiles the kernels unless the same sources were compiled before, and updates
- * src/backends/wasm/exports.ts. Returns the compiled file and the names of the sources.
+ * src/backends/wasm/exports.ts and float-parameters.ts. Returns the compiled file and the names of the sources.
  */
 export async function compileKernels(threads = false) {
   const names = (await readdir(sources, { recursive: true }))
@@ -43,9 +44,8 @@ export async function compileKernels(threads = false) {
     .filter((name) => name.endsWith('.ts'))
     .sort();
   const texts = await Promise.all(names.map((name) => readFile(join(sources, name))));
-  const table = tableOf(names, texts.map(String));
-  const known = await readFile(tableFile, 'utf8').catch(() => '');
-  if (known !== table) await writeFile(tableFile, table);
+  await update(tableFile, tableOf(names, texts.map(String)));
+  await update(floatsFile, floatsOf(names, texts.map(String)));
   const all = threads ? [...options, ...threadOptions] : options;
   const hash = createHash('sha256').update(all.join());
   for (const text of texts) hash.update(text);
@@ -72,6 +72,37 @@ export async function compileKernels(threads = false) {
   );
   if (status !== 0) throw new Error('the kernels did not compile');
   return { output, names };
+}
+
+/** Writes a generated file if its text has changed. */
+async function update(file, text) {
+  const known = await readFile(file, 'utf8').catch(() => '');
+  if (known !== text) await writeFile(file, text);
+}
+
+/**
+ * Generates the text of src/backends/wasm/float-parameters.ts: the positions of the parameters that
+ * are floats, and so no addresses.
+ */
+function floatsOf(names, texts) {
+  const lines = names.flatMap((name, i) =>
+    isEntry(name)
+      ? [...texts[i].matchAll(/^export function (\w+)\(([^)]*)\)/gm)].flatMap(
+          ([, kernel, list]) => {
+            const types = list.split(',').map((parameter) => parameter.split(':')[1]?.trim());
+            const floats = [...types.keys()].filter((at) => /^f(32|64)$/.test(types[at]));
+            return floats.length > 0 ? [`  ${kernel}: [${floats.join(', ')}],\n`] : [];
+          },
+        )
+      : [],
+  );
+  return `// Written by scripts/kernels.mjs from the AssemblyScript files in ./assembly. Don't edit it.
+import type { ExportName } from './exports.js';
+
+/** The positions of the parameters that are floats; all others are addresses and integers. */
+export const floatParameters: Partial<Record<ExportName, readonly number[]>> = {
+${lines.sort().join('')}};
+`;
 }
 
 /**

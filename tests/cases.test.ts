@@ -66,7 +66,11 @@ test('an option that does not exist is named, with the nearest one', () => {
   refused(() => new AdamW(untyped({ lr: 0.1 })), /"lr"; did you mean 'learningRate'/);
   refused(() => new Adam(untyped({ weight_decay: 0.1 })), /did you mean 'weightDecay'/);
   refused(() => new Adam(untyped(0.01)), /object of options .*got 0.01/);
-  refused(() => new SGD(untyped({ learningRate: 0.1, nesterov: true })), /no option "nesterov"/);
+  refused(() => new Adam(untyped({ nesterov: true })), /no option "nesterov"/);
+  refused(
+    () => new SGD({ learningRate: 0.1, nesterov: true }),
+    /momentum must be .* with nesterov/,
+  );
   const targets = tensor([2], { dtype: 'int32' });
   refused(
     () => crossEntropy(tensor([[0.2, -1, 3]]), targets, untyped({ smoothing: 0.1 })),

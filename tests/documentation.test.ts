@@ -4,23 +4,13 @@
  * that names a source file is an excerpt of it.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { inPage } from './blocks.js';
 
 const test = suite('documentation');
-
-/** The blocks of JavaScript in a page. One marked `continues` goes on where the one before it ended. */
-function inPage(file: string): string[] {
-  const blocks: string[] = [];
-  for (const [, continues, code] of readFileSync(file, 'utf8').matchAll(
-    /```(?:js|ts)( continues)?\n(.*?)```/gs,
-  )) {
-    blocks.push(continues ? blocks.at(-1) + code : code);
-  }
-  return blocks;
-}
 
 /** The blocks of a page that are said to stand in a source file, and which one. */
 function excerpts(page: string): { file: string; code: string }[] {
@@ -40,12 +30,14 @@ function inDocstrings(file: string): string[] {
     });
 }
 
-/** What a module prints, line by line. */
+/** What a module prints, line by line, in a folder that is empty but for it. */
 function run(code: string, name: string): string[] {
-  mkdirSync('build/examples', { recursive: true });
-  const file = `build/examples/${name.replace(/\W/g, '-')}.mjs`;
-  writeFileSync(file, code);
-  const { status, stdout, stderr } = spawnSync(process.execPath, [file], {
+  const folder = `build/examples/${name.replace(/\W/g, '-')}`;
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(`${folder}/example.mjs`, code);
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['example.mjs'], {
+    cwd: folder,
     encoding: 'utf8',
     timeout: 60_000,
   });

@@ -129,6 +129,8 @@ const averaged = () => {
   return averaging;
 };
 const texts = ['train', 'validation', 'test'].map((part) => ({ text: 'ab', class: 0, part }));
+const ownText = new tasks.TextTask('ab'.repeat(99), new tasks.ByteTokenizer('ab'));
+const pairTokens = Array.from({ length: 256 }, (_, byte) => [byte]);
 const documents = new tasks.Classification(
   texts as never,
   ['a', 'b'],
@@ -226,6 +228,10 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   'Memorize.batch': () => [key, 1, 'train'],
   Quadratic: () => [{ range: 10 }],
   'Quadratic.batch': () => [key, 1, 'train'],
+  PairTable: () => [pairTokens],
+  PairTokenizer: () => ['ab ab', { vocabulary: 257, endOfText: 'text' }],
+  'PairTokenizer.encode': () => ['ab'],
+  'PairTokenizer.decode': () => [[97]],
   Retrieval: () => [{ pairs: 2, queries: 'one' }],
   'Retrieval.batch': () => [key, 1, 'train'],
   'Retrieval.withLength': () => [1],
@@ -233,12 +239,19 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   Reverse: () => [{ length: 2, symbols: 10 }],
   'Reverse.withLength': () => [1],
   'Reverse.show': () => [[1, 2]],
+  TextTask: () => ['ab'.repeat(50), new tasks.ByteTokenizer('ab'), 2],
+  'TextTask.batch': () => [key, 1, 'train'],
+  'TextTask.withLength': () => [1],
+  WordList: () => [['<eos>', '<unk>']],
+  'WordTokenizer.unknown': () => ['a b'],
   WordTokenizer: () => ['a b', { vocabulary: 10 }],
   'WordTokenizer.encode': () => ['a b'],
   'WordTokenizer.decode': () => [[0, 1]],
   answerBatch: () => [1, () => ({ prompt: [1], answer: [1] }), 1],
   createTask: () => ['copy', { length: 2 }],
   cutText: () => ['abcdef'],
+  promptTokens: () => [new tasks.ByteTokenizer('ab'), 'ab'],
+  restoreTokenizer: () => [{ name: 'bpe', tokens: pairTokens, endOfText: 'text' }, 'x'],
 
   Adafactor: () => [{ ...optimizer, beta2Decay: -0.8, epsilon: 1e-3, threshold: 1 }],
   'Adafactor.step': () => [parameters, gradients, { rate: 0.1, gradientScale: 1 }],
@@ -333,6 +346,7 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   resumeTraining: () => [storage(), learning()],
   save: () => [parameters, { optimizer: new training.SGD(), step: 1, data: 'x' }],
   saveCheckpoint: () => [storage(), learning(), { step: 1, seconds: 0, best: null }],
+  textConfig: () => [ownText, { model: 'rmt', sizes, seed: 0, backend: 'cpu' }],
   unpackRun: () => [storage(), bytes],
   writeJson: () => [storage(), 'x', {}],
 

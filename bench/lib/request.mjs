@@ -3,7 +3,7 @@
  * text.
  */
 import { defaultBackend, scope } from '../../dist/index.js';
-import { rotations, segmentMask } from '../../dist/models/index.js';
+import { rotations, segmentMask } from '../../dist/nn/index.js';
 import { cutSegments } from '../../dist/training/index.js';
 import { encode } from './text.mjs';
 import { prepare, useBackend, workloads } from './workload.mjs';
@@ -26,7 +26,7 @@ export async function loadRequest(name) {
   }
   const rows = time + 2 * memory;
   const constants = scope(() => ({
-    ...rotations(rows, workload.model),
+    ...rotations(rows, dHead, { rotaryBase: workload.model.rotaryBase }),
     mask: segmentMask({ time, numMemTokens: memory }),
   }));
   const text = async (tensor) => encode(await tensor.data());

@@ -102,7 +102,9 @@ async function filesOfRun(files: readonly File[]): Promise<Map<string, Uint8Arra
     (file) => [file.webkitRelativePath.replace(/^[^/]*\//, ''), file] as const,
   );
   const read = named
-    .filter(([name]) => /^(config\.json|metrics\.jsonl|step-\d+\/[^/]+)$/.test(name))
+    .filter(([name]) =>
+      /^(config\.json|text\.txt|tokenizer\.json|metrics\.jsonl|step-\d+\/[^/]+)$/.test(name),
+    )
     .map(async ([name, file]) => [name, new Uint8Array(await file.arrayBuffer())] as const);
   return new Map(await Promise.all(read));
 }

@@ -22,7 +22,7 @@ export function commonBackend(name: string, inputs: readonly Tensor[]): Backend 
   for (const input of inputs) {
     if (input.backend !== backend) {
       throw new MemgradError(
-        `${name}: inputs are on '${backend.name}' and '${input.backend.name}', expected one backend; create them on the same one.`,
+        `${name}: inputs are on '${backend.name}' and '${input.backend.name}', expected one backend.`,
       );
     }
   }

@@ -79,7 +79,7 @@ export function endScopes(before: number): void {
 function warnOfMany(): void {
   if (liveBuffers < alarm) return;
   console.warn(
-    `memgrad: ${liveBuffers} buffers are live, most of them made by ${makers('buffers')}. In a loop, make tensors inside scope(() => ...), which frees everything that it doesn't return.`,
+    `memgrad: ${liveBuffers} buffers are live, most made by ${makers('buffers')}. In a loop, make tensors inside scope(() => ...).`,
   );
   alarm = Infinity;
 }

@@ -115,8 +115,7 @@ export function rebuilder<T>(
  */
 export function textOf(value: unknown, other: (part: object) => string, depth = 0): string {
   if (typeof value === 'string') return JSON.stringify(value);
-  if (typeof value === 'function') return other(value);
-  if (typeof value === 'bigint') return `${value}n`;
+  if (/^(func|sym|big)/.test(typeof value)) return other(value as object);
   if (typeof value !== 'object' || value === null) {
     return Object.is(value, -0) ? '-0' : String(value);
   }

@@ -1,4 +1,5 @@
 /** Where a training run comes from: the options, a configuration file, or a folder to resume. */
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { MemgradError } from '../errors.js';
 import {
@@ -11,6 +12,8 @@ import {
   TrainingRun,
 } from '../runs/index.js';
 import { FolderStorage, readWhole } from '../runs/node/folder-storage.js';
+import { readText } from '../runs/text.js';
+import type { TextTask } from '../tasks/index.js';
 import { type CommonOptions, type Context, openContext } from './context.js';
 
 const MOST_CONFIG_BYTES = 1_000_000;
@@ -71,14 +74,20 @@ export interface Begun {
   readonly folder: string | undefined;
 }
 
+/** A configuration, and the text if it is of a run on one. */
+export interface Described {
+  readonly config: RunConfig;
+  readonly text?: TextTask;
+}
+
 /**
- * Begins or resumes the run that the options describe; `configOf` makes its configuration from the
+ * Begins or resumes the run that the options describe; `make` makes its configuration from the
  * options alone.
  */
 export async function begin(
   options: BeginOptions,
   command: Command,
-  configOf: () => unknown,
+  make: () => Promise<Described>,
 ): Promise<Begun> {
   const given = (name: string) => command.getOptionValueSource(name) === 'cli';
   if (options.resume !== undefined) {
@@ -90,17 +99,16 @@ export async function begin(
       `--from ${options.from} names a checkpoint of a run, so it needs --resume FOLDER; give both.`,
     );
   }
-  let config: RunConfig;
-  if (options.config === undefined) config = checkRunConfig(configOf(), 'the options');
-  else {
-    refuseOthers(command, 'config');
-    config = await readConfigFile(options.config, options, given);
-  }
+  if (options.config !== undefined) refuseOthers(command, 'config');
+  const { config, text } =
+    options.config === undefined
+      ? await make()
+      : await readConfigFile(options.config, options, given);
   const { out: folder } = options;
   const storage = folder === undefined ? undefined : new FolderStorage(folder);
   await storage?.prepare();
   const context = await openContext({ ...options, backend: config.backend });
-  const run = await TrainingRun.start(config, { storage, backend: context.backend });
+  const run = await TrainingRun.start(config, { storage, text, backend: context.backend });
   return { run, context, folder };
 }
 
@@ -147,7 +155,7 @@ async function readConfigFile(
   file: string,
   options: BeginOptions,
   given: (name: string) => boolean,
-): Promise<RunConfig> {
+): Promise<Described> {
   const bytes = await readWhole(file, 'name a configuration', MOST_CONFIG_BYTES);
   const config = checkRunConfig(parseJson(bytes, file), file);
   const { seed = config.seed, steps } = options;
@@ -158,7 +166,9 @@ async function readConfigFile(
     seed,
     training: { ...config.training, steps: given('steps') ? steps : config.training.steps },
   };
-  return checkRunConfig(changed, 'the configuration');
+  // The text of a run is beside its configuration.
+  const text = await readText(new FolderStorage(dirname(file)), config);
+  return { config: checkRunConfig(changed, 'the configuration'), text };
 }
 
 function refuseOthers(command: Command, name: keyof typeof allowedWith): void {

@@ -2,11 +2,10 @@
 import type { Command } from 'commander';
 import { loadRun } from '../runs/index.js';
 import { type CommonOptions, commonOptions, openContext } from './context.js';
-import { describeEvaluation } from './describe-evaluation.js';
 import { count } from './format.js';
 import { whole } from './parsers.js';
 import { runIn } from './run-in.js';
-import { runEvaluation } from './training.js';
+import { evaluateAndPrint } from './training.js';
 
 interface EvalCommandOptions extends CommonOptions {
   samples: number;
@@ -19,9 +18,11 @@ export function addEval(program: Command): void {
   const command = program
     .command('eval')
     .summary('evaluate a saved run')
-    .description('Lets a saved run answer held-out sequences, reading nothing but its own answer.')
+    .description(
+      'Lets a saved run answer held-out sequences, reading nothing but its own answer. A run on a text reads the held-out end of it.',
+    )
     .argument('<folder>', 'what `memgrad train --out` wrote')
-    .option('--samples <n>', 'how many sequences', whole(1, 100_000), 256)
+    .option('--samples <n>', 'how many sequences; of a text, segments', whole(1, 100_000), 256)
     .option(
       '--like-reference',
       'score as the published scripts do: each segment of the answer begins with a token of the truth',
@@ -50,10 +51,6 @@ async function runEval(folder: string, options: EvalCommandOptions): Promise<voi
   output.print(
     `${folder}: ${config.model.name} on ${task.name}, ${count(model.parameterCount())} parameters, trained for ${count(step)} steps.`,
   );
-  const evaluation = await runEvaluation(
-    { model, task, config, samples, seed, backend, likeReference },
-    context,
-  );
-  output.event('evaluation', { step, chance: task.chance, ...evaluation });
-  output.print(describeEvaluation(evaluation, task, output));
+  const target = { model, task, config, samples, seed, backend, likeReference };
+  await evaluateAndPrint(target, context, { step });
 }

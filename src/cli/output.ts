@@ -41,6 +41,13 @@ export class Output {
     if (!this.json) process.stdout.write(`${text}\n`);
   }
 
+  /** Prints a part of a line, for people. On a terminal, control characters become U+FFFD. */
+  write(text: string, colour?: Colour): void {
+    if (this.json) return;
+    const safe = process.stdout.isTTY ? text.replace(/[^\P{Cc}\t\r\n]/gu, '\ufffd') : text;
+    process.stdout.write(colour ? this.colour(colour, safe) : safe);
+  }
+
   /** Prints an event for programs. */
   event(event: string, fields: object): void {
     this.line({ event, ...fields });

@@ -36,6 +36,8 @@ Examples:
   $ memgrad train --resume runs/copy          go on where it was stopped
   $ memgrad sample runs/copy                  see what it says
   $ memgrad report runs/copy                  write a page about it
+  $ memgrad train --text book.txt --out runs/book learn a text of your own
+  $ memgrad sample runs/book --prompt "Call me"   let it continue
   $ memgrad train --help                      all that can be chosen
   $ memgrad explain "tanh(w*x+b)"             step through its gradients
   $ memgrad parity FILE                       compare with the published code

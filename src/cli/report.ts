@@ -83,7 +83,9 @@ async function readRun(
   const drawn: Sample[] = [];
   for (let index = 0; index < samples; index++) {
     output.live(() => `${folder}: sample ${index + 1} of ${samples}`);
-    drawn.push(await sampleOf(run, index, { seed, check: () => interrupt.check() }));
+    drawn.push(
+      await sampleOf(run, index, { seed, temperature: 0, check: () => interrupt.check() }),
+    );
   }
   const parameters = model.parameterCount();
   model.dispose();

@@ -1,16 +1,22 @@
 /** `memgrad sample`: lets a saved run continue a prompt, token by token. */
 import type { Command } from 'commander';
+import { MemgradError } from '../errors.js';
 import type { SamplingOptions } from '../models/index.js';
 import { loadRun } from '../runs/index.js';
+import { TextTask } from '../tasks/index.js';
 import { type CommonOptions, commonOptions, openContext } from './context.js';
 import { fit } from './format.js';
 import { notNegative, real, shareAboveZero, whole } from './parsers.js';
 import { runIn } from './run-in.js';
+import { sampleText } from './sample-text.js';
 import { sampleOf } from './samples.js';
 
-interface SampleCommandOptions extends CommonOptions, SamplingOptions {
-  samples: number;
+/** The options as commander returns them. */
+export interface SampleCommandOptions extends CommonOptions, SamplingOptions {
+  samples?: number;
   best?: boolean;
+  prompt?: string;
+  length?: number;
 }
 
 /** Adds the command to `program`. */
@@ -19,15 +25,16 @@ export function addSample(program: Command): void {
     .command('sample')
     .summary('let a saved run continue a prompt')
     .description(
-      'Gives a saved run the beginnings of held-out sequences, token by token as in a stream, and draws what it says next.',
+      'Gives a saved run the beginnings of held-out sequences, token by token as in a stream, and draws what it says next. A run on a text continues a prompt of yours, or a held-out passage.',
     )
     .argument('<folder>', 'what `memgrad train --out` wrote')
-    .option('--samples <n>', 'how many sequences', whole(1, 10_000), 3)
+    .option('--prompt <text>', 'text: the beginning to continue (default: a held-out passage)')
+    .option('--length <n>', 'text: how many tokens to draw (default: 200)', whole(1, 1_000_000))
+    .option('--samples <n>', 'how many sequences (default: 3; of a text 1)', whole(1, 10_000))
     .option(
       '--temperature <x>',
-      '0 takes the likeliest token, 1 draws as the model says',
+      '0 takes the likeliest token, 1 draws as the model says (default: 0; of a text 0.8)',
       real(notNegative),
-      0,
     )
     .option(
       '--top-k <n>',
@@ -47,6 +54,8 @@ export function addSample(program: Command): void {
 Examples:
   $ memgrad sample runs/copy
   $ memgrad sample runs/copy --samples 10 --temperature 1 --seed 4
+  $ memgrad sample runs/book
+  $ memgrad sample runs/book --prompt "Call me" --top-k 40 --length 500
 `,
     )
     .action(runSample);
@@ -54,9 +63,20 @@ Examples:
 
 async function runSample(folder: string, options: SampleCommandOptions): Promise<void> {
   const { output, backend, interrupt } = await openContext(options, { saves: false });
-  const { samples, seed = 0, best, temperature, topK, topP } = options;
+  const { samples = 3, seed = 0, best, temperature = 0, topK, topP } = options;
   const storage = await runIn(folder);
   const run = await loadRun(storage, { backend, best });
+  const { task } = run;
+  if (task instanceof TextTask) {
+    await sampleText({ ...run, task }, options, { output, backend, interrupt });
+    return;
+  }
+  for (const name of ['prompt', 'length'] as const) {
+    if (options[name] === undefined) continue;
+    throw new MemgradError(
+      `--${name} is for runs on a text, but this one learnt '${task.name}'; leave it out.`,
+    );
+  }
   for (let index = 0; index < samples; index++) {
     await interrupt.check();
     const check = () => interrupt.check();

@@ -52,4 +52,5 @@ async function runTasks(options: CommonOptions): Promise<void> {
       ].join('\n'),
     );
   }
+  output.print('A text of your own: memgrad train --text FILE');
 }

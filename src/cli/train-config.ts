@@ -7,10 +7,19 @@ import { DEMO } from './demo.js';
 import { trainingPresets } from './presets.js';
 import type { TrainCommandOptions } from './train-options.js';
 
-/** The configuration of the run that `options` describe. The caller checks it. */
+/** The configuration of the run on a task that `options` describe. The caller checks it. */
 export function configOf(options: TrainCommandOptions): unknown {
-  const { preset, model } = options;
   const task = checkTaskConfig(taskOf(options), 'the options: task');
+  return modelTraining(options, task, createTask(task.name, task.options).vocabulary);
+}
+
+/** The configuration of a run on `task`, which has `nToken` tokens. The caller checks it. */
+export function modelTraining(
+  options: TrainCommandOptions,
+  task: RunConfig['task'],
+  nToken: number,
+): unknown {
+  const { preset, model } = options;
   const basis = presets[preset];
   const training = trainingPresets[preset];
   const norm = options.norm ?? basis.norm;
@@ -22,7 +31,7 @@ export function configOf(options: TrainCommandOptions): unknown {
     model: {
       name: model,
       config: {
-        nToken: createTask(task.name, task.options).vocabulary,
+        nToken,
         nLayer: options.layers,
         nHead: options.heads,
         dModel: options.dModel,

@@ -2,16 +2,19 @@
 import { type Command, Option } from 'commander';
 import { type AnyConfig, choices, modelNames, presets } from '../models/index.js';
 import { limits, type RunConfig } from '../runs/index.js';
-import { queryChoices, taskNames } from '../tasks/index.js';
+import { queryChoices, type TaskName, taskNames } from '../tasks/index.js';
 import { nonFiniteChoices, optimizerNames } from '../training/index.js';
 import type { BeginOptions } from './begin.js';
 import { DEMO } from './demo.js';
 import * as read from './parsers.js';
 
+/** What the tokens of a text are. */
+export const tokenKinds = ['bytes', 'words', 'pairs'] as const;
+
 /** The options as commander returns them; without a default where the preset decides. */
 export interface TrainCommandOptions extends BeginOptions {
   model: RunConfig['model']['name'];
-  task: RunConfig['task']['name'];
+  task: TaskName;
   length?: number;
   symbols?: number;
   copies?: number;
@@ -19,6 +22,10 @@ export interface TrainCommandOptions extends BeginOptions {
   queries?: (typeof queryChoices)[number];
   range?: number;
   kept?: number;
+  text?: string;
+  tokens?: (typeof tokenKinds)[number];
+  vocabulary?: number;
+  endOfText?: 'token' | 'text';
   segmentLength: number;
   memoryTokens: number;
   cache: number;
@@ -141,6 +148,27 @@ export function addTrainOptions(command: Command): void {
     .option('--range <n>', 'quadratic: largest root (default: 100)', read.whole(2, limits.range))
     .option('--kept <n>', 'memorize: symbols to remember (default: 8)', size(limits.length))
     .option(
+      '--text <file>',
+      'learn a text of your own instead, of which the last tenth is held out; - reads standard input',
+    )
+    .addOption(
+      new Option(
+        '--tokens <kind>',
+        'text: bytes, words, or byte pairs learnt from it (default: bytes)',
+      ).choices(tokenKinds),
+    )
+    .option(
+      '--vocabulary <n>',
+      'text: words or byte pairs at most (default: all words, 512 byte pairs)',
+      read.whole(2, 1_000_000),
+    )
+    .addOption(
+      new Option(
+        '--end-of-text <kind>',
+        'byte pairs: <|endoftext|> in the text is one token, or plain text (default: token)',
+      ).choices(['token', 'text']),
+    )
+    .option(
       '--segment-length <n>',
       'tokens read at a time',
       size(limits.segmentLength),
@@ -214,5 +242,10 @@ export function addTrainOptions(command: Command): void {
         .default('stop'),
     )
     .option('--check-finite', 'look for them in every result of every step, which is slower')
-    .option('--samples <n>', 'held-out sequences to answer at the end', size(100_000), 256);
+    .option(
+      '--samples <n>',
+      'held-out sequences to answer at the end; of a text, segments to read',
+      size(100_000),
+      256,
+    );
 }

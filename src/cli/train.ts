@@ -1,17 +1,19 @@
 /** `memgrad train`: trains a model on a task, evaluates it, and saves it if asked. */
 import type { Command } from 'commander';
 import { NotFinite } from '../errors.js';
-import type { TrainingRun } from '../runs/index.js';
+import { checkRunConfig, type TrainingRun } from '../runs/index.js';
+import { TextTask } from '../tasks/index.js';
 import { begin } from './begin.js';
 import { type Context, commonOptions } from './context.js';
-import { describeEvaluation } from './describe-evaluation.js';
+import { unitOf } from './describe-evaluation.js';
 import { clock, count, percent, plural, shellWord, wrap } from './format.js';
 import type { Output } from './output.js';
 import { plot } from './plot.js';
 import { presetTable } from './presets.js';
+import { refuseTextOptions, textRun } from './text.js';
 import { configOf, unread } from './train-config.js';
 import { addTrainOptions, type TrainCommandOptions } from './train-options.js';
-import { runEvaluation, runTraining } from './training.js';
+import { evaluateAndPrint, runTraining } from './training.js';
 
 /** Adds the command to `program`. */
 export function addTrain(program: Command): void {
@@ -39,15 +41,26 @@ Examples:
       --heads 8 --d-head 16 --init wide --batch-size 128 --steps 4000 \\
       --curriculum 2:1:0.85 --cuts 10
   $ memgrad train --preset paper --bptt-depth 1 --json > paper.jsonl
+
+  $ memgrad train --text book.txt --out runs/book
+  $ memgrad train --resume runs/book --steps 3000
+  $ cat *.txt | memgrad train --text - --tokens pairs --vocabulary 1024
+  $ memgrad train --text book.txt --model transformer-xl --tokens words
 `,
     )
     .action(runTrain);
 }
 
 async function runTrain(options: TrainCommandOptions, command: Command): Promise<void> {
-  const { run, context, folder } = await begin(options, command, () => configOf(options));
+  const given = (name: string) => command.getOptionValueSource(name) === 'cli';
+  const { run, context, folder } = await begin(options, command, async () => {
+    const { text } = options;
+    if (text !== undefined) return textRun({ ...options, text }, given);
+    refuseTextOptions(given);
+    return { config: checkRunConfig(configOf(options), 'the options') };
+  });
   try {
-    const notes = unread(run.config, (name) => command.getOptionValueSource(name) === 'cli');
+    const notes = unread(run.config, given);
     await trainAndEvaluate(run, context, folder, options, notes);
   } finally {
     run.dispose();
@@ -77,25 +90,25 @@ async function trainAndEvaluate(
     throw error;
   });
   const { model, task, step, loss, accuracy, seconds, interrupted } = trained;
+  const isText = task instanceof TextTask;
+  const reached = isText ? unitOf(task, loss) : `accuracy ${percent(accuracy)}`;
   output.settle(
     trained.accuracies.length === 0
       ? `${interrupted ? 'Stopped before the first step' : nothingLeft(run)}.`
-      : `${interrupted ? 'Stopped after' : 'Trained for'} ${plural(step, 'step')} in ${clock(seconds)}: loss ${loss.toFixed(3)}, accuracy ${percent(accuracy)}.`,
+      : `${interrupted ? 'Stopped after' : 'Trained for'} ${plural(step, 'step')} in ${clock(seconds)}: loss ${loss.toFixed(3)}, ${reached}.`,
   );
   const parameters = model.parameterCount();
   output.event('trained', { step, loss, accuracy, seconds, parameters, interrupted });
   if (folder !== undefined) {
     output.event('saved', { folder });
-    const next = run.finished ? 'eval' : 'train --resume';
+    const next = !run.finished ? 'train --resume' : isText ? 'sample' : 'eval';
     output.print(`Saved in ${folder}: memgrad ${next} ${shellWord(folder)}`);
   } else output.print('The model is not kept; --out FOLDER saves a run.');
   await context.interrupt.check();
 
   const { seed } = config;
-  const evaluation = await runEvaluation({ model, task, config, samples, seed, backend }, context);
-  output.event('evaluation', { chance: task.chance, ...evaluation });
-  output.print(describeEvaluation(evaluation, task, output));
-  const { accuracies: values } = trained;
+  await evaluateAndPrint({ model, task, config, samples, seed, backend }, context);
+  const values = trained.accuracies.filter((accuracy) => !Number.isNaN(accuracy));
   if (values.length < 2) return;
   const curve = { name: config.model.name, mark: '#', colour: 'green', values } as const;
   output.print(`\n${plot(output, 'Accuracy in training', [curve], step - values.length)}`);
@@ -119,9 +132,12 @@ function nothingLeft({ step, config: { training } }: TrainingRun): string {
     : 'Nothing is left to train; raise --steps to go on';
 }
 
-function introduction({ config, step }: TrainingRun, output: Output): string {
+function introduction({ config, step, task: own }: TrainingRun, output: Output): string {
   const { model, task, training, seed } = config;
-  const options = Object.entries(task.options).map(([name, value]) => `${name} ${value}`);
+  const options =
+    own instanceof TextTask
+      ? [plural(own.text.length, 'byte'), `${count(own.vocabulary)} different tokens`]
+      : Object.entries(task.options).map(([name, value]) => `${name} ${value}`);
   const resumed = step > 0 ? `, going on after step ${count(step)}` : '';
   const text =
     `Training ${model.name} on ${task.name} (${options.join(', ')}) for at most ` +

@@ -2,10 +2,17 @@
 import type { Backend } from '../backends/index.js';
 import type { SegmentModel } from '../models/index.js';
 import type { RunConfig, TrainingRun } from '../runs/index.js';
-import type { Task } from '../tasks/index.js';
-import { type Evaluation, evaluate, type TrainStep } from '../training/index.js';
+import { type Task, TextTask } from '../tasks/index.js';
+import {
+  type Evaluation,
+  evaluate,
+  evaluateStream,
+  type StreamEvaluation,
+  type TrainStep,
+} from '../training/index.js';
 import type { Context } from './context.js';
-import { clock, percent, rate, recentMean } from './format.js';
+import { describeEvaluation, unitOf } from './describe-evaluation.js';
+import { clock, percent, plural, rate, recentMean } from './format.js';
 
 const WINDOW = 10; // steps that the shown loss and accuracy are averaged over
 const EVALUATION_BATCH = 32;
@@ -103,7 +110,10 @@ function progressLine(
     ...(curriculum ? [`length ${length}`] : []),
     ...(curriculum?.cuts ? [`segments of ${segmentLength}`] : []),
     `loss ${average('loss').toFixed(3)}`,
-    `accuracy ${percent(average('accuracy')).padStart(5)}`,
+    // Along a text it isn't computed.
+    ...(Number.isNaN(recent[0].accuracy)
+      ? []
+      : [`accuracy ${percent(average('accuracy')).padStart(5)}`]),
     `${rate(average('tokensPerSecond'))} tokens/s`,
     ...(skipped > 0 ? [`${skipped} skipped`] : []),
     `${clock(left)} left`,
@@ -131,6 +141,45 @@ export interface EvaluationTarget {
   seed: number;
   backend: Backend;
   likeReference?: boolean;
+}
+
+/** Evaluates as `runEvaluation` does, a text by its stream, and prints the result. */
+export async function evaluateAndPrint(
+  target: EvaluationTarget,
+  context: Context,
+  fields: object = {},
+): Promise<void> {
+  const { output } = context;
+  const { task } = target;
+  if (task instanceof TextTask) {
+    const { tokens, ...scores } = await evaluateText({ ...target, task }, context);
+    output.event('evaluation', { ...fields, ...scores, tokens });
+    output.print(`Held-out text: ${unitOf(task, scores.loss)}, over ${plural(tokens, 'token')}.`);
+  } else {
+    const evaluation = await runEvaluation(target, context);
+    output.event('evaluation', { ...fields, chance: task.chance, ...evaluation });
+    output.print(describeEvaluation(evaluation, task, output));
+  }
+}
+
+/** Evaluates on `samples` segments of the last part of a text, in parallel streams of it. */
+async function evaluateText(
+  { model, task, config, samples, backend }: EvaluationTarget & { task: TextTask },
+  { output, interrupt }: Context,
+): Promise<StreamEvaluation> {
+  const { segmentLength } = config.training;
+  const streams = Math.min(EVALUATION_BATCH, samples);
+  const batchSize = Math.min(streams, task.segments('test', 1, segmentLength));
+  const segments = Math.ceil(samples / batchSize);
+  const evaluation = await evaluateStream({
+    ...{ model, task, segmentLength, batchSize, segments, backend },
+    onProgress: async (share) => {
+      output.live(() => `read ${percent(share)} of the held-out text`);
+      await interrupt.check();
+    },
+  });
+  output.settle();
+  return evaluation;
 }
 
 /** Evaluates with a progress line. Throws `Interrupted` on a signal. */

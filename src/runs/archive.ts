@@ -1,14 +1,14 @@
 /** A run as one file, to download and upload: a tar archive, which every system can unpack. */
 import { describe, MemgradError } from '../errors.js';
 import { type OwnBytes, requireBytes } from '../safetensors/bytes.js';
-import { CONFIG_FILE, METRICS_FILE, stepOf } from './files.js';
+import { CONFIG_FILE, METRICS_FILE, stepOf, TEXT_FILE, TOKENIZER_FILE } from './files.js';
 import { type RunStorage, requireStorage } from './storage.js';
 import { BLOCK, padded, refuseArchive, tarEntries, tarHeader } from './tar.js';
 
 /** Whether a run may contain a file of this name; no other is packed or unpacked. */
 function belongs(name: string): boolean {
   const finished = stepOf(name) !== undefined && !name.endsWith('.tmp');
-  return name === CONFIG_FILE || name === METRICS_FILE || finished;
+  return finished || [CONFIG_FILE, METRICS_FILE, TEXT_FILE, TOKENIZER_FILE].includes(name);
 }
 
 /**

@@ -15,6 +15,7 @@ import {
   orNull,
   pair,
   real,
+  refuse,
   requireOrigin,
   text,
   whole,
@@ -107,6 +108,19 @@ export function checkTaskConfig(value: unknown, path = 'task'): TaskConfig {
   return { name, options: taskOptions[name](options, `${path}.options`) } as TaskConfig;
 }
 
+const textTask = object({
+  name: oneOf(['text']),
+  options: object({ tokens: oneOf(['bytes', 'words', 'bpe']), sha256: text(64) }),
+});
+
+/** A text, which is kept beside the configuration: what its tokens are, and its SHA-256. */
+export type TextTaskConfig = ReturnType<typeof textTask>;
+
+const anyTask: Check<TaskConfig | TextTaskConfig> = (value, path) =>
+  (value as { name?: unknown } | null)?.name === 'text'
+    ? textTask(value, path)
+    : checkTaskConfig(value, path);
+
 const learningRate = real(0, 1000);
 /** `warmUp` steps of rising learning rate (none if 0), followed by the schedule `name`. */
 const schedule = object({
@@ -160,7 +174,7 @@ const run = object({
   seed: whole(0, Number.MAX_SAFE_INTEGER),
   model: object({ name: oneOf(modelNames), config: modelConfig }),
   /** The task, with all of its options. */
-  task: checkTaskConfig,
+  task: anyTask,
   training,
   /**
    * Earlier values of settings that were changed on resuming: each entry held up to its `step`, in
@@ -196,6 +210,7 @@ export function checkRunConfig(value: unknown, origin = 'the configuration'): Ru
   requireOrigin('checkRunConfig', origin);
   checkVersion(value, origin); // first, since another version may have other fields
   const config = run(value, `${origin}:`);
+  if (config.task.name === 'text') checkTextTraining(config.training, origin);
   const least = leastParameters(config);
   if (least > limits.parameters) {
     throw new MemgradError(
@@ -204,6 +219,14 @@ export function checkRunConfig(value: unknown, origin = 'the configuration'): Ru
   }
   checkConfig(config.model.config);
   return config;
+}
+
+/** A text is one stream: its steps have no accuracy, and gradients can't reach its start. */
+function checkTextTraining({ curriculum, stopAt, bpttDepth }: TrainingConfig, origin: string) {
+  const path = `${origin}: training`;
+  if (curriculum !== null) refuse(`${path}.curriculum`, curriculum, 'null on a text');
+  if (stopAt !== null) refuse(`${path}.stopAt`, stopAt, 'null on a text, which has no accuracy,');
+  if (bpttDepth === null) refuse(`${path}.bpttDepth`, bpttDepth, 'a whole number on a text');
 }
 
 function checkVersion(value: unknown, origin: string): void {

@@ -9,6 +9,10 @@ import { type RunStorage, requireStorage } from './storage.js';
 
 /** The configuration of the run. Written once, before the first step. */
 export const CONFIG_FILE = 'config.json';
+/** The text that a run trains on; runs on other tasks have none. Written before the configuration. */
+export const TEXT_FILE = 'text.txt';
+/** The tokenizer of the text. */
+export const TOKENIZER_FILE = 'tokenizer.json';
 /** The log: one line per step. */
 export const METRICS_FILE = 'metrics.jsonl';
 /** The file of a checkpoint that holds the parameters. Each checkpoint has a folder of its own. */
@@ -21,6 +25,8 @@ export const CARRIED_FILE = 'carried.safetensors';
 export const STATE_FILE = 'trainer-state.json';
 
 const MOST_JSON_BYTES = 1_000_000;
+/** Files of a run that was killed before it began. */
+const unfinished = [CONFIG_FILE, TEXT_FILE, TOKENIZER_FILE].map((name) => `${name}.tmp`);
 
 /** The name of a file of the checkpoint after `step`. */
 export function checkpointFile(step: number, file: string): string {
@@ -42,7 +48,7 @@ export function stepOf(name: string): number | undefined {
  * killed before it began.
  */
 export function requireEmpty(storage: string, names: readonly string[]): void {
-  const other = names.find((name) => name !== `${CONFIG_FILE}.tmp`);
+  const other = names.find((name) => !unfinished.includes(name));
   if (other === undefined) return;
   throw new MemgradError(
     `${storage} holds no run of memgrad, and is not empty: there is ${describe(other)}; choose another or empty it.`,
@@ -142,8 +148,13 @@ function asJson(name: string, value: unknown): string {
   );
 }
 
-async function readJson(storage: RunStorage, name: string): Promise<unknown> {
-  return parseJson(await storage.read(name, MOST_JSON_BYTES), name);
+/** Reads a JSON file of at most `most` bytes. Throws `MemgradError` unless it is valid JSON. */
+export async function readJson(
+  storage: RunStorage,
+  name: string,
+  most = MOST_JSON_BYTES,
+): Promise<unknown> {
+  return parseJson(await storage.read(name, most), name);
 }
 
 /** Parses a JSON file. Throws `MemgradError` unless it is valid JSON in UTF-8. */

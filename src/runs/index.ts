@@ -27,6 +27,7 @@ export {
   RUN_VERSION,
   type RunConfig,
   type TaskConfig,
+  type TextTaskConfig,
   type TrainingConfig,
 } from './config.js';
 export {
@@ -40,6 +41,8 @@ export {
   parseState,
   readConfig,
   STATE_FILE,
+  TEXT_FILE,
+  TOKENIZER_FILE,
   type TrainerState,
   writeJson,
 } from './files.js';
@@ -47,5 +50,6 @@ export { MemoryStorage } from './memory-storage.js';
 export { type Metrics, readMetrics } from './metrics.js';
 export { type LoadOptions, loadRun, type Run } from './run.js';
 export type { RunLock, RunStorage } from './storage.js';
+export { type TextConfigOptions, textConfig, textDefaults } from './text-config.js';
 export { type ResumeOptions, TrainingRun, type TrainingRunOptions } from './training-run.js';
 export { MEMGRAD_VERSION } from './version.js';

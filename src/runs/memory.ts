@@ -4,7 +4,7 @@
  */
 import { Key } from '../autograd/index.js';
 import { MemgradError } from '../errors.js';
-import type { Task } from '../tasks/index.js';
+import { type Task, TextTask } from '../tasks/index.js';
 import { hasMemory, leastParameters, type RunConfig } from './config.js';
 
 const GIB = 2 ** 30;
@@ -28,7 +28,11 @@ export interface LeastMemory {
 export function leastMemory(config: RunConfig, task: Task): LeastMemory {
   const { nLayer, dModel, dtype } = config.model.config;
   const { batchSize, segmentLength, checkpointSegments } = config.training;
-  const { time, promptLength } = task.batch(Key.of(0), 1, 'train');
+  // A step on a text reads one segment.
+  const { time, promptLength } =
+    task instanceof TextTask
+      ? { time: segmentLength, promptLength: 1 }
+      : task.batch(Key.of(0), 1, 'train');
   // With no state to carry, segments before the answer are not read.
   const prompt = Math.floor((promptLength - 1) / segmentLength);
   const first = stateRows(config, 1) > 0 ? 0 : prompt;

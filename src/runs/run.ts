@@ -19,10 +19,12 @@ import {
   wholeCheckpoints,
 } from './files.js';
 import { type RunStorage, requireStorage } from './storage.js';
+import { readText } from './text.js';
 
 /** A run: its configuration, its model and the number of steps that trained it. */
 export interface Run {
   readonly config: RunConfig;
+  /** A `TextTask` if the run is on a text. */
   readonly task: Task;
   readonly model: SegmentModel;
   /** Number of steps that the model was trained. */
@@ -51,7 +53,7 @@ export async function loadRun(storage: RunStorage, options: LoadOptions = {}): P
   const config = await readConfig(storage);
   const { step, stored } = await readModel(storage, options);
   checkSize(config, stored);
-  const task = buildTask(config);
+  const task = buildTask(config, await readText(storage, config));
   const model = buildModel(config, backend);
   try {
     assignAll(model.parameters(), stored);

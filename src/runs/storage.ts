@@ -27,6 +27,11 @@ export interface RunStorage {
   /** Reads the bytes from `start` to `end` (exclusive), which the file must have. */
   readPart?(name: string, start: number, end: number): Promise<Uint8Array>;
   /**
+   * Makes the storage ready for a new run, as a folder that doesn't exist yet. Throws
+   * `MemgradError` where it holds something already.
+   */
+  prepare?(): Promise<void>;
+  /**
    * Locks the storage for one training. Throws `MemgradError` while another training has the lock.
    */
   lock?(): Promise<RunLock>;

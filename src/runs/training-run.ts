@@ -3,7 +3,7 @@ import type { Backend } from '../backends/backend.js';
 import { MemgradError, NotFinite } from '../errors.js';
 import type { SegmentModel } from '../models/index.js';
 import { backendKind, checkOptions, type OptionNames } from '../options.js';
-import type { Task } from '../tasks/index.js';
+import type { Task, TextTask } from '../tasks/index.js';
 import { assignAll, type StoredTensors } from '../training/assign.js';
 import { type TrainOptions, type TrainStep, train } from '../training/index.js';
 import { buildModel, buildTask, buildTraining } from './build.js';
@@ -30,6 +30,7 @@ import { changed } from './resume-config.js';
 import { advised, chosen, readModel, requireNothingLost } from './resume-from.js';
 import { RunLog } from './run-log.js';
 import { type RunLock, type RunStorage, requireStorage } from './storage.js';
+import { checkText, readText, writeText } from './text.js';
 
 /** How a run is trained; none of these options changes the result. */
 export interface TrainingRunOptions
@@ -71,6 +72,7 @@ const resumeOptions: OptionNames<ResumeOptions> = {
  */
 export class TrainingRun {
   readonly model: SegmentModel;
+  /** A `TextTask` if the run is on a text. */
   readonly task: Task;
   /** Steps taken. */
   step = 0;
@@ -91,8 +93,9 @@ export class TrainingRun {
     readonly storage: RunStorage | undefined,
     backend: Backend | undefined,
     lock: RunLock | undefined,
+    text: TextTask | undefined,
   ) {
-    this.task = buildTask(config);
+    this.task = buildTask(config, text);
     requireMemory(config, this.task, backend?.name ?? config.backend);
     this.#recent = new RecentSteps(this.task, config.training.batchSize);
     this.#lock = lock;
@@ -108,18 +111,20 @@ export class TrainingRun {
   }
 
   /**
-   * Begins a new run. With `storage`, the run is saved there, and the storage is locked until
-   * `dispose`. Throws `MemgradError` where the storage isn't empty, and for sizes that don't fit in
+   * Begins a new run; one on a text needs the `text`, as `textConfig` was given it. With `storage`,
+   * the run is saved there with its text, and the storage is locked until `dispose`. Throws `MemgradError` where the storage isn't empty, and for sizes that don't fit in
    * memory.
    */
   static async start(
     config: RunConfig,
-    options: { storage?: RunStorage; backend?: Backend } = {},
+    options: { storage?: RunStorage; backend?: Backend; text?: TextTask } = {},
   ): Promise<TrainingRun> {
-    checkOptions('TrainingRun.start', options, { storage: 1, backend: backendKind });
-    const { storage, backend } = options;
+    checkOptions('TrainingRun.start', options, { storage: 1, backend: backendKind, text: 1 });
+    const { storage, backend, text } = options;
     checkRunConfig(config); // only a valid configuration is written
+    await checkText(config, text);
     if (storage !== undefined) requireStorage('TrainingRun.start', storage);
+    await storage?.prepare?.();
     return locked(storage, async (lock) => {
       const names = (await storage?.list()) ?? [];
       if (names.includes(CONFIG_FILE)) {
@@ -128,8 +133,9 @@ export class TrainingRun {
         );
       }
       requireEmpty('The storage', names);
-      const run = new TrainingRun(config, storage, backend, lock);
+      const run = new TrainingRun(config, storage, backend, lock, text);
       try {
+        if (storage && text) await writeText(storage, text);
         if (storage) await writeJson(storage, CONFIG_FILE, config);
         return run;
       } catch (error) {
@@ -155,7 +161,8 @@ export class TrainingRun {
       const step = await chosen(storage, names, options.from);
       const config = checkRunConfig(changed(saved, step, options), 'the configuration');
       const model = step > 0 ? await readModel(storage, step, config, names) : undefined;
-      const run = new TrainingRun(config, storage, options.backend, lock);
+      const text = await readText(storage, config);
+      const run = new TrainingRun(config, storage, options.backend, lock, text);
       try {
         if (model) {
           await run.#restore(step, names, model);
@@ -307,6 +314,7 @@ export class TrainingRun {
   dispose(): void {
     this.model.dispose();
     this.#training.optimizer.dispose();
+    this.#training.carried?.dispose();
     this.#lock?.release();
   }
 }

@@ -18,13 +18,18 @@ export { Copy, type CopyOptions } from './copy.js';
 export * from './documents.js';
 export { cutText, Language, type TextParts } from './language.js';
 export { Memorize, type MemorizeOptions } from './memorize.js';
+export type { MergeTable } from './merges.js';
+export { type PairOptions, PairTable, PairTokenizer } from './pairs.js';
+export { promptTokens } from './prompt.js';
 export { Quadratic, type QuadraticOptions } from './quadratic.js';
 export { queryChoices, Retrieval, type RetrievalOptions } from './retrieval.js';
 export { Reverse, type ReverseOptions } from './reverse.js';
+export { restoreTokenizer, type SavableTokenizer } from './saved-tokenizer.js';
 export type { Part, StreamTask } from './stream.js';
 export { answerBatch, type Batch, IGNORED, type Sample, type Split, type Task } from './task.js';
+export { TextTask } from './text-task.js';
 export { ByteTokenizer, type Text, type TokenDecoder, type Tokenizer } from './tokenizers.js';
-export { type WordOptions, WordTokenizer } from './words.js';
+export { WordList, type WordOptions, WordTokenizer } from './words.js';
 
 /** All types of tasks. */
 export type AnyTask = Task | StreamTask | DocumentTask;

@@ -17,11 +17,12 @@ const PARTS: readonly Part[] = ['train', 'validation', 'test'];
  * Transformer-XL.
  */
 export class Language implements StreamTask {
-  readonly name = 'language';
+  readonly name: string = 'language';
   readonly vocabulary: number;
   readonly unit: StreamTask['unit'];
-  readonly #tokens: Readonly<Record<Part, Int32Array>>;
-  readonly #tokenizer: Tokenizer;
+  readonly tokenizer: Tokenizer;
+  /** The tokens of each part. */
+  protected readonly tokens: Readonly<Record<Part, Int32Array>>;
 
   /**
    * Encodes all parts. Throws `MemgradError` for a part that is missing or has fewer than two
@@ -29,7 +30,7 @@ export class Language implements StreamTask {
    */
   constructor(text: Readonly<Record<Part, Text>>, tokenizer: Tokenizer) {
     checkTokenizer('language', tokenizer);
-    this.#tokenizer = tokenizer;
+    this.tokenizer = tokenizer;
     this.vocabulary = tokenizer.vocabulary;
     this.unit = tokenizer.name === 'bytes' ? 'bits per character' : 'perplexity';
     for (const part of PARTS) {
@@ -45,7 +46,7 @@ export class Language implements StreamTask {
         `language: the ${part} part has ${tokens.length} tokens, expected at least 2; take a longer text.`,
       );
     };
-    this.#tokens = {
+    this.tokens = {
       train: tokensOf('train'),
       validation: tokensOf('validation'),
       test: tokensOf('test'),
@@ -66,21 +67,21 @@ export class Language implements StreamTask {
     const targets = new Int32Array(size * time);
     for (let stream = 0; stream < size; stream++) {
       const at = stream * row + start;
-      inputs.set(this.#tokens[part].subarray(at, at + time), stream * time);
-      targets.set(this.#tokens[part].subarray(at + 1, at + 1 + time), stream * time);
+      inputs.set(this.tokens[part].subarray(at, at + time), stream * time);
+      targets.set(this.tokens[part].subarray(at + 1, at + 1 + time), stream * time);
     }
     return { size, time, inputs, targets, promptLength: time };
   }
 
   show(tokens: ArrayLike<number>): string {
-    return this.#tokenizer.decode(tokens);
+    return this.tokenizer.decode(tokens);
   }
 
   /** Tokens in each of `size` rows. The last token of a row also needs a next one as its target. */
   #rowLength(part: Part, size: number): number {
     checkPart('language', part);
     check('language: size', size, whole());
-    const { length } = this.#tokens[part];
+    const { length } = this.tokens[part];
     if (length > size) return Math.floor((length - 1) / size);
     throw new MemgradError(
       `language: the ${part} part has ${length} tokens, too few for ${size} parallel streams; take a smaller batch.`,

@@ -86,6 +86,11 @@ export class ByteTokenizer implements Tokenizer {
     return new ByteDecoder((token) => Uint8Array.of(this.#valueOf(token)));
   }
 
+  /** The tokenizer as JSON, which `restoreTokenizer` reads. */
+  toJSON(): { name: 'bytes'; values: number[] } {
+    return { name: this.name, values: [...this.#values] };
+  }
+
   #valueOf(token: number): number {
     checkToken('bytes', token, this.vocabulary);
     return this.#values[token];

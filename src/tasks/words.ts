@@ -1,6 +1,6 @@
 /** Words as tokens. */
 import { describe, MemgradError } from '../errors.js';
-import { check, checkOptions, type OptionNames, whole } from '../options.js';
+import { check, checkOptions, type OptionNames, requireThat, whole } from '../options.js';
 import {
   bytesOf,
   checkToken,
@@ -43,6 +43,24 @@ const MOST_WORDS = 2 ** 23;
  */
 const JOINED = '\\p{M}\\u00ad\\u200c\\u200d\\p{Emoji_Modifier}\\u{e0020}-\\u{e007f}';
 
+/** A ready vocabulary, such as a saved one: the token of a word is its index. */
+export class WordList {
+  readonly words: readonly string[];
+
+  /** Throws `MemgradError` unless the words are different strings with `<eos>` and `<unk>`. */
+  constructor(words: readonly string[]) {
+    const isList = Array.isArray(words) && words.length <= MOST_WORDS;
+    requireThat(isList, 'words', `a list of at most ${MOST_WORDS} words`, words);
+    for (const word of words) {
+      requireThat(typeof word === 'string' && word, 'words: each word', 'a text', word);
+    }
+    const all = new Set(words);
+    const complete = all.size === words.length && all.has(END) && all.has(UNKNOWN);
+    requireThat(complete, 'words', `different words with ${END} and ${UNKNOWN}`, words);
+    this.words = [...words];
+  }
+}
+
 /** Patterns of words. Each also matches the end of a line, `\n`. */
 const patterns: Readonly<Record<WordOptions['split'], () => string>> = {
   spaces: () => '\\n|\\S+',
@@ -65,12 +83,13 @@ export class WordTokenizer implements Tokenizer {
   readonly #words: readonly string[];
   readonly #tokens: ReadonlyMap<string, number>;
   readonly #pattern: RegExp;
+  readonly #split: WordOptions['split'];
 
   /**
-   * Counts the words of `text`, the training text. Throws `MemgradError` for `most` < 2, and for a
+   * Counts the words of `text`, the training text, or takes them from a list. Throws `MemgradError` for `most` < 2, and for a
    * text with no words or more than 8 million different ones.
    */
-  constructor(text: Text, options: WordOptions) {
+  constructor(text: Text | WordList, options: WordOptions) {
     checkOptions('words', options, KNOWN);
     const { split, most = Infinity } = options ?? {};
     if (split === undefined || !Object.hasOwn(patterns, split)) {
@@ -79,8 +98,10 @@ export class WordTokenizer implements Tokenizer {
       );
     }
     if (most !== Infinity) check('words: most', most, whole(2));
+    this.#split = split;
     this.#pattern = new RegExp(patterns[split](), 'gu');
-    this.#words = withUnknown(byFrequency(this.#cut(text)), most);
+    this.#words =
+      text instanceof WordList ? text.words : withUnknown(byFrequency(this.#cut(text)), most);
     const tokens = new Map(this.#words.map((word, token) => [word, token]));
     const end = tokens.get(END);
     if (end !== undefined) tokens.set('\n', end);
@@ -120,6 +141,20 @@ export class WordTokenizer implements Tokenizer {
         return '';
       },
     };
+  }
+
+  /** The first word of a text that is not in the vocabulary; undefined if all are. */
+  unknown(text: Text): string | undefined {
+    for (const words of this.#cut(text)) {
+      const found = words.find((word) => !this.#tokens.has(word));
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  /** The tokenizer as JSON, which `restoreTokenizer` reads. */
+  toJSON(): { name: 'words'; split: WordOptions['split']; words: readonly string[] } {
+    return { name: this.name, split: this.#split, words: this.#words };
   }
 
   /** The words of a text in order, in batches; the end of each line is `\n`. */

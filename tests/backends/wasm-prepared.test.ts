@@ -9,9 +9,11 @@ import {
   gather,
   grad,
   Key,
+  layerNorm,
   matmul,
   memoryReport,
   mul,
+  ones,
   Parameter,
   scope,
   slice,
@@ -21,6 +23,7 @@ import {
   transpose,
   treeLeaves,
   valueAndGrad,
+  zeros,
 } from '../../src/autograd/index.js';
 import type { Backend, PreparedList } from '../../src/backends/backend.js';
 import { createWasmBackend } from '../../src/backends/wasm/index.js';
@@ -93,6 +96,19 @@ test('replays are lists, with the bits of a function that is not captured', asyn
   }
   // The first call makes the moments, the second is recorded.
   assert.equal(seen, { lists: 1, runs: 10 });
+});
+
+test('a float is never taken for the place of a buffer', async () => {
+  const { backend, seen } = await counted();
+  const x = tensor(floatsOf(12, 7, 'real'), { shape: [3, 4], backend });
+  const [weight, bias] = [ones([4], { backend }), zeros([4], { backend })];
+  for (const epsilon of [2 ** 40, 2 ** 40 + 2 ** -8, 2 ** 40 + 3 * 2 ** 32, 2 ** 41, 1e30]) {
+    const f = (y: Tensor) => [layerNorm(mul(y, 3), weight, bias, epsilon), add(y, epsilon)];
+    const expected = await values(f(x));
+    const captured = capture(f);
+    for (let i = 0; i < 4; i++) assert.equal(await values(captured(x)), expected, `${epsilon}`);
+  }
+  assert.is(seen.runs, 15);
 });
 
 test('lists that are freed leave no memory taken', async () => {

@@ -73,7 +73,62 @@ export function visit(
   argument: unknown = undefined,
   { headers = {}, gpu = false, minutes = 4 }: VisitOptions = {},
 ): Promise<Visit> {
-  const answer: RequestListener = ({ url }, response) => {
+  const use = (page: Page) => callMain(page, argument);
+  return open(serve(chunks, policy, headers), use, gpu, minutes);
+}
+
+/** A page that stays open. */
+export interface Stay {
+  /** Returns what the `main` of its module returns for `argument`. Rejects after 4 minutes. */
+  call(argument: unknown): Promise<unknown>;
+  /** Closes the page, and returns the problems that it had. */
+  close(): Promise<readonly string[]>;
+}
+
+/** Opens a page as `visit` does, which keeps what it has compiled from call to call. */
+export async function stay(
+  chunks: readonly Chunk[],
+  policy: string,
+  { headers = {}, gpu = false }: Omit<VisitOptions, 'minutes'> = {},
+): Promise<Stay> {
+  let leave = () => {};
+  const left = new Promise<void>((resolve) => {
+    leave = resolve;
+  });
+  let visited: Promise<Visit> | undefined;
+  const page = await new Promise<Page>((resolve, reject) => {
+    const use = (page: Page) => {
+      resolve(page);
+      return left;
+    };
+    visited = open(serve(chunks, policy, headers), use, gpu, 120);
+    visited.catch(reject);
+  });
+  return {
+    call: (argument) => within(4 * MINUTE, callMain(page, argument)),
+    async close() {
+      leave();
+      return (await visited)?.problems ?? [];
+    },
+  };
+}
+
+/** Calls the `main` of the module that the page was opened for. */
+function callMain(page: Page, argument: unknown): Promise<unknown> {
+  return page.evaluate(async (value) => {
+    const entry = '/entry.js';
+    const module: { main(value: unknown): Promise<unknown> } = await import(entry);
+    return module.main(value);
+  }, argument);
+}
+
+/** Answers with an empty page under `policy`, and with `chunks`. */
+function serve(
+  chunks: readonly Chunk[],
+  policy: string,
+  headers: Record<string, string>,
+): RequestListener {
+  return ({ url }, response) => {
     const chunk = chunks.find(({ name }) => url === `/${name}`);
     const page = url === '/';
     const isWasm = chunk?.name.endsWith('.wasm');
@@ -85,13 +140,6 @@ export function visit(
     });
     response.end(page ? '<!doctype html><title>memgrad</title>' : chunk?.bytes);
   };
-  const call = (page: Page) =>
-    page.evaluate(async (value) => {
-      const entry = '/entry.js';
-      const module: { main(value: unknown): Promise<unknown> } = await import(entry);
-      return module.main(value);
-    }, argument);
-  return open(answer, call, gpu, minutes);
 }
 
 /**

@@ -1,9 +1,9 @@
-/** The backends `webgl` and `webgpu` in a browser without a GPU: SwiftShader computes both. What of `webgpu` needs no browser is in ../backends/webgpu.test.ts. */
+/** The backends `webgl` and `webgpu` in a browser without a GPU: SwiftShader computes both. What of `webgpu` needs no browser is in ../backends/webgpu.test.ts; ../playground/page.test.ts trains with it on a page. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkIntegers, checkPowers, checkWaves, numbers, runOf } from '../backends/gpu-edges.js';
 import { bundle, type Chunk } from '../bundle.js';
-import { STRICT, visit, WITH_EVAL } from './browser.js';
+import { STRICT, type Stay, stay, visit, WITH_EVAL } from './browser.js';
 import type { smallPool } from './gpu.js';
 
 type Trained = Awaited<ReturnType<typeof smallPool>>;
@@ -15,20 +15,25 @@ const test = suite('gpu');
 const steps = process.env.MEMGRAD_LONG ? 500 : 12;
 
 let chunks: readonly Chunk[];
+/** Where nothing goes wrong: one page, which keeps its backends and their compiled kernels. */
+let page: Stay;
 test.before(async () => {
   chunks = await bundle(`
     import * as page from './tests/browser/gpu.ts';
     export const main = ([what, argument]) =>
       what in page.faults ? page.faults[what](argument) : page[what](argument);
   `);
+  page = await stay(chunks, WITH_EVAL, { gpu: true });
 });
 
-/** What `what` of ./gpu.ts gives on a page of its own, in the minified bundle. */
-async function onPage<T>(what: string, argument?: unknown, minutes = 4): Promise<T> {
-  const { result, problems } = await visit(chunks, WITH_EVAL, [what, argument], {
-    gpu: true,
-    minutes,
-  });
+/** What `what` of ./gpu.ts returns on the one page, in the minified bundle. */
+async function onPage<T>(what: string, argument: unknown): Promise<T> {
+  return page.call([what, argument]) as Promise<T>;
+}
+
+/** What `what` of ./gpu.ts returns on a page of its own. */
+async function alone<T>(what: string, argument?: unknown): Promise<T> {
+  const { result, problems } = await visit(chunks, WITH_EVAL, [what, argument], { gpu: true });
   assert.equal(problems, []);
   return result as T;
 }
@@ -70,27 +75,10 @@ test('webgl: a model learns the copy task as well as on wasm, and keeps nothing'
   assert.equal(run.counts[1], run.counts[0], `textures after ${steps} steps as after 8`);
 });
 
-test('webgpu: a page trains as Node does', async () => {
-  const wasm = await onPage<Run>('training', { name: 'wasm', steps: 2 });
-  const run = await onPage<Run>('training', { name: 'webgpu', steps: 2 });
-  for (const [step, loss] of wasm.losses.entries()) {
-    assert.ok(Math.abs(run.losses[step] - loss) < 1e-3 * loss, `step ${step + 1}`);
-  }
-});
-
 interface Run {
   losses: number[];
   accuracy: number;
   counts: unknown[];
-}
-
-for (const name of ['webgl', 'webgpu']) {
-  test(`${name}: when the GPU is taken away, reading and computing say so, and it can be loaded again`, async () => {
-    const { read, after, again } = await onPage<Record<string, unknown>>('lost', name);
-    assert.match(String(read), /^MemgradError: .* took the GPU away .* 'wasm'\.$/);
-    assert.match(String(after), /took the GPU away/);
-    assert.equal(again, [1]);
-  });
 }
 
 test('webgl: results do not share memory', async () => {
@@ -102,33 +90,46 @@ test('webgl: results do not share memory', async () => {
   assert.is(last, 51);
 });
 
+test('the page of these tests had no problem', async () => {
+  assert.equal(await page.close(), []);
+});
+
+for (const name of ['webgl', 'webgpu']) {
+  test(`${name}: when the GPU is taken away, reading and computing say so, and it can be loaded again`, async () => {
+    const { read, after, again } = await alone<Record<string, unknown>>('lost', name);
+    assert.match(String(read), /^MemgradError: .* took the GPU away .* 'wasm'\.$/);
+    assert.match(String(after), /took the GPU away/);
+    assert.equal(again, [1]);
+  });
+}
+
 test('webgl: closing it with a read pending ends in a sentence', async () => {
-  const [reading, ...after] = await onPage<string[]>('closed', 'webgl');
+  const [reading, ...after] = await alone<string[]>('closed', 'webgl');
   const closed = /^MemgradError: webgl: this backend was closed, .*again\.$/;
   if (reading !== 'no error') assert.match(reading, closed);
   for (const answer of after) assert.match(answer, closed);
 });
 
 test('webgl: a kernel that does not compile ends in an error', async () => {
-  const error = await onPage<string>('compile', 'webgl');
+  const error = await alone<string>('compile', 'webgl');
   assert.match(error, /^MemgradError: webgl: .* does not run on this GPU .*'wasm'/);
 });
 
 test('webgl: a tensor over the limit is refused, and the others stay', async () => {
-  const { error, before } = await onPage<{ error: string; before: number[] }>('large', 'webgl');
+  const { error, before } = await alone<{ error: string; before: number[] }>('large', 'webgl');
   assert.match(error, /^OutOfMemory: .* 1073\.7 million values exceeds .* holds; .*'wasm'/);
   assert.equal(before, [2, 3]);
 });
 
 test('webgl: a GPU without float32 is refused', async () => {
-  const answers = await onPage<string[]>('half', 'webgl');
+  const answers = await alone<string[]>('half', 'webgl');
   assert.match(answers[0], /cannot render to float32 textures .*'wasm'/);
   assert.match(answers[1], /computes with 10 bits, but float32 needs 23; .*'wasm'/);
   assert.match(answers[2], /computes with less than float32 .*'wasm'/);
 });
 
 test('backends() finds all of them', async () => {
-  const found = await onPage<{ name: string; available: boolean; why?: string }[]>('available');
+  const found = await alone<{ name: string; available: boolean; why?: string }[]>('available');
   assert.equal(
     found.map(({ name, available, why }) => [name, available, why]),
     ['wasm', 'cpu', 'webgl', 'webgpu'].map((name) => [name, true, undefined]),

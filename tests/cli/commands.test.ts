@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { modelNames } from '../../src/models/index.js';
-import { events, inFolder, memgrad, refused, tiny } from './spawn.js';
+import { events, inFolder, memgrad, refused, tiny, together } from './spawn.js';
 
 const test = suite('command line');
 
@@ -245,8 +245,8 @@ test('a reader that leaves early is no error', async () => {
   assert.is(stderr, '');
 });
 
-const badCalls: [args: string, message: RegExp][] = [
-  ['trian', /unknown command 'trian' \(Did you mean train\?\)/],
+/** Calls that the parser refuses, before a command begins. */
+const misspelt: [args: string, message: RegExp][] = [
   ['train --lenght 3', /unknown option '--lenght' \(Did you mean --length\?\)/],
   ...Object.entries({
     lr: 'learning-rate',
@@ -290,8 +290,6 @@ const badCalls: [args: string, message: RegExp][] = [
   ['train --length 1e9', /--length.*'1e9'/],
   ['train --steps Infinity', /--steps.*'Infinity'/],
   ['train --d-model 1000000000', /--d-model.*16384/],
-  ['train --d-model 16384 --d-inner 16384 --layers 128', /parameters or more/],
-  ['train --d-head 3', /dHead.*even/],
   ['train --learning-rate NaN', /--learning-rate.*'NaN'.*above 0/],
   ['train --learning-rate 0', /--learning-rate.*'0'/],
   ['train --learning-rate 1000', /--learning-rate.*'1000'.*below 1000/],
@@ -304,12 +302,32 @@ const badCalls: [args: string, message: RegExp][] = [
   ['train --curriculum 8', /--curriculum.*'8'.*START:BY/],
   ['train --curriculum 8:8:2', /--curriculum.*'8:8:2'/],
   ['train --task retrieval --queries some', /--queries.*'some'.*all, one/],
-  ['train --cuts 12', /--cuts 12 needs a curriculum/],
   ['train --curriculum 8:8 --cuts 12,', /--cuts.*'12,'.*whole number from 1/],
   ['train --init none', /--init.*'none'.*narrow, wide/],
   ['train --write-tokens no', /--write-tokens.*'no'.*carried, own/],
   ['train --seed -1', /--seed.*'-1'/],
   ['train --seed 9007199254740992', /--seed.*'9007199254740992'/],
+  ['train --non-finite ignore', /--non-finite.*'ignore'.*stop, skip/],
+  ['sample . --top-p 0', /--top-p.*'0'/],
+  ['eval', /missing required argument 'folder'/],
+  ['eval . --samples 0', /--samples.*'0'/],
+  ['gradcheck relu --backend gpu', /--backend.*'gpu'/],
+  ['tasks --seed x', /--seed.*'x'/],
+];
+test('the parser refuses them', async () => {
+  const all = await together(misspelt.map(([args]) => args.split(' ')));
+  assert.is(all.length, misspelt.length);
+  for (const [i, [args, message]] of misspelt.entries()) {
+    assert.match(refused(all[i]), message, `memgrad ${args}`);
+  }
+});
+
+/** Calls that a command refuses once it has begun, and two of the parser: each ends a process of its own. */
+const badCalls: [args: string, message: RegExp][] = [
+  ['trian', /unknown command 'trian' \(Did you mean train\?\)/],
+  ['train --d-model 16384 --d-inner 16384 --layers 128', /parameters or more/],
+  ['train --d-head 3', /dHead.*even/],
+  ['train --cuts 12', /--cuts 12 needs a curriculum/],
   ['train --out /dev/null', /a file of that name is in the way/],
   ['train --out /proc/run', /Cannot make the folder/],
   ['train --resume /no/such/folder', /config.json': there is no such file or folder/],
@@ -318,18 +336,12 @@ const badCalls: [args: string, message: RegExp][] = [
   ['train --config c.json --model rmt', /--config determines what --model sets/],
   ['train --config package.json', /package.json has the field "name", which is not known/],
   ['train --config /dev/zero', /it is not a file; name a configuration/],
-  ['train --non-finite ignore', /--non-finite.*'ignore'.*stop, skip/],
   ['inspect package.json', /safetensors file claims a header of/],
   ['inspect .', /it is not a file; name a safetensors file/],
   ['sample /no/such/folder', /There is no run in '\/no\/such\/folder'; name a folder that/],
-  ['sample . --top-p 0', /--top-p.*'0'/],
-  ['eval', /missing required argument 'folder'/],
   ['eval /no/such/folder', /There is no run in '\/no\/such\/folder'; name a folder that/],
   ['report package.json', /There is no run in 'package.json'/],
-  ['eval . --samples 0', /--samples.*'0'/],
   ['gradcheck fold', /there is no operation "fold"/],
-  ['gradcheck relu --backend gpu', /--backend.*'gpu'/],
-  ['tasks --seed x', /--seed.*'x'/],
   ['demo --steps 3', /unknown option '--steps'/],
 ];
 for (const [args, message] of badCalls) {

@@ -94,7 +94,10 @@ test('a long step tells how far it is, and Ctrl-C ends it at its next segment', 
   );
   assert.is(code, 130, stderr);
   assert.match(stdout, /step {3}1\/500 begins\nstep {3}1\/500 +\d+\.\d% of it in \d+:\d\d\n/);
-  assert.match(stdout, /Stopped before the first step\.\n$/);
+  assert.match(
+    stdout,
+    /Stopped before the first step\.\nThe model is not kept; --out FOLDER saves a run\.\n$/,
+  );
 });
 
 test('a command that saves nothing ends at once by any signal, however much it computes', () =>

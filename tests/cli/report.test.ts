@@ -7,7 +7,7 @@ import { CurveCollector } from '../../src/cli/report/curves.js';
 import { METRICS_FILE, MemoryStorage } from '../../src/runs/index.js';
 import { eachMetrics, type Metrics } from '../../src/runs/metrics.js';
 import { open } from '../browser/browser.js';
-import { inFolder, memgrad, refused } from './spawn.js';
+import { events, inFolder, memgrad, refused } from './spawn.js';
 
 const test = suite('memgrad report');
 
@@ -47,6 +47,16 @@ test('writes one page with the curves, samples and configurations of all runs', 
     const page = await readFile(out, 'utf8');
     assert.not.match(page, /<script>alert/);
     assert.not.match(page, /(?:src|href)="(?!data:)/, 'it loads nothing');
+
+    // The likeliest tokens, as `sample` draws them.
+    const { stdout } = await memgrad(['sample', first, '--samples', '2', '--json']);
+    const [, json] = /id="data">(.*?)<\/script>/s.exec(page) ?? [];
+    const drawn = events(stdout).map(({ prompt, answer, sampled }) => ({
+      prompt,
+      answer,
+      sampled,
+    }));
+    assert.equal(JSON.parse(json).runs[0].samples, drawn);
 
     const { result, problems } = await open(
       (_, response) => {
@@ -140,6 +150,17 @@ test('a log of any length becomes at most 1,000 points, each the mean of its ste
     assert.is(values['segment 2'].length, points.length);
     assert.is(values['layer embedding'][0], 0.5);
   }
+});
+
+test('a log that names new layers in every line has a bounded number of curves', () => {
+  const collector = new CurveCollector();
+  for (let step = 1; step <= 100; step++) {
+    const names = Array.from({ length: 500 }, (_, i) => [`${step}.${i}`, 1] as const);
+    collector.take(line(step, { layerGradientNorms: Object.fromEntries(names) }));
+  }
+  const { values } = collector.curves;
+  assert.ok(Object.keys(values).length <= 1010, `${Object.keys(values).length}`);
+  assert.is(values['layer 1.0'][0], 1);
 });
 
 test('a log is read from its start in blocks; bad lines and repeated steps are left out', async () => {

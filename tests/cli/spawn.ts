@@ -1,8 +1,9 @@
 /** The command line as a user calls it. */
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import * as assert from 'uvu/assert';
 
 /** How a command ended. */
@@ -17,9 +18,14 @@ export function memgrad(
   args: readonly string[],
   watch?: (stdout: string, child: ReturnType<typeof spawn>) => void,
 ): Promise<Ended> {
-  const child = spawn(process.execPath, [resolve('dist/cli/main.js'), ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  return run([resolve('dist/cli/main.js'), ...args], watch);
+}
+
+function run(
+  args: readonly string[],
+  watch?: (stdout: string, child: ReturnType<typeof spawn>) => void,
+): Promise<Ended> {
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (data) => {
@@ -33,6 +39,38 @@ export function memgrad(
     child.on('error', failed);
     child.on('close', (code) => done({ code, stdout, stderr }));
   });
+}
+
+/**
+ * Calls `memgrad ...args` for each of `calls`, one after another in one process: the program that
+ * main.js imports runs each time that it is imported by another name.
+ */
+export async function together(calls: readonly (readonly string[])[]): Promise<Ended[]> {
+  const main = resolve('dist/cli/main.js');
+  const [, program] = /import\("([^"]+)"\)/.exec(await readFile(main, 'utf8')) ?? [];
+  const source = `
+    const calls = ${JSON.stringify(calls)};
+    const url = ${JSON.stringify(new URL(program, pathToFileURL(main)).href)};
+    const { stdout, stderr } = process;
+    const write = stdout.write.bind(stdout);
+    const ended = [];
+    for (const stream of [stdout, stderr]) stream.setMaxListeners(0); // each call listens
+    process.execArgv = []; // by these Commander sees --eval, and counts arguments otherwise
+    for (const [i, args] of calls.entries()) {
+      const printed = { stdout: '', stderr: '' };
+      stdout.write = (text) => (printed.stdout += text, true);
+      stderr.write = (text) => (printed.stderr += text, true);
+      process.argv = [process.execPath, 'memgrad', ...args];
+      process.exitCode = undefined;
+      await import(url + '?' + i);
+      ended.push({ code: process.exitCode ?? 0, ...printed });
+    }
+    process.exitCode = 0;
+    write(JSON.stringify(ended));
+  `;
+  const child = await run(['--input-type=module', '--eval', source]);
+  assert.is(child.code, 0, child.stderr);
+  return JSON.parse(child.stdout);
 }
 
 /** Expects exit code 2, nothing on standard output and one line on standard error; gives that line. */

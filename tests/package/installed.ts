@@ -46,12 +46,13 @@ export function example(name: string): string {
   return folder;
 }
 
-/** Runs Node in a folder, and gives what it printed. Throws when it fails. */
+/** `run` of Node. */
 export function node(args: readonly string[], folder: string): string {
   return run(process.execPath, args, folder);
 }
 
-function run(program: string, args: readonly string[], folder: string): string {
+/** Runs a program in a folder and returns what it printed. Throws when it fails. */
+export function run(program: string, args: readonly string[], folder: string): string {
   const { status, error, stdout, stderr } = spawnSync(program, args, {
     cwd: folder,
     encoding: 'utf8',

@@ -1,27 +1,42 @@
-/** Models of one's own, written outside the repository in strict TypeScript, from the packed package. */
+/** Strict TypeScript outside the repository, on the packed package: every sub-path, and models of one's own. */
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { install, node } from './installed.js';
+import { exported, install, node } from './installed.js';
 
 const test = suite('models of one’s own');
 
-const strict = [
-  ...['--target', 'es2022', '--module', 'nodenext', '--moduleResolution', 'nodenext'],
-  ...['--strict', '--skipLibCheck', 'false', '--noUncheckedIndexedAccess', 'false'],
+/** The oldest, the last one in JavaScript, and the newest. */
+const compilers = [
+  'typescript-oldest/bin/tsc',
+  'typescript/bin/tsc6',
+  '@typescript/native/bin/tsc',
 ];
 
-test('a GRU, an RMT with a gate and interfaces compile, train, are loaded again and generate', () => {
+for (const compiler of compilers) {
+  test(`${compiler}: each sub-path, a GRU and an RMT with a gate compile, and declarations are checked`, () => {
+    const { folder } = install();
+    cpSync(resolve('tests/package/own'), join(folder, 'own'), { recursive: true });
+    const names = [...exported().keys()].map((name) => name.replace('.', 'memgrad'));
+    const imports = names.map((name, i) => `import * as m${i} from '${name}';`);
+    writeFileSync(
+      join(folder, 'all.ts'),
+      `${imports.join('\n')}\nexport const all = [${names.map((_, i) => `m${i}`)}];\n`,
+    );
+    const strict = ['--target', 'es2022', '--strict', '--skipLibCheck', 'false'];
+    for (const how of [
+      ['--module', 'esnext', '--moduleResolution', 'bundler', '--noEmit'],
+      ['--module', 'nodenext', '--moduleResolution', 'nodenext'], // writes own/use.js
+    ]) {
+      const tsc = resolve('node_modules', compiler);
+      node([tsc, ...strict, ...how, 'all.ts', 'own/use.ts'], folder);
+    }
+  });
+}
+
+test('they train, are loaded again and generate', () => {
   const folder = join(install().folder, 'own');
-  cpSync(resolve('tests/package/own'), folder, { recursive: true });
-  for (const compiler of [
-    'typescript-oldest/bin/tsc',
-    'typescript/bin/tsc6',
-    '@typescript/native/bin/tsc',
-  ]) {
-    node([resolve('node_modules', compiler), ...strict, 'use.ts'], folder); // writes use.js
-  }
   const [gated, gru, shapes, lines, typed] = node(['use.js'], folder).trim().split('\n');
   const [, accuracy] = /^GatedRMT true true 6 ([\d.]+)$/.exec(gated) ?? [];
   assert.ok(Number(accuracy) > 0.9, gated);
@@ -38,7 +53,8 @@ test('the first program of your-own-loop.md compiles in strict TypeScript, save 
   const [, program] = /```js\n(.*?)```/s.exec(page) ?? [];
   writeFileSync(join(folder, 'xor.ts'), program);
   const compiler = resolve('node_modules/@typescript/native/bin/tsc');
-  node([compiler, ...strict, '--noImplicitAny', 'false', 'xor.ts'], folder);
+  const how = ['--target', 'es2022', '--module', 'nodenext', '--strict', '--skipLibCheck', 'false'];
+  node([compiler, ...how, '--noImplicitAny', 'false', 'xor.ts'], folder);
   assert.match(node(['xor.js'], folder), '[ 0, 1, 1, 0 ]');
 });
 

@@ -1,6 +1,6 @@
 /** The package as it would be published: what is in it, how it is resolved, what it brings along. */
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
@@ -45,37 +45,6 @@ test('every sub-path has types wherever ES modules are resolved by exports', asy
       problem.resolutionKind === 'bundler',
   );
   assert.equal(problems, []);
-});
-
-test('a strict TypeScript project compiles with each sub-path, and checks their declarations', () => {
-  const { folder } = install();
-  const imports = names.map((name, i) => `import * as m${i} from '${name}';`);
-  writeFileSync(
-    join(folder, 'use.ts'),
-    `${imports.join('\n')}\nexport const all = [${names.map((_, i) => `m${i}`)}];\n`,
-  );
-  // The oldest, the last one in JavaScript, and the newest.
-  for (const compiler of [
-    'typescript-oldest/bin/tsc',
-    'typescript/bin/tsc6',
-    '@typescript/native/bin/tsc',
-  ]) {
-    const tsc = resolve('node_modules', compiler);
-    for (const [module, moduleResolution] of [
-      ['nodenext', 'nodenext'],
-      ['esnext', 'bundler'],
-    ]) {
-      const how = [
-        '--target',
-        'es2022',
-        '--module',
-        module,
-        '--moduleResolution',
-        moduleResolution,
-      ];
-      node([tsc, '--noEmit', '--strict', '--skipLibCheck', 'false', ...how, 'use.ts'], folder);
-    }
-  }
 });
 
 test('classes have the names that they are exported by', () => {

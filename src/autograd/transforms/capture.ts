@@ -112,7 +112,7 @@ export function capturing<A extends unknown[], R>(
     }
   };
 
-  const captured = (...args: A): R => {
+  const call = (args: A): R => {
     const { recorders, listener, observer, opaque } = context();
     if (recorders.length > 0 || listener || observer || opaque) return f(...args);
     let described: Described;
@@ -132,11 +132,26 @@ export function capturing<A extends unknown[], R>(
     if (replayed) return replayed.result;
     return f(...args); // says what is wrong, or computes what a kernel declined
   };
+  const captured = (...args: A): R => owning(() => call(args));
   return Object.assign(captured, {
     dispose() {
       for (const signature of [...programs.keys()]) forget(signature);
     },
   });
+}
+
+/**
+ * Runs `f`. Returns its result with copies of the tensors that it didn't make, so that the caller
+ * may free all of them.
+ */
+function owning<R>(f: () => R): R {
+  const made = new Set<Tensor>();
+  try {
+    const result = inside({ scope: made }, f);
+    return mapLeaves(result, (x) => (x instanceof Tensor && !made.has(x) ? alias(x) : x)) as R;
+  } finally {
+    for (const x of made) x.own(context().scope);
+  }
 }
 
 /**
@@ -198,7 +213,7 @@ function describeArguments(args: readonly unknown[]): Described {
       return 'k';
     }
     throw new MemgradError(
-      `capture: expected tensors, keys, numbers, strings and null in lists and plain objects as arguments, got ${describe(part)}; let the function read anything else by itself.`,
+      `capture: expected tensors, numbers, strings and null in lists and plain objects as arguments, or keys, got ${describe(part)}; read others inside.`,
     );
   });
   return { signature, inputs, keys };

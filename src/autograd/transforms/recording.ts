@@ -2,7 +2,6 @@
 import { MemgradError } from '../../errors.js';
 import type { Listener } from '../context.js';
 import { Key } from '../random.js';
-import { alias } from '../run.js';
 import type { Operated } from '../tape.js';
 import { Parameter, Tensor } from '../tensor.js';
 import { mapLeaves, rebuilder } from '../tree.js';
@@ -91,7 +90,7 @@ export class Recording implements Listener {
   drawn(name: string, key: Key): void {
     if (this.positionOf(key) === undefined) return;
     throw new MemgradError(
-      `capture: ${name} draws numbers on the host, which a replay can't repeat for another key; draw them outside and pass a tensor.`,
+      `capture: ${name} draws numbers on the host, which a replay can't repeat; pass a tensor.`,
     );
   }
 
@@ -110,8 +109,8 @@ export class Recording implements Listener {
   }
 
   /**
-   * Returns `result` in tensors that the caller may free, as replays return it, and the program
-   * that replays it. Returns no program where a replay might compute something else.
+   * Returns `result`, and the program that replays it. Returns no program where a replay might
+   * compute something else.
    */
   programOf<R>(result: R): { result: R; program?: Program<R> } {
     // A parameter that outlives the call is state: the next call would find it.
@@ -119,7 +118,7 @@ export class Recording implements Listener {
     if (this.#declined) return { result };
     const { tensors, rebuild } = rebuilder('capture', result);
     const outputs = tensors.map((tensor) => this.standOf(tensor));
-    const owned = tensors.map((x) => (this.#made.delete(x) ? x : alias(x)));
+    for (const x of tensors) this.#made.delete(x);
     if (this.trace === undefined) for (const x of this.#copies) if (this.#made.has(x)) x.dispose();
     const lasting = new Set([...outputs, ...this.#assigned.values()].map(({ cell }) => cell));
     const made = new Set(this.#steps.flatMap((step) => step.outputs));
@@ -149,7 +148,7 @@ export class Recording implements Listener {
       outputs,
       rebuild,
     });
-    return { result: rebuild(owned), program };
+    return { result, program };
   }
 
   /** Frees the constants: there is no program that needs them. */

@@ -77,6 +77,7 @@ class TracedRecording extends Recording {
       if (part instanceof Tensor)
         return `${this.#numberOf(this.standOf(part).cell)}[${part.shape}]`;
       if (ArrayBuffer.isView(part)) return `${part}`;
+      if (typeof part === 'symbol' || typeof part === 'bigint') return String(part);
       if (!(part instanceof Key)) return `object ${identity(part)}`;
       return `key ${this.positionOf(part) ?? `${part.hi} ${part.lo}`}`;
     });

@@ -1,10 +1,11 @@
 /**
  * Calls of kernels that were noted once and run again: on other inputs, without the code that made
- * them. While calls are noted, nothing runs, and addresses are placeholders: numbers that are no
- * address and no value of a float32. Before a run, the arguments that were made from a placeholder
- * get the address of the block that stands for it.
+ * them. While calls are noted, nothing runs, and addresses are placeholders: numbers larger than any
+ * address or integer. Before a run, the arguments that were made from a placeholder get the address
+ * of the block that stands for it. Arguments that are floats are never taken for one.
  */
 import type { DeviceBuffer, PreparedList } from '../backend.js';
+import { floatParameters } from './float-parameters.js';
 import type { Heap } from './heap.js';
 import type { Exports, WasmBuffer } from './kernels.js';
 
@@ -14,10 +15,10 @@ type Notes = Pick<Heap, 'take' | 'put' | 'scratch' | 'table' | 'valuesOf'>;
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Placeholder `id` is FIRST + id * REACH, plus the offset in its block. */
-const FIRST = 2 ** 40 + 2 ** -8;
+const FIRST = 2 ** 40;
 const REACH = 2 ** 32;
 /** More of them would round offsets. */
-const MOST = 4096;
+const MOST = 2 ** 20;
 
 /** Results of kernels by which the host decides what to do next, and their expected values. */
 const expectations: Partial<Record<Name, (result: number) => boolean>> = {
@@ -163,8 +164,10 @@ export class Prepared implements PreparedList {
       block.isResult = true;
       return { block, buffer: buffer as WasmBuffer };
     });
-    for (const { args, numbers } of this.#calls) numbers.push(...this.#find(args));
-    for (const table of this.#tables) this.#find(table.values, table);
+    for (const { name, args, numbers } of this.#calls) {
+      numbers.push(...this.#find(args, floatParameters[name]));
+    }
+    for (const table of this.#tables) this.#find(table.values, [], table);
     this.#functions = this.#calls.map(({ name }) => exports[name]);
     if (this.#tableBytes > 0) this.#move(this.#tablePlace, heap.allocate(this.#tableBytes));
   }
@@ -260,15 +263,15 @@ export class Prepared implements PreparedList {
   /** The placeholder that a number was made from, and the offset in its block. */
   #placeholderOf(value: number): { placeholder: Placeholder; offset: number } | undefined {
     const distance = value - FIRST;
-    if (distance < 0 || !Number.isInteger(distance)) return undefined;
+    if (!(distance >= 0)) return undefined;
     const placeholder = this.#placeholders[Math.floor(distance / REACH)];
     return placeholder && { placeholder, offset: distance % REACH };
   }
 
-  /** Finds the numbers that were made from placeholders. Returns the positions of all others. */
-  #find(values: number[], table?: Table): number[] {
+  /** Finds the numbers that were made from placeholders; returns the positions of all others. */
+  #find(values: number[], floats: readonly number[] = [], table?: Table): number[] {
     return [...values.keys()].filter((index) => {
-      const found = this.#placeholderOf(values[index]);
+      const found = floats.includes(index) ? undefined : this.#placeholderOf(values[index]);
       found?.placeholder.places.push({ values, index, offset: found.offset, table });
       return !found;
     });

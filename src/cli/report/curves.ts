@@ -2,6 +2,8 @@
 import type { Metrics } from '../../runs/metrics.js';
 
 const MOST = 1000;
+/** A log from outside may name any number of layers; no model here has so many. */
+const MOST_NAMES = 1000;
 
 /** The mean of each number over as many steps as lead to at most 1,000 points. */
 export interface Curves {
@@ -34,6 +36,7 @@ class Point {
 export class CurveCollector {
   #points: Point[] = [];
   #linesPerPoint = 1;
+  readonly #names = new Set<string>();
 
   take(line: Metrics): void {
     let point = this.#points.at(-1);
@@ -48,10 +51,15 @@ export class CurveCollector {
       point.add(name, line[name]);
     }
     for (const [i, norm] of line.segmentGradientNorms.entries())
-      point.add(`segment ${i + 1}`, norm);
+      this.#add(point, `segment ${i + 1}`, norm);
     for (const [layer, norm] of Object.entries(line.layerGradientNorms)) {
-      point.add(`layer ${layer}`, norm);
+      this.#add(point, `layer ${layer}`, norm);
     }
+  }
+
+  #add(point: Point, name: string, value: number | null): void {
+    if (this.#names.size < MOST_NAMES) this.#names.add(name);
+    if (this.#names.has(name)) point.add(name, value);
   }
 
   get curves(): Curves {

@@ -22,7 +22,8 @@ import { explained } from './explained.js';
 /** The file that names the process which trains in the folder. */
 export const LOCK_FILE = 'process.lock';
 
-const HOST = hostname().replaceAll(/\s/g, '_');
+/** The name of this machine, read when a lock needs it: Deno asks the user for permission. */
+const thisHost = () => hostname().replaceAll(/\s/g, '_');
 const MOST_BYTES = 1000;
 /**
  * On disks without hard links, a new lock file is empty for a moment, until its text is written.
@@ -44,7 +45,7 @@ export function isLock(name: string): boolean {
  */
 export async function lockFolder(folder: string): Promise<RunLock> {
   const path = join(folder, LOCK_FILE);
-  const text = `${process.pid} ${HOST} ${startOf(process.pid) ?? '-'} ${randomUUID()}\n`;
+  const text = `${process.pid} ${thisHost()} ${startOf(process.pid) ?? '-'} ${randomUUID()}\n`;
   const acquire = () =>
     explained(`lock '${folder}'`, async () => {
       const draft = `${path}.new-${idOf(text)}`;
@@ -149,7 +150,7 @@ async function sweep(folder: string): Promise<void> {
     const path = join(folder, name);
     try {
       const text = readLock(path) ?? '';
-      if (OWNER.exec(text)?.[2] === HOST && !isRunning(text)) await unlink(path);
+      if (OWNER.exec(text)?.[2] === thisHost() && !isRunning(text)) await unlink(path);
     } catch {
       // Not a lock, or one that this process may not remove.
     }
@@ -201,7 +202,7 @@ function isRunning(text: string): boolean {
   if (held !== undefined) return held;
   const [, id, host, start] = OWNER.exec(text) ?? [];
   const pid = Number(id);
-  if (host !== HOST || !(pid > 0)) return false;
+  if (host !== thisHost() || !(pid > 0)) return false;
   try {
     process.kill(pid, 0); // sends no signal
   } catch (error) {
@@ -231,7 +232,7 @@ function startOf(pid: number): string | undefined {
 function nameOf(text: string): string {
   const [, pid, host] = OWNER.exec(text) ?? [];
   if (pid === undefined) return 'another program';
-  return host === HOST ? `process ${pid}` : `process ${pid} of '${host.slice(0, 60)}'`;
+  return host === thisHost() ? `process ${pid}` : `process ${pid} of '${host.slice(0, 60)}'`;
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -22,14 +22,14 @@ export class Merges {
 
   /** Returns the tokens of a word. */
   encode(word: string): number[] {
-    const text = binary(Buffer.from(word));
+    const text = binary(new TextEncoder().encode(word));
     const length = text.length;
     // A part of the text starts at each `start` and ends before next[start]; merged[start] is the
     // token of this part joined with the next one, or -1.
     const next = new Int32Array(length + 1);
     const previous = new Int32Array(length + 1);
     const merged = new Int32Array(length + 1).fill(-1);
-    const heap = new Heap();
+    const heap = new Heap<number>((one, other) => one - other);
     const queue = (start: number) => {
       const middle = next[start];
       const token = middle < length ? this.#tokens.get(text.slice(start, next[middle])) : undefined;
@@ -59,41 +59,48 @@ export class Merges {
   }
 }
 
+/** A string with one character for each byte. */
 function binary(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  let text = '';
+  for (let at = 0; at < bytes.length; at += 4096) {
+    text += String.fromCharCode(...bytes.subarray(at, at + 4096));
+  }
+  return text;
 }
 
-/** A priority queue of numbers, smallest first. */
-class Heap {
-  readonly #items: number[] = [];
+/** A priority queue: `compare` is negative where its first argument comes out earlier. */
+export class Heap<Item> {
+  readonly #items: Item[] = [];
 
-  push(item: number): void {
+  constructor(readonly compare: (one: Item, other: Item) => number) {}
+
+  push(item: Item): void {
     const items = this.#items;
     let at = items.length;
     items.push(item);
     while (at > 0) {
       const parent = (at - 1) >> 1;
-      if (items[parent] <= item) break;
+      if (this.compare(items[parent], item) <= 0) break;
       items[at] = items[parent];
       at = parent;
     }
     items[at] = item;
   }
 
-  /** Removes and returns the smallest number; undefined if the heap is empty. */
-  pop(): number | undefined {
+  /** Removes and returns the first item; undefined if there is none. */
+  pop(): Item | undefined {
     const items = this.#items;
-    const least = items[0];
+    const first = items[0];
     const item = items.pop();
-    if (item === undefined || items.length === 0) return least;
+    if (item === undefined || items.length === 0) return first;
     let at = 0;
     for (let child = 1; child < items.length; child = 2 * at + 1) {
-      if (child + 1 < items.length && items[child + 1] < items[child]) child++;
-      if (items[child] >= item) break;
+      if (child + 1 < items.length && this.compare(items[child + 1], items[child]) < 0) child++;
+      if (this.compare(items[child], item) >= 0) break;
       items[at] = items[child];
       at = child;
     }
     items[at] = item;
-    return least;
+    return first;
   }
 }
