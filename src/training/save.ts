@@ -1,5 +1,5 @@
 /** Saves and loads one model as one file, with the state of its training if wanted. */
-import type { Parameter } from '../autograd/index.js';
+import { identity, type Parameter } from '../autograd/index.js';
 import { describe, MemgradError } from '../errors.js';
 import { readArrays } from '../models/arrays.js';
 import { check, checkOptions, having, type Kind, whole } from '../options.js';
@@ -109,6 +109,9 @@ export function load<P extends ParametersOf<P>>(
     );
   }
   const before = optimizer.steps;
+  const kept = Object.entries(optimizer.state()).map(
+    ([name, moment]) => [name, identity(moment)] as const,
+  );
   try {
     const moments = named(optimizer.resume(parameters, steps));
     const advice = 'load it into the same model and a new optimiser of the same kind and options';
@@ -119,8 +122,11 @@ export function load<P extends ParametersOf<P>>(
       advice,
     );
   } catch (error) {
-    optimizer.resume(parameters, before);
+    const moments = optimizer.resume(parameters, before);
+    for (const [name, value] of kept) moments[name]?.assign(value);
     throw error;
+  } finally {
+    for (const [, value] of kept) value.dispose();
   }
   return { step, data };
 }

@@ -92,16 +92,18 @@ function column(name: string, given: Rows): { count: number; pick: (rows: Uint32
     return { count: values.length, pick: (chosen) => Array.from(chosen, (row) => values[row]) };
   }
   const shape = isShapedArray ? rows.shape : [values.length];
-  const [count] = shape;
-  const size = values.length / count;
   const fits =
-    shape.every(Number.isSafeInteger) && shape.reduce((a, b) => a * b, 1) === values.length;
+    Array.isArray(shape) &&
+    shape.every(Number.isSafeInteger) &&
+    shape.reduce((a, b) => a * b, 1) === values.length;
   requireThat(
     fits,
     `${where}: the shape`,
     `one of ${values.length} values`,
-    shape.slice(0, 32).join(),
+    Array.isArray(shape) ? shape.slice(0, 32).map(describe).join() : shape,
   );
+  const [count] = shape;
+  const size = values.length / count;
   const pick = (chosen: Uint32Array): Rows => {
     const data = values.slice(0, chosen.length * size);
     chosen.forEach((row, i) => {

@@ -924,6 +924,10 @@ test('shuffled refuses what has no rows', () => {
       { x: { data: new Float32Array(6), shape: [4, 2] } },
       'shuffled: "x": the shape must be one of 6 values, got "4,2".',
     ],
+    ...[Symbol('two'), 10n, Object.create(null), {}].map((length) => [
+      { x: { data: new Float32Array(4), shape: [length, 2] } },
+      /^shuffled: "x": the shape must be one of 4 values, got /,
+    ]),
   ] as [never, string | RegExp][]) {
     assert.throws(
       () => shuffled(arrays, { batchSize: 1 }),

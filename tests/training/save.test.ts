@@ -1,5 +1,5 @@
 /** Models saved and loaded as one file, with the state of their training. */
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { lstat, mkdtemp, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -278,6 +278,19 @@ test('what cannot be saved is one sentence', async () => {
   }
 });
 
+test('a file that does not fit leaves the moments of an optimiser', async () => {
+  const w = parameter([1, 2]);
+  const optimizer = new SGD({ momentum: 0.9 });
+  optimizer.step({ w }, { w: tensor([4, 4]) });
+  const other = { w: parameter([1, 2, 3]) };
+  for (const theirs of [new SGD({ momentum: 0.9 }), new SGD()]) {
+    const bytes = await save(other, { optimizer: theirs });
+    assert.throws(() => load({ w }, bytes, { optimizer }), /load: the file/);
+    assert.is(optimizer.steps, 1);
+    assert.equal(await optimizer.state()['velocity.w'].array(), [4, 4]);
+  }
+});
+
 test('files on disk: written as a whole, read again, and errors that name them', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'memgrad-save-'));
   const path = join(folder, 'xor.safetensors');
@@ -286,6 +299,20 @@ test('files on disk: written as a whole, read again, and errors that name them',
   assert.equal(await loadFile({ w: v }, path), { step: 2, data: 'x' });
   assert.equal(await v.array(), [1, 2]);
   assert.equal([...(await readFile(path))], [...(await save({ w }, { step: 2, data: 'x' }))]);
+  const [link, nowhere] = [join(folder, 'link'), join(folder, 'nowhere')];
+  await symlink(path, link);
+  await symlink(join(folder, 'gone'), nowhere);
+  await writeFile(`${path}.tmp`, 'mine');
+  await Promise.all([0, 1, 2, 3].map((step) => saveFile({ w }, link, { step })));
+  assert.ok((await lstat(link)).isSymbolicLink());
+  assert.ok(((await loadFile({ w: v }, path)).step ?? -1) >= 0, 'one of four, whole');
+  assert.equal((await readdir(folder)).sort(), [
+    'link',
+    'nowhere',
+    'xor.safetensors',
+    'xor.safetensors.tmp',
+  ]);
+  assert.is((await readFile(`${path}.tmp`)).toString(), 'mine');
   await writeFile(path, 'text');
   for (const [call, message] of [
     [() => loadFile({ w }, path), /safetensors/],
@@ -299,7 +326,9 @@ test('files on disk: written as a whole, read again, and errors that name them',
       /^Cannot write '.*': there is no such file or folder/,
     ],
     [() => saveFile({ w }, ''), /^saveFile: path must be the path of a file, got ""/],
-    [() => saveFile({ w }, '..'), /expected the name of a file/],
+    [() => saveFile({ w }, '..'), /^Cannot write '..': it is not a file; name another/],
+    [() => saveFile({ w }, '/dev/null'), /^Cannot write '.*null': it is not a file; name another/],
+    [() => saveFile({ w }, nowhere), /it is a link that leads nowhere; remove it/],
   ] as [() => Promise<unknown>, RegExp][]) {
     const error = (await call().catch((error) => error)) as Error;
     assert.instance(error, MemgradError, String(error));

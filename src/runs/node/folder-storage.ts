@@ -90,17 +90,9 @@ export class FolderStorage implements RunStorage {
   async write(name: string, bytes: Uint8Array): Promise<void> {
     requireFile('FolderStorage.write', name, bytes, 0);
     const path = this.#path(name);
-    const temporary = `${path}.tmp`; // a fixed name, so a file that a crash left is overwritten
     await explained(`write '${path}'`, async () => {
-      try {
-        if (name.includes('/')) await makeFolder(dirname(resolve(path)));
-        await flushed(temporary, BEGIN, (file) => file.writeFile(bytes));
-        await rename(temporary, path);
-        await flushFolder(dirname(path));
-      } catch (error) {
-        await rm(temporary, { force: true }).catch(() => {}); // keeps the first error
-        throw error;
-      }
+      if (name.includes('/')) await makeFolder(dirname(resolve(path)));
+      await replaceFile(path, bytes, `${path}.tmp`); // a fixed name, so a file that a crash left is overwritten
     });
   }
 
@@ -211,6 +203,22 @@ async function flushFolder(path: string): Promise<void> {
   const folder = await open(path, 'r').catch(() => undefined);
   await folder?.sync().catch(() => {});
   await folder?.close();
+}
+
+/** Writes and flushes `temporary`, and renames it to `path`. Removes it if that fails. */
+export async function replaceFile(
+  path: string,
+  bytes: Uint8Array,
+  temporary: string,
+): Promise<void> {
+  try {
+    await flushed(temporary, BEGIN, (file) => file.writeFile(bytes));
+    await rename(temporary, path);
+    await flushFolder(dirname(path));
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {}); // keeps the first error
+    throw error;
+  }
 }
 
 /**
