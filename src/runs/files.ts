@@ -44,8 +44,8 @@ export function stepOf(name: string): number | undefined {
 }
 
 /**
- * Throws `MemgradError` if `names`, all files of a storage, has any but those of a run that was
- * killed before it began.
+ * Throws `MemgradError` if a storage with the files `names` holds anything besides what a run leaves
+ * that was killed before it began.
  */
 export function requireEmpty(storage: string, names: readonly string[]): void {
   const other = names.find((name) => !unfinished.includes(name));

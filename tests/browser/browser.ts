@@ -85,7 +85,7 @@ export interface Stay {
   close(): Promise<readonly string[]>;
 }
 
-/** Opens a page as `visit` does, which keeps what it has compiled from call to call. */
+/** Opens a page like `visit` and keeps it open, so later calls find their kernels compiled. */
 export async function stay(
   chunks: readonly Chunk[],
   policy: string,

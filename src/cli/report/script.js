@@ -142,7 +142,7 @@
 
   section(
     runs.length === 1 ? 'The run' : 'The runs',
-    `Loss and accuracy are those of training, averaged over the last point of the curves. Written by memgrad ${version}.`,
+    `Loss and accuracy are those of training at the end of the curves. Written by memgrad ${version}.`,
     table(
       ['run', 'model', 'task', 'seed', 'steps', 'parameters', 'loss', 'accuracy'],
       runs.map((run, i) => [

@@ -58,6 +58,11 @@ export const commonKinds = (): OptionNames<CommonOptions> => ({
 /** A new value and its target. */
 export type Update = [target: Parameter, value: Tensor];
 
+/** The gradient with weight decay as a penalty: g + weightDecay p. */
+export function penalised(gradient: Tensor, parameter: Tensor, weightDecay: number): Tensor {
+  return weightDecay ? add(gradient, mul(parameter, weightDecay)) : gradient;
+}
+
 /** The names of the parameters of one group, and its options. */
 interface Group {
   readonly names: string[];

@@ -6,6 +6,7 @@ import {
   commonKinds,
   DeviceOptimizer,
   type Members,
+  penalised,
   type Update,
 } from './device-optimizer.js';
 
@@ -59,8 +60,7 @@ export class RMSprop extends DeviceOptimizer {
   protected updates(members: Members, rates: Tensor, scale: Tensor): Update[] {
     return this.each(members, rates, scale, (name, gradient, [rate]) => {
       const parameter = members.parameters[name];
-      const { weightDecay } = members;
-      const g = weightDecay ? add(gradient, mul(parameter, weightDecay)) : gradient;
+      const g = penalised(gradient, parameter, members.weightDecay);
       const before = this.moment('square', name);
       const after = add(mul(before, this.#alpha), mul(square(g), 1 - this.#alpha));
       let direction = div(g, add(sqrt(after), this.#epsilon));

@@ -6,6 +6,7 @@ import {
   commonKinds,
   DeviceOptimizer,
   type Members,
+  penalised,
   type Update,
 } from './device-optimizer.js';
 
@@ -56,8 +57,7 @@ export class SGD extends DeviceOptimizer {
   protected updates(members: Members, rates: Tensor, scale: Tensor): Update[] {
     return this.each(members, rates, scale, (name, gradient, [rate]) => {
       const parameter = members.parameters[name];
-      const { weightDecay } = members;
-      const g = weightDecay ? add(gradient, mul(parameter, weightDecay)) : gradient;
+      const g = penalised(gradient, parameter, members.weightDecay);
       if (this.#momentum === 0) return [[parameter, sub(parameter, mul(g, rate))]];
       const velocity = this.moment('velocity', name);
       const next = add(mul(velocity, this.#momentum), g);

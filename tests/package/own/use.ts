@@ -1,4 +1,4 @@
-/** Trains both models, gives their weights to new ones, and streams them. */
+/** Trains both models, loads their weights into new ones, and streams those. */
 import { grad, type Tensor, tensor, valueAndGrad } from 'memgrad';
 import { generate, readArrays, type SegmentModel } from 'memgrad/models';
 import 'memgrad/methods';
