@@ -1,9 +1,8 @@
 /** Layer normalisation. */
-import { MemgradError } from '../../errors.js';
 import { check, positive } from '../../options.js';
-import { commonDtype, requireFloat, requireTensors, rowsOf } from '../arguments.js';
+import { commonDtype, requireFit, requireFloat, requireTensors, rowsOf } from '../arguments.js';
 import { type Operation, run } from '../run.js';
-import { sameShape, showShape, type Tensor } from '../tensor.js';
+import { sameShape, type Tensor } from '../tensor.js';
 import { gradientsOf } from '../transforms/backward.js';
 import { greater, less, where } from './comparison.js';
 import { abs, add, div, mul, sqrt, square, sub } from './elementwise.js';
@@ -20,11 +19,12 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-
   requireTensors('layerNorm', weight, bias);
   check('layerNorm: epsilon', epsilon, positive());
   const features = x.shape.slice(-1);
-  if (x.rank === 0 || ![weight, bias].every(({ shape }) => sameShape(shape, features))) {
-    throw new MemgradError(
-      `layerNorm: x ${showShape(x.shape)}, weight ${showShape(weight.shape)} and bias ${showShape(bias.shape)} do not fit, expected [..., features], [features] and [features].`,
-    );
-  }
+  requireFit(
+    x.rank > 0 && [weight, bias].every(({ shape }) => sameShape(shape, features)),
+    'layerNorm',
+    'x [..., features], weight [features] and bias [features]',
+    ...[x, weight, bias].map(({ shape }) => shape),
+  );
   return run(layerNormOperation, [x, weight, bias], epsilon)[0];
 }
 
