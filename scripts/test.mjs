@@ -39,7 +39,7 @@ const longest = [
   'autograd/gradients',
   'documentation',
   'runs/memory',
-  'cli/reproduce',
+  'experiments/reproduce',
   'cli/files',
   'runs/resume',
   'backends/webgpu-matmul',
