@@ -40,7 +40,7 @@ const longest = [
   'documentation',
   'runs/memory',
   'experiments/reproduce',
-  'cli/files',
+  'experiments/parity/hostile',
   'runs/resume',
   'backends/webgpu-matmul',
   'explain/rules',

@@ -1,11 +1,22 @@
 /** Fixtures: files with numbers that the published code computed. Nothing in them is trusted. */
 import { MemgradError } from 'memgrad';
-import { type Check, checks, shownPath } from 'memgrad/cli';
+import {
+  type Check,
+  dictionary,
+  flag,
+  list,
+  object,
+  oneOf,
+  orDefault,
+  orNull,
+  pair,
+  real,
+  refuse,
+  shownPath,
+  whole,
+} from 'memgrad/cli';
 import { limits } from 'memgrad/runs';
 import { readJson } from './json.js';
-
-const { dictionary, flag, list, object, oneOf, orDefault, orNull, pair, real, refuse, whole } =
-  checks;
 
 /** A tensor of a fixture, time-major. */
 export interface FixtureTensor {

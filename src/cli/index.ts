@@ -3,8 +3,7 @@
  * leaves `memgrad/cli` out, so it can be imported only where tsconfig.json resolves it.
  */
 export { describe, shownPath } from '../errors.js';
-export type { Check } from '../runs/check.js';
-export * as checks from '../runs/check.js';
+export * from '../runs/check.js';
 export { requireEmpty } from '../runs/files.js';
 export { explained } from '../runs/node/explained.js';
 export { readWhole } from '../runs/node/folder-storage.js';
