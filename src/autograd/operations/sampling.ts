@@ -63,7 +63,7 @@ export interface ChoiceOptions {
 }
 
 /**
- * Returns `count` rows of `x` [rows, ...rest]: [count, ...rest]. Without replacement, weights decide
+ * Returns `count` rows of `x` [rows, ...rest], as [count, ...rest]. Without replacement, weights decide
  * each draw among the rows that are left, as in NumPy's `choice` and PyTorch's `multinomial`.
  * Weighted draws with replacement need memory for count x rows values. Equal keys choose equal rows;
  * of two that are nearly equally likely, backends that round differently may choose different ones.
