@@ -5,8 +5,7 @@ import { type Operation, run } from '../run.js';
 import { sameShape, type Tensor } from '../tensor.js';
 import { gradientsOf } from '../transforms/backward.js';
 import { add, div, mul, sqrt, square } from './elementwise.js';
-import { unitOf } from './layer-norm.js';
-import { mean } from './reduction.js';
+import { rowMean, unitOf } from './layer-norm.js';
 
 declare module '../../backends/backend.js' {
   interface Kernels {
@@ -34,7 +33,7 @@ const rmsNormOperation: Operation<number> = {
   definition([x, weight], epsilon) {
     const unit = unitOf(x);
     const scaled = div(x, unit);
-    const squares = mean(square(scaled), -1, { keepDims: true });
+    const squares = rowMean(square(scaled));
     return [mul(div(scaled, sqrt(add(squares, div(div(epsilon, unit), unit)))), weight)];
   },
   gradients: {
