@@ -106,7 +106,7 @@ const LIST = 'prepared list: run';
 /** Wraps a prepared list to time its runs as one entry. */
 function timedList(list, entries) {
   const { run } = timed({ run: (inputs) => list.run(inputs) }, entries, false, 'prepared list: ');
-  return { run, renumber: (...args) => list.renumber(...args), dispose: () => list.dispose() };
+  return { run, renumber: (again) => list.renumber(again), dispose: () => list.dispose() };
 }
 
 /** Whether an object holds only functions: a table of kernels. */

@@ -81,6 +81,12 @@ export function capturing<A extends unknown[], R>(
     if (typeof known === 'object') known.program.dispose();
   };
 
+  const put = (signature: string, entry: Entry<R>) => {
+    forget(signature);
+    programs.set(signature, entry);
+    if (programs.size > most) forget([...programs.keys()][0]);
+  };
+
   /** Runs `f` under a recording, and keeps the program if there is one. */
   const record = (args: A): R => {
     const copies = copied(args) as A;
@@ -92,47 +98,46 @@ export function capturing<A extends unknown[], R>(
       refusePromise('capture', returned);
       const { result, program } = recording.programOf(returned);
       const known = programs.get(signature);
-      forget(signature);
       if (program) {
         const { trace } = recording;
         const earlier = typeof known === 'object' ? known.trace : undefined;
         isKept = earlier === undefined || earlier === trace;
         const isReady = !isTraced || earlier !== undefined;
-        programs.set(
-          signature,
-          isKept ? { program, trace: isReady ? undefined : trace } : 'impure',
-        );
+        put(signature, isKept ? { program, trace: isReady ? undefined : trace } : 'impure');
       } else {
-        programs.set(signature, known === 'declined' ? 'impure' : 'declined');
+        put(signature, known === 'declined' ? 'impure' : 'declined');
       }
-      if (programs.size > most) forget([...programs.keys()][0]);
       return result;
     } finally {
       if (!isKept) recording.discard();
     }
   };
 
-  const call = (args: A): R => {
+  const captured = (...args: A): R => {
+    const plain = () => f(...args);
     const { recorders, listener, observer, opaque } = context();
-    if (recorders.length > 0 || listener || observer || opaque) return f(...args);
+    if (recorders.length > 0 || listener || observer || opaque) return owning(plain);
     let described: Described;
     try {
       described = describeArguments(args);
     } catch (error) {
-      if (isTraced) return f(...args);
+      if (isTraced) return owning(plain);
       throw error;
     }
     const { signature, inputs, keys } = described;
     const known = programs.get(signature);
-    if (known === 'impure') return f(...args);
-    if (typeof known !== 'object' || known.trace !== undefined) return record(args);
+    if (isTraced && !known) {
+      put(signature, 'seen');
+      return owning(plain);
+    }
+    if (known === 'impure') return owning(plain);
+    if (typeof known !== 'object' || known.trace !== undefined) return owning(() => record(args));
     programs.delete(signature); // the map is in order of use
     programs.set(signature, known);
     const replayed = known.program.replay(inputs, keys);
-    if (replayed) return replayed.result;
-    return f(...args); // says what is wrong, or computes what a kernel declined
+    // Where there is none, `f` says what is wrong, or computes what a kernel declined.
+    return replayed ? replayed.result : owning(plain);
   };
-  const captured = (...args: A): R => owning(() => call(args));
   return Object.assign(captured, {
     dispose() {
       for (const signature of [...programs.keys()]) forget(signature);
@@ -155,10 +160,11 @@ function owning<R>(f: () => R): R {
 }
 
 /**
- * The program of a signature, with the trace of its recording until another one agrees. Or
- * `declined`: the last call can't be replayed. Or `impure`: two calls couldn't, or differed.
+ * The program of a signature, with the trace of its recording until another one agrees. Or `seen`:
+ * it occurred once. Or `declined`: the last call can't be replayed. Or `impure`: two calls couldn't,
+ * or differed.
  */
-type Entry<R> = { program: Program<R>; trace: string | undefined } | 'declined' | 'impure';
+type Entry<R> = { program: Program<R>; trace: string | undefined } | 'seen' | 'declined' | 'impure';
 
 /**
  * Tells a `capture` around it that what runs here depends on values of the host that may differ in

@@ -144,7 +144,6 @@ export class Recording implements Listener {
       steps: this.#steps,
       hosted: this.#hosted,
       followers: this.#followers,
-      made: [...this.#hosted.keys(), ...made],
       outputs,
       rebuild,
     });

@@ -9,10 +9,11 @@ import type { Cell, Program } from './program.js';
 import { identity, Recording } from './recording.js';
 
 /**
- * Returns a function that computes what `f` computes, like `capture`. The first two calls run `f`,
- * and replays begin only if both ran the same operations on the same tensors. An `f` that changes a
- * state of its own in every call is noticed, and always runs; so does one that can't be captured,
- * where `capture` throws. A state that changes less often is not noticed.
+ * Returns a function that computes what `f` computes, like `capture`. The first call with given
+ * shapes runs `f` as it is, since they may come only once and a recording takes time. The next two
+ * are recorded, and replays begin only if both ran the same operations on the same tensors. An `f`
+ * that changes a state of its own in every call is noticed, and always runs; so does one that can't
+ * be captured, where `capture` throws. A state that changes less often is not noticed.
  */
 export function captureTraced<A extends unknown[], R>(f: (...args: A) => R): Captured<A, R> {
   return capturing(f, 16, TracedRecording);
