@@ -63,53 +63,46 @@ export function capture<A extends unknown[], R>(
 ): Captured<A, R> {
   check('capture: f', f, callable);
   checkOptions('capture', options, { programs: whole(1) });
-  return capturing(f, options?.programs ?? 16, Recording);
+  return capturing(f, options?.programs ?? 16, (inputs, keys) => new Recording(inputs, keys));
 }
 
-/** `capture` with at most `most` programs, which keeps those that `Recorder` records. */
+/**
+ * `capture` with at most `most` programs, from what `recordingOf` returns for the arguments of a
+ * call. With `isNew`, a call runs `f` as it is if that returns true for its signature, or if its
+ * arguments can't be captured.
+ */
 export function capturing<A extends unknown[], R>(
   f: (...args: A) => R,
   most: number,
-  Recorder: typeof Recording,
+  recordingOf: (inputs: Tensor[], keys: Key[], signature: string) => Recording,
+  isNew?: (signature: string) => boolean,
 ): Captured<A, R> {
-  const isTraced = Recorder !== Recording;
   const programs = new Map<string, Entry<R>>();
 
   const forget = (signature: string) => {
     const known = programs.get(signature);
     programs.delete(signature);
-    if (typeof known === 'object') known.program.dispose();
-  };
-
-  const put = (signature: string, entry: Entry<R>) => {
-    forget(signature);
-    programs.set(signature, entry);
-    if (programs.size > most) forget([...programs.keys()][0]);
+    if (typeof known === 'object') known.dispose();
   };
 
   /** Runs `f` under a recording, and keeps the program if there is one. */
   const record = (args: A): R => {
     const copies = copied(args) as A;
     const { signature, inputs, keys } = describeArguments(copies);
-    const recording = new Recorder(inputs, keys);
-    let isKept = false;
+    const recording = recordingOf(inputs, keys, signature);
+    let kept: Program<R> | undefined;
     try {
       const returned = inside({ listener: recording }, () => f(...copies));
       refusePromise('capture', returned);
       const { result, program } = recording.programOf(returned);
-      const known = programs.get(signature);
-      if (program) {
-        const { trace } = recording;
-        const earlier = typeof known === 'object' ? known.trace : undefined;
-        isKept = earlier === undefined || earlier === trace;
-        const isReady = !isTraced || earlier !== undefined;
-        put(signature, isKept ? { program, trace: isReady ? undefined : trace } : 'impure');
-      } else {
-        put(signature, known === 'declined' ? 'impure' : 'declined');
-      }
+      kept = program;
+      const entry = kept ?? (programs.get(signature) === 'declined' ? 'impure' : 'declined');
+      forget(signature);
+      programs.set(signature, entry);
+      if (programs.size > most) forget([...programs.keys()][0]);
       return result;
     } finally {
-      if (!isKept) recording.discard();
+      if (!kept) recording.discard();
     }
   };
 
@@ -121,20 +114,18 @@ export function capturing<A extends unknown[], R>(
     try {
       described = describeArguments(args);
     } catch (error) {
-      if (isTraced) return owning(plain);
+      if (isNew) return owning(plain);
       throw error;
     }
     const { signature, inputs, keys } = described;
     const known = programs.get(signature);
-    if (isTraced && !known) {
-      put(signature, 'seen');
-      return owning(plain);
+    if (typeof known !== 'object') {
+      const mayRecord = known !== 'impure' && !isNew?.(signature);
+      return owning(mayRecord ? () => record(args) : plain);
     }
-    if (known === 'impure') return owning(plain);
-    if (typeof known !== 'object' || known.trace !== undefined) return owning(() => record(args));
     programs.delete(signature); // the map is in order of use
     programs.set(signature, known);
-    const replayed = known.program.replay(inputs, keys);
+    const replayed = known.replay(inputs, keys);
     // Where there is none, `f` says what is wrong, or computes what a kernel declined.
     return replayed ? replayed.result : owning(plain);
   };
@@ -159,12 +150,8 @@ function owning<R>(f: () => R): R {
   }
 }
 
-/**
- * The program of a signature, with the trace of its recording until another one agrees. Or `seen`:
- * it occurred once. Or `declined`: the last call can't be replayed. Or `impure`: two calls couldn't,
- * or differed.
- */
-type Entry<R> = { program: Program<R>; trace: string | undefined } | 'seen' | 'declined' | 'impure';
+/** The program of a signature. Or `declined`: there was none for the last call; `impure`: for two. */
+type Entry<R> = Program<R> | 'declined' | 'impure';
 
 /**
  * Tells a `capture` around it that what runs here depends on values of the host that may differ in
