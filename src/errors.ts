@@ -31,7 +31,10 @@ export function describe(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   if (typeof value === 'bigint') return cut(`${value}n`, 'n');
   if (typeof value !== 'object' || value === null) return cut(String(value));
-  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (Array.isArray(value)) {
+    const more = Object.keys(value).length > value.length ? ' with other properties' : '';
+    return `a list of ${value.length}${more}`;
+  }
   const kind = Object.prototype.toString.call(value).slice(8, -1);
   if (ArrayBuffer.isView(value) && 'length' in value) return `${kind} of ${value.length}`;
   const made = Object.getPrototypeOf(value)?.constructor?.name;

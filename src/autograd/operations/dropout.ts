@@ -3,7 +3,7 @@ import { MemgradError } from '../../errors.js';
 import { check, checkOptions, positive } from '../../options.js';
 import { commonDtype, requireFloat, requireTensors } from '../arguments.js';
 import { isKey, type Key, uniform } from '../random.js';
-import { type Operation, run } from '../run.js';
+import { alias, type Operation, run } from '../run.js';
 import { sameShape, showShape, type Tensor } from '../tensor.js';
 import { greaterEqual, where } from './comparison.js';
 import { add, mul } from './elementwise.js';
@@ -32,7 +32,7 @@ export function dropout(x: Tensor, rate: number, key: Key, options?: DropoutOpti
       `dropout: the residual has shape ${showShape(residual.shape)}, expected ${showShape(x.shape)}, the shape of x.`,
     );
   }
-  if (rate === 0) return residual ? add(residual, x) : x;
+  if (rate === 0) return residual ? add(residual, x) : alias(x);
   return run(dropoutOperation, residual ? [x, residual] : [x], { rate, key })[0];
 }
 

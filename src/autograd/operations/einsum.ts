@@ -3,6 +3,7 @@ import { sizeOf } from '../../backends/layout.js';
 import { describe } from '../../errors.js';
 import { requireFit } from '../arguments.js';
 import { arange } from '../create.js';
+import { alias } from '../run.js';
 import type { Tensor } from '../tensor.js';
 import { equal, where } from './comparison.js';
 import { mul } from './elementwise.js';
@@ -86,7 +87,7 @@ function summed({ x, names }: Named, isKept: (name: string) => boolean): Named {
 /** Permutes the axes to `order`. */
 function ordered({ x, names }: Named, order: readonly string[]): Tensor {
   const axes = order.map((name) => names.indexOf(name));
-  return axes.every((axis, i) => axis === i) ? x : transpose(x, axes);
+  return axes.every((axis, i) => axis === i) ? alias(x) : transpose(x, axes);
 }
 
 /** The product of two tensors, summed over the axes that nothing later needs. */
