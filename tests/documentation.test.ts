@@ -85,7 +85,7 @@ function shipped(path: string): boolean {
   );
 }
 
-for (const page of pages) {
+for (const page of [...pages, 'experiments/README.md', ...filesBelow('results', '.md')]) {
   test(`${page}: links within the repository lead somewhere`, () => {
     const links = [...readFileSync(page, 'utf8').matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)];
     const targets = links.map(([, link]) => join(dirname(page), link));
