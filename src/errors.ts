@@ -32,8 +32,9 @@ export function describe(value: unknown): string {
   if (typeof value === 'bigint') return cut(`${value}n`, 'n');
   if (typeof value !== 'object' || value === null) return cut(String(value));
   if (Array.isArray(value)) {
-    const more = Object.keys(value).length > value.length ? ' with other properties' : '';
-    return `a list of ${value.length}${more}`;
+    // The keys of a long list would take memory.
+    const more = value.length < 99 && Object.keys(value).length > value.length;
+    return `a list of ${value.length}${more ? ' with properties' : ''}`;
   }
   const kind = Object.prototype.toString.call(value).slice(8, -1);
   if (ArrayBuffer.isView(value) && 'length' in value) return `${kind} of ${value.length}`;

@@ -121,7 +121,7 @@ export function rebuilder<T>(
 export function textOf(value: unknown, other: (part: object) => string, depth = 0): string {
   if (typeof value === 'string') return `${value.length}"${value}`;
   if (!isBranch(value)) {
-    if (value !== null && /^(func|sym|big|obj)/.test(typeof value)) return other(value as object);
+    if (value !== null && /^(f|s|big|o)/.test(typeof value)) return other(value as object);
     return Object.is(value, -0) ? '-0' : String(value);
   }
   if (depth > DEEPEST) refuseDepth();

@@ -319,9 +319,9 @@ test('what cannot be captured is refused in a sentence', async () => {
     [() => capture((x: Tensor) => vjp((y) => y, x))(tensor(1)), /as result, got a function/],
     [() => capture((key: Key) => [key.fold(1)])(Key.of(1)), /as result, got a .*Key; compute/],
     [() => capture((x: unknown) => x)(cyclic), /deeper than 100 levels/],
-    [() => capture((x: Tensor[]) => x[0])(named()), /got a list of 1 with other properties/],
-    [() => capture(named)(), /as result, got a list of 1 with other properties/],
-    [() => scope(named), /scope: expected tensors in lists .* a list of 1 with other/],
+    [() => capture((x: Tensor[]) => x[0])(named()), /got a list of 1 with properties/],
+    [() => capture(named)(), /as result, got a list of 1 with properties/],
+    [() => scope(named), /scope: expected tensors in lists .* a list of 1 with properties/],
   ];
   for (const [call, message] of messages) assert.match(await refusal(call), message);
 });
