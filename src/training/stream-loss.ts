@@ -70,7 +70,8 @@ export function uploadSegment(
 
 /**
  * `streamLoss` of an uploaded segment. It depends on `segment` only under an adaptive softmax, which
- * sorts the targets on the host and can't be captured.
+ * sorts the targets on the host: each cluster computes as many rows as it has targets, so no list of
+ * kernels fits the next segment, and it can't be captured.
  */
 export function readNext(
   model: SegmentModel,

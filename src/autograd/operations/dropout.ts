@@ -2,7 +2,7 @@
 import { check, checkOptions, positive } from '../../options.js';
 import { commonDtype, requireFit, requireFloat, requireTensors } from '../arguments.js';
 import { isKey, type Key, uniform } from '../random.js';
-import { type Operation, run } from '../run.js';
+import { alias, type Operation, run } from '../run.js';
 import { sameShape, type Tensor } from '../tensor.js';
 import { greaterEqual, where } from './comparison.js';
 import { add, mul } from './elementwise.js';
@@ -34,7 +34,7 @@ export function dropout(x: Tensor, rate: number, key: Key, options?: DropoutOpti
       ...[x.shape, residual.shape],
     );
   }
-  if (rate === 0) return residual ? add(residual, x) : x;
+  if (rate === 0) return residual ? add(residual, x) : alias(x);
   return run(dropoutOperation, residual ? [x, residual] : [x], { rate, key })[0];
 }
 

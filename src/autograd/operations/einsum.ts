@@ -4,6 +4,7 @@ import { describe } from '../../errors.js';
 import { requireFit } from '../arguments.js';
 import { arange } from '../create.js';
 import { MOST_AXES } from '../nested.js';
+import { alias } from '../run.js';
 import type { Tensor } from '../tensor.js';
 import { equal, where } from './comparison.js';
 import { mul } from './elementwise.js';
@@ -118,7 +119,7 @@ function summed({ x, names }: Named, isKept: (name: string) => boolean): Named {
 /** Permutes the axes to `order`. */
 function ordered({ x, names }: Named, order: readonly string[]): Tensor {
   const axes = order.map((name) => names.indexOf(name));
-  return axes.every((axis, i) => axis === i) ? x : transpose(x, axes);
+  return axes.every((axis, i) => axis === i) ? alias(x) : transpose(x, axes);
 }
 
 /** The product of two tensors, summed over the axes that nothing later needs. */

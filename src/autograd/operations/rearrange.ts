@@ -6,6 +6,7 @@ import { sizeOf } from '../../backends/layout.js';
 import { check, checkOptions, oneOf, requireThat, whole } from '../../options.js';
 import { normalizeAxis, requireFit, requireTensors } from '../arguments.js';
 import { arange, checkShape } from '../create.js';
+import { alias } from '../run.js';
 import type { Shape, Tensor } from '../tensor.js';
 import { greaterEqual, lessEqual, where } from './comparison.js';
 import { gather } from './indexing.js';
@@ -88,7 +89,7 @@ export function flip(x: Tensor, axes?: Axes): Tensor {
   return normalizeAxes('flip', x, axes).reduce((flipped, axis) => {
     const backwards = arange(x.shape[axis] - 1, -1, -1, { backend: x.backend });
     return moveAxis(gather(moveAxis(flipped, axis, 0), backwards), 0, axis);
-  }, x);
+  }, alias(x));
 }
 
 /** `x` with axis `from` as axis `to`; the others keep their order. */
@@ -130,7 +131,7 @@ export function roll(x: Tensor, shift: number, axis?: number): Tensor {
   const along = normalizeAxis('roll', axis, x.rank);
   const length = x.shape[along];
   const by = length === 0 ? 0 : ((shift % length) + length) % length;
-  if (by === 0) return x;
+  if (by === 0) return alias(x);
   return concat([slice(x, along, length - by), slice(x, along, 0, length - by)], along);
 }
 

@@ -94,7 +94,7 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
       `broadcastTo: ${showShape(x.shape)} does not broadcast to ${showShape(shape)}.`,
     );
   }
-  return sameShape(x.shape, shape) ? x : run(broadcastOperation, [x], [...shape])[0];
+  return sameShape(x.shape, shape) ? alias(x) : run(broadcastOperation, [x], [...shape])[0];
 }
 
 /** The start of a slice along each axis, and its lengths. */
@@ -150,7 +150,7 @@ export function slice(
 }
 
 function window(x: Tensor, part: Window): Tensor {
-  return sameShape(part.lengths, x.shape) ? x : run(sliceOperation, [x], part)[0];
+  return sameShape(part.lengths, x.shape) ? alias(x) : run(sliceOperation, [x], part)[0];
 }
 
 /** The number of values to add before and after, for each axis. */
@@ -193,7 +193,7 @@ export function pad(x: Tensor, padding: Padding, value = 0): Tensor {
   }
   check('pad: value', value, number);
   if (x.dtype === 'int32') requireWhole('pad', [value]);
-  if (amounts.every((amount) => amount === 0)) return x;
+  if (amounts.every((amount) => amount === 0)) return alias(x);
   return run(padOperation, [x], { padding, value })[0];
 }
 
