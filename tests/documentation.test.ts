@@ -102,6 +102,13 @@ for (const page of [...pages, 'experiments/README.md', ...filesBelow('results', 
   }
 }
 
+test('docs/operations.md has every operation, as its docstring says', () => {
+  const { status, stderr } = spawnSync(process.execPath, ['scripts/operations.mjs', '--check'], {
+    encoding: 'utf8',
+  });
+  assert.is(status, 0, stderr);
+});
+
 test('examples are found where there are some', () => {
   for (const file of ['README.md', 'docs/models.md', 'src/autograd/transforms/grad.ts']) {
     assert.ok(

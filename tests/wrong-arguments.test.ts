@@ -326,6 +326,7 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   decodeSafetensors: () => [runs.encodeSafetensors(stored as never)],
   encodeSafetensors: () => [stored, { a: 'b' }, { dtype: 'F16' }],
   load: () => [parameters, savedModel, {}],
+  loadModel: () => [storage(), { best: true, backend }],
   loadRun: () => [storage(), { best: true, backend }],
   packRun: () => [storage()],
   parseJson: () => [bytes, 'x'],

@@ -38,7 +38,7 @@ export {
 } from './files.js';
 export { MemoryStorage } from './memory-storage.js';
 export { type Metrics, readMetrics } from './metrics.js';
-export { type LoadOptions, loadRun, type Run } from './run.js';
+export { type LoadOptions, loadModel, loadRun, type Run, type RunModel } from './run.js';
 export {
   type RunChoices,
   runConfig,

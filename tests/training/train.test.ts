@@ -313,6 +313,27 @@ test('a layer in two fields learns as one, and its state is saved and loaded onc
   assert.equal(await learns(true), await learns(false));
 });
 
+test('a model of two methods, of no class of memgrad, trains to the same bits, also where segments are only read', async () => {
+  const own = (model: SegmentModel) => ({
+    config: model.config,
+    parameters: () => model.parameters(),
+    initialState: (batch: number) => model.initialState(batch),
+    forward: (tokens: Tensor, state: never, key?: Key) => model.forward(tokens, state, key),
+  });
+  // The first segment has no target, and a depth reads segments again.
+  for (const bpttDepth of [undefined, 1]) {
+    const options = { segmentLength: 2, bpttDepth, steps: 3 };
+    const [model, inner] = [tiny(), tiny()];
+    const expected = await run({ ...options, model });
+    const steps = await run({ ...options, model: own(inner) as never });
+    const losses = (taken: TrainStep[]) => taken.map(({ loss }) => loss);
+    assert.equal(losses(steps), losses(expected));
+    const how = { task, segmentLength: 2, samples: 4 };
+    const { accuracy } = await evaluate({ ...how, model: own(inner) as never });
+    assert.is(accuracy, (await evaluate({ ...how, model })).accuracy);
+  }
+});
+
 test('options out of range are refused before the first step', async () => {
   const refused = async (options: Partial<TrainOptions>, message: string) => {
     const error = await run(options).then(
