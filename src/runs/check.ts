@@ -121,7 +121,7 @@ function like<T>(check: Check<unknown>, other: Check<T>): Check<T> {
 export function list<T>(check: Check<T>): Check<readonly T[]> {
   const items: Check<readonly T[]> = (value, path) =>
     Array.isArray(value)
-      ? value.map((item, i) => check(item, `${path}[${i}]`))
+      ? Array.from(value, (item, i) => check(item, `${path}[${i}]`)) // holes too
       : refuse(path, value, 'a list');
   return Object.assign(items, { expected: `a list, each ${check.expected}`, isList: true });
 }

@@ -1,6 +1,8 @@
 /** Makes the configuration of a run from what is chosen; everything else has its default. */
+
+import { isPlain } from '../errors.js';
 import { type ModelName, presets } from '../models/index.js';
-import { checkOptions, type OptionNames } from '../options.js';
+import { checkOptions, type Kind, type OptionNames } from '../options.js';
 import { createTask, type OptionsOf, type TaskName, taskNames } from '../tasks/index.js';
 import { createOptimizer, optimizerHas } from '../training/index.js';
 import { type Check, object, oneOf, requireOrigin } from './check.js';
@@ -74,13 +76,15 @@ export interface RunChoices {
   backend?: RunConfig['backend'];
 }
 
-/** The names of `RunChoices`. */
+const fields: Kind = ['a plain object', isLayer];
+
+/** The kinds of `RunChoices`. */
 export const runChoices: OptionNames<RunChoices> = {
   preset: 1,
   model: 1,
-  sizes: 1,
-  task: 1,
-  training: 1,
+  sizes: fields,
+  task: fields,
+  training: fields,
   seed: 1,
   backend: 1,
 };
@@ -94,8 +98,9 @@ export function runConfig(choices: RunChoices = {}, origin = 'runConfig'): RunCo
   requireOrigin('runConfig', origin);
   checkOptions(origin, choices, runChoices);
   const { model: name, sizes, training, seed, backend } = choices;
-  const preset = presetName(choices.preset ?? 'fast', `${origin}: preset`);
-  const task = taskOf(choices.task ?? { name: 'copy' }, origin);
+  const { preset: wanted = 'fast', task: chosen = { name: 'copy' } } = choices;
+  const preset = presetName(wanted, `${origin}: preset`);
+  const task = taskOf(chosen, origin);
   const isText = task.name === 'text';
   const nToken = isText ? undefined : createTask(task.name, task.options).vocabulary;
   const usual = isText ? textDefaults : { model: {}, training: {} };
@@ -114,7 +119,9 @@ export function runConfig(choices: RunChoices = {}, origin = 'runConfig'): RunCo
     model: { name, config },
     task,
     training: merged(trainingPresets[preset], usual.training, rate, training, {
-      curriculum: curriculum && merged(defaultsOf(curriculumField), curriculum),
+      curriculum: isLayer(curriculum)
+        ? merged(defaultsOf(curriculumField), curriculum)
+        : curriculum,
     }),
   });
   return checkRunConfig(whole, origin);
@@ -125,8 +132,8 @@ const presetName = oneOf(Object.keys(presets) as (keyof typeof presets)[]);
 function taskOf(choice: TaskChoice, origin: string): RunConfig['task'] {
   if (choice.name === 'text') return choice;
   const name = oneOf(taskNames)(choice.name, `${origin}: task.name`);
-  const options = merged(defaultsOf(object(taskFields(name))), choice.options);
-  return checkTaskConfig({ name, options }, `${origin}: task`);
+  const defaults = { options: defaultsOf(object(taskFields(name))) };
+  return checkTaskConfig(merged(defaults, choice), `${origin}: task`);
 }
 
 /** The defaults of all fields of an object that have one. */
@@ -140,9 +147,12 @@ function defaultsOf({ fields = {} }: Check<unknown>): Layer {
 
 type Layer = Record<string, unknown>;
 
-/** All values of `layers`, those of later layers first; undefined counts as left out. */
+/**
+ * All values of `layers`, those of later layers first; undefined counts as left out. Without a
+ * prototype, so that `__proto__` is a name as any other, for the checks to refuse.
+ */
 function merged(...layers: readonly (object | undefined)[]): Layer {
-  const all: Layer = {};
+  const all: Layer = Object.create(null);
   for (const [name, value] of layers.flatMap((layer) => Object.entries(layer ?? {}))) {
     if (value === undefined) continue;
     all[name] = isLayer(value) && isLayer(all[name]) ? merged(all[name], value) : value;
@@ -151,5 +161,5 @@ function merged(...layers: readonly (object | undefined)[]): Layer {
 }
 
 function isLayer(value: unknown): value is Layer {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return typeof value === 'object' && value !== null && isPlain(value);
 }

@@ -154,7 +154,27 @@ test('what cannot be is refused, and says where', () => {
     () => runConfig({ training: { optimizer: { name: 'sgd', nesterov: true } } }),
     /momentum must be a number > 0 with nesterov/,
   );
+  for (const wrong of [null, 5, 'sgd', [1], new Map()]) {
+    refused(() => runConfig({ sizes: wrong } as never), /runConfig: sizes must be a plain object/);
+    refused(() => runConfig({ task: wrong } as never), /runConfig: task must be a plain object/);
+    refused(() => runConfig({ training: { curriculum: wrong ?? 0 } } as never), /curriculum/);
+  }
+  refused(() => runConfig({ preset: null } as never), /runConfig: preset is null/);
+  refused(
+    () => runConfig({ task: { name: 'copy', optoins: { length: 5 } } as never }),
+    /runConfig: task has the field "optoins"/,
+  );
+  refused(
+    () => runConfig({ task: { name: 'copy', options: 5 } as never }),
+    /runConfig: task.options is 5/,
+  );
+  for (const hidden of ['{"__proto__": {"nLayer": 3}}', '{"nLayer": 3, "__proto__": 1}']) {
+    refused(() => runConfig({ sizes: JSON.parse(hidden) }), /config has the field "__proto__"/);
+    refused(() => runConfig({ training: JSON.parse(hidden) }), /training has the field/);
+  }
   const { training, ...rest } = runConfig();
+  const holes = { ...runConfig(), history: new Array(2) };
+  refused(() => checkRunConfig(holes), /history\[0\] is missing/);
   const curriculum = { start: 1, by: 1, at: 1, cuts: [4, 5] };
   refused(
     () => checkRunConfig({ ...rest, training: { ...training, curriculum } }),
