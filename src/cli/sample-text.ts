@@ -29,13 +29,17 @@ export async function sampleText(
       output.write(text);
     };
     const drawing = { count: length, seed: seed + index, temperature, topK, topP };
-    for await (const token of generate(stream, drawing)) {
-      say(decode([token]));
-      await interrupt.check();
+    try {
+      for await (const token of generate(stream, drawing)) {
+        say(decode([token]));
+        await interrupt.check();
+      }
+      say(decoder.end());
+    } finally {
+      stream.dispose();
+      output.print(); // an error begins on a line of its own
     }
-    say(decoder.end());
-    stream.dispose();
     output.event('sample', { step, prompt: begun, sampled });
-    output.print(index + 1 < samples ? '\n' : '');
+    if (index + 1 < samples) output.print();
   }
 }

@@ -216,6 +216,12 @@ test('prompts that cannot be continued are refused', () =>
     }
     await rm(join(out, TEXT_FILE)); // a prompt needs the tokenizer only
     assert.ok((await ok(['sample', out, '--prompt', 'red', '--length', '3'])).startsWith('red'));
+    const model = join(out, 'step-1', MODEL_FILE);
+    const bytes = await readFile(model);
+    await writeFile(model, bytes.fill(0xff, 8 + Number(bytes.readBigUInt64LE()))); // NaN
+    const broken = await memgrad(['sample', out, '--prompt', 'red']);
+    assert.match(broken.stderr, /^error: sample: the largest of \d+ logits is NaN/);
+    assert.is(broken.stdout, 'red\n', 'the error begins on a line of its own');
   }));
 
 test('the help has examples of texts', async () => {
