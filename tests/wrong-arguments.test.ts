@@ -186,6 +186,7 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   TransformerXLRMT: () => [config, 0],
   'TransformerXLRMT.initialState': () => [1],
   createModel: () => ['rmt', config, 0],
+  modelReads: () => ['rmt', 'memLen'],
   detach: () => [[tokens]],
   generate: () => [model.stream({ segmentLength: 4 }), { count: 1, temperature: 1, key }],
   loadReference: () => [model, bytes],
@@ -244,6 +245,7 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   'WordTokenizer.decode': () => [[0, 1]],
   answerBatch: () => [1, () => ({ prompt: [1], answer: [1] }), 1],
   createTask: () => ['copy', { length: 2 }],
+  describeTask: () => ['copy'],
   cutText: () => ['abcdef'],
   promptTokens: () => [new tasks.ByteTokenizer('ab'), 'ab'],
   restoreTokenizer: () => [{ name: 'bpe', tokens: pairTokens, endOfText: 'text' }, 'x'],
@@ -275,6 +277,7 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   constant: 'nothing',
   cosine: () => [10, 0.1],
   createOptimizer: () => ['adam', optimizer],
+  optimizerHas: () => ['adam', 'betas'],
   cutSegments: () => [batch, 3],
   evaluate: () => [{ ...reading(), samples: 1, batchSize: 1, seed: 0 }],
   evaluateDocuments: () => [
@@ -332,8 +335,12 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   readMetrics: () => [bytes, 1, 1],
   resumeTraining: () => [storage(), learning()],
   save: () => [parameters, { optimizer: new training.SGD(), step: 1, data: 'x' }],
+  runConfig: () => [
+    { model: 'rmt', sizes, training: { optimizer: { name: 'sgd' } }, seed: 0, backend: 'cpu' },
+    'x',
+  ],
   saveCheckpoint: () => [storage(), learning(), { step: 1, seconds: 0, best: null }],
-  textConfig: () => [ownText, { model: 'rmt', sizes, seed: 0, backend: 'cpu' }],
+  textConfig: () => [ownText, { model: 'rmt', sizes, seed: 0, backend: 'cpu' }, 'x'],
   unpackRun: () => [storage(), bytes],
   writeJson: () => [storage(), 'x', {}],
 

@@ -1,14 +1,5 @@
 /** Cells of experiments on the algorithmic tasks. */
-import { trainingPresets } from 'memgrad/cli';
-import { presets } from 'memgrad/models';
-import {
-  checkRunConfig,
-  MEMGRAD_VERSION,
-  RUN_VERSION,
-  type RunConfig,
-  type TaskConfig,
-} from 'memgrad/runs';
-import { createTask } from 'memgrad/tasks';
+import { type RunConfig, runConfig, type TaskConfig } from 'memgrad/runs';
 import type { Cell, Contender } from './experiment.js';
 import { type ModelSizes, ownSizes, type Scale, SEEDS } from './scales.js';
 
@@ -94,47 +85,35 @@ function configOf(
     ? { sizes: ownSizes[row.sizes ?? scale], steps: row.steps, batchSize: BATCH }
     : (paper as PaperTraining);
   const { layers, heads, dModel, dHead, dInner } = sizes;
-  const { optimizer, learningRate, betas, schedule, warmUp, clip, ...training } = {
-    ...trainingPresets[own ? 'fast' : 'paper'],
-    batchSize,
-    bpttDepth: null,
-    stopAt: own ? STOP_AT : null,
-    ...(own && row.training),
-  };
-  const config = {
-    version: RUN_VERSION,
-    memgrad: MEMGRAD_VERSION,
-    backend: 'wasm',
-    seed,
-    model: {
-      name: model,
-      config: {
-        ...presets[own ? 'fast' : 'paper'],
-        nToken: createTask(task.name, task.options).vocabulary,
+  const { learningRate, schedule, warmUp, ...training } = (own && row.training) || {};
+  return runConfig(
+    {
+      preset: own ? 'fast' : 'paper',
+      model,
+      sizes: {
         nLayer: layers,
         nHead: heads,
         dModel,
         dHead,
         dInner,
-        dtype: 'float32',
         memLen: segmentLength,
         numMemTokens: memoryTokens,
         ...(own && row.model),
       },
+      task,
+      training: {
+        segmentLength,
+        steps,
+        batchSize,
+        stopAt: own ? STOP_AT : null,
+        optimizer: { learningRate },
+        schedule: { name: schedule, warmUp },
+        curriculum: own ? row.curriculum : null,
+        saveEvery: SAVE_EVERY,
+        ...training,
+      },
+      seed,
     },
-    task,
-    training: {
-      segmentLength,
-      steps,
-      ...training,
-      optimizer: { name: optimizer, learningRate, betas, weightDecay: 0 },
-      schedule: { name: schedule, warmUp },
-      clip,
-      curriculum: own ? (row.curriculum ?? null) : null,
-      checkpointSegments: false,
-      nonFinite: 'stop',
-      saveEvery: SAVE_EVERY,
-    },
-  };
-  return checkRunConfig(config, 'reproduce');
+    'reproduce',
+  );
 }

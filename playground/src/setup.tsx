@@ -1,7 +1,7 @@
 /** The controls that define what is trained. */
-import type { ModelName } from 'memgrad/models';
+import { type ModelName, modelReads } from 'memgrad/models';
 import type { TaskName } from 'memgrad/tasks';
-import { hasSymbols, lengths } from './configs.js';
+import { hasSymbols, lengthOf } from './configs.js';
 import { NumberField, Select } from './controls.js';
 import type { Session } from './session.js';
 import {
@@ -19,11 +19,11 @@ const titles = <T extends string>(record: Record<T, string>) =>
 const sameText = <T extends string>(values: readonly T[]) =>
   values.map((value) => [value, value] as const);
 
-const withMemory: readonly string[] = ['rmt', 'mem-transformer', 'transformer-xl-rmt'];
-const withCache: readonly string[] = ['transformer-xl', 'transformer-xl-rmt'];
-
 export function Setup({ state, set, session }: PanelProps & { session: Session }) {
-  const chosen = [state.model, state.second];
+  const { model: first, second } = state;
+  const chosen = second === 'none' ? [first] : [first, second];
+  const reads = (option: 'numMemTokens' | 'memLen') =>
+    chosen.some((name) => modelReads(name, option));
   const whole = (name: keyof typeof ranges & keyof State, label: string, disabled = false) => (
     <NumberField
       label={label}
@@ -34,7 +34,7 @@ export function Setup({ state, set, session }: PanelProps & { session: Session }
       onChange={(value) => set({ [name]: value })}
     />
   );
-  const { label, least, most } = lengths[state.task];
+  const { label, least, most } = lengthOf(state.task);
   const [model] = session.models;
   const cut =
     model &&
@@ -58,7 +58,7 @@ export function Setup({ state, set, session }: PanelProps & { session: Session }
         label="Task"
         value={state.task}
         options={titles(taskTitles)}
-        onChange={(task) => set({ task, length: lengths[task].usual })}
+        onChange={(task) => set({ task, length: lengthOf(task).usual })}
       />
       <NumberField
         label={label}
@@ -74,8 +74,8 @@ export function Setup({ state, set, session }: PanelProps & { session: Session }
         hint={cut}
         onChange={(segments) => set({ segments, segment: 1, erase: '' })}
       />
-      {whole('memory', 'Memory tokens', !chosen.some((name) => withMemory.includes(name)))}
-      {whole('cache', 'Rows of cache', !chosen.some((name) => withCache.includes(name)))}
+      {whole('memory', 'Memory tokens', !reads('numMemTokens'))}
+      {whole('cache', 'Rows of cache', !reads('memLen'))}
       <Select
         label="Backend"
         value={state.backend}

@@ -1,22 +1,31 @@
 /** Titles of models and tasks on the page. */
-import type { ModelName } from 'memgrad/models';
-import type { TaskName } from 'memgrad/tasks';
+import { type ModelName, modelNames } from 'memgrad/models';
+import { type TaskName, taskNames } from 'memgrad/tasks';
 
-export const modelTitles: Record<ModelName, string> = {
+/** `titles`, and the names of all others. */
+function titled<Name extends string>(
+  names: readonly Name[],
+  titles: Partial<Record<Name, string>>,
+): Record<Name, string> {
+  const all = names.map((name) => [name, titles[name] ?? name]);
+  return Object.fromEntries(all) as Record<Name, string>;
+}
+
+export const modelTitles = titled<ModelName>(modelNames, {
   transformer: 'Transformer',
   'transformer-xl': 'Transformer-XL',
   rmt: 'RMT',
   'mem-transformer': 'MemTransformer',
   'transformer-xl-rmt': 'Transformer-XL + RMT',
-};
+});
 
-export const taskTitles: Record<TaskName, string> = {
+export const taskTitles = titled<TaskName>(taskNames, {
   copy: 'Copy (twice)',
   reverse: 'Reverse',
   retrieval: 'Associative retrieval',
   quadratic: 'Quadratic equations',
   memorize: 'Memorize four',
-};
+});
 
 /** The colours of the two models. */
 export const modelColours = ['--first', '--second'] as const;

@@ -6,7 +6,6 @@ import {
   checkRunConfig,
   MEMGRAD_VERSION,
   parseJson,
-  type ResumeOptions,
   type RunConfig,
   readConfig,
   TrainingRun,
@@ -15,6 +14,7 @@ import { FolderStorage, readWhole } from '../runs/node/folder-storage.js';
 import { readText } from '../runs/text.js';
 import type { TextTask } from '../tasks/index.js';
 import { type CommonOptions, type Context, openContext } from './context.js';
+import { chosenFields, type Given, runOptions } from './train-config.js';
 
 const MOST_CONFIG_BYTES = 1_000_000;
 
@@ -24,47 +24,20 @@ export interface BeginOptions extends CommonOptions {
   resume?: string;
   from?: 'best' | number;
   out?: string;
-  steps: number;
-  stopAt?: number;
-  learningRate?: number;
-  clip?: number;
-  schedule?: Schedule['name'];
-  warmUp?: number;
-  nonFinite: ResumeOptions['nonFinite'];
 }
 
-type Schedule = RunConfig['training']['schedule'];
-
+/** The options that determine nothing of a run. */
+const always = ['backend', 'threads', 'json', 'samples', 'checkFinite'];
 /** The options that --config and --resume allow; the file determines all others. */
 const allowedWith = {
-  config: [
-    'config',
-    'out',
-    'steps',
-    'seed',
-    'backend',
-    'threads',
-    'json',
-    'samples',
-    'checkFinite',
-  ],
+  config: ['config', 'out', 'steps', 'seed', ...always],
   resume: [
     'resume',
     'from',
-    'steps',
-    'stopAt',
-    'learningRate',
-    'clip',
-    'schedule',
-    'warmUp',
-    'nonFinite',
-    'backend',
-    'threads',
-    'json',
-    'samples',
-    'checkFinite',
+    ...runOptions.filter(({ setting }) => setting.changes).map(({ name }) => name),
+    ...always,
   ],
-} as const;
+};
 
 /** A run that is ready to train. */
 export interface Begun {
@@ -89,7 +62,7 @@ export async function begin(
   command: Command,
   make: () => Promise<Described>,
 ): Promise<Begun> {
-  const given = (name: string) => command.getOptionValueSource(name) === 'cli';
+  const given: Given = (name) => command.getOptionValueSource(name) === 'cli';
   if (options.resume !== undefined) {
     refuseOthers(command, 'resume');
     return resume(options.resume, options, given);
@@ -106,17 +79,12 @@ export async function begin(
       : await readConfigFile(options.config, options, given);
   const { out: folder } = options;
   const storage = folder === undefined ? undefined : new FolderStorage(folder);
-  await storage?.prepare();
   const context = await openContext({ ...options, backend: config.backend });
   const run = await TrainingRun.start(config, { storage, text, backend: context.backend });
   return { run, context, folder };
 }
 
-async function resume(
-  folder: string,
-  options: BeginOptions,
-  given: (name: string) => boolean,
-): Promise<Begun> {
+async function resume(folder: string, options: BeginOptions, given: Given): Promise<Begun> {
   const storage = new FolderStorage(folder);
   const saved = await readConfig(storage);
   const context = await openContext({
@@ -124,20 +92,13 @@ async function resume(
     backend: given('backend') ? options.backend : saved.backend,
   });
   const { output, backend } = context;
-  const { from, stopAt, learningRate, clip } = options;
-  const { schedule } = saved.training;
+  const { optimizer, schedule, ...changes } = chosenFields(options, given).training;
   const run = await TrainingRun.resume(storage, {
+    ...changes,
     backend,
-    from,
-    steps: given('steps') ? options.steps : undefined,
-    stopAt,
-    learningRate,
-    clip: clip === Infinity ? null : clip,
-    schedule: {
-      name: options.schedule ?? schedule.name,
-      warmUp: options.warmUp ?? schedule.warmUp,
-    },
-    nonFinite: given('nonFinite') ? options.nonFinite : undefined,
+    from: options.from,
+    learningRate: optimizer?.learningRate,
+    schedule: { ...saved.training.schedule, ...schedule },
   });
   const others = [
     ...(backend.name === saved.backend ? [] : [`on ${saved.backend}`]),
@@ -154,17 +115,17 @@ async function resume(
 async function readConfigFile(
   file: string,
   options: BeginOptions,
-  given: (name: string) => boolean,
+  given: Given,
 ): Promise<Described> {
   const bytes = await readWhole(file, 'name a configuration', MOST_CONFIG_BYTES);
   const config = checkRunConfig(parseJson(bytes, file), file);
-  const { seed = config.seed, steps } = options;
+  const { seed = config.seed } = options;
   const changed = {
     ...config,
     memgrad: MEMGRAD_VERSION,
     backend: given('backend') ? options.backend : config.backend,
     seed,
-    training: { ...config.training, steps: given('steps') ? steps : config.training.steps },
+    training: { ...config.training, ...chosenFields(options, given).training },
   };
   // The text of a run is beside its configuration.
   const text = await readText(new FolderStorage(dirname(file)), config);
@@ -172,7 +133,7 @@ async function readConfigFile(
 }
 
 function refuseOthers(command: Command, name: keyof typeof allowedWith): void {
-  const allowed: readonly string[] = allowedWith[name];
+  const allowed = allowedWith[name];
   const other = command.options.find(
     (option) =>
       !allowed.includes(option.attributeName()) &&

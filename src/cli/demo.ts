@@ -1,41 +1,22 @@
 /** `memgrad demo`, which `npm start` runs: three models of equal size learn to copy; the Transformer cannot. */
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import { presets } from '../models/index.js';
-import {
-  checkRunConfig,
-  MEMGRAD_VERSION,
-  RUN_VERSION,
-  type RunConfig,
-  TrainingRun,
-} from '../runs/index.js';
+import { type RunConfig, runConfig, TrainingRun } from '../runs/index.js';
 import { createTask } from '../tasks/index.js';
 import type { Evaluation } from '../training/index.js';
 import { type CommonOptions, type Context, commonOptions, openContext } from './context.js';
 import { clock, count, fit, percent, plural, wrap } from './format.js';
 import type { Colour, Output } from './output.js';
 import { plot } from './plot.js';
-import { trainingPresets } from './presets.js';
 import { table } from './table.js';
 import { runEvaluation, runTraining, type Trained } from './training.js';
 
 /**
- * The paper's copy task at its real length, and models small enough to train in two minutes on two
- * slow cores. The defaults of `train` are the same.
+ * The paper's copy task at its real length. Sizes are the defaults of `train`: small enough to train
+ * in two minutes on two slow cores.
  */
 export const DEMO = {
   task: { length: 24, symbols: 10, copies: 2 },
-  model: {
-    nLayer: 2,
-    nHead: 4,
-    dModel: 64,
-    dHead: 32,
-    dInner: 128,
-    numMemTokens: 24,
-    memLen: 24,
-  },
-  segmentLength: 24,
-  batchSize: 32,
   steps: 500,
   /** The mean accuracy of ten steps at which training ends. */
   stopAt: 0.998,
@@ -89,13 +70,13 @@ export async function runDemo(options: CommonOptions, steps: number = DEMO.steps
   const { output } = context;
   const { seed = 0 } = options;
   const task = createTask('copy', DEMO.task);
+  const configs = MODELS.map(({ name }) => configOf(name, seed, options.backend, steps));
   output.event('start', { seed, chance: task.chance, ...DEMO, steps });
-  output.print(introduction(output));
+  output.print(introduction(configs[0], output));
 
   const results: Result[] = [];
-  for (const model of MODELS) {
-    const config = configOf(model.name, seed, context.backend.name, steps);
-    results.push(await trainOne(config, model, context));
+  for (const [i, model] of MODELS.entries()) {
+    results.push(await trainOne(configs[i], model, context));
   }
 
   output.print(`\n${resultTable(results)}`);
@@ -145,53 +126,23 @@ async function trainOne(
 }
 
 function configOf(
-  name: Result['model']['name'],
+  model: Result['model']['name'],
   seed: number,
-  backend: string,
+  backend: RunConfig['backend'],
   steps: number,
 ): RunConfig {
-  const { task, model, segmentLength, batchSize, stopAt } = DEMO;
-  const { optimizer, learningRate, betas, schedule, warmUp, clip } = trainingPresets.fast;
-  const config = {
-    version: RUN_VERSION,
-    memgrad: MEMGRAD_VERSION,
-    backend,
-    seed,
-    model: {
-      name,
-      config: {
-        nToken: createTask('copy', task).vocabulary,
-        ...model,
-        ...presets.fast,
-        dtype: 'float32',
-      },
-    },
-    task: { name: 'copy', options: task },
-    training: {
-      segmentLength,
-      steps,
-      batchSize,
-      optimizer: { name: optimizer, learningRate, betas, weightDecay: 0 },
-      schedule: { name: schedule, warmUp },
-      clip,
-      bpttDepth: null,
-      curriculum: null,
-      stopAt,
-      checkpointSegments: false,
-      nonFinite: 'stop',
-      saveEvery: steps,
-    },
-  };
-  return checkRunConfig(config, 'demo');
+  const { task: options, stopAt } = DEMO;
+  const task = { name: 'copy', options } as const;
+  return runConfig({ model, seed, backend, task, training: { steps, stopAt, saveEvery: steps } });
 }
 
-function introduction(output: Output): string {
-  const { task, segmentLength } = DEMO;
+function introduction({ training }: RunConfig, output: Output): string {
+  const { task } = DEMO;
   return [
     output.colour('bold', 'Three models of equal size learn to copy.'),
     wrap(
       `They read ${task.length} random digits and a '>', and write the digits again, ${task.copies} times. ` +
-        `They see ${segmentLength} tokens at a time, so the digits are out of sight when the answer begins: ` +
+        `They see ${training.segmentLength} tokens at a time, so the digits are out of sight when the answer begins: ` +
         'the Transformer has nothing else, Transformer-XL keeps the rows of the segment before, ' +
         'and RMT carries memory vectors that it learns to write.',
       output.columns,

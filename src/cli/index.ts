@@ -10,6 +10,5 @@ export { readWhole } from '../runs/node/folder-storage.js';
 export { type CommonOptions, type Context, commonOptions, openContext } from './context.js';
 export { clock, count, fit, plural, printable, recentMean, wrap } from './format.js';
 export * as read from './parsers.js';
-export { trainingPresets } from './presets.js';
 export { type Columns, table } from './table.js';
 export { runEvaluation, runTraining } from './training.js';

@@ -1,5 +1,7 @@
 /** Parsers of option values. Commander adds the name of the option to their errors. */
 import { InvalidArgumentError } from 'commander';
+import { MemgradError } from '../errors.js';
+import type { Check } from '../runs/check.js';
 
 /** A whole number from `least` to `most`. */
 export function whole(least: number, most: number): (text: string) => number {
@@ -16,10 +18,6 @@ export interface Range {
   says: string;
 }
 
-export const positive: Range = {
-  accepts: (value) => value > 0 && value <= 1000,
-  says: 'a number above 0, at most 1000',
-};
 export const learningRate: Range = {
   accepts: (value) => value > 0 && value < 1000,
   says: 'a number above 0 and below 1000',
@@ -27,10 +25,6 @@ export const learningRate: Range = {
 export const notNegative: Range = {
   accepts: (value) => value >= 0 && value < 1000,
   says: 'a number from 0 to less than 1000',
-};
-export const rateBelowOne: Range = {
-  accepts: (value) => value >= 0 && value < 1,
-  says: 'a number from 0 to less than 1',
 };
 export const shareAboveZero: Range = {
   accepts: (value) => value > 0 && value <= 1,
@@ -47,10 +41,10 @@ export function real(range: Range): (text: string) => number {
 }
 
 /** Accepts what `read` accepts, and `word`. */
-export function or<Word extends string>(
+export function or<Word extends string, T>(
   word: Word,
-  read: (text: string) => number,
-): (text: string) => number | Word {
+  read: (text: string) => T,
+): (text: string) => T | Word {
   return (text) => {
     if (text === word) return word;
     try {
@@ -66,11 +60,14 @@ export function or<Word extends string>(
  * Accepts what `read` accepts, and `word`, which becomes Infinity: commander would turn null into
  * an empty string.
  */
-export function orInfinity(word: string, read: (text: string) => number): (text: string) => number {
+export function orInfinity(
+  word: string,
+  read: (text: string) => unknown,
+): (text: string) => unknown {
   const parse = or(word, read);
   return (text) => {
     const value = parse(text);
-    return typeof value === 'number' ? value : Infinity;
+    return value === word ? Infinity : value;
   };
 }
 
@@ -84,25 +81,28 @@ export function checkpoint(most: number): (text: string) => 'best' | number {
   };
 }
 
-/** Two numbers in [0, 1), separated by a comma. */
-export function betas(text: string): readonly [number, number] {
-  const values = text.split(',').map(decimal);
-  if (values.length === 2 && values.every(rateBelowOne.accepts)) return [values[0], values[1]];
-  throw new InvalidArgumentError('Expected two numbers from 0 to less than 1, such as 0.9,0.98.');
-}
-
-/** One or more values that `read` accepts, separated by commas. */
-export function list(read: (text: string) => number): (text: string) => readonly number[] {
-  return (text) => text.split(',').map(read);
+/** A number that one of `checks` accepts, or a list of numbers separated by commas. */
+export function accepted(checks: readonly Check<unknown>[]): (text: string) => unknown {
+  return (text) => {
+    for (const check of checks) {
+      const value = check.isList ? text.split(',').map(decimal) : decimal(text);
+      try {
+        return check(value, 'option');
+      } catch (error) {
+        if (!(error instanceof MemgradError)) throw error;
+      }
+    }
+    throw new InvalidArgumentError(`Expected ${checks[0].expected}.`);
+  };
 }
 
 /** Accepts START:BY or START:BY:AT. */
-export function curriculum(text: string): { start: number; by: number; at: number } {
+export function curriculum(text: string): { start: number; by: number; at?: number } {
   const parts = text.split(':');
   const [start, by] = parts.map((part) => (/^\d{1,9}$/.test(part) ? Number(part) : Number.NaN));
-  const at = parts.length === 3 ? decimal(parts[2]) : 0.97;
-  const fits = parts.length === 2 || parts.length === 3;
-  if (fits && start >= 1 && by >= 1 && shareAboveZero.accepts(at)) return { start, by, at };
+  const at = parts.length === 3 ? decimal(parts[2]) : undefined;
+  const fits = parts.length === 2 || (at !== undefined && shareAboveZero.accepts(at));
+  if (fits && start >= 1 && by >= 1) return { start, by, at };
   throw new InvalidArgumentError(
     'Expected START:BY or START:BY:AT with two whole numbers of 1 or more and an accuracy above 0, at most 1, such as 8:8:0.97.',
   );

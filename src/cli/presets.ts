@@ -1,45 +1,32 @@
-/** The settings of the presets of `train`. */
+/** The presets of `train`. */
 import { presets } from '../models/index.js';
+import { trainingPresets } from '../runs/index.js';
 
-/** The settings of a preset besides those of the model; every option overrides them. */
-export const trainingPresets = {
-  fast: {
-    optimizer: 'adamw',
-    learningRate: 2e-3,
-    betas: [0.9, 0.98],
-    schedule: 'constant',
-    warmUp: 100,
-    clip: 1,
-  },
-  paper: {
-    optimizer: 'adam',
-    learningRate: 1e-4,
-    betas: [0.9, 0.999],
-    schedule: 'plateau',
-    warmUp: 0,
-    clip: 0.25,
-  },
-} as const;
+/** The name of a preset. */
+export type PresetName = keyof typeof presets;
+/** The names of the presets. */
+export const presetNames = Object.keys(presets) as PresetName[];
 
-/** The table of presets for the help. */
-export function presetTable(): string {
-  const row = (option: string, ...cells: unknown[]) =>
-    `  ${option.padEnd(20)}${cells.map((cell) => String(cell).padEnd(18)).join('')}`.trimEnd();
-  const values = (option: string, of: (preset: keyof typeof presets) => unknown) =>
-    row(option, of('fast'), of('paper'));
+/** The value of a preset for the field at `path` of a configuration; undefined if it has none. */
+export function presetValue(preset: PresetName, path: readonly string[]): unknown {
+  const all: unknown = { model: { config: presets[preset] }, training: trainingPresets[preset] };
+  return path.reduce((part, name) => (part as Record<string, unknown> | undefined)?.[name], all);
+}
+
+/** The table of presets for the help: a row for each of `options`. */
+export function presetTable(options: readonly { flag: string; path: readonly string[] }[]): string {
+  const shown = (value: unknown) =>
+    typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value);
+  const row = (title: string, cells: readonly string[]) =>
+    `  ${title.padEnd(20)}${cells.map((cell) => cell.padEnd(18)).join('')}`.trimEnd();
   return [
     'Presets:',
-    row('', 'fast', 'paper'),
-    values('--norm', (name) => presets[name].norm),
-    values('--positions', (name) => presets[name].positions),
-    values('--scale-embeddings', (name) => (presets[name].scaleEmbeddings ? 'yes' : 'no')),
-    values('--memory-init', (name) => presets[name].memInit),
-    values('--dropout', (name) => presets[name].dropout),
-    values('--optimizer', (name) => trainingPresets[name].optimizer),
-    values('--learning-rate', (name) => trainingPresets[name].learningRate),
-    values('--betas', (name) => trainingPresets[name].betas),
-    values('--schedule', (name) => trainingPresets[name].schedule),
-    values('--warm-up', (name) => trainingPresets[name].warmUp),
-    values('--clip', (name) => trainingPresets[name].clip),
+    row('', presetNames),
+    ...options.map(({ flag, path }) =>
+      row(
+        flag,
+        presetNames.map((name) => shown(presetValue(name, path))),
+      ),
+    ),
   ].join('\n');
 }

@@ -1,7 +1,7 @@
 /** `memgrad tasks`: lists the tasks. */
 import type { Command } from 'commander';
 import { Key } from '../autograd/index.js';
-import { createTask, IGNORED, taskNames, taskSummaries } from '../tasks/index.js';
+import { createTask, describeTask, IGNORED, taskNames } from '../tasks/index.js';
 import { type CommonOptions, commonOptions, openContext } from './context.js';
 import { metricNames } from './describe-evaluation.js';
 import { percent, wrap } from './format.js';
@@ -27,7 +27,7 @@ Examples:
 async function runTasks(options: CommonOptions): Promise<void> {
   const { output } = await openContext(options);
   for (const name of taskNames) {
-    const summary = taskSummaries[name];
+    const { summary } = describeTask(name);
     const task = createTask(name);
     const { inputs, targets, promptLength } = task.batch(Key.of(options.seed ?? 0), 1, 'test');
     const prompt = task.show(inputs.subarray(0, promptLength));

@@ -1,8 +1,7 @@
 /** The text of `memgrad train --text`: read, checked and cut into tokens. */
 import { MemgradError } from '../errors.js';
-import { buildTask, checkRunConfig, type RunConfig, textDefaults } from '../runs/index.js';
+import { type RunConfig, textConfig } from '../runs/index.js';
 import { readWhole } from '../runs/node/folder-storage.js';
-import { describeText } from '../runs/text.js';
 import {
   ByteTokenizer,
   cutText,
@@ -11,7 +10,7 @@ import {
   type Tokenizer,
   WordTokenizer,
 } from '../tasks/index.js';
-import { modelTraining } from './train-config.js';
+import { chosenRun, type Given, taskOptions } from './train-config.js';
 import type { TrainCommandOptions } from './train-options.js';
 
 const MOST_BYTES = 2 ** 31 - 1;
@@ -19,13 +18,7 @@ const MOST_BYTES = 2 ** 31 - 1;
 /** The options of `train` that choose a task, or need samples of one. */
 const ofTasks = [
   'task',
-  'length',
-  'symbols',
-  'copies',
-  'pairs',
-  'queries',
-  'range',
-  'kept',
+  ...taskOptions().keys(),
   'stopAt',
   'curriculum',
   'cuts',
@@ -33,25 +26,8 @@ const ofTasks = [
 ];
 const ofTexts = ['tokens', 'vocabulary', 'endOfText'];
 
-/** What `train` does with a text unless an option says otherwise. */
-const { model, training } = textDefaults;
-const defaults: Partial<TrainCommandOptions> = {
-  layers: model.nLayer,
-  heads: model.nHead,
-  dModel: model.dModel,
-  dHead: model.dHead,
-  dInner: model.dInner,
-  memoryTokens: model.numMemTokens,
-  cache: model.memLen,
-  writeTokens: model.writeTokens,
-  segmentLength: training.segmentLength,
-  steps: training.steps,
-  batchSize: training.batchSize,
-  bpttDepth: training.bpttDepth,
-};
-
 /** Throws `MemgradError` for options that need a text, where there is none. */
-export function refuseTextOptions(given: (name: string) => boolean): void {
+export function refuseTextOptions(given: Given): void {
   const name = ofTexts.find(given);
   if (name === undefined) return;
   throw new MemgradError(
@@ -65,7 +41,7 @@ export function refuseTextOptions(given: (name: string) => boolean): void {
  */
 export async function textRun(
   options: TrainCommandOptions & { text: string },
-  given: (name: string) => boolean,
+  given: Given,
 ): Promise<{ config: RunConfig; text: TextTask }> {
   const other = ofTasks.find(given);
   if (other !== undefined) {
@@ -75,12 +51,7 @@ export async function textRun(
   }
   const bytes = await readText(options.text);
   const text = new TextTask(bytes, tokenizerOf(bytes, options));
-  const own = Object.entries(defaults).filter(([name]) => !given(name));
-  const set = { ...options, ...Object.fromEntries(own) };
-  const described = await describeText(text);
-  const config = checkRunConfig(modelTraining(set, described, text.vocabulary), 'the options');
-  buildTask(config, text); // a text that is too short is refused before anything is written
-  return { config, text };
+  return { config: await textConfig(text, chosenRun(options, given), 'the options'), text };
 }
 
 /** Reads a file, or standard input for `-`; a byte order mark at its start is no part of the text. */

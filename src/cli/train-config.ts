@@ -1,137 +1,134 @@
-/** Makes the configuration of a run from the options of `memgrad train`. */
+/** What the options of `memgrad train` choose of a run. */
+import { Option } from 'commander';
 import { MemgradError } from '../errors.js';
-import { presets } from '../models/index.js';
-import { checkTaskConfig, MEMGRAD_VERSION, RUN_VERSION, type RunConfig } from '../runs/index.js';
-import { createTask, type TaskName } from '../tasks/index.js';
-import { DEMO } from './demo.js';
-import { trainingPresets } from './presets.js';
-import type { TrainCommandOptions } from './train-options.js';
+import { modelNames, modelReads } from '../models/index.js';
+import type { Check, Setting } from '../runs/check.js';
+import type { RunChoices, RunConfig, TaskChoice } from '../runs/index.js';
+import { run } from '../runs/schema.js';
+import { taskFields } from '../runs/task-config.js';
+import { taskNames } from '../tasks/index.js';
+import { optimizerHas, optimizerNames } from '../training/index.js';
+import * as read from './parsers.js';
+import { presetValue } from './presets.js';
 
-/** The configuration of the run on a task that `options` describe. The caller checks it. */
-export function configOf(options: TrainCommandOptions): unknown {
-  const task = checkTaskConfig(taskOf(options), 'the options: task');
-  return modelTraining(options, task, createTask(task.name, task.options).vocabulary);
+/** An option that chooses a field of a run's configuration. */
+export interface RunOption {
+  /** The place of the field. */
+  readonly path: readonly string[];
+  /** The name of the option, such as `--layers`. */
+  readonly flag: string;
+  /** The name of its value among the options that commander returns. */
+  readonly name: string;
+  readonly check: Check<unknown>;
+  readonly setting: Setting;
 }
 
-/** The configuration of a run on `task`, which has `nToken` tokens. The caller checks it. */
-export function modelTraining(
-  options: TrainCommandOptions,
-  task: RunConfig['task'],
-  nToken: number,
-): unknown {
-  const { preset, model } = options;
-  const basis = presets[preset];
-  const training = trainingPresets[preset];
-  const norm = options.norm ?? basis.norm;
-  return {
-    version: RUN_VERSION,
-    memgrad: MEMGRAD_VERSION,
-    backend: options.backend,
-    seed: options.seed ?? 0,
-    model: {
-      name: model,
-      config: {
-        nToken,
-        nLayer: options.layers,
-        nHead: options.heads,
-        dModel: options.dModel,
-        dHead: options.dHead,
-        dInner: options.dInner,
-        ...basis,
-        norm,
-        finalNorm: norm === 'pre', // a pre-LN stack ends in a sum that is not normalised
-        positions: options.positions ?? basis.positions,
-        scaleEmbeddings: options.scaleEmbeddings ?? basis.scaleEmbeddings,
-        dropout: options.dropout ?? basis.dropout,
-        memInit: options.memoryInit ?? basis.memInit,
-        init: options.init,
-        writeTokens: options.writeTokens,
-        dtype: 'float32',
-        memLen: options.cache,
-        numMemTokens: options.memoryTokens,
-      },
-    },
-    task,
-    training: {
-      segmentLength: options.segmentLength,
-      steps: options.steps,
-      batchSize: options.batchSize,
-      optimizer: {
-        name: options.optimizer ?? training.optimizer,
-        learningRate: options.learningRate ?? training.learningRate,
-        betas: options.betas ?? training.betas,
-        weightDecay: options.weightDecay,
-      },
-      schedule: {
-        name: options.schedule ?? training.schedule,
-        warmUp: options.warmUp ?? training.warmUp,
-      },
-      clip: orNull(options.clip ?? training.clip),
-      bpttDepth: orNull(options.bpttDepth),
-      curriculum: curriculumOf(options),
-      stopAt: options.stopAt ?? null,
-      checkpointSegments: options.checkpointSegments ?? false,
-      nonFinite: options.nonFinite,
-      saveEvery: options.saveEvery,
-    },
-  };
+/** The options that choose a field, in the order of the configuration. */
+export const runOptions: readonly RunOption[] = [...optionsOf(run, [])];
+
+function* optionsOf(check: Check<unknown>, path: readonly string[]): Generator<RunOption> {
+  const { setting, fields = {} } = check;
+  if (setting?.flag) {
+    const [flag] = setting.flag.split(' ');
+    yield { path, flag, name: new Option(setting.flag).attributeName(), check, setting };
+  }
+  for (const [name, field] of Object.entries(fields)) yield* optionsOf(field, [...path, name]);
 }
 
-const remembers = ['rmt', 'mem-transformer', 'transformer-xl-rmt'];
+/** Whether a preset decides the field. */
+export const isPreset = ({ path }: RunOption): boolean => presetValue('fast', path) !== undefined;
 
-/** The models or optimisers that read an option; the others accept it, as one script may try all. */
-const readers: Partial<Record<keyof TrainCommandOptions, readonly string[]>> = {
-  memoryTokens: remembers,
-  memoryInit: remembers,
-  writeTokens: ['rmt', 'transformer-xl-rmt'],
-  cache: ['transformer-xl', 'transformer-xl-rmt'],
-  betas: ['adam', 'adamw'],
+/** The options of all tasks by name, each with the tasks that have it and their fields. */
+export function taskOptions(): ReadonlyMap<string, { task: string; field: Check<unknown> }[]> {
+  const all = new Map<string, { task: string; field: Check<unknown> }[]>();
+  for (const task of taskNames) {
+    for (const [name, field] of Object.entries(taskFields(task))) {
+      all.set(name, [...(all.get(name) ?? []), { task, field }]);
+    }
+  }
+  return all;
+}
+
+/** Parsers of options whose text isn't the value itself, or whose range is narrower than a file's. */
+export const parsers: Readonly<Record<string, (text: string) => unknown>> = {
+  '--learning-rate': read.real(read.learningRate),
+  '--curriculum': read.curriculum,
 };
 
-/** A sentence on each option that is `given` to a model or an optimiser that does not read it. */
-export function unread(config: RunConfig, given: (name: string) => boolean): string[] {
-  const chosen = [config.model.name, config.training.optimizer.name];
-  return Object.entries(readers)
-    .filter(([name, some]) => given(name) && !chosen.some((one) => some.includes(one)))
-    .map(([name, some]) => {
-      const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-      return `--${flag} has no effect here; it is for ${some.join(', ')}.`;
-    });
+type Values = Readonly<Record<string, unknown>>;
+/** Whether the user wrote the option with this name. */
+export type Given = (name: string) => boolean;
+
+/** The fields of a configuration that the options choose. Throws `MemgradError` for cuts alone. */
+export function chosenFields(values: object, given: Given): Chosen {
+  const chosen: Record<string, unknown> = {};
+  for (const { path, name } of runOptions) {
+    if (!given(name)) continue;
+    const value = (values as Values)[name];
+    let part = chosen;
+    for (const step of path.slice(0, -1)) {
+      part[step] ??= {};
+      part = part[step] as typeof chosen;
+    }
+    part[path[path.length - 1]] = value === Infinity ? null : value; // JSON has no Infinity
+  }
+  const { training = {}, model } = chosen as Partial<Chosen>;
+  const { curriculum } = training;
+  if (curriculum && curriculum.start === undefined) {
+    throw new MemgradError(
+      `--cuts ${curriculum.cuts} needs a curriculum, but there is none; give --curriculum START:BY too, which may start at full length.`,
+    );
+  }
+  return { training, model };
 }
 
-function curriculumOf({ curriculum, cuts }: TrainCommandOptions) {
-  if (curriculum) return { ...curriculum, cuts };
-  if (!cuts) return null;
-  throw new MemgradError(
-    `--cuts ${cuts} needs a curriculum, but there is none; give --curriculum START:BY too, which may start at full length.`,
-  );
+/** The part of a configuration that options may choose. */
+interface Chosen {
+  readonly training: NonNullable<RunChoices['training']>;
+  readonly model?: { readonly name?: RunChoices['model']; readonly config?: RunChoices['sizes'] };
 }
 
-/** The options of each task, with their defaults. */
-const taskDefaults = {
-  copy: DEMO.task,
-  reverse: { length: DEMO.task.length, symbols: DEMO.task.symbols },
-  retrieval: { pairs: 4 },
-  quadratic: { range: 100 },
-  memorize: { length: 64, kept: 8, symbols: DEMO.task.symbols },
-} satisfies Record<TaskName, object>;
-
-function taskOf({
-  task,
-  length,
-  symbols,
-  copies,
-  pairs,
-  queries,
-  range,
-  kept,
-}: TrainCommandOptions): unknown {
-  const given = Object.entries({ length, symbols, copies, pairs, queries, range, kept });
-  const options = given.filter(([, value]) => value !== undefined);
-  return { name: task, options: { ...taskDefaults[task], ...Object.fromEntries(options) } };
+/** All choices but the task. */
+export function chosenRun(
+  options: Pick<RunChoices, 'seed' | 'backend' | 'preset'>,
+  given: Given,
+): RunChoices {
+  const { seed, backend, preset } = options;
+  const { training, model } = chosenFields(options, given);
+  return { seed, backend, preset, model: model?.name, sizes: model?.config, training };
 }
 
-/** Returns null for no limit, since JSON has no Infinity. */
-function orNull(limit: number): number | null {
-  return limit === Infinity ? null : limit;
+/** The task, and its options that the user wrote. */
+export function chosenTask(options: { task: TaskChoice['name'] }, given: Given): TaskChoice {
+  const names = [...taskOptions().keys()].filter(given);
+  const own = names.map((name) => [name, (options as Values)[name]]);
+  return { name: options.task, options: Object.fromEntries(own) } as TaskChoice;
+}
+
+/** The optimisers that have the option; undefined if it is no option of optimisers, or of all. */
+export function optimizersWith({ path }: RunOption): readonly string[] | undefined {
+  const [, part, name] = path;
+  if (part !== 'optimizer' || name === 'name') return undefined;
+  const some = optimizerNames.filter((optimizer) => optimizerHas(optimizer, name));
+  return some.length < optimizerNames.length ? some : undefined;
+}
+
+/** The models that read the option; undefined if it is no option of models. */
+function modelsWith({ path }: RunOption): readonly string[] | undefined {
+  const [, part, name] = path;
+  if (part !== 'config') return undefined;
+  return modelNames.filter((model) => modelReads(model, name as never));
+}
+
+/**
+ * A sentence on each option that is given to a model or an optimiser that does not read it. They
+ * accept it, as one script may try all.
+ */
+export function unread({ model, training }: RunConfig, given: Given): string[] {
+  return runOptions.flatMap((option) => {
+    const readers = modelsWith(option) ?? optimizersWith(option);
+    const isRead = readers?.some((name) => name === model.name || name === training.optimizer.name);
+    if (!readers || isRead || !given(option.name)) return [];
+    return [`${option.flag} has no effect here; it is for ${readers.join(', ')}.`];
+  });
 }

@@ -1,7 +1,7 @@
 /** `memgrad train`: trains a model on a task, evaluates it, and saves it if asked. */
 import type { Command } from 'commander';
 import { NotFinite } from '../errors.js';
-import { checkRunConfig, type TrainingRun } from '../runs/index.js';
+import { runConfig, type TrainingRun } from '../runs/index.js';
 import { TextTask } from '../tasks/index.js';
 import { begin } from './begin.js';
 import { type Context, commonOptions } from './context.js';
@@ -11,7 +11,7 @@ import type { Output } from './output.js';
 import { plot } from './plot.js';
 import { presetTable } from './presets.js';
 import { refuseTextOptions, textRun } from './text.js';
-import { configOf, unread } from './train-config.js';
+import { chosenRun, chosenTask, isPreset, runOptions, unread } from './train-config.js';
 import { addTrainOptions, type TrainCommandOptions } from './train-options.js';
 import { evaluateAndPrint, runTraining } from './training.js';
 
@@ -28,7 +28,7 @@ export function addTrain(program: Command): void {
     .addHelpText(
       'after',
       `
-${presetTable()}
+${presetTable(runOptions.filter(isPreset))}
 
 Examples:
   $ memgrad train --stop-at 0.998 --out runs/copy
@@ -57,7 +57,8 @@ async function runTrain(options: TrainCommandOptions, command: Command): Promise
     const { text } = options;
     if (text !== undefined) return textRun({ ...options, text }, given);
     refuseTextOptions(given);
-    return { config: checkRunConfig(configOf(options), 'the options') };
+    const task = chosenTask(options, given);
+    return { config: runConfig({ ...chosenRun(options, given), task }, 'the options') };
   });
   try {
     const notes = unread(run.config, given);

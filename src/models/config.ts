@@ -137,6 +137,9 @@ export interface CachedMemoryConfig extends RecurrentMemoryConfig, CacheConfig {
   readMemFromCache?: boolean;
 }
 
+/** The names of options of `Config` besides those of `ModelConfig`. */
+export type OwnOptions<Config> = readonly Exclude<keyof Config, keyof ModelConfig>[];
+
 /** The options that a preset sets. */
 export type Preset = Pick<
   MemoryConfig,
@@ -183,6 +186,7 @@ export const choices = {
   memInit: memoryInits,
   init: inits,
   writeTokens: ['carried', 'own'],
+  dtype: ['float32', 'float64'],
 } as const;
 
 /** What `cutoffs` must be, as error messages say it. */
@@ -213,7 +217,7 @@ export const configKinds: OptionNames<CachedMemoryConfig> = {
   dropatt: needed(rate),
   clampLen: size,
   cutoffs: 1,
-  dtype: oneOf(['float32', 'float64']),
+  dtype: choice('dtype'),
   backend: 1,
   memLen: size,
   sameLength: flag,
@@ -224,34 +228,38 @@ export const configKinds: OptionNames<CachedMemoryConfig> = {
   readMemFromCache: flag,
 };
 
+/** The options that a model requires if it reads them. */
+const required: readonly string[] = ['memLen', 'numMemTokens', 'memInit'];
+
 /**
  * Checks `given` with `checkConfig` and returns a copy, so later changes by the caller don't reach
  * the model.
  */
 export function ownConfig<Config extends object>(
   given: Config,
-  needs: readonly string[],
+  reads: readonly string[],
   kinds?: OptionNames<object>,
 ): Config {
-  checkConfig(given, needs, kinds);
+  checkConfig(given, reads, kinds);
   return Object.freeze({ ...given }); // a change would reach no layer that is built already
 }
 
 /**
  * Throws `MemgradError` for the first option of `given` that no model can be built with: one that
- * isn't in `kinds`, is out of range, or is missing. `needs` lists the options that this model
- * requires in addition to those of `ModelConfig`. Without `needs`, unknown options are ignored.
+ * isn't in `kinds`, is out of range, or is missing. `reads` lists the options that this model reads
+ * in addition to those of `ModelConfig`. Without it, unknown options are ignored.
  * Throws `OutOfMemory` for more parameters than fit into memory.
  */
 export function checkConfig(
   given: object,
-  needs?: readonly string[],
+  reads?: readonly string[],
   kinds: OptionNames<object> = configKinds,
 ): void {
   const config = (given ?? {}) as CachedMemoryConfig;
-  if (needs) checkNames('model', config, kinds);
+  if (reads) checkNames('model', config, kinds);
   checkValues('model', config, kinds);
-  for (const name of needs ?? []) {
+  for (const name of reads ?? []) {
+    if (!required.includes(name)) continue;
     check(`model: ${name}`, config[name as never], kinds[name as never] as Kind);
   }
   for (const [name, expected, fits] of rules) {
@@ -259,7 +267,7 @@ export function checkConfig(
   }
   // Checked before the first number is drawn, since filling gigabytes would block an app for
   // seconds.
-  const least = leastParameters(config, needs?.includes('numMemTokens'));
+  const least = leastParameters(config, reads?.includes('numMemTokens'));
   if (least > MOST_PARAMETERS) {
     throw new OutOfMemory(
       `model: this configuration has ${least} parameters or more, but at most ${MOST_PARAMETERS} fit into memory; make it narrower or give it fewer layers.`,

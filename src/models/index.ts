@@ -5,7 +5,7 @@
  */
 import '../default-backend.js';
 import { refuseName } from '../options.js';
-import type { CachedMemoryConfig } from './config.js';
+import { type CachedMemoryConfig, configKinds } from './config.js';
 import { MemTransformer } from './mem-transformer.js';
 import { RMT } from './rmt.js';
 import type { SegmentModel } from './segment-model.js';
@@ -53,12 +53,19 @@ const models = {
   rmt: RMT,
   'mem-transformer': MemTransformer,
   'transformer-xl-rmt': TransformerXLRMT,
-} satisfies Record<string, new (config: AnyConfig, seed?: number) => SegmentModel>;
+} satisfies Record<string, ModelClass>;
+
+/** A model by name. */
+interface ModelClass {
+  new (config: AnyConfig, seed?: number): SegmentModel;
+  /** The options that it reads besides those of `ModelConfig`. */
+  readonly reads: readonly (keyof AnyConfig)[];
+}
 
 /** The name of a model. */
 export type ModelName = keyof typeof models;
 /** The names that `createModel` accepts. */
-export const modelNames = Object.keys(models) as ModelName[];
+export const modelNames = /* @__PURE__ */ Object.keys(models) as ModelName[];
 
 /** The intersection of all members of a union. */
 type Common<Union> = (Union extends unknown ? (member: Union) => void : never) extends (
@@ -91,7 +98,23 @@ export function createModel<Name extends ModelName>(
   config: ConfigOf<Name>,
   seed = 0,
 ): ModelOf<Name> {
-  if (!modelNames.includes(name)) refuseName('createModel', 'model', name, modelNames);
+  requireModel('createModel', name);
   const Model = models[name] as new (config: AnyConfig, seed: number) => SegmentModel;
   return new Model(config as AnyConfig, seed) as ModelOf<Name>;
+}
+
+function requireModel(where: string, name: ModelName): void {
+  if (!modelNames.includes(name)) refuseName(where, 'model', name, modelNames);
+}
+
+/**
+ * Whether the model `name` reads this option. All models read those of `ModelConfig`, and accept the
+ * others. Throws `MemgradError` for an unknown name or option.
+ */
+export function modelReads(name: ModelName, option: keyof AnyConfig): boolean {
+  requireModel('modelReads', name);
+  const options = Object.keys(configKinds);
+  if (!options.includes(option)) refuseName('modelReads', 'option', option, options);
+  const reads = (one: ModelName) => (models[one] as ModelClass).reads.includes(option);
+  return reads(name) || !modelNames.some(reads);
 }

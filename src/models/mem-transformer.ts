@@ -5,11 +5,14 @@ import { Key, type Parameter, type Tensor } from '../autograd/index.js';
 import { segmentMask } from '../nn/mask.js';
 import { perSequence, splitMemory, withMemory } from '../nn/memory.js';
 import { allOrNothing } from '../nn/parameters.js';
-import { type MemoryConfig, ownConfig } from './config.js';
+import { type MemoryConfig, type OwnOptions, ownConfig } from './config.js';
 import { Decoder } from './layers/decoder.js';
 import { initialMemory } from './layers/initial.js';
 import { checkInput, checkNothing } from './layers/inputs.js';
 import { SegmentModel, type SegmentOutput } from './segment-model.js';
+
+/** The options that it reads besides those of `ModelConfig`. */
+const reads = ['numMemTokens', 'memInit'] as const satisfies OwnOptions<MemoryConfig>;
 
 /**
  * Memory Transformer (Burtsev et al. 2020, arXiv 2006.11527) in the form that the RMT paper
@@ -19,6 +22,7 @@ import { SegmentModel, type SegmentOutput } from './segment-model.js';
  */
 export class MemTransformer extends SegmentModel<null> {
   static readonly isCapturable = true;
+  static readonly reads = reads;
   readonly decoder: Decoder;
   /** [numMemTokens, dModel]; learned. */
   readonly memory: Parameter;
@@ -29,7 +33,7 @@ export class MemTransformer extends SegmentModel<null> {
     seed = 0,
   ) {
     super();
-    config = this.config = ownConfig(config, ['numMemTokens', 'memInit']);
+    config = this.config = ownConfig(config, reads);
     const key = Key.of(seed);
     const made = allOrNothing(() => ({
       decoder: new Decoder(config, key),

@@ -12,11 +12,19 @@ import {
 } from '../nn/memory.js';
 import { allOrNothing } from '../nn/parameters.js';
 import { check, whole } from '../options.js';
-import { ownConfig, type RecurrentMemoryConfig } from './config.js';
+import { type OwnOptions, ownConfig, type RecurrentMemoryConfig } from './config.js';
 import { Decoder } from './layers/decoder.js';
 import { initialMemory, writeRows } from './layers/initial.js';
 import { checkInput } from './layers/inputs.js';
 import { SegmentModel, type SegmentOutput } from './segment-model.js';
+
+/** The options that it reads besides those of `ModelConfig`. */
+const reads = [
+  'numMemTokens',
+  'memInit',
+  'memAtEnd',
+  'writeTokens',
+] as const satisfies OwnOptions<RecurrentMemoryConfig>;
 
 /**
  * RMT (Bulatov, Kuratov, Burtsev 2022, arXiv 2207.06881, section 3): a segment is read as
@@ -25,6 +33,7 @@ import { SegmentModel, type SegmentOutput } from './segment-model.js';
  */
 export class RMT extends SegmentModel<Tensor> {
   static readonly isCapturable = true;
+  static readonly reads = reads;
   readonly decoder: Decoder;
   /** The memory before the first segment, [numMemTokens, dModel]; learned. */
   readonly memory: Parameter;
@@ -40,7 +49,7 @@ export class RMT extends SegmentModel<Tensor> {
     seed = 0,
   ) {
     super();
-    config = this.config = ownConfig(config, ['numMemTokens', 'memInit']);
+    config = this.config = ownConfig(config, reads);
     const key = Key.of(seed);
     const made = allOrNothing(() => ({
       decoder: new Decoder(config, key),

@@ -5,7 +5,7 @@ import { segmentMask } from '../nn/mask.js';
 import { perSequence, splitMemory, withMemory } from '../nn/memory.js';
 import { allOrNothing } from '../nn/parameters.js';
 import { check, whole } from '../options.js';
-import { type CachedMemoryConfig, ownConfig } from './config.js';
+import { type CachedMemoryConfig, type OwnOptions, ownConfig } from './config.js';
 import { Decoder } from './layers/decoder.js';
 import { initialMemory, writeRows } from './layers/initial.js';
 import { cacheParts, checkInput } from './layers/inputs.js';
@@ -19,9 +19,21 @@ export type MemoryAndCache = {
   cache: Cache;
 };
 
+/** The options that it reads besides those of `ModelConfig`. */
+const reads = [
+  'memLen',
+  'sameLength',
+  'numMemTokens',
+  'memInit',
+  'memAtEnd',
+  'writeTokens',
+  'readMemFromCache',
+] as const satisfies OwnOptions<CachedMemoryConfig>;
+
 /** Transformer-XL + RMT (Bulatov, Kuratov, Burtsev 2022, arXiv 2207.06881). */
 export class TransformerXLRMT extends SegmentModel<MemoryAndCache> {
   static readonly isCapturable = true;
+  static readonly reads = reads;
   readonly decoder: Decoder;
   /** The memory before the first segment, [numMemTokens, dModel]; learned. */
   readonly memory: Parameter;
@@ -37,7 +49,7 @@ export class TransformerXLRMT extends SegmentModel<MemoryAndCache> {
     seed = 0,
   ) {
     super();
-    config = this.config = ownConfig(config, ['memLen', 'numMemTokens', 'memInit']);
+    config = this.config = ownConfig(config, reads);
     const key = Key.of(seed);
     const made = allOrNothing(() => ({
       decoder: new Decoder(config, key),

@@ -4,14 +4,18 @@ import { type Cache, emptyCache, extendCache } from '../nn/cache.js';
 import { segmentMask } from '../nn/mask.js';
 import { allOrNothing } from '../nn/parameters.js';
 import { check, whole } from '../options.js';
-import { type CacheConfig, ownConfig } from './config.js';
+import { type CacheConfig, type OwnOptions, ownConfig } from './config.js';
 import { Decoder } from './layers/decoder.js';
 import { cacheParts, checkInput } from './layers/inputs.js';
 import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
+/** The options that it reads besides those of `ModelConfig`. */
+const reads = ['memLen', 'sameLength'] as const satisfies OwnOptions<CacheConfig>;
+
 /** Transformer-XL (Dai et al. 2019, arXiv 1901.02860). No gradient flows through the cache. */
 export class TransformerXL extends SegmentModel<Cache> {
   static readonly isCapturable = true;
+  static readonly reads = reads;
   readonly decoder: Decoder;
 
   /** Throws `MemgradError` for an invalid configuration. */
@@ -20,7 +24,7 @@ export class TransformerXL extends SegmentModel<Cache> {
     seed = 0,
   ) {
     super();
-    config = this.config = ownConfig(config, ['memLen']);
+    config = this.config = ownConfig(config, reads);
     this.decoder = allOrNothing(() => new Decoder(config, Key.of(seed)));
   }
 

@@ -7,9 +7,13 @@ import { Decoder } from './layers/decoder.js';
 import { checkInput, checkNothing } from './layers/inputs.js';
 import { SegmentModel, type SegmentOutput } from './segment-model.js';
 
+/** The options that it reads besides those of `ModelConfig`. */
+const reads = [] as const;
+
 /** A causal decoder (Vaswani et al. 2017) that reads each segment independently. */
 export class Transformer extends SegmentModel<null> {
   static readonly isCapturable = true;
+  static readonly reads = reads;
   readonly decoder: Decoder;
 
   /** Throws `MemgradError` for an invalid configuration. */
@@ -18,7 +22,7 @@ export class Transformer extends SegmentModel<null> {
     seed = 0,
   ) {
     super();
-    config = this.config = ownConfig(config, []);
+    config = this.config = ownConfig(config, reads);
     this.decoder = allOrNothing(() => new Decoder(config, Key.of(seed)));
   }
 

@@ -5,19 +5,11 @@ import { createModel, type SegmentModel } from '../models/index.js';
 import { backendKind, checkOptions } from '../options.js';
 import { createTask, type Task, TextTask } from '../tasks/index.js';
 import { requireFit } from '../training/check.js';
-import {
-  Carried,
-  Curriculum,
-  constant,
-  cosine,
-  createOptimizer,
-  onPlateau,
-  type Schedule,
-  type TrainOptions,
-  warmUp,
-} from '../training/index.js';
+import { Carried, type TrainOptions } from '../training/index.js';
 import { refuse } from './check.js';
-import { checkRunConfig, type RunConfig } from './config.js';
+import { checkRunConfig } from './config.js';
+import type { RunConfig } from './schema.js';
+import { buildParts } from './training-parts.js';
 
 /**
  * Creates the task of a run; of a run on a text, it is `text`. Throws `MemgradError` unless the
@@ -68,13 +60,12 @@ export function buildTraining(
   const { model, task, backend } = parts ?? {};
   requireFit('buildTraining', model, task, task instanceof TextTask ? 'segment' : 'batch');
   const { training, seed } = checkRunConfig(run);
-  const { segmentLength, steps, batchSize, optimizer, clip, bpttDepth, curriculum } = training;
+  const { segmentLength, steps, batchSize, clip, bpttDepth } = training;
   const { checkpointSegments, nonFinite } = training;
   return {
     model,
     task,
-    optimizer: buildOptimizer(optimizer),
-    schedule: buildSchedule(training),
+    ...buildParts(training, task),
     segmentLength,
     steps,
     batchSize,
@@ -82,20 +73,8 @@ export function buildTraining(
     clip: clip ?? undefined,
     bpttDepth: bpttDepth ?? undefined,
     checkpointSegments,
-    curriculum: curriculum ? new Curriculum(task, curriculum) : undefined,
     nonFinite,
     carried: task instanceof TextTask ? new Carried() : undefined,
     backend,
   };
-}
-
-/** SGD has no betas, but the configuration of a run has them for every optimiser. */
-function buildOptimizer({ name, betas, ...options }: RunConfig['training']['optimizer']) {
-  return createOptimizer(name, name === 'sgd' ? options : { ...options, betas });
-}
-
-function buildSchedule({ schedule, steps }: RunConfig['training']): Schedule {
-  const after = { constant, cosine: () => cosine(steps), plateau: () => onPlateau() };
-  const then = after[schedule.name]();
-  return schedule.warmUp === 0 ? then : warmUp(schedule.warmUp, then);
 }

@@ -10,7 +10,7 @@ import { assignAll, type StoredTensors } from '../training/assign.js';
 import { kindOf } from '../training/check.js';
 import { namedCarry, restoredCarry, type TrainOptions } from '../training/index.js';
 import { checkTrain } from '../training/train.js';
-import { leastParameters, limits, RUN_VERSION, type RunConfig } from './config.js';
+import { leastParameters } from './config.js';
 import {
   CARRIED_FILE,
   checkpointFile,
@@ -25,6 +25,7 @@ import {
   wholeCheckpoints,
   writeJson,
 } from './files.js';
+import { limits, RUN_VERSION, type RunConfig } from './schema.js';
 import { type RunStorage, requireStorage } from './storage.js';
 
 /** State of a training that `TrainOptions` don't contain. */

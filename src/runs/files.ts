@@ -4,7 +4,8 @@ import * as options from '../options.js';
 import { requireBytes } from '../safetensors/bytes.js';
 import { requireName } from './bytes.js';
 import { list, object, orDefault, orNull, real, requireOrigin, whole } from './check.js';
-import { checkRunConfig, limits, RUN_VERSION, type RunConfig } from './config.js';
+import { checkRunConfig } from './config.js';
+import { limits, RUN_VERSION, type RunConfig } from './schema.js';
 import { type RunStorage, requireStorage } from './storage.js';
 
 /** The configuration of the run. Written once, before the first step. */

@@ -19,17 +19,7 @@ export { packRun, unpackRun } from './archive.js';
 export { OriginStorage } from './browser-storage.js';
 export { buildModel, buildTask, buildTraining } from './build.js';
 export { type Progress, resumeTraining, saveCheckpoint } from './checkpoint.js';
-export {
-  type Changeable,
-  checkRunConfig,
-  checkTaskConfig,
-  limits,
-  RUN_VERSION,
-  type RunConfig,
-  type TaskConfig,
-  type TextTaskConfig,
-  type TrainingConfig,
-} from './config.js';
+export { checkRunConfig } from './config.js';
 export {
   CARRIED_FILE,
   CONFIG_FILE,
@@ -49,7 +39,24 @@ export {
 export { MemoryStorage } from './memory-storage.js';
 export { type Metrics, readMetrics } from './metrics.js';
 export { type LoadOptions, loadModel, loadRun, type Run, type RunModel } from './run.js';
+export {
+  type RunChoices,
+  runConfig,
+  type TaskChoice,
+  type TrainingChoices,
+  textDefaults,
+  trainingPresets,
+} from './run-config.js';
+export {
+  type Changeable,
+  limits,
+  type ModelSettings,
+  RUN_VERSION,
+  type RunConfig,
+  type TrainingConfig,
+} from './schema.js';
 export type { RunLock, RunStorage } from './storage.js';
-export { type TextConfigOptions, textConfig, textDefaults } from './text-config.js';
+export { checkTaskConfig, type TaskConfig, type TextTaskConfig } from './task-config.js';
+export { type TextConfigOptions, textConfig } from './text-config.js';
 export { type ResumeOptions, TrainingRun, type TrainingRunOptions } from './training-run.js';
 export { MEMGRAD_VERSION } from './version.js';

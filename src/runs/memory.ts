@@ -4,8 +4,10 @@
  */
 import { Key } from '../autograd/index.js';
 import { MemgradError } from '../errors.js';
+import { modelReads } from '../models/index.js';
 import { type Task, TextTask } from '../tasks/index.js';
-import { hasMemory, leastParameters, type RunConfig } from './config.js';
+import { leastParameters } from './config.js';
+import type { RunConfig } from './schema.js';
 
 const GIB = 2 ** 30;
 /**
@@ -68,7 +70,7 @@ function keptBy(config: RunConfig, tokens: number, earlier: number, answered: bo
   // Per layer and row: the inputs of two norms, queries, keys, values and the output of attention,
   // and the hidden rows.
   const layer = 2 * dModel + 4 * nHead * dHead + dInner;
-  const memory = memoryRows(config) * (config.model.name !== 'mem-transformer' && memAtEnd ? 2 : 1);
+  const memory = memoryRows(config) * (carriesMemory(config) && memAtEnd ? 2 : 1);
   const keysOfCache = nLayer * 2 * nHead * dHead * cachedRows(config, earlier);
   // The last layer may compute only the rows that are read after it.
   const last = answered ? tokens * (layer + nToken) : 0;
@@ -76,24 +78,26 @@ function keptBy(config: RunConfig, tokens: number, earlier: number, answered: bo
 }
 
 function memoryRows({ model: { name, config } }: RunConfig): number {
-  return hasMemory(name) ? config.numMemTokens : 0;
+  return modelReads(name, 'numMemTokens') ? config.numMemTokens : 0;
+}
+
+/** Whether the model's memory is part of its state. */
+function carriesMemory({ model: { name } }: RunConfig): boolean {
+  return modelReads(name, 'memAtEnd');
 }
 
 /** The rows of each layer's cache after `segments` segments. */
 function cachedRows({ model: { name, config }, training }: RunConfig, segments: number): number {
-  const keeps = name === 'transformer-xl' || name === 'transformer-xl-rmt';
-  return keeps ? Math.min(config.memLen, segments * training.segmentLength) : 0;
+  return modelReads(name, 'memLen')
+    ? Math.min(config.memLen, segments * training.segmentLength)
+    : 0;
 }
 
-/** The rows of the state after `segments` segments. MemTransformer doesn't carry its memory. */
+/** The rows of the state after `segments` segments. */
 function stateRows(config: RunConfig, segments: number): number {
   if (segments === 0) return 0;
-  const {
-    name,
-    config: { nLayer },
-  } = config.model;
-  const memory = name === 'mem-transformer' ? 0 : memoryRows(config);
-  return memory + (nLayer + 1) * cachedRows(config, segments);
+  const memory = carriesMemory(config) ? memoryRows(config) : 0;
+  return memory + (config.model.config.nLayer + 1) * cachedRows(config, segments);
 }
 
 /** Throws `MemgradError` for a run whose training step doesn't fit in this machine's memory. */

@@ -4,8 +4,8 @@ import * as options from '../options.js';
 import { requireBytes } from '../safetensors/bytes.js';
 import type { TrainStep } from '../training/index.js';
 import { dictionary, list, object, orDefault, orNull, real, text, whole } from './check.js';
-import { limits } from './config.js';
 import { METRICS_FILE, parseJson } from './files.js';
+import { limits } from './schema.js';
 import type { RunStorage } from './storage.js';
 
 const MOST_LINE_BYTES = 1_000_000;

@@ -1,7 +1,7 @@
 /**
  * The configuration of a run that is resumed with other settings, and its history of earlier ones.
  */
-import type { Changeable, RunConfig } from './config.js';
+import type { Changeable, RunConfig } from './schema.js';
 
 /**
  * Settings that may change. `steps` and `stopAt` only say where a run ends, so they are not in the

@@ -2,9 +2,9 @@
 import { describe, MemgradError } from '../errors.js';
 import type { StoredTensors } from '../training/assign.js';
 import { checkSize, readTensors } from './checkpoint.js';
-import type { RunConfig } from './config.js';
 import { lastCheckpoint, METRICS_FILE, MODEL_FILE, readState, wholeCheckpoints } from './files.js';
 import { readLog } from './metrics.js';
+import type { RunConfig } from './schema.js';
 import type { RunStorage } from './storage.js';
 
 /**

@@ -7,7 +7,6 @@ import type { SavableTokenizer, Task } from '../tasks/index.js';
 import { assignAll, type StoredTensors } from '../training/assign.js';
 import { buildModel, buildTask } from './build.js';
 import { checkSize, readTensors } from './checkpoint.js';
-import type { RunConfig } from './config.js';
 import {
   checkpointFile,
   lastCheckpoint,
@@ -18,6 +17,7 @@ import {
   STATE_FILE,
   wholeCheckpoints,
 } from './files.js';
+import type { RunConfig } from './schema.js';
 import { type RunStorage, requireStorage } from './storage.js';
 import { readText, readTokenizer } from './text.js';
 

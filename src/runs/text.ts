@@ -2,9 +2,10 @@
 import { describe, MemgradError } from '../errors.js';
 import { requireThat } from '../options.js';
 import { restoreTokenizer, type SavableTokenizer, TextTask } from '../tasks/index.js';
-import type { RunConfig, TextTaskConfig } from './config.js';
 import { readJson, TEXT_FILE, TOKENIZER_FILE } from './files.js';
+import type { RunConfig } from './schema.js';
 import type { RunStorage } from './storage.js';
+import type { TextTaskConfig } from './task-config.js';
 
 /** Longer texts can be neither hashed nor written at once. */
 const MOST_BYTES = 2 ** 31 - 1;

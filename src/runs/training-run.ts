@@ -14,7 +14,7 @@ import {
   restoreCheckpoint,
   saveCheckpoint,
 } from './checkpoint.js';
-import { type Changeable, checkRunConfig, type RunConfig } from './config.js';
+import { checkRunConfig } from './config.js';
 import {
   CONFIG_FILE,
   METRICS_FILE,
@@ -29,6 +29,7 @@ import { RecentSteps } from './recent-steps.js';
 import { changed } from './resume-config.js';
 import { advised, chosen, readModel, requireNothingLost } from './resume-from.js';
 import { RunLog } from './run-log.js';
+import type { Changeable, RunConfig } from './schema.js';
 import { type RunLock, type RunStorage, requireStorage } from './storage.js';
 import { checkText, readText, writeText } from './text.js';
 
@@ -72,8 +73,6 @@ const resumeOptions: OptionNames<ResumeOptions> = {
  */
 export class TrainingRun {
   readonly model: SegmentModel;
-  /** A `TextTask` if the run is on a text. */
-  readonly task: Task;
   /** Steps taken. */
   step = 0;
   /** Seconds of all steps, including those before the run was resumed. */
@@ -90,13 +89,12 @@ export class TrainingRun {
 
   private constructor(
     readonly config: RunConfig,
+    /** A `TextTask` if the run is on a text. */
+    readonly task: Task,
     readonly storage: RunStorage | undefined,
     backend: Backend | undefined,
     lock: RunLock | undefined,
-    text: TextTask | undefined,
   ) {
-    this.task = buildTask(config, text);
-    requireMemory(config, this.task, backend?.name ?? config.backend);
     this.#recent = new RecentSteps(this.task, config.training.batchSize);
     this.#lock = lock;
     this.#log = storage && new RunLog(storage, this.notes);
@@ -124,6 +122,7 @@ export class TrainingRun {
     checkRunConfig(config); // only a valid configuration is written
     await checkText(config, text);
     if (storage !== undefined) requireStorage('TrainingRun.start', storage);
+    const task = fittingTask(config, text, backend); // before anything is written
     await storage?.prepare?.();
     return locked(storage, async (lock) => {
       const names = (await storage?.list()) ?? [];
@@ -133,7 +132,7 @@ export class TrainingRun {
         );
       }
       requireEmpty('The storage', names);
-      const run = new TrainingRun(config, storage, backend, lock, text);
+      const run = new TrainingRun(config, task, storage, backend, lock);
       try {
         if (storage && text) await writeText(storage, text);
         if (storage) await writeJson(storage, CONFIG_FILE, config);
@@ -162,7 +161,8 @@ export class TrainingRun {
       const config = checkRunConfig(changed(saved, step, options), 'the configuration');
       const model = step > 0 ? await readModel(storage, step, config, names) : undefined;
       const text = await readText(storage, config);
-      const run = new TrainingRun(config, storage, options.backend, lock, text);
+      const task = fittingTask(config, text, options.backend);
+      const run = new TrainingRun(config, task, storage, options.backend, lock);
       try {
         if (model) {
           await run.#restore(step, names, model);
@@ -317,6 +317,13 @@ export class TrainingRun {
     this.#training.carried?.dispose();
     this.#lock?.release();
   }
+}
+
+/** The task of a run. Throws `MemgradError` unless one of its steps fits in memory. */
+function fittingTask(config: RunConfig, text?: TextTask, backend?: Backend): Task {
+  const task = buildTask(config, text);
+  requireMemory(config, task, backend?.name ?? config.backend);
+  return task;
 }
 
 /**

@@ -1,7 +1,15 @@
 /** The copy task: read symbols, then write them again. */
 import type { Key } from '../autograd/index.js';
-import { check, checkOptions, whole } from '../options.js';
-import { asked, drawSymbols, FIRST_SYMBOL, showSymbols } from './symbols.js';
+import { check, whole } from '../options.js';
+import { type TaskOptions, withDefaults } from './options.js';
+import {
+  asked,
+  differentSymbols,
+  drawSymbols,
+  FIRST_SYMBOL,
+  showSymbols,
+  symbolCount,
+} from './symbols.js';
 import { answerBatch, type Batch, checkDraw, LONGEST, type Split, type Task } from './task.js';
 
 /** Options of the copy task. */
@@ -14,11 +22,27 @@ export interface CopyOptions {
   copies?: number;
 }
 
+function options(): TaskOptions<CopyOptions> {
+  return {
+    length: symbolCount(24, 'symbols to remember'),
+    symbols: differentSymbols(),
+    copies: {
+      kind: whole(1, LONGEST),
+      inRuns: whole(1, 64),
+      default: 2,
+      help: 'how often the answer repeats them',
+    },
+  };
+}
+
 /**
  * Copy (RMT paper, section 4.1; format of its published code): the sequence is [X, 1, X, X]. The
  * paper has 10 symbols where X is 24 long, and 8 where it is 120 or more.
  */
 export class Copy implements Task {
+  static readonly summary = 'read symbols, then write them again (twice, as in the paper)';
+  /** The options with their defaults. */
+  static readonly options = options;
   readonly name = 'copy';
   readonly metric = 'tokens';
   readonly vocabulary: number;
@@ -31,9 +55,8 @@ export class Copy implements Task {
    * Throws `MemgradError` unless the options are whole numbers with length and copies >= 1, symbols
    * >= 2.
    */
-  constructor(options: CopyOptions = {}) {
-    checkOptions('copy', options, { length: whole(1, LONGEST), symbols: whole(2), copies: 1 });
-    const { length = 24, symbols = 10, copies = 2 } = options;
+  constructor(given: CopyOptions = {}) {
+    const { length, symbols, copies } = withDefaults('copy', given, options());
     check('copy: copies', copies, whole(1, Math.floor(LONGEST / length)));
     this.length = length;
     this.#symbols = symbols;

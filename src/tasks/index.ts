@@ -5,12 +5,13 @@
  */
 import '../default-backend.js';
 import { refuseName } from '../options.js';
-import { Copy, type CopyOptions } from './copy.js';
+import { Copy } from './copy.js';
 import type { DocumentTask } from './documents.js';
-import { Memorize, type MemorizeOptions } from './memorize.js';
-import { Quadratic, type QuadraticOptions } from './quadratic.js';
-import { Retrieval, type RetrievalOptions } from './retrieval.js';
-import { Reverse, type ReverseOptions } from './reverse.js';
+import { Memorize } from './memorize.js';
+import type { TaskOptions } from './options.js';
+import { Quadratic } from './quadratic.js';
+import { Retrieval } from './retrieval.js';
+import { Reverse } from './reverse.js';
 import type { StreamTask } from './stream.js';
 import type { Task } from './task.js';
 
@@ -19,10 +20,11 @@ export * from './documents.js';
 export { cutText, Language, type TextParts } from './language.js';
 export { Memorize, type MemorizeOptions } from './memorize.js';
 export type { MergeTable } from './merges.js';
+export type { TaskOption, TaskOptions } from './options.js';
 export { type PairOptions, PairTable, PairTokenizer } from './pairs.js';
 export { promptTokens } from './prompt.js';
 export { Quadratic, type QuadraticOptions } from './quadratic.js';
-export { queryChoices, Retrieval, type RetrievalOptions } from './retrieval.js';
+export { Retrieval, type RetrievalOptions } from './retrieval.js';
 export { Reverse, type ReverseOptions } from './reverse.js';
 export { restoreTokenizer, type SavableTokenizer } from './saved-tokenizer.js';
 export type { Part, StreamTask } from './stream.js';
@@ -35,44 +37,49 @@ export { WordList, type WordOptions, WordTokenizer } from './words.js';
 export type AnyTask = Task | StreamTask | DocumentTask;
 
 const tasks = {
-  copy: {
-    summary: 'read symbols, then write them again (twice, as in the paper)',
-    create: (options: CopyOptions) => new Copy(options),
-  },
-  reverse: {
-    summary: 'read symbols, then write them from the last to the first',
-    create: (options: ReverseOptions) => new Reverse(options),
-  },
-  retrieval: {
-    summary: 'read pairs of key and value, then say the value of one key',
-    create: (options: RetrievalOptions) => new Retrieval(options),
-  },
-  quadratic: {
-    summary: 'solve a quadratic equation step by step',
-    create: (options: QuadraticOptions) => new Quadratic(options),
-  },
-  memorize: {
-    summary: 'read symbols, then say the first ones, however much came after them',
-    create: (options: MemorizeOptions) => new Memorize(options),
-  },
-} satisfies Record<string, { summary: string; create: (options: never) => Task }>;
+  copy: Copy,
+  reverse: Reverse,
+  retrieval: Retrieval,
+  quadratic: Quadratic,
+  memorize: Memorize,
+} satisfies Record<string, TaskClass>;
+
+/** A task by name. */
+interface TaskClass {
+  new (options?: never): Task;
+  /** The task in a line. */
+  readonly summary: string;
+  /** The options with their defaults. */
+  options(): TaskOptions;
+}
 
 /** The name of a task. */
 export type TaskName = keyof typeof tasks;
 /** The names that `createTask` accepts. */
-export const taskNames = Object.keys(tasks) as TaskName[];
-/** A one-line description of each task, by name. */
-export const taskSummaries = /* @__PURE__ */ Object.fromEntries(
-  Object.entries(tasks).map(([name, { summary }]) => [name, summary]),
-) as Readonly<Record<TaskName, string>>;
+export const taskNames = /* @__PURE__ */ Object.keys(tasks) as TaskName[];
+
+/** The options of the task `Name`. */
+export type OptionsOf<Name extends TaskName> = NonNullable<
+  ConstructorParameters<(typeof tasks)[Name]>[0]
+>;
+
+/** The table of the options of the task `Name`. */
+export type OptionsTable<Name extends TaskName> = ReturnType<(typeof tasks)[Name]['options']>;
+
+/** The task `name` in a line, and the table of its options. Throws `MemgradError` for another name. */
+export function describeTask(name: TaskName): { summary: string; options: TaskOptions } {
+  requireTask('describeTask', name);
+  return { summary: tasks[name].summary, options: tasks[name].options() };
+}
 
 /**
  * Creates the task called `name`. Throws `MemgradError` for an unknown name and invalid options.
  */
-export function createTask<Name extends TaskName>(
-  name: Name,
-  options: Parameters<(typeof tasks)[Name]['create']>[0] = {},
-): Task {
-  if (!taskNames.includes(name)) refuseName('createTask', 'task', name, taskNames);
-  return (tasks[name].create as (options: object) => Task)(options);
+export function createTask<Name extends TaskName>(name: Name, options: OptionsOf<Name> = {}): Task {
+  requireTask('createTask', name);
+  return new (tasks[name] as new (options: object) => Task)(options);
+}
+
+function requireTask(where: string, name: TaskName): void {
+  if (!taskNames.includes(name)) refuseName(where, 'task', name, taskNames);
 }

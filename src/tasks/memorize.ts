@@ -1,7 +1,15 @@
 /** The memorize task: remember the first symbols through everything that follows. */
 import type { Key } from '../autograd/index.js';
-import { check, checkOptions, whole } from '../options.js';
-import { asked, drawSymbols, FIRST_SYMBOL, showSymbols } from './symbols.js';
+import { check, whole } from '../options.js';
+import { type TaskOptions, withDefaults } from './options.js';
+import {
+  asked,
+  differentSymbols,
+  drawSymbols,
+  FIRST_SYMBOL,
+  showSymbols,
+  symbolCount,
+} from './symbols.js';
 import { answerBatch, type Batch, checkDraw, LONGEST, type Split, type Task } from './task.js';
 
 /** Options of the memorize task. */
@@ -14,6 +22,14 @@ export interface MemorizeOptions {
   symbols?: number;
 }
 
+function options(): TaskOptions<MemorizeOptions> {
+  return {
+    length: symbolCount(64, 'symbols to read'),
+    kept: symbolCount(8, 'symbols to remember'),
+    symbols: differentSymbols(),
+  };
+}
+
 /**
  * Memorize (after Bulatov et al. 2023, "Scaling Transformer to 1M tokens and beyond with RMT",
  * arXiv 2304.11062, section 4.1, which uses sentences): the sequence is [X, noise, 1, X]. X and the
@@ -21,6 +37,9 @@ export interface MemorizeOptions {
  * grow with the length: the task measures how far memory carries them.
  */
 export class Memorize implements Task {
+  static readonly summary = 'read symbols, then say the first ones, however much came after them';
+  /** The options with their defaults. */
+  static readonly options = options;
   readonly name = 'memorize';
   readonly metric = 'tokens';
   readonly vocabulary: number;
@@ -33,9 +52,8 @@ export class Memorize implements Task {
    * Throws `MemgradError` unless the options are whole numbers with length >= kept >= 1, symbols >=
    * 2.
    */
-  constructor(options: MemorizeOptions = {}) {
-    checkOptions('memorize', options, { length: 1, kept: whole(), symbols: whole(2) });
-    const { length = 64, kept = 8, symbols = 10 } = options;
+  constructor(given: MemorizeOptions = {}) {
+    const { length, kept, symbols } = withDefaults('memorize', given, options());
     check('memorize: length', length, whole(kept, LONGEST));
     this.length = length;
     this.#kept = kept;

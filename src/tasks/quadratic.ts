@@ -1,7 +1,8 @@
 /** Quadratic equations, solved step by step, each step in a block of its own. */
 import type { Key } from '../autograd/index.js';
-import { checkOptions, requireTokens, whole } from '../options.js';
+import { requireTokens, whole } from '../options.js';
 import { drawFrom } from './held-out.js';
+import { type TaskOptions, withDefaults } from './options.js';
 import { answerBatch, type Batch, checkDraw, type Split, type Task } from './task.js';
 
 /** Options of quadratic equations. */
@@ -26,6 +27,10 @@ interface Equation {
   readonly roots?: readonly [number, number];
 }
 
+function options(): TaskOptions<QuadraticOptions> {
+  return { range: { kind: whole(2, 100), default: 100, help: 'largest root' } };
+}
+
 /**
  * Quadratic equations (RMT paper, section 4.1; format of its published code): six blocks of 30
  * tokens. The first is the equation. The model writes its canonical form, discriminant, first and
@@ -39,6 +44,9 @@ interface Equation {
  * the whole numbers in the range of equations with roots).
  */
 export class Quadratic implements Task {
+  static readonly summary = 'solve a quadratic equation step by step';
+  /** The options with their defaults. */
+  static readonly options = options;
   readonly name = 'quadratic';
   readonly metric = 'answers';
   readonly vocabulary = FIRST_CHARACTER + CHARACTERS.length;
@@ -47,9 +55,8 @@ export class Quadratic implements Task {
   readonly length: number;
 
   /** Throws `MemgradError` unless `range` is a whole number from 2 to 100. */
-  constructor(options: QuadraticOptions = {}) {
-    checkOptions('quadratic', options, { range: whole(2, 100) });
-    const { range = 100 } = options;
+  constructor(given: QuadraticOptions = {}) {
+    const { range } = withDefaults('quadratic', given, options());
     this.length = range;
   }
 

@@ -1,7 +1,8 @@
 /** Associative retrieval: read pairs of key and value, then answer the value of one key. */
 import type { Key } from '../autograd/index.js';
-import { checkOptions, oneOf, requireTokens, whole } from '../options.js';
+import { requireTokens, whole } from '../options.js';
 import { drawFrom } from './held-out.js';
+import { type TaskOptions, withDefaults } from './options.js';
 import { answerBatch, type Batch, checkDraw, type Split, type Task } from './task.js';
 
 /** Options of associative retrieval. */
@@ -13,17 +14,26 @@ export interface RetrievalOptions {
    * pair of each list, as the paper does. With `all`, terms that do not depend on the query cancel
    * in the gradient, and the query, which decides the answer, is learnt sooner. Default `all`.
    */
-  queries?: (typeof queryChoices)[number];
+  queries?: 'all' | 'one';
 }
-
-/** The accepted values of `queries`. */
-export const queryChoices = ['all', 'one'] as const;
 
 // Tokens: values 0 to 9, then the separator, then keys.
 const VALUES = 10;
 const SEPARATOR = 10;
 const FIRST_KEY = 11;
 const KEYS = 26;
+
+function options() {
+  return {
+    pairs: { kind: whole(1, KEYS), default: 4, help: 'pairs to remember' },
+    queries: {
+      choices: ['all', 'one'],
+      default: 'all',
+      help: 'training queries all pairs of a list in turn, or one',
+      optional: true,
+    },
+  } satisfies TaskOptions<RetrievalOptions>;
+}
 
 /**
  * Associative retrieval (Ba et al. 2016, arXiv 1610.06258; RMT paper, section 4.1; format of its
@@ -32,6 +42,9 @@ const KEYS = 26;
  * are held out, whatever the query.
  */
 export class Retrieval implements Task {
+  static readonly summary = 'read pairs of key and value, then say the value of one key';
+  /** The options with their defaults. */
+  static readonly options = options;
   readonly name = 'retrieval';
   readonly metric = 'tokens';
   readonly vocabulary = FIRST_KEY + KEYS;
@@ -43,9 +56,8 @@ export class Retrieval implements Task {
    * Throws `MemgradError` unless `pairs` is a whole number from 1 to 26 and `queries` is `all` or
    * `one`.
    */
-  constructor(options: RetrievalOptions = {}) {
-    checkOptions('retrieval', options, { pairs: whole(1, KEYS), queries: oneOf(queryChoices) });
-    const { pairs = 4, queries = 'all' } = options;
+  constructor(given: RetrievalOptions = {}) {
+    const { pairs, queries } = withDefaults('retrieval', given, options());
     this.length = pairs;
     this.#queries = queries;
   }

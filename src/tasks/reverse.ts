@@ -1,8 +1,15 @@
 /** The reverse task: read symbols, then write them from the last to the first. */
 import type { Key } from '../autograd/index.js';
-import { checkOptions, whole } from '../options.js';
-import { asked, drawSymbols, FIRST_SYMBOL, showSymbols } from './symbols.js';
-import { answerBatch, type Batch, checkDraw, LONGEST, type Split, type Task } from './task.js';
+import { type TaskOptions, withDefaults } from './options.js';
+import {
+  asked,
+  differentSymbols,
+  drawSymbols,
+  FIRST_SYMBOL,
+  showSymbols,
+  symbolCount,
+} from './symbols.js';
+import { answerBatch, type Batch, checkDraw, type Split, type Task } from './task.js';
 
 /** Options of the reverse task. */
 export interface ReverseOptions {
@@ -12,11 +19,18 @@ export interface ReverseOptions {
   symbols?: number;
 }
 
+function options(): TaskOptions<ReverseOptions> {
+  return { length: symbolCount(24, 'symbols to remember'), symbols: differentSymbols() };
+}
+
 /**
  * Reverse (RMT paper, section 4.1; format of its published code): the sequence is [X, 1, X
  * reversed].
  */
 export class Reverse implements Task {
+  static readonly summary = 'read symbols, then write them from the last to the first';
+  /** The options with their defaults. */
+  static readonly options = options;
   readonly name = 'reverse';
   readonly metric = 'tokens';
   readonly vocabulary: number;
@@ -25,9 +39,8 @@ export class Reverse implements Task {
   readonly #symbols: number;
 
   /** Throws `MemgradError` unless the options are whole numbers with length >= 1, symbols >= 2. */
-  constructor(options: ReverseOptions = {}) {
-    checkOptions('reverse', options, { length: whole(1, LONGEST), symbols: whole(2) });
-    const { length = 24, symbols = 10 } = options;
+  constructor(given: ReverseOptions = {}) {
+    const { length, symbols } = withDefaults('reverse', given, options());
     this.length = length;
     this.#symbols = symbols;
     this.vocabulary = FIRST_SYMBOL + symbols;

@@ -1,12 +1,29 @@
-/** Sequences of random symbols, shared by copy, reverse and memorize. */
+/** Sequences of random symbols and their options, shared by copy, reverse and memorize. */
 import type { Key } from '../autograd/index.js';
-import { requireTokens } from '../options.js';
+import { requireTokens, whole } from '../options.js';
 import { drawFrom } from './held-out.js';
-import type { Split } from './task.js';
+import { LONGEST_IN_RUNS, type TaskOption } from './options.js';
+import { LONGEST, type Split } from './task.js';
 
 /** The token before the answer. 0 is padding; symbols are tokens from 2 on. */
 const START = 1;
 export const FIRST_SYMBOL = 2;
+
+/** A number of symbols, as an option. */
+export const symbolCount = (usual: number, help: string): TaskOption<number> => ({
+  kind: whole(1, LONGEST),
+  inRuns: whole(1, LONGEST_IN_RUNS),
+  default: usual,
+  help,
+});
+
+/** The number of different symbols, as an option. */
+export const differentSymbols = (): TaskOption<number> => ({
+  kind: whole(2),
+  inRuns: whole(2, 10_000),
+  default: 10,
+  help: 'different symbols',
+});
 
 /** Draws `length` tokens of `symbols` different ones that belong to `split`. */
 export function drawSymbols(key: Key, split: Split, length: number, symbols: number): Int32Array {

@@ -9,7 +9,7 @@ import type { smallPool } from './gpu.js';
 type Trained = Awaited<ReturnType<typeof smallPool>>;
 const test = suite('gpu');
 // On wasm all answers are right from the 30th step on, and the loss is below 0.02 at the 60th: the
-// long mode learns, the short one compares losses. From the third step on the
+// long mode learns, the short one compares losses. From the fourth step on the
 // loop replays a captured step, so 12 steps show a wrong gradient, a wrong update, and a buffer that
 // a replay keeps.
 const steps = process.env.MEMGRAD_LONG ? 500 : 12;

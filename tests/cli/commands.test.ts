@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { modelNames } from '../../src/models/index.js';
+import type { RunConfig } from '../../src/runs/index.js';
+import { optimizerNames } from '../../src/training/index.js';
 import { events, inFolder, memgrad, refused, tiny, together } from './spawn.js';
 
 const test = suite('command line');
@@ -101,10 +103,47 @@ test('an option that the model or the optimiser does not read is noted', async (
   };
   assert.equal(await notesOf('--steps 1 --model transformer-xl --optimizer sgd --betas 0.9,0.9'), [
     '--memory-tokens has no effect here; it is for rmt, mem-transformer, transformer-xl-rmt.',
-    '--betas has no effect here; it is for adam, adamw.',
+    '--betas has no effect here; it is for adam, adamw, muon.',
   ]);
   assert.equal(await notesOf('--steps 1 --write-tokens own --memory-init repeated'), []);
 });
+
+test('every optimiser trains, by its own rate unless another is given', async () => {
+  const rates: Record<string, number> = {};
+  for (const name of optimizerNames) {
+    const args = ['train', ...tiny, '--steps', '2', '--json', '--optimizer', name];
+    const { code, stdout, stderr } = await memgrad(args);
+    assert.is(code, 0, stderr);
+    const { training } = events(stdout)[0].config as RunConfig;
+    assert.is(training.optimizer.name, name);
+    rates[name] = training.optimizer.learningRate;
+  }
+  const own = { sgd: 1e-3, rmsprop: 1e-2, adafactor: 1e-2 };
+  assert.equal(rates, { adam: 2e-3, adamw: 2e-3, muon: 2e-3, ...own });
+  const more = '--optimizer sgd --momentum 0.9 --nesterov --learning-rate 0.5 --steps 1 --json';
+  const { stdout } = await memgrad(['train', ...tiny, ...more.split(' ')]);
+  const { training } = events(stdout)[0].config as RunConfig;
+  const { betas: _, ...optimizer } = training.optimizer;
+  const options = { learningRate: 0.5, weightDecay: 0, momentum: 0.9, nesterov: true };
+  assert.equal(optimizer, { name: 'sgd', ...options });
+});
+
+test('options that do not go together are refused before there is a folder', () =>
+  inFolder(async (folder) => {
+    const out = join(folder, 'run');
+    const wrong: Record<string, RegExp> = {
+      '--optimizer sgd --nesterov': /momentum must be a number > 0 with nesterov/,
+      '--curriculum 2:1 --cuts 9,10': /each of cuts must be shorter than the one before/,
+      '--task memorize --kept 3 --curriculum 2:1': /memorize: length must be/,
+      '--length 4096 --copies 64 --batch-size 4096': /takes .* of memory on wasm or more/,
+      '--threads 2 --backend cpu': /the backend 'cpu' has no option "threads"/,
+    };
+    const calls = Object.keys(wrong).map((args) => ['train', ...args.split(' '), '--out', out]);
+    for (const [i, ended] of (await together(calls)).entries()) {
+      assert.match(refused(ended), Object.values(wrong)[i]);
+      assert.not.ok(existsSync(out), calls[i].join(' '));
+    }
+  }));
 
 test('--cuts, --init and --write-tokens are in the configuration', async () => {
   const more =

@@ -21,6 +21,11 @@ export function memgrad(
   return run([resolve('dist/cli/main.js'), ...args], watch);
 }
 
+/** Starts the command line that was built into `main`. */
+export function startFrom(main: string, args: readonly string[]): Promise<Ended> {
+  return run([main, ...args]);
+}
+
 function run(
   args: readonly string[],
   watch?: (stdout: string, child: ReturnType<typeof spawn>) => void,

@@ -5,6 +5,7 @@
 import { loadBackend } from '../../src/backends/index.js';
 import {
   createModel,
+  type MemTransformer,
   type ModelName,
   presets,
   type RMT,
@@ -23,6 +24,7 @@ export function compiles(anyName: ModelName): void {
   const transformer: Transformer = createModel('transformer', fast);
   const rmt: RMT = createModel('rmt', { ...fast, numMemTokens: 2 });
   const xl: TransformerXL = createModel('transformer-xl', { ...fast, memLen: 2 });
+  const memory: MemTransformer = createModel('mem-transformer', { ...fast, numMemTokens: 2 });
   const both: TransformerXLRMT = createModel('transformer-xl-rmt', {
     ...fast,
     memLen: 2,
@@ -30,19 +32,24 @@ export function compiles(anyName: ModelName): void {
   });
   createModel('rmt', { ...fast, numMemTokens: 2, memLen: 4 }); // presets are shared
   const any: SegmentModel = createModel(anyName, { ...fast, numMemTokens: 2, memLen: 4 });
-  for (const model of [transformer, rmt, xl, both, any]) model.dispose();
+  for (const model of [transformer, rmt, xl, memory, both, any]) model.dispose();
 
   transformer.initialState(1); // as the other models
   // @ts-expect-error: a model is made anew for another configuration
   rmt.config.numMemTokens = 3;
   // @ts-expect-error: no such backend
   loadBackend('gpu');
+  createOptimizer('rmsprop', { alpha: 0.9 });
+  // @ts-expect-error: SGD has no betas
+  createOptimizer('sgd', { betas: [0.9, 0.9] });
   // @ts-expect-error: no such optimiser
-  createOptimizer('rmsprop');
+  createOptimizer('lion');
   // @ts-expect-error: no such model
   createModel('rmtt', fast);
   // @ts-expect-error: numMemTokens is missing
   createModel('rmt', fast);
+  // @ts-expect-error: numMemTokens is missing
+  createModel('mem-transformer', fast);
   // @ts-expect-error: memLen is missing
   createModel('transformer-xl', fast);
   // @ts-expect-error: memLen is missing

@@ -203,6 +203,7 @@ const subjects: Subject[] = [
   construct(models.AdaptiveSoftmax, { nToken: 12, dModel: 8 }, [4], key),
   construct(models.Stream, rmt, { segmentLength: 4 }),
   run(models.createModel, 'rmt', config, 1),
+  run(models.modelReads, 'rmt', 'memLen'),
   run(models.sampleToken, [1, 2, 3], key, { temperature: 1, topK: 2, topP: 0.9 }),
   run(models.readArrays, { a: tensor([1]) }),
   run(models.toReference, {}),
@@ -342,6 +343,7 @@ const subjects: Subject[] = [
   construct(training.Curriculum, copy, { start: 1, by: 1, cuts: [3, 2], at: 0.9, window: 2 }),
   construct(training.Carried),
   run(training.createOptimizer, 'adam', { learningRate: 0.1 }),
+  run(training.optimizerHas, 'adam', 'betas'),
   method(adam, 'step', parameters(), { w: tensor([1, 1]) }, { rate: 0.1, gradientScale: 1 }),
   method(adam, 'resume', parameters(), 2),
   run(training.constant),
@@ -429,6 +431,7 @@ const subjects: Subject[] = [
   construct(tasks.Quadratic, { range: 5 }),
   construct(tasks.Retrieval, { pairs: 2, queries: 'all' }),
   run(tasks.createTask, 'copy', { length: 2 }),
+  run(tasks.describeTask, 'copy'),
   run(tasks.answerBatch, 2, () => ({ prompt: [1], answer: [2] }), 1),
   ...[
     {},

@@ -84,7 +84,7 @@ test('options out of range are refused', () => {
   );
   refused(
     () => createOptimizer('lion' as 'adam'),
-    'createOptimizer: there is no optimiser "lion"; choose from sgd, adam, adamw.',
+    'createOptimizer: there is no optimiser "lion"; choose from sgd, adam, adamw, rmsprop, adafactor, muon.',
   );
 });
 

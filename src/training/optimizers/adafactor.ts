@@ -12,7 +12,7 @@ import {
   sub,
   type Tensor,
 } from '../../autograd/index.js';
-import { checkOptions, finite, positive } from '../../options.js';
+import { checkOptions, finite, type OptionNames, positive } from '../../options.js';
 import {
   type CommonOptions,
   commonKinds,
@@ -38,25 +38,31 @@ export interface AdafactorOptions extends CommonOptions {
   weightDecay?: number;
 }
 
+function kinds(): OptionNames<AdafactorOptions> {
+  return {
+    learningRate: positive(),
+    beta2Decay: finite,
+    epsilon: positive(),
+    threshold: ['a finite number > 0', (x) => Number.isFinite(x) && x > 0],
+    ...commonKinds(),
+  };
+}
+
 /**
  * Adafactor (Shazeer and Stern 2018, arXiv 1804.04235, algorithms 4 and 5) as in PyTorch: Adam's
  * second moment of a matrix as the product of its row means and column means, so that it takes rows
  * + columns numbers instead of rows × columns, and no first moment.
  */
 export class Adafactor extends DeviceOptimizer {
+  /** The kinds of `AdafactorOptions`. */
+  static readonly kinds = kinds;
   readonly #beta2Decay: number;
   readonly #epsilon: number;
   readonly #threshold: number;
 
   /** Throws `MemgradError` for an option out of range. */
   constructor(options: AdafactorOptions = {}) {
-    checkOptions('optimizer', options, {
-      learningRate: positive(),
-      beta2Decay: finite,
-      epsilon: positive(),
-      threshold: ['a finite number > 0', (x) => Number.isFinite(x) && x > 0],
-      ...commonKinds(),
-    });
+    checkOptions('optimizer', options, kinds());
     const { learningRate = 1e-2, beta2Decay = -0.8, epsilon = 1e-3, threshold = 1 } = options;
     super(learningRate, options);
     this.#beta2Decay = beta2Decay;

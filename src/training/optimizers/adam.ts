@@ -20,24 +20,25 @@ export interface AdamOptions extends CommonOptions {
   epsilon?: number;
 }
 
-/** The kinds of `AdamOptions`. */
-export const adamKinds = (): OptionNames<AdamOptions> => {
+function kinds(): OptionNames<AdamOptions> {
   const [range, isBeta] = positive(1);
   const betas: Kind = [
     `two of ${range}`,
     (betas: readonly never[]) => Array.isArray(betas) && betas.length === 2 && betas.every(isBeta),
   ];
   return { learningRate: positive(), betas, epsilon: positive(), ...commonKinds() };
-};
+}
 
 /** Adam (Kingma and Ba 2015, arXiv 1412.6980) as in PyTorch: weight decay is added to the gradient. */
 export class Adam extends DeviceOptimizer {
+  /** The kinds of `AdamOptions`. */
+  static readonly kinds = kinds;
   readonly #betas: readonly [number, number];
   readonly #epsilon: number;
 
   /** Throws `MemgradError` for an option out of range. */
   constructor(options: AdamOptions = {}) {
-    checkOptions('optimizer', options, adamKinds());
+    checkOptions('optimizer', options, kinds());
     const { learningRate = 1e-3, betas = [0.9, 0.999], epsilon = 1e-8 } = options;
     super(learningRate, options);
     this.#betas = [betas[0], betas[1]];

@@ -12,8 +12,8 @@ import {
   type Tensor,
   transpose,
 } from '../../autograd/index.js';
-import { checkOptions, flag, positive, whole } from '../../options.js';
-import { type AdamOptions, AdamW, adamKinds } from './adam.js';
+import { checkOptions, flag, type OptionNames, positive, whole } from '../../options.js';
+import { type AdamOptions, AdamW } from './adam.js';
 import { isRegExp, type Members, type Update } from './device-optimizer.js';
 
 /** Options of Muon; `betas` and `epsilon` are for the parameters that AdamW trains. */
@@ -34,6 +34,16 @@ export interface MuonOptions extends AdamOptions {
 /** The coefficients of the iteration X' = a X + (b X Xᵀ + c (X Xᵀ)²) X (Jordan 2024). */
 const [A, B, C] = [3.4445, -4.775, 2.0315];
 
+function kinds(): OptionNames<MuonOptions> {
+  return {
+    ...AdamW.kinds(),
+    momentum: positive(1),
+    nesterov: flag,
+    iterations: whole(1, 100),
+    adamw: ['a regular expression, as /embedding/', isRegExp],
+  };
+}
+
 /**
  * Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon) for matrices, and AdamW for all other
  * parameters. The momentum M' = m M + (1 - m) G of a matrix is replaced by a matrix O with nearly
@@ -43,6 +53,8 @@ const [A, B, C] = [3.4445, -4.775, 2.0315];
  * dtype of the parameter.
  */
 export class Muon extends AdamW {
+  /** The kinds of `MuonOptions`. */
+  static override readonly kinds = kinds;
   readonly #momentum: number;
   readonly #nesterov: boolean;
   readonly #iterations: number;
@@ -50,13 +62,7 @@ export class Muon extends AdamW {
 
   /** Throws `MemgradError` for an option out of range. */
   constructor(options: MuonOptions = {}) {
-    checkOptions('optimizer', options, {
-      ...adamKinds(),
-      momentum: positive(1),
-      nesterov: flag,
-      iterations: whole(1, 100),
-      adamw: ['a regular expression, as /embedding/', isRegExp],
-    });
+    checkOptions('optimizer', options, kinds());
     const { momentum = 0.95, nesterov = true, iterations = 5, adamw, ...rest } = options;
     super(rest);
     this.#momentum = momentum;

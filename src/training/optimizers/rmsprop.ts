@@ -1,6 +1,6 @@
 /** RMSprop. */
 import { add, div, mul, type Shape, sqrt, square, sub, type Tensor } from '../../autograd/index.js';
-import { checkOptions, positive } from '../../options.js';
+import { checkOptions, type OptionNames, positive } from '../../options.js';
 import {
   type CommonOptions,
   commonKinds,
@@ -24,24 +24,30 @@ export interface RMSpropOptions extends CommonOptions {
   weightDecay?: number;
 }
 
+function kinds(): OptionNames<RMSpropOptions> {
+  return {
+    learningRate: positive(),
+    alpha: positive(1),
+    epsilon: positive(),
+    momentum: positive(1),
+    ...commonKinds(),
+  };
+}
+
 /**
  * RMSprop (Tieleman and Hinton 2012, lecture 6.5) as in PyTorch: s' = alpha s + (1 - alpha) g²,
  * d = g / (√s' + epsilon), p' = p - rate d; with momentum, v' = m v + d and p' = p - rate v'.
  */
 export class RMSprop extends DeviceOptimizer {
+  /** The kinds of `RMSpropOptions`. */
+  static readonly kinds = kinds;
   readonly #alpha: number;
   readonly #epsilon: number;
   readonly #momentum: number;
 
   /** Throws `MemgradError` for an option out of range. */
   constructor(options: RMSpropOptions = {}) {
-    checkOptions('optimizer', options, {
-      learningRate: positive(),
-      alpha: positive(1),
-      epsilon: positive(),
-      momentum: positive(1),
-      ...commonKinds(),
-    });
+    checkOptions('optimizer', options, kinds());
     const { learningRate = 1e-2, alpha = 0.99, epsilon = 1e-8, momentum = 0 } = options;
     super(learningRate, options);
     this.#alpha = alpha;

@@ -1,6 +1,6 @@
 /** Stochastic gradient descent. */
 import { add, mul, type Shape, sub, type Tensor } from '../../autograd/index.js';
-import { checkOptions, flag, positive, requireThat } from '../../options.js';
+import { checkOptions, flag, type OptionNames, positive, requireThat } from '../../options.js';
 import {
   type CommonOptions,
   commonKinds,
@@ -22,22 +22,28 @@ export interface SGDOptions extends CommonOptions {
   weightDecay?: number;
 }
 
+function kinds(): OptionNames<SGDOptions> {
+  return {
+    learningRate: positive(),
+    momentum: positive(1),
+    nesterov: flag,
+    ...commonKinds(),
+  };
+}
+
 /**
  * Stochastic gradient descent with momentum, as in PyTorch's SGD: v' = m v + g, p' = p - rate v'.
  * With `nesterov`, p' = p - rate (g + m v') (Nesterov 1983; Sutskever et al. 2013, equations 3 and 4).
  */
 export class SGD extends DeviceOptimizer {
+  /** The kinds of `SGDOptions`. */
+  static readonly kinds = kinds;
   readonly #momentum: number;
   readonly #nesterov: boolean;
 
   /** Throws `MemgradError` for an option out of range. */
   constructor(options: SGDOptions = {}) {
-    checkOptions('optimizer', options, {
-      learningRate: positive(),
-      momentum: positive(1),
-      nesterov: flag,
-      ...commonKinds(),
-    });
+    checkOptions('optimizer', options, kinds());
     const { learningRate = 1e-3, momentum = 0, nesterov = false } = options;
     const moves = !nesterov || momentum > 0;
     requireThat(moves, 'optimizer: momentum', 'a number > 0 with nesterov', momentum);
