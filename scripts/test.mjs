@@ -28,6 +28,8 @@ const longest = [
   'browser/gpu-conformance',
   'cli/commands',
   'backends/webgpu-kernels',
+  'backends/webgpu-faults',
+  'backends/webgpu-chains',
   'cli/runs',
   'autograd/leaks',
   'browser/wasm',
