@@ -53,7 +53,7 @@ const MINUTE = 60_000;
 const { filter, long } = parse(process.argv.slice(2));
 const names = await findTests(filter);
 const has = (folder) => names.some((name) => name.startsWith(folder));
-await compileKernels(); // once, before several build with them
+await Promise.all([compileKernels(), compileKernels(true)]); // once, before several build with them
 await Promise.all([
   // Tests of the command line start dist/cli/main.js; those of the package pack all of dist.
   build('build.mjs', ...(has('package/') ? [] : ['--no-types'])),
@@ -117,6 +117,8 @@ async function bundle(tests) {
       outdir: relative(root, outdir),
       outExtension: { '.js': '.mjs' },
       bundle: true,
+      splitting: true,
+      chunkNames: 'chunks/[name]-[hash]',
       format: 'esm',
       platform: 'node',
       target: 'es2022',

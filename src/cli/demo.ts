@@ -55,6 +55,8 @@ const MODELS = [
   colour: Colour;
 }[];
 
+type Name = (typeof MODELS)[number]['name'];
+
 /** The training and evaluation of one model. */
 interface Result {
   readonly model: (typeof MODELS)[number];
@@ -83,18 +85,21 @@ Examples:
     .action((options: CommonOptions) => runDemo(options));
 }
 
-/** Trains each model for at most `steps` steps, compares them and prints the comparison. */
-export async function runDemo(options: CommonOptions, steps: number = DEMO.steps): Promise<void> {
+/** Trains each model for at most `steps(name)` steps, compares them and prints the comparison. */
+export async function runDemo(
+  options: CommonOptions,
+  steps: (name: Name) => number = () => DEMO.steps,
+): Promise<void> {
   const context = await openContext(options);
   const { output } = context;
   const { seed = 0 } = options;
   const task = createTask('copy', DEMO.task);
-  output.event('start', { seed, chance: task.chance, ...DEMO, steps });
+  output.event('start', { seed, chance: task.chance, ...DEMO });
   output.print(introduction(output));
 
   const results: Result[] = [];
   for (const model of MODELS) {
-    const config = configOf(model.name, seed, context.backend.name, steps);
+    const config = configOf(model.name, seed, context.backend.name, steps(model.name));
     results.push(await trainOne(config, model, context));
   }
 
@@ -144,12 +149,7 @@ async function trainOne(
   return { model, parameters, trained, evaluation };
 }
 
-function configOf(
-  name: Result['model']['name'],
-  seed: number,
-  backend: string,
-  steps: number,
-): RunConfig {
+function configOf(name: Name, seed: number, backend: string, steps: number): RunConfig {
   const { task, model, segmentLength, batchSize, stopAt } = DEMO;
   const { optimizer, learningRate, betas, schedule, warmUp, clip } = trainingPresets.fast;
   const config = {
