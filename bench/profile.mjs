@@ -106,7 +106,7 @@ const LIST = 'prepared list: run';
 /** Wraps a prepared list to time its runs as one entry. */
 function timedList(list, entries) {
   const { run } = timed({ run: (inputs) => list.run(inputs) }, entries, false, 'prepared list: ');
-  return { run, renumber: (...args) => list.renumber(...args), dispose: () => list.dispose() };
+  return { run, renumber: (again) => list.renumber(again), dispose: () => list.dispose() };
 }
 
 /** Whether an object holds only functions: a table of kernels. */
@@ -237,7 +237,7 @@ export async function profileAll({
       const few = backend === 'cpu' || quick;
       // The engine's own share of a small step depends on how well its code is compiled.
       const warm = workload === 'small' && !few;
-      const [steps, warmUp] = few ? [2, 5] : warm ? [1000, 2000] : [10, 5];
+      const [steps, warmUp] = few ? [2, 5] : warm ? [1000, 2000] : [10, 10];
       found.push(
         await profile({ backend, workload, steps, warmUp, detail, threads: threads?.[0] }),
       );

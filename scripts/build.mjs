@@ -19,6 +19,8 @@ const types = !process.argv.includes('--no-types');
 const started = performance.now();
 
 const cli = 'src/cli/main.ts';
+/** For a checkout: the package leaves dist/experiments out. */
+const experiments = 'experiments/commands.ts';
 
 const builtin = new RegExp(`^(node:.+|${builtinModules.join('|')})$`);
 
@@ -52,9 +54,11 @@ if (types) await rm(dist, { recursive: true, force: true });
 
 const { metafile } = await build({
   absWorkingDir: root,
-  entryPoints: [...library, cli],
+  entryPoints: [...library, cli, experiments].map((file) => ({
+    in: file,
+    out: file.replace(/^src\/|\.ts$/g, ''),
+  })),
   outdir: 'dist',
-  outbase: 'src',
   bundle: true,
   splitting: true,
   format: 'esm',
@@ -122,7 +126,7 @@ if (types) {
 
 const bytes = Object.values(metafile.outputs).reduce((sum, output) => sum + output.bytes, 0);
 console.log(
-  `built ${relative(process.cwd(), dist) || 'dist'}: ${library.length} library entries, the command line` +
+  `built ${relative(process.cwd(), dist) || 'dist'}: ${library.length} library entries, the command line, the experiments` +
     `${types ? ', declarations' : ''}, ${Math.round(bytes / 1024)} KiB of JavaScript ` +
     `in ${((performance.now() - started) / 1000).toFixed(2)} s`,
 );

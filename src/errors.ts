@@ -31,7 +31,11 @@ export function describe(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   if (typeof value === 'bigint') return cut(`${value}n`, 'n');
   if (typeof value !== 'object' || value === null) return cut(String(value));
-  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (Array.isArray(value)) {
+    // The keys of a long list would take memory.
+    const more = value.length < 99 && Object.keys(value).length > value.length;
+    return `a list of ${value.length}${more ? ' with properties' : ''}`;
+  }
   const kind = Object.prototype.toString.call(value).slice(8, -1);
   if (ArrayBuffer.isView(value) && 'length' in value) return `${kind} of ${value.length}`;
   const made = Object.getPrototypeOf(value)?.constructor?.name;

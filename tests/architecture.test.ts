@@ -17,16 +17,12 @@ const allowed: Record<string, readonly string[]> = {
   models: ['nn', 'safetensors', 'autograd', 'backends'],
   tasks: ['autograd'],
   training: ['safetensors', 'tasks', 'models', 'nn', 'autograd', 'backends'],
-  corpora: ['tasks', 'autograd'],
   runs: ['safetensors', 'training', 'tasks', 'models', 'nn', 'autograd', 'backends'],
-  parity: ['runs', 'safetensors', 'training', 'tasks', 'models', 'nn', 'autograd', 'backends'],
   testing: ['autograd', 'backends'],
   explain: ['autograd', 'backends'],
   index: ['autograd', 'backends'],
   cli: [
-    'corpora',
     'explain',
-    'parity',
     'testing',
     'runs',
     'safetensors',
@@ -63,9 +59,12 @@ const askedFor: Record<string, readonly string[]> = {
   'runs/memory.ts': ['node:os', 'node:v8'],
 };
 
-const files = readdirSync('src', { recursive: true, encoding: 'utf8' })
-  .map((file) => file.replaceAll('\\', '/'))
-  .filter((file) => file.endsWith('.ts'));
+const filesIn = (folder: string) =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((file) =>
+    file.replaceAll('\\', '/'),
+  );
+
+const files = filesIn('src').filter((file) => file.endsWith('.ts'));
 
 /** `autograd/operations` for a file in that room, `autograd/engine` for one in none. */
 function roomOf(file: string): string | undefined {
@@ -113,7 +112,7 @@ for (const file of files) {
 
   test(`${file} leaves the machine to the edges`, () => {
     const outside = names.filter((name) => !name.startsWith('.'));
-    const edge = ['cli', 'corpora'].includes(folder) || file.startsWith('runs/node/');
+    const edge = folder === 'cli' || file.startsWith('runs/node/');
     const own = [bundled[folder], ...(askedFor[file] ?? [])];
     assert.equal(
       outside.filter((name) => !edge && !own.includes(name)),
@@ -123,18 +122,29 @@ for (const file of files) {
 }
 
 const { exports, devDependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
-const page = readdirSync('playground/src').filter((file) => /\.tsx?$/.test(file));
 
-for (const file of page) {
-  test(`playground/src/${file} imports what users of memgrad can`, () => {
-    const source = readFileSync(`playground/src/${file}`, 'utf8');
-    for (const [, name] of source.matchAll(/from '([^']+)'/g)) {
-      const own = /^\.\/[\w-]+\.js$/.test(name);
-      const exported =
-        name.startsWith('memgrad') && Object.hasOwn(exports, name.replace('memgrad', '.'));
-      assert.ok(own || exported || isLibrary(name), name);
-    }
-  });
+/**
+ * Folders beside src, and what their files may import besides themselves, packages and what users
+ * of memgrad can.
+ */
+const outside: Record<string, RegExp | undefined> = {
+  'playground/src': undefined,
+  experiments: /^(memgrad\/cli|node:.+)$/,
+};
+
+for (const [folder, besides] of Object.entries(outside)) {
+  for (const file of filesIn(folder).filter((name) => /\.tsx?$/.test(name))) {
+    test(`${folder}/${file} imports what users of memgrad can`, () => {
+      const source = readFileSync(`${folder}/${file}`, 'utf8');
+      for (const [, name] of source.matchAll(/^(?:.*\bfrom|import) '([^']+)';$/gm)) {
+        const target = new URL(name, `file:///inside/${file}`).pathname;
+        const own = name.startsWith('.') && target.startsWith('/inside/');
+        const exported =
+          name.startsWith('memgrad') && Object.hasOwn(exports, name.replace('memgrad', '.'));
+        assert.ok(own || exported || isLibrary(name) || besides?.test(name), name);
+      }
+    });
+  }
 }
 
 function isLibrary(name: string): boolean {

@@ -1,7 +1,6 @@
 /** Inputs that once failed in silence or with a raw error, as users of other engines reported them. The right values are those of float64, PyTorch, NumPy and the Python package safetensors. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { bytePairs } from '../src/corpora/index.js';
 import {
   arange,
   cast,
@@ -171,15 +170,6 @@ test('texts decode token by token, with their byte order mark, and unknown token
 test('a string is a text; a split that does not exist is refused', () => {
   assert.is(new ByteTokenizer('abc').vocabulary, 3);
   refused(() => new WordTokenizer('a, b', untyped({ split: 'word' })), /"word"/);
-});
-
-test('byte pairs: the end of a text by choice, and a long word in linear time', async () => {
-  const text = utf8('end<|endoftext|>Next');
-  assert.ok((await bytePairs()).encode(text).includes(50256));
-  assert.not.ok((await bytePairs({ endOfText: 'text' })).encode(text).includes(50256));
-  const started = process.cpuUsage();
-  (await bytePairs()).encode(utf8('a'.repeat(200_000)));
-  assert.ok(process.cpuUsage(started).user < 10e6, 'quadratic time took 33 s');
 });
 
 test('the optimiser has a rate of its own, and what is wrong changes nothing', async () => {

@@ -85,7 +85,7 @@ function shipped(path: string): boolean {
   );
 }
 
-for (const page of pages) {
+for (const page of [...pages, 'experiments/README.md', ...filesBelow('results', '.md')]) {
   test(`${page}: links within the repository lead somewhere`, () => {
     const links = [...readFileSync(page, 'utf8').matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)];
     const targets = links.map(([, link]) => join(dirname(page), link));
@@ -101,6 +101,13 @@ for (const page of pages) {
     });
   }
 }
+
+test('docs/operations.md has every operation, as its docstring says', () => {
+  const { status, stderr } = spawnSync(process.execPath, ['scripts/operations.mjs', '--check'], {
+    encoding: 'utf8',
+  });
+  assert.is(status, 0, stderr);
+});
 
 test('examples are found where there are some', () => {
   for (const file of ['README.md', 'docs/models.md', 'src/autograd/transforms/grad.ts']) {

@@ -13,13 +13,11 @@ import * as cpu from '../src/backends/cpu/index.js';
 import * as wasm from '../src/backends/wasm/index.js';
 import * as webgl from '../src/backends/webgl/index.js';
 import * as webgpu from '../src/backends/webgpu/index.js';
-import * as corpora from '../src/corpora/index.js';
 import * as explained from '../src/explain/index.js';
 import { Key, mul, Parameter, sum, type Tensor, tensor, zeros } from '../src/index.js';
 import * as methods from '../src/methods/index.js';
 import * as models from '../src/models/index.js';
 import * as nn from '../src/nn/index.js';
-import * as parity from '../src/parity/index.js';
 import * as runs from '../src/runs/index.js';
 import * as node from '../src/runs/node/index.js';
 import * as tasks from '../src/tasks/index.js';
@@ -35,10 +33,8 @@ const subPaths: Record<string, Record<string, unknown>> = {
   './models': models,
   './tasks': tasks,
   './training': training,
-  './corpora': corpora,
   './runs': runs,
   './runs/node': node,
-  './parity': parity,
   './explain': explained,
   './testing': testing,
   './backends/wasm': wasm,
@@ -142,7 +138,6 @@ const stored = new Map([['w', { dtype: 'float32', shape: [1], data: new Float32A
 const savedModel = await training.save(parameters);
 const modelFile = join(folder, 'w.safetensors');
 await node.saveFile(parameters, modelFile);
-const files = { corpus: 'x', folder: '.', names: ['x'], sha256: '0', install: 'x' };
 
 /** Right arguments for each function and class, and for the methods of what the class then makes. */
 const right: Record<string, (() => unknown[]) | 'nothing'> = {
@@ -309,15 +304,6 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   withAverages: () => [averaged(), parameters, () => 1],
   warmUp: () => [2, training.constant()],
 
-  bytePairs: () => [{ endOfText: 'text' }],
-  dictionary: () => [files],
-  enwik8: () => ['x'],
-  hyperpartisan: () => ['x', 0],
-  mobyDick: () => [files],
-  speeches: () => [0, files],
-  treasury: () => [files],
-  wikitext103: () => ['x'],
-
   MemoryStorage: () => [[['x', bytes]]],
   'MemoryStorage.read': () => ['x', 10],
   'MemoryStorage.write': () => ['x', bytes],
@@ -337,6 +323,7 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
   decodeSafetensors: () => [runs.encodeSafetensors(stored as never)],
   encodeSafetensors: () => [stored, { a: 'b' }, { dtype: 'F16' }],
   load: () => [parameters, savedModel, {}],
+  loadModel: () => [storage(), { best: true, backend }],
   loadRun: () => [storage(), { best: true, backend }],
   packRun: () => [storage()],
   parseJson: () => [bytes, 'x'],
@@ -360,12 +347,6 @@ const right: Record<string, (() => unknown[]) | 'nothing'> = {
 
   loadFile: () => [parameters, modelFile, {}],
   saveFile: () => [parameters, modelFile, { step: 1, data: 'x' }],
-
-  parseFixture: () => [bytes, 'x'],
-  runFixture: () => [
-    { kind: 'synthetic', fixture: {} },
-    { backend, tolerance: 1e-3 },
-  ],
 
   explain: () => ['w * x', { at: { w: 1 }, backend }],
   isLost: () => [[1]],

@@ -3,7 +3,7 @@ import type { Backend, DType, View } from '../backends/backend.js';
 import { sizeOf, stridesOf } from '../backends/layout.js';
 import { describe, MemgradError } from '../errors.js';
 import type { Value } from './run.js';
-import { type Shape, showShape, Tensor } from './tensor.js';
+import { type Shape, sameShape, showShape, Tensor } from './tensor.js';
 
 /** Throws unless all `inputs` are tensors: untyped callers may pass arrays or undefined. */
 export function requireTensors(name: string, ...inputs: readonly unknown[]): void {
@@ -108,12 +108,31 @@ export function requireFit(
   throw new MemgradError(`${name}: expected ${expected}, got ${shapes.map(showShape).join(', ')}.`);
 }
 
+/**
+ * Returns the result of `compute`. Where a kernel refuses an index in it, throws `message`.
+ */
+export function indexed(message: string, compute: () => Tensor): Tensor {
+  try {
+    return compute();
+  } catch (error) {
+    if (!(error instanceof MemgradError && error.message.includes(': index '))) throw error;
+    throw new MemgradError(message);
+  }
+}
+
 /** Returns a function of one float tensor, with checks that throw for other dtypes and extra arguments. */
 export function ofFloat(name: string, f: (x: Tensor) => Tensor): (x: Tensor) => Tensor {
   return exactly(name, (x: Tensor) => {
     requireFloat(name, x);
     return f(x);
   });
+}
+
+/** Throws unless `first` is a float tensor and `other` a tensor of its shape. */
+export function requireLike(name: string, first: Tensor, other: Tensor): void {
+  requireFloat(name, first);
+  requireTensors(name, other);
+  requireFit(sameShape(first.shape, other.shape), name, 'one shape', first.shape, other.shape);
 }
 
 /**

@@ -212,8 +212,12 @@ export function upload(
   shape: Shape,
   backend = defaultBackend(),
 ): Tensor {
-  return run({ ...uploadOperation, name: origin }, [], { data, shape: [...shape] }, backend)[0];
+  uploads[origin] ??= { ...uploadOperation, name: origin };
+  return run(uploads[origin], [], { data, shape: [...shape] }, backend)[0];
 }
+
+/** The operation by the name under which the ledger counts its results. */
+const uploads: Record<string, Operation<{ data: TypedArray; shape: Shape }>> = {};
 
 const uploadOperation: Omit<Operation<{ data: TypedArray; shape: Shape }>, 'name'> = {
   infer: (_, { data, shape }) => [{ shape, dtype: dtypeOf(data) }],

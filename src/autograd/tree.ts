@@ -66,15 +66,20 @@ const DEEPEST = 100;
 
 /**
  * Returns a copy of the tree with each leaf `x` replaced by `f(x)`. Lists and plain objects are
- * branches, and all else is a leaf. Throws like `treeMap`.
+ * branches, and all else is a leaf: also a list with properties besides its items. Throws like
+ * `treeMap`.
  */
 export function mapLeaves(tree: unknown, f: (leaf: unknown) => unknown, depth = 0): unknown {
-  if (typeof tree !== 'object' || tree === null || tree instanceof Tensor) return f(tree);
+  if (!isBranch(tree)) return f(tree);
   if (depth > DEEPEST) refuseDepth();
   const map = (branch: unknown) => mapLeaves(branch, f, depth + 1);
   if (Array.isArray(tree)) return tree.map(map);
-  if (!isPlain(tree)) return f(tree);
   return Object.fromEntries(Object.entries(tree).map(([name, branch]) => [name, map(branch)]));
+}
+
+function isBranch(tree: unknown): tree is object {
+  if (typeof tree !== 'object' || tree === null || tree instanceof Tensor) return false;
+  return Array.isArray(tree) ? Object.keys(tree).length <= tree.length : isPlain(tree);
 }
 
 /**
@@ -114,16 +119,17 @@ export function rebuilder<T>(
  * `treeMap`.
  */
 export function textOf(value: unknown, other: (part: object) => string, depth = 0): string {
-  if (typeof value === 'string') return JSON.stringify(value);
-  if (/^(func|sym|big)/.test(typeof value)) return other(value as object);
-  if (typeof value !== 'object' || value === null) {
+  if (typeof value === 'string') return `${value.length}"${value}`;
+  if (!isBranch(value)) {
+    if (value !== null && /^(f|s|big|o)/.test(typeof value)) return other(value as object);
     return Object.is(value, -0) ? '-0' : String(value);
   }
   if (depth > DEEPEST) refuseDepth();
-  const text = (part: unknown) => textOf(part, other, depth + 1);
-  if (Array.isArray(value)) return `[${value.length}:${Array.from(value, text)}]`;
-  if (value instanceof Tensor || !isPlain(value)) return other(value);
-  return `{${Object.entries(value).map(([name, part]) => `${JSON.stringify(name)}:${text(part)}`)}}`;
+  let text = Array.isArray(value) ? `[${value.length}` : '{';
+  for (const [name, part] of Object.entries(value)) {
+    text += `,${textOf(name, other)}${textOf(part, other, depth + 1)}`;
+  }
+  return `${text}}`;
 }
 
 function refuseDepth(): never {

@@ -137,10 +137,10 @@ export interface PreparedList {
    */
   run(inputs: readonly DeviceBuffer[]): readonly DeviceBuffer[] | undefined;
   /**
-   * Takes over the numbers of `again`, which calls the kernels of part number `index` with the
+   * Takes over the numbers of `again`, which calls the kernels of all parts, in order, with the
    * buffers that they were recorded with.
    */
-  renumber(index: number, again: () => void): void;
+  renumber(again: () => void): void;
   /** Frees what the list keeps. */
   dispose(): void;
 }

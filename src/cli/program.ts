@@ -6,13 +6,12 @@ import { explain } from '../runs/node/explained.js';
 import { SuggestingCommand } from './command.js';
 import { addDemo } from './demo.js';
 import { addEval } from './eval.js';
+import { addExperiments } from './experiments.js';
 import { addExplain } from './explain.js';
 import { addGradcheck } from './gradcheck.js';
 import { addInspect } from './inspect.js';
 import { Interrupted, interrupt, Unread } from './interrupt.js';
-import { addParity } from './parity.js';
 import { addReport } from './report.js';
-import { addReproduce } from './reproduce.js';
 import { addSample } from './sample.js';
 import { addTasks } from './tasks.js';
 import { addTrain } from './train.js';
@@ -40,7 +39,6 @@ Examples:
   $ memgrad sample runs/book --prompt "Call me"   let it continue
   $ memgrad train --help                      all that can be chosen
   $ memgrad explain "tanh(w*x+b)"             step through its gradients
-  $ memgrad parity FILE                       compare with the published code
 `,
   )
   .exitOverride()
@@ -59,10 +57,9 @@ const commands = [
   addTasks,
   addExplain,
   addGradcheck,
-  addParity,
-  addReproduce,
 ];
 for (const add of commands) add(program);
+await addExperiments(program);
 
 try {
   await program.parseAsync();

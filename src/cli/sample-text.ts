@@ -1,31 +1,21 @@
 /** `memgrad sample` of a run on a text: continues a prompt, character by character. */
-import { Key } from '../autograd/index.js';
 import { generate } from '../models/index.js';
 import type { Run } from '../runs/index.js';
-import { promptTokens, type TextTask } from '../tasks/index.js';
+import type { Tokenizer } from '../tasks/index.js';
 import type { Context } from './context.js';
 import type { SampleCommandOptions } from './sample.js';
 
-/**
- * Prints each prompt and what `run` draws after it. Throws `MemgradError` for a prompt with
- * characters or words that the vocabulary lacks.
- */
+/** Prints each prompt and what the model draws after it. */
 export async function sampleText(
-  { config, model, task, step }: Run & { task: TextTask },
+  { config, model, tokenizer, step }: Omit<Run, 'task'> & { tokenizer: Tokenizer },
+  promptOf: (index: number) => Int32Array,
   options: SampleCommandOptions,
   { output, interrupt }: Context,
 ): Promise<void> {
-  const { samples = 1, seed = 0, length = 200, temperature = 0.8, topK, topP, prompt } = options;
+  const { samples = 1, seed = 0, length = 200, temperature = 0.8, topK, topP } = options;
   const { segmentLength } = config.training;
-  const { tokenizer } = task;
-  const passages = Key.of(seed).fold(2); // as for other tasks
-  const passage = (index: number) => {
-    const { inputs, promptLength } = task.batch(passages.fold(index), 1, 'test');
-    return inputs.subarray(0, promptLength);
-  };
-  const given = prompt === undefined ? undefined : promptTokens(tokenizer, prompt);
   for (let index = 0; index < samples; index++) {
-    const read = given ?? passage(index);
+    const read = promptOf(index);
     const decoder = tokenizer.decoder();
     const decode = (tokens: ArrayLike<number>) =>
       Array.from(tokens, (token) => decoder.push(token)).join('');

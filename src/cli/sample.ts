@@ -1,9 +1,10 @@
 /** `memgrad sample`: lets a saved run continue a prompt, token by token. */
 import type { Command } from 'commander';
+import { Key } from '../autograd/index.js';
 import { MemgradError } from '../errors.js';
 import type { SamplingOptions } from '../models/index.js';
-import { loadRun } from '../runs/index.js';
-import { TextTask } from '../tasks/index.js';
+import { loadModel, loadRun, type RunConfig } from '../runs/index.js';
+import { promptTokens, TextTask } from '../tasks/index.js';
 import { type CommonOptions, commonOptions, openContext } from './context.js';
 import { fit } from './format.js';
 import { notNegative, real, shareAboveZero, whole } from './parsers.js';
@@ -65,18 +66,26 @@ async function runSample(folder: string, options: SampleCommandOptions): Promise
   const { output, backend, interrupt } = await openContext(options, { saves: false });
   const { samples = 3, seed = 0, best, temperature = 0, topK, topP } = options;
   const storage = await runIn(folder);
+  const context = { output, backend, interrupt };
+  if (options.prompt !== undefined) {
+    const { tokenizer, ...loaded } = await loadModel(storage, { backend, best });
+    if (!tokenizer) refuseTextOption('prompt', loaded.config);
+    const prompt = promptTokens(tokenizer, options.prompt);
+    await sampleText({ ...loaded, tokenizer }, () => prompt, options, context);
+    return;
+  }
   const run = await loadRun(storage, { backend, best });
   const { task } = run;
   if (task instanceof TextTask) {
-    await sampleText({ ...run, task }, options, { output, backend, interrupt });
+    const passages = Key.of(seed).fold(2); // as for other tasks
+    const passage = (index: number) => {
+      const { inputs, promptLength } = task.batch(passages.fold(index), 1, 'test');
+      return inputs.subarray(0, promptLength);
+    };
+    await sampleText({ ...run, tokenizer: task.tokenizer }, passage, options, context);
     return;
   }
-  for (const name of ['prompt', 'length'] as const) {
-    if (options[name] === undefined) continue;
-    throw new MemgradError(
-      `--${name} is for runs on a text, but this one learnt '${task.name}'; leave it out.`,
-    );
-  }
+  if (options.length !== undefined) refuseTextOption('length', run.config);
   for (let index = 0; index < samples; index++) {
     await interrupt.check();
     const check = () => interrupt.check();
@@ -93,4 +102,10 @@ async function runSample(folder: string, options: SampleCommandOptions): Promise
       ].join('\n'),
     );
   }
+}
+
+function refuseTextOption(name: string, { task }: RunConfig): never {
+  throw new MemgradError(
+    `--${name} is for runs on a text, but this one learnt '${task.name}'; leave it out.`,
+  );
 }

@@ -46,6 +46,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   shape: 'lengths',
   amounts: 'pairs',
   padding: 'numbers',
+  dilation: 'numbers',
   size: 'numbers',
   stride: 'numbers',
   keepDims: 'boolean',

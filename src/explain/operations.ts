@@ -79,7 +79,7 @@ const chosen: Rule = {
 
 const convolution: Described = {
   takes: ['x', 'weight', 'bias?'],
-  options: ['stride', 'padding'],
+  options: ['stride', 'padding', 'dilation', 'groups'],
   rules: ({ y }) => ({
     x: { words: 'each dy times the weight, added at the positions of its window' },
     weight: { words: 'each dy times its window of x, added up' },

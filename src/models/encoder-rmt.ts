@@ -45,6 +45,16 @@ export interface EncoderConfig extends MemoryConfig {
 /** Tokens of one document, without the special tokens. */
 export type DocumentTokens = ArrayLike<number>;
 
+/** One step of reading: the segments of the documents that have started by then, as tensors. */
+export type DocumentSegments = {
+  /** Indices of the documents, in order. */
+  documents: number[];
+  /** [SEP] tokens [SEP], padded: int32 [documents, segmentLength + 2]. */
+  tokens: Tensor;
+  /** Which rows of its own segment each row sees: int32 [documents, 1, rows, rows]. */
+  mask: Tensor;
+};
+
 /** The encoder's output after one step, for the documents that have started by then. */
 export interface SegmentClasses {
   /** Indices of the documents, in order; after the last segment, all of them. */
@@ -61,6 +71,7 @@ export interface SegmentClasses {
  * class is read from [CLS] through a tanh layer, as in BERT (Devlin et al. 2019).
  */
 export class EncoderRMT extends Module {
+  static readonly isCapturable = true;
   readonly stack: Stack;
   /** The memory before the first segment, [numMemTokens, dModel]; learned. */
   readonly memory: Parameter;
@@ -102,10 +113,10 @@ export class EncoderRMT extends Module {
   }
 
   /**
-   * Returns the logits after each step; the last step holds the answer. `key` turns dropout on.
-   * Throws `MemgradError` for an empty list and for tokens outside the vocabulary.
+   * Cuts documents into segments and uploads them: for each step, the input of `forward`. Throws
+   * `MemgradError` for an empty list and for tokens outside the vocabulary.
    */
-  forward(documents: readonly DocumentTokens[], key?: Key): SegmentClasses[] {
+  segments(documents: readonly DocumentTokens[]): DocumentSegments[] {
     requireThat(Array.isArray(documents), 'EncoderRMT: documents', 'a list', documents);
     if (documents.length === 0) {
       throw new MemgradError('EncoderRMT: got no documents, expected at least one.');
@@ -113,20 +124,35 @@ export class EncoderRMT extends Module {
     for (const document of documents) {
       requireTokens('EncoderRMT', document, this.config.nToken);
     }
-    if (key !== undefined) check('EncoderRMT: key', key, isKey);
     const segments = documents.map((document) => this.#cut(document));
     const steps = Math.max(...segments.map(({ length }) => length));
-    // [1, numMemTokens, dModel] for each document, initially the learned memory
-    const memories = documents.map(() => perSequence(this.memory, 1));
     return Array.from({ length: steps }, (_, step) => {
       const active = documents.map((_, i) => i).filter((i) => segments[i].length >= steps - step);
       const present = active.map((i) => segments[i].at(step - steps) as Int32Array);
+      return { documents: active, ...this.#upload(present) };
+    });
+  }
+
+  /**
+   * Returns the logits after each step; the last step holds the answer. `documents` are lists of
+   * tokens, or what `segments` returned for them; then the result depends on tensors alone, so that
+   * it can be captured. `key` turns dropout on. Throws like `segments`.
+   */
+  forward(
+    documents: readonly DocumentTokens[] | readonly DocumentSegments[],
+    key?: Key,
+  ): SegmentClasses[] {
+    if (key !== undefined) check('EncoderRMT: key', key, isKey);
+    const segments = isUploaded(documents) ? documents : this.segments(documents);
+    // [1, numMemTokens, dModel] for each document, initially the learned memory
+    const memories = segments[segments.length - 1].documents.map(() => perSequence(this.memory, 1));
+    return segments.map(({ documents: active, tokens, mask }, step) => {
       const before = concat(
         active.map((i) => memories[i]),
         0,
       );
       const { logits, memory } = within(`segments.${step}`, () =>
-        this.#read(present, before, key?.fold(step)),
+        this.#read(tokens, mask, before, key?.fold(step)),
       );
       active.forEach((i, row) => {
         memories[i] = slice(memory, 0, row, row + 1);
@@ -180,28 +206,38 @@ export class EncoderRMT extends Module {
     });
   }
 
+  /** The tokens and the mask of one segment of each document. */
+  #upload(segments: readonly Int32Array[]): Pick<DocumentSegments, 'tokens' | 'mask'> {
+    const { numMemTokens, segmentLength, sep, pad } = this.config;
+    const { backend } = this.memory;
+    const after = segmentLength + 2; // [SEP] tokens [SEP]
+    const shape = [segments.length, after];
+    const tokens = new Int32Array(segments.length * after).fill(pad);
+    segments.forEach((segment, row) => {
+      tokens.set([sep, ...segment, sep], row * after);
+    });
+    const used = segments.map(({ length }) => 1 + numMemTokens + length + 2);
+    return {
+      tokens: tensor(tokens, { shape, backend }),
+      mask: paddingMask(used, 1 + numMemTokens + after, backend),
+    };
+  }
+
   /**
    * Reads one segment of each document with `memory` [batch, numMemTokens, dModel]; returns the
    * logits [batch, classes] and the new memory.
    */
-  #read(segments: readonly Int32Array[], memory: Tensor, key?: Key) {
-    const { numMemTokens, segmentLength, cls, sep, pad, dropout: rate } = this.config;
+  #read(tokens: Tensor, mask: Tensor, memory: Tensor, key?: Key) {
+    const { numMemTokens, cls, dropout: rate } = this.config;
     const { stack } = this;
     const { backend } = memory;
-    const after = segmentLength + 2; // [SEP] tokens [SEP]
-    const batch = segments.length;
-    const tokens = new Int32Array(batch * after).fill(pad);
-    segments.forEach((segment, row) => {
-      tokens.set([sep, ...segment, sep], row * after);
-    });
+    const [batch] = tokens.shape;
     const first = stack.embed(
       tensor(new Int32Array(batch).fill(cls), { shape: [batch, 1], backend }),
     );
-    const rest = stack.embed(tensor(tokens, { shape: [batch, after], backend }));
+    const rest = stack.embed(tokens);
     report('memory.read', memory);
     const rows = concat([first, memory, rest], 1);
-    const used = segments.map(({ length }) => 1 + numMemTokens + length + 2);
-    const mask = paddingMask(used, rows.shape[1], backend);
 
     const { output } = stack.forward(rows, { mask, key });
     const written = slice(output, 1, 1, 1 + numMemTokens);
@@ -211,6 +247,12 @@ export class EncoderRMT extends Module {
     const logits = this.classifier.forward(dropped);
     return { memory: written, logits: reshape(logits, [batch, this.config.classes]) };
   }
+}
+
+function isUploaded(
+  documents: readonly DocumentTokens[] | readonly DocumentSegments[],
+): documents is readonly DocumentSegments[] {
+  return Array.isArray(documents) && 'mask' in Object(documents[0]);
 }
 
 /** int32 [batch, 1, rows, rows]: every row sees the first `used` rows of its own document. */

@@ -26,6 +26,7 @@ export {
   type RecurrentMemoryConfig,
 } from './config.js';
 export {
+  type DocumentSegments,
   type DocumentTokens as Document,
   type EncoderConfig,
   EncoderRMT,

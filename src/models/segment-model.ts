@@ -82,6 +82,22 @@ export abstract class SegmentModel<State extends Tree = Tree> extends Module {
   }
 }
 
+/**
+ * The state after a segment: by `advance`, or by `forward` of a model that has only the two methods
+ * that every model needs.
+ */
+export function stateAfter<State extends Tree>(
+  model: SegmentModel<State>,
+  tokens: Tensor,
+  state: State,
+  key?: Key,
+): State {
+  const { advance }: Partial<SegmentModel<State>> = model;
+  return advance
+    ? advance.call(model, tokens, state, key)
+    : outputOf(model, tokens, state, key).state;
+}
+
 /** Calls `forward`. Throws `MemgradError` unless it returns an output. */
 export function outputOf<State extends Tree>(
   model: SegmentModel<State>,

@@ -48,7 +48,7 @@ export {
 } from './files.js';
 export { MemoryStorage } from './memory-storage.js';
 export { type Metrics, readMetrics } from './metrics.js';
-export { type LoadOptions, loadRun, type Run } from './run.js';
+export { type LoadOptions, loadModel, loadRun, type Run, type RunModel } from './run.js';
 export type { RunLock, RunStorage } from './storage.js';
 export { type TextConfigOptions, textConfig, textDefaults } from './text-config.js';
 export { type ResumeOptions, TrainingRun, type TrainingRunOptions } from './training-run.js';

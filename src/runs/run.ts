@@ -3,7 +3,7 @@ import type { Backend } from '../backends/backend.js';
 import { MemgradError } from '../errors.js';
 import type { SegmentModel } from '../models/index.js';
 import { backendKind, checkOptions, flag, type OptionNames } from '../options.js';
-import type { Task } from '../tasks/index.js';
+import type { SavableTokenizer, Task } from '../tasks/index.js';
 import { assignAll, type StoredTensors } from '../training/assign.js';
 import { buildModel, buildTask } from './build.js';
 import { checkSize, readTensors } from './checkpoint.js';
@@ -19,7 +19,7 @@ import {
   wholeCheckpoints,
 } from './files.js';
 import { type RunStorage, requireStorage } from './storage.js';
-import { readText } from './text.js';
+import { readText, readTokenizer } from './text.js';
 
 /** A run: its configuration, its model and the number of steps that trained it. */
 export interface Run {
@@ -31,7 +31,7 @@ export interface Run {
   readonly step: number;
 }
 
-/** Options of `loadRun`. */
+/** Options of `loadRun` and `loadModel`. */
 export interface LoadOptions {
   backend?: Backend;
   /** Loads the checkpoint with the lowest loss instead of the last one. */
@@ -46,14 +46,41 @@ const loadOptions: OptionNames<LoadOptions> = { backend: backendKind, best: flag
  * than the file of its parameters, and names, shapes and dtypes must match exactly. Throws
  * `MemgradError` otherwise, and then frees everything.
  */
-export async function loadRun(storage: RunStorage, options: LoadOptions = {}): Promise<Run> {
-  requireStorage('loadRun', storage);
-  checkOptions('loadRun', options, loadOptions);
+export function loadRun(storage: RunStorage, options?: LoadOptions): Promise<Run> {
+  return loadWith('loadRun', storage, options, async (config) => ({
+    task: buildTask(config, await readText(storage, config)),
+  }));
+}
+
+/** The model of a run. */
+export interface RunModel extends Omit<Run, 'task'> {
+  /** The tokenizer of a run on a text; undefined for other tasks. */
+  readonly tokenizer?: SavableTokenizer;
+}
+
+/**
+ * Loads the model of a run like `loadRun`, to sample from. A text that it was trained on is not
+ * read, and may be missing: only the tokenizer is.
+ */
+export function loadModel(storage: RunStorage, options?: LoadOptions): Promise<RunModel> {
+  return loadWith('loadModel', storage, options, async (config) => ({
+    tokenizer: await readTokenizer(storage, config),
+  }));
+}
+
+async function loadWith<T>(
+  where: string,
+  storage: RunStorage,
+  options: LoadOptions = {},
+  read: (config: RunConfig) => Promise<T>,
+): Promise<Omit<Run, 'task'> & T> {
+  requireStorage(where, storage);
+  checkOptions(where, options, loadOptions);
   const { backend } = options;
   const config = await readConfig(storage);
   const { step, stored } = await readModel(storage, options);
   checkSize(config, stored);
-  const task = buildTask(config, await readText(storage, config));
+  const rest = await read(config);
   const model = buildModel(config, backend);
   try {
     assignAll(model.parameters(), stored);
@@ -61,7 +88,7 @@ export async function loadRun(storage: RunStorage, options: LoadOptions = {}): P
     model.dispose();
     throw error;
   }
-  return { config, task, model, step };
+  return { config, model, step, ...rest };
 }
 
 /**

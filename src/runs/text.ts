@@ -1,7 +1,7 @@
 /** The text of a run: a copy of it, and its tokenizer. */
 import { describe, MemgradError } from '../errors.js';
 import { requireThat } from '../options.js';
-import { restoreTokenizer, TextTask } from '../tasks/index.js';
+import { restoreTokenizer, type SavableTokenizer, TextTask } from '../tasks/index.js';
 import type { RunConfig, TextTaskConfig } from './config.js';
 import { readJson, TEXT_FILE, TOKENIZER_FILE } from './files.js';
 import type { RunStorage } from './storage.js';
@@ -53,6 +53,24 @@ export async function writeText(storage: RunStorage, { text, tokenizer }: TextTa
 }
 
 /**
+ * Reads the tokenizer of a run on a text; undefined for other tasks. Throws `MemgradError` for one
+ * that isn't the run's.
+ */
+export async function readTokenizer(
+  storage: RunStorage,
+  { task, model }: RunConfig,
+): Promise<SavableTokenizer | undefined> {
+  if (task.name !== 'text') return undefined;
+  const saved = await readJson(storage, TOKENIZER_FILE, MOST_TOKENIZER_BYTES);
+  const tokenizer = restoreTokenizer(saved, TOKENIZER_FILE);
+  const { nToken } = model.config;
+  if (tokenizer.name === task.options.tokens && tokenizer.vocabulary === nToken) return tokenizer;
+  throw new MemgradError(
+    `'${TOKENIZER_FILE}' has ${tokenizer.vocabulary} tokens (${tokenizer.name}), but the run is on ${nToken} (${task.options.tokens}); put back the tokenizer that the run was begun with.`,
+  );
+}
+
+/**
  * Reads the text of a run; undefined for other tasks. Throws `MemgradError` for a text or tokenizer
  * that is not the run's.
  */
@@ -60,9 +78,8 @@ export async function readText(
   storage: RunStorage,
   config: RunConfig,
 ): Promise<TextTask | undefined> {
-  if (config.task.name !== 'text') return undefined;
-  const saved = await readJson(storage, TOKENIZER_FILE, MOST_TOKENIZER_BYTES);
-  const tokenizer = restoreTokenizer(saved, TOKENIZER_FILE);
+  const tokenizer = await readTokenizer(storage, config);
+  if (!tokenizer) return undefined;
   const text = new TextTask(await storage.read(TEXT_FILE, MOST_BYTES), tokenizer);
   await checkText(config, text);
   return text;

@@ -23,10 +23,13 @@ type TypedArray =
   | (Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array)
   | (Float32Array | Float64Array);
 
+/** Whether this machine is; undefined before the first copy. */
+let isBigEndian: boolean | undefined;
+
 /** Copies elements between memory and a file, which is little-endian on every machine. */
 export function copyElements(to: Uint8Array, from: Uint8Array, size: number): void {
   to.set(from);
-  const isBigEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 0;
+  isBigEndian ??= new Uint8Array(Uint16Array.of(1).buffer)[0] === 0;
   if (isBigEndian)
     for (let at = 0; at < to.length; at += size) to.subarray(at, at + size).reverse();
 }

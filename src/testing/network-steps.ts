@@ -33,18 +33,22 @@ function images(shape: Shape, space: number): Shape | undefined {
 }
 
 /** The positions of windows. */
-const positions = (length: number, { size, stride, padding }: Record<string, number>) =>
-  1 + Math.floor((length + 2 * padding - size) / stride);
+const positions = (
+  length: number,
+  { size, stride, padding, dilation = 1 }: Record<string, number>,
+) => Math.floor((length + 2 * padding - dilation * (size - 1) - 1) / stride) + 1;
 
 const convolution =
   (operation: typeof engine.conv1d, space: number): Maker =>
   ({ below, leaf, pick }, shape) => {
     const image = images(shape, space);
     if (!image) return undefined;
-    const options = { stride: pick([1, 2]), padding: pick([0, 1]) };
     const [batch, channels, ...lengths] = image;
-    const sizes = lengths.map((n) => pick([1, Math.min(2, n)]));
-    const weight = leaf([2, channels, ...sizes]);
+    const groups = channels % 2 ? 1 : pick([1, 2]);
+    const windowing = { stride: pick([1, 2]), padding: pick([0, 1]), dilation: pick([1, 2]) };
+    const options = { ...windowing, groups };
+    const sizes = lengths.map((n) => (n > windowing.dilation ? pick([1, 2]) : 1));
+    const weight = leaf([2, channels / groups, ...sizes]);
     const bias = below(2) ? leaf([2]) : undefined;
     return {
       step: (x, leaves) =>
@@ -56,7 +60,7 @@ const convolution =
         ),
       shape: [
         ...[batch, 2],
-        ...lengths.map((n, i) => positions(n, { ...options, size: sizes[i] })),
+        ...lengths.map((n, i) => positions(n, { ...windowing, size: sizes[i] })),
       ],
     };
   };

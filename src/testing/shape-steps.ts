@@ -98,12 +98,13 @@ export const shapeSteps = {
   },
   chunk: parts(engine.chunk),
   split: parts(engine.split),
-  meshgrid: ({ leaf }, shape) => {
+  meshgrid: ({ leaf, pick }, shape) => {
     if (shape.length !== 1 || shape[0] > MOST) return undefined;
     const other = leaf([2]);
+    const indexing = pick(['ij', 'xy'] as const);
     return {
-      step: (x, leaves) => engine.meshgrid([x, leaves[other]]).reduce(engine.mul),
-      shape: [shape[0], 2],
+      step: (x, leaves) => engine.meshgrid([x, leaves[other]], { indexing }).reduce(engine.mul),
+      shape: indexing === 'ij' ? [shape[0], 2] : [2, shape[0]],
     };
   },
   eye: (_, shape) => {

@@ -80,6 +80,11 @@ export function uploaded(
   if (Array.isArray(batch)) return batch.map((value, i) => part(i, value));
   if (!isPlain(batch)) return batch;
   if (isShaped(batch)) return made(batch.data, { shape: batch.shape, backend });
+  const { data, shape, ...others }: { data?: unknown; shape?: unknown } = batch;
+  if (isNumeric(data) && Array.isArray(shape) && Object.keys(others).length === 0) {
+    const where = `fit: the data of a shape in ${describe(path.join('.'))} of a batch`;
+    requireThat(false, where, 'a typed array', data);
+  }
   return Object.fromEntries(
     Object.entries(batch).map(([name, value]) => [name, part(name, value)]),
   );

@@ -13,7 +13,14 @@ import {
 import { refusePromise } from '../autograd/scope.js';
 import { uncaptured } from '../autograd/transforms/capture.js';
 import { describe, MemgradError } from '../errors.js';
-import { callable, checkOptions, needed, type OptionNames, requireThat } from '../options.js';
+import {
+  callable,
+  checkNames,
+  checkOptions,
+  needed,
+  type OptionNames,
+  requireThat,
+} from '../options.js';
 import { type Batches, requireIterable, type Uploaded, uploaded } from './batches.js';
 import type { FitOptions } from './fit.js';
 import type { Named } from './optimizers/optimizer.js';
@@ -80,7 +87,7 @@ export async function evaluated<B>(
   step: number,
 ): Promise<FitEvaluation | undefined> {
   const [like] = Object.values(parameters);
-  const sums: Record<string, number> = {};
+  const sums = new Map<string, number>();
   let total = 0;
   let count = 0;
   for await (const drawn of batches as Iterable<B>) {
@@ -97,9 +104,15 @@ export async function evaluated<B>(
     });
     const [loss, ...values] = await numbers.data().finally(() => numbers.dispose());
     total += loss;
+    const [before, found] = [[...sums.keys()], names].map((list) => list.toSorted().join(', '));
+    if (count > 0 && before !== found) {
+      throw new MemgradError(
+        `${where}: loss returned the metrics ${found || 'none'} after ${before || 'none'}; all batches must have the same.`,
+      );
+    }
     count++;
     names.forEach((name, i) => {
-      sums[name] = (sums[name] ?? 0) + values[i];
+      sums.set(name, (sums.get(name) ?? 0) + values[i]);
     });
   }
   if (count === 0) {
@@ -107,7 +120,7 @@ export async function evaluated<B>(
       `${where} has no batch, or can't be iterated again; pass an array of batches.`,
     );
   }
-  const metrics = Object.entries(sums).map(([name, sum]) => [name, sum / count]);
+  const metrics = [...sums].map(([name, sum]) => [name, sum / count]);
   return { loss: total / count, metrics: Object.fromEntries(metrics) };
 }
 
@@ -137,6 +150,9 @@ export function lossOf<B>(
     throw new MemgradError(
       `${where}: loss must return a float scalar, or { loss, metrics }, got ${describe(loss ?? result)}; end it with mean or sum.`,
     );
+  }
+  if (!(result instanceof Tensor)) {
+    checkNames(`${where}: the result of loss`, result, { loss: 1, metrics: 1 });
   }
   const isRecord = typeof metrics === 'object' && metrics !== null && !(metrics instanceof Tensor);
   requireThat(isRecord, `${where}: the metrics of loss`, 'scalars by name', metrics);

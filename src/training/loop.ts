@@ -1,5 +1,6 @@
 /** The loop that every training shares: one optimiser step after another, on what an objective says. */
-import { Key, type Parameter, scope, type Tensor } from '../autograd/index.js';
+import { inside } from '../autograd/context.js';
+import { Key, type Parameter, scope, type Tensor, treeLeaves } from '../autograd/index.js';
 import { clipFactor, clipScaleOf } from '../autograd/operations/adam.js';
 import { captureTraced } from '../autograd/transforms/traced.js';
 import { NotFinite } from '../errors.js';
@@ -145,6 +146,8 @@ export async function* takeSteps<Report>(
   const captured = captureTraced(takeStep);
   /** Of a long step, most is inside kernels; captured, it would report no progress. */
   let isLong = false;
+  /** When timers, signals and events last had their turn. */
+  let turned = 0;
 
   try {
     for (let step = stepsTaken + 1; step <= steps && !signal?.aborted; step++) {
@@ -166,7 +169,7 @@ export async function* takeSteps<Report>(
       const device = !watched && optimizer instanceof DeviceOptimizer ? optimizer : undefined;
       const pass =
         watched?.result ??
-        scope(() => {
+        owned(() => {
           const rates = device?.begin(parameters, learningRate);
           return (isCapturing ? captured : takeStep)(lesson.inputs(), rates);
         });
@@ -194,13 +197,19 @@ export async function* takeSteps<Report>(
             optimizer.step(parameters, pass.gradients, { rate: learningRate, gradientScale });
           }
           lesson.taken?.(report, pass.carry);
+          for (const part of treeLeaves(pass.carry)) part.own(undefined);
           pass.carry = undefined; // the lesson owns it now
           schedule.observe?.(loss);
         }
       } finally {
         freePass(pass);
       }
-      await nextTask(); // timers, signals and a page's events have their turn between steps
+      // Timers, signals and a page's events have their turn between steps, but not after each of
+      // many short ones.
+      if (performance.now() - turned > 1) {
+        await nextTask();
+        turned = performance.now();
+      }
       const seconds = (performance.now() - started) / 1000;
       isLong = seconds > 0.5;
       const { metrics: _, ...norms } = numbers;
@@ -214,6 +223,14 @@ export async function* takeSteps<Report>(
 }
 
 const ALL_FINITE = 'All values are finite, but the norm of the gradients is too large for float32.';
+
+/**
+ * Runs `f` in a scope. The caller frees its result in any case, so that nothing needs to watch over
+ * it.
+ */
+function owned<T>(f: () => T): T {
+  return inside({ scope: new Set() }, () => scope(f));
+}
 
 /** Repeats a pass to find its first value that isn't finite. */
 async function findFault(take: () => Pass, parameters: Named<Tensor>): Promise<string | undefined> {

@@ -17,7 +17,7 @@ import {
 } from '../autograd/index.js';
 import { isKey } from '../autograd/random.js';
 import type { Backend } from '../backends/backend.js';
-import { detach, outputOf, type SegmentModel } from '../models/segment-model.js';
+import { detach, outputOf, type SegmentModel, stateAfter } from '../models/segment-model.js';
 import { callable, check, checkOptions, flag, orInfinity, requireThat, whole } from '../options.js';
 import { type Batch, IGNORED } from '../tasks/task.js';
 import { checkBatch, requireLanguageModel } from './check.js';
@@ -189,7 +189,7 @@ export function readSegments(
     options.onProgress?.(passed / (2 * segments.length));
   };
   const advance = (index: number, state: Tree): Reading => ({
-    state: model.advance(segments[index].inputs, state, key?.fold(index)),
+    state: stateAfter(model, segments[index].inputs, state, key?.fold(index)),
   });
   const read = (index: number, state: Tree): Reading => {
     const { inputs, targets } = segments[index];

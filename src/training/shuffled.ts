@@ -81,7 +81,7 @@ function column(name: string, given: Rows): { count: number; pick: (rows: Uint32
   const rows = joined(where, given);
   const isShapedArray = typeof rows === 'object' && rows !== null && isShaped(rows);
   const values = (isShapedArray ? rows.data : rows) as TypedArray;
-  const expected = 'a list, a typed array or { data, shape }';
+  const expected = 'a list, a typed array or { data, shape } of a typed array,';
   requireThat(
     isList(values) && values.length > 0,
     where,

@@ -11,7 +11,7 @@ import {
 } from '../autograd/index.js';
 import { uncaptured } from '../autograd/transforms/capture.js';
 import type { Backend } from '../backends/backend.js';
-import { detach, outputOf, type SegmentModel } from '../models/segment-model.js';
+import { detach, outputOf, type SegmentModel, stateAfter } from '../models/segment-model.js';
 import { check, checkValues, whole } from '../options.js';
 import { IGNORED } from '../tasks/task.js';
 import { carryKind } from './check.js';
@@ -70,7 +70,8 @@ export function uploadSegment(
 
 /**
  * `streamLoss` of an uploaded segment. It depends on `segment` only under an adaptive softmax, which
- * sorts the targets on the host and can't be captured.
+ * sorts the targets on the host: each cluster computes as many rows as it has targets, so no list of
+ * kernels fits the next segment, and it can't be captured.
  */
 export function readNext(
   model: SegmentModel,
@@ -83,7 +84,7 @@ export function readNext(
   const { states, inputs: earlier } = carry ?? { states: [model.initialState(size)], inputs: [] };
   let [state] = states;
   earlier.forEach((tokens, i) => {
-    state = within(`replays.${i}`, () => model.advance(tokens, state, fold(key, i)));
+    state = within(`replays.${i}`, () => stateAfter(model, tokens, state, fold(key, i)));
   });
   const output = outputOf(model, tokens, state, fold(key, earlier.length));
   if (output.losses) uncaptured();

@@ -49,8 +49,8 @@ export interface TrainOptions extends LoopOptions {
    * Whether to record the kernels of a step for each combination of shapes, and replay them
    * (`capture`). Default: true for the models of memgrad, and false for a model of your own. For
    * that one, true requires that its steps depend on nothing but tokens, state, key and parameters:
-   * a number or a tensor that changes later stays what it was. Steps that differ at the first two
-   * recordings are noticed, and not captured.
+   * a number or a tensor that changes later stays what it was. The second and the third step of the
+   * same shapes are recorded; where they differ, steps are not captured.
    */
   capture?: boolean;
   backend?: Backend;

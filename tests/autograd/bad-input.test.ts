@@ -66,42 +66,42 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.linear(x23, x45),
-    'linear: x [2, 3] and weight [4, 5] do not fit, expected [..., in] and [out, in].',
+    'linear: expected x [..., in] and weight [out, in], got [2, 3], [4, 5].',
   ],
   [
     () => m.linear(x23, m.zeros([4, 3]), m.zeros([2, 4])),
-    'linear: the bias has shape [2, 4], expected [4], one for each output.',
+    'linear: expected x [..., in] and weight [out, in] and bias [out], got [2, 3], [4, 3], [2, 4].',
   ],
   [
     () => m.rmsNorm(x23, m.ones([2])),
-    'rmsNorm: x [2, 3] and weight [2] do not fit, expected [..., features] and [features].',
+    'rmsNorm: expected x [..., features] and weight [features], got [2, 3], [2].',
   ],
-  [() => m.swiglu(x23, vector), 'swiglu: shapes [2, 3] and [3] differ, expected one shape.'],
+  [() => m.swiglu(x23, vector), 'swiglu: expected one shape, got [2, 3], [3].'],
   [
     () => m.layerNorm(x23, m.ones([2]), m.zeros([3])),
-    'layerNorm: x [2, 3], weight [2] and bias [3] do not fit, expected [..., features], [features] and [features].',
+    'layerNorm: expected x [..., features], weight [features] and bias [features], got [2, 3], [2], [3].',
   ],
   [
     () => m.layerNorm(vector, m.ones([5, 3]), vector),
-    'layerNorm: x [3], weight [5, 3] and bias [3] do not fit, expected [..., features], [features] and [features].',
+    'layerNorm: expected x [..., features], weight [features] and bias [features], got [3], [5, 3], [3].',
   ],
   [
     () => m.attention(x23, x45, x45),
-    'attention: q [2, 3], k [4, 5] and v [4, 5] do not fit, expected [..., queries, d], [..., keys, d] and [..., keys, e].',
+    'attention: expected q [..., queries, d], k [..., keys, d] with d above 0 and v [..., keys, e], got [2, 3], [4, 5], [4, 5].',
   ],
   [
     () => m.attention(x23, m.zeros([4, 3]), x23),
-    'attention: q [2, 3], k [4, 3] and v [2, 3] do not fit, expected [..., queries, d], [..., keys, d] and [..., keys, e].',
+    'attention: expected q [..., queries, d], k [..., keys, d] with d above 0 and v [..., keys, e], got [2, 3], [4, 3], [2, 3].',
   ],
   [
     () => m.crossEntropy(x23, i32([0, 1, 2])),
-    'crossEntropy: logits [2, 3] need targets of shape [2], got [3].',
+    'crossEntropy: expected logits [..., classes] of at least one class and targets [...], got [2, 3], [3].',
   ],
   [
     () => m.scatterAdd(x23, i32([0, 1, 2]), 4),
-    'scatterAdd: values [2, 3] must start with the shape of the indices [3].',
+    'scatterAdd: expected values whose shape starts with that of the indices, got [2, 3], [3].',
   ],
-  [() => m.gather(m.ones([]), whole), 'gather: the table is a scalar, expected rank 1 or more.'],
+  [() => m.gather(m.ones([]), whole), 'gather: expected a table of rank 1 or more, got [].'],
   [
     () => m.reshape(x23, [4]),
     'reshape: shape [2, 3] has 6 values and cannot become [4]; the products must match, with at most one -1.',
@@ -154,22 +154,16 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.concat([x23, x45], 0),
-    'concat: [2, 3] and [4, 5] cannot be joined along axis 0; all other lengths must match.',
+    'concat: expected equal lengths but along axis 0, got [2, 3], [4, 5].',
   ],
   [() => m.concat([], 0), 'concat: expected a list of at least one tensor, got an empty one.'],
   [
     () => m.stack(as(x23)),
     'stack: expected a list of at least one tensor, got Tensor(float32 [2, 3] on cpu).',
   ],
-  [() => m.stack([x23, x45]), 'stack: shapes [2, 3] and [4, 5] differ, expected one shape.'],
-  [
-    () => m.max(m.zeros([2, 0]), 1),
-    'max: an axis of length 0 in shape [2, 0] has no largest or smallest element, expected length 1 or more.',
-  ],
-  [
-    () => m.argmax(m.zeros([0]), 0),
-    'argmax: an axis of length 0 in shape [0] has no largest or smallest element, expected length 1 or more.',
-  ],
+  [() => m.stack([x23, x45]), 'stack: expected one shape, got [2, 3], [4, 5].'],
+  [() => m.max(m.zeros([2, 0]), 1), 'max: expected axes of length 1 or more, got [2, 0].'],
+  [() => m.argmax(m.zeros([0]), 0), 'argmax: expected axes of length 1 or more, got [0].'],
 
   // Axes.
   [() => m.sum(x23, 2), 'sum: axis 2 does not exist in a tensor of rank 2; axes run from -2 to 1.'],
@@ -185,7 +179,7 @@ const table: [call: () => unknown, message: string][] = [
     () => m.max(m.ones([]), 0),
     'max: axis 0 does not exist in a tensor of rank 0; a scalar has no axes.',
   ],
-  [() => m.sum(x23, [1, -1]), 'sum: the axes [1, -1] name one axis twice; name each once.'],
+  [() => m.sum(x23, [1, -1]), 'sum: expected each axis once, got [1, -1].'],
   [
     () => m.softmax(x23, 2),
     'softmax: axis 2 does not exist in a tensor of rank 2; axes run from -2 to 1.',
@@ -405,7 +399,7 @@ const table: [call: () => unknown, message: string][] = [
   [() => m.oneHot(whole, 1.5), 'oneHot: a shape is a list of whole numbers >= 0, got [1.5].'],
   [
     () => m.crossEntropy(m.zeros([2, 0]), i32([-100, -100])),
-    'crossEntropy: logits [2, 0] have no classes, expected at least one.',
+    'crossEntropy: expected logits [..., classes] of at least one class and targets [...], got [2, 0], [2].',
   ],
   [
     () => m.attention(x23, x23, x23, { bias: m.zeros([4, 2, 2]) }),
@@ -425,12 +419,9 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.attention(m.zeros([2, 0]), m.zeros([2, 0]), x23),
-    'attention: q [2, 0] and k [2, 0] have rows of no values, expected at least one.',
+    'attention: expected q [..., queries, d], k [..., keys, d] with d above 0 and v [..., keys, e], got [2, 0], [2, 0], [2, 3].',
   ],
-  [
-    () => m.min(m.zeros([2, 0]), 1),
-    'min: an axis of length 0 in shape [2, 0] has no largest or smallest element, expected length 1 or more.',
-  ],
+  [() => m.min(m.zeros([2, 0]), 1), 'min: expected axes of length 1 or more, got [2, 0].'],
   [
     () => m.gather(m.zeros([0, 2]), i32([0])),
     'gather: the table has no rows, expected at least one for an index.',
@@ -685,7 +676,7 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.checkGradients(m.neg, []),
-    'checkGradients: got no inputs, expected a list of at least one tensor.',
+    'checkGradients: expected a list of at least one tensor, got an empty one.',
   ],
   [
     () => m.checkGradients(m.neg, as([[1]])),

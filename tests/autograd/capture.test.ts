@@ -224,11 +224,11 @@ test('with two recordings, a function with a state of its own is noticed and alw
     carried = tensor([0]);
     count = 0;
     const came: number[][] = [];
-    for (let i = 0; i < 4; i++) came.push(await values(captured(tensor([i + 1]))));
+    for (let i = 0; i < 5; i++) came.push(await values(captured(tensor([i + 1]))));
     carried = tensor([0]);
     count = 0;
     const expected: number[][] = [];
-    for (let i = 0; i < 4; i++) expected.push(await values(f(tensor([i + 1]))));
+    for (let i = 0; i < 5; i++) expected.push(await values(f(tensor([i + 1]))));
     assert.equal(came, expected, what);
   }
   let calls = 0;
@@ -236,8 +236,8 @@ test('with two recordings, a function with a state of its own is noticed and alw
     calls++;
     return dropout(x, 0.5, key.fold(3));
   });
-  for (let i = 0; i < 4; i++) pure(tensor([i]), Key.of(i));
-  assert.is(calls, 2);
+  for (let i = 0; i < 5; i++) pure(tensor([i]), Key.of(i));
+  assert.is(calls, 3, 'once as it is, and twice to record');
 });
 
 test('the caller may free every result, also of a call that is not replayed', async () => {
@@ -302,6 +302,7 @@ test('a function that throws while it is recorded leaves nothing behind', () => 
 });
 
 test('what cannot be captured is refused in a sentence', async () => {
+  const named = () => Object.assign([tensor(1)], { more: tensor(2) });
   const cyclic: unknown[] = [];
   cyclic.push(cyclic);
   const messages: [() => unknown, RegExp][] = [
@@ -318,6 +319,9 @@ test('what cannot be captured is refused in a sentence', async () => {
     [() => capture((x: Tensor) => vjp((y) => y, x))(tensor(1)), /as result, got a function/],
     [() => capture((key: Key) => [key.fold(1)])(Key.of(1)), /as result, got a .*Key; compute/],
     [() => capture((x: unknown) => x)(cyclic), /deeper than 100 levels/],
+    [() => capture((x: Tensor[]) => x[0])(named()), /got a list of 1 with properties/],
+    [() => capture(named)(), /as result, got a list of 1 with properties/],
+    [() => scope(named), /scope: expected tensors in lists .* a list of 1 with properties/],
   ];
   for (const [call, message] of messages) assert.match(await refusal(call), message);
 });
@@ -424,7 +428,7 @@ test('with two recordings, results and shapes are compared too, and nothing is r
     const texts = async (g: typeof f) => {
       count = 0;
       const all: unknown[] = [];
-      for (let i = 0; i < 4; i++) all.push(await plain(g(tensor([i, 1]), Key.of(i))));
+      for (let i = 0; i < 5; i++) all.push(await plain(g(tensor([i, 1]), Key.of(i))));
       return all;
     };
     assert.equal(await texts(captured), await texts(f), `${f}`);
@@ -495,23 +499,34 @@ test('a kernel that fails anywhere in a replay leaves parameters and memory as t
   }
 });
 
+test('with two recordings, shapes that come once are not recorded', () => {
+  const before = memoryReport().buffers;
+  const captured = captureTraced((x: Tensor) => mul(x, tensor([2])));
+  scope(() => {
+    for (let length = 1; length < 40; length++) captured(tensor(Array(length).fill(1)));
+  });
+  assert.is(memoryReport().buffers, before, 'no constant is kept');
+  captured.dispose();
+});
+
 test('a recording that fails after another one leaves nothing behind', () => {
   const before = memoryReport().buffers;
   let calls = 0;
   const captured = captureTraced((x: Tensor) => {
     const y = mul(x, tensor([2]));
-    if (++calls === 2) throw new Error('mine');
+    if (++calls === 3) throw new Error('mine');
     return y;
   });
   scope(() => {
     const x = tensor([1]);
+    captured(x);
     captured(x);
     assert.throws(() => captured(x), /mine/);
     captured(x);
     captured(x);
   });
   captured.dispose();
-  assert.is(calls, 3);
+  assert.is(calls, 4);
   assert.is(memoryReport().buffers, before);
 });
 

@@ -114,6 +114,15 @@ test('meshgrid has the axes of its vectors in their order', async () => {
     [3, 4, 5],
   ];
   assert.equal(await listed(m.meshgrid([a, b])), [rows, columns]);
+  const exchanged = m.meshgrid([a, b], { indexing: 'xy' });
+  assert.equal(
+    await listed(exchanged),
+    await listed([rows, columns].map((x) => m.transpose(f64(x)))),
+  );
+  const shapes = (...vectors: m.Tensor[]) =>
+    m.meshgrid(vectors, { indexing: 'xy' }).map(({ shape }) => [...shape]);
+  assert.equal(shapes(a, b, f64([1, 2, 3, 4])), Array(3).fill([3, 2, 4])); // as NumPy
+  assert.equal(shapes(a), [[2]]);
   assert.equal(
     m.meshgrid([a, b, i32([])]).map(({ shape }) => shape),
     [
@@ -124,7 +133,14 @@ test('meshgrid has the axes of its vectors in their order', async () => {
   );
   const product = (...vectors: m.Tensor[]) => m.meshgrid(vectors).reduce(m.mul);
   assert.ok((await m.checkGradients(product, [a, b, f64([2])])).passed);
+  const swapped = (...vectors: m.Tensor[]) =>
+    m.meshgrid(vectors, { indexing: 'xy' }).reduce((x, y) => m.mul(m.square(x), y));
+  assert.ok((await m.checkGradients(swapped, [a, b, f64([2])])).passed);
   assert.match(await refusal(() => m.meshgrid([x23])), 'expected vectors, got [2, 3]');
+  assert.match(
+    await refusal(() => m.meshgrid([a], { indexing: 'yx' as 'xy' })),
+    'meshgrid: indexing must be one of ij, xy, got "yx".',
+  );
 });
 
 test('linspace includes both ends; eye has ones on its diagonal', async () => {
@@ -365,6 +381,29 @@ test('einsum', async () => {
   ]);
   assert.equal(await m.einsum('ii->i', [square]).array(), [1, NaN]);
   assert.equal(await m.einsum('ba', [a]).array(), await m.transpose(a).array());
+  const stacked = m.stack([a, m.mul(a, 10)]); // [2, 2, 3]
+  const dotted = (equation: string, ...tensors: m.Tensor[]) => m.einsum(equation, tensors).array();
+  assert.equal(await dotted('...j,kj->...k', stacked, b), [
+    [[7], [16]],
+    [[70], [160]],
+  ]);
+  assert.equal(await dotted('...i,...i', stacked, a), [
+    [14, 77],
+    [140, 770],
+  ]);
+  assert.equal(await dotted('...i->i...', a), await m.transpose(a).array());
+  assert.equal(await dotted('...i->i', a), [5, 7, 9]);
+  assert.equal(await dotted('i...->i', stacked), [21, 210]);
+  assert.equal(await dotted('...->...', a), await a.array());
+  assert.equal(await dotted('ij->...', a), 21);
+  assert.equal(await dotted('b...a', a), await m.transpose(a).array());
+  assert.equal(await dotted('...,...', m.reshape(f64([1, 2]), [2, 1]), f64([3, 4, 5])), [
+    [3, 4, 5],
+    [6, 8, 10],
+  ]);
+  assert.equal(m.einsum('...i,...i->...', [m.ones([1, 4, 2]), m.ones([3, 1, 2])]).shape, [3, 4]);
+  assert.equal(m.einsum('...i->...i', [m.ones([1, 1, 2])]).shape, [1, 1, 2]);
+  assert.equal(m.einsum('...i,i->...i', [m.ones([1, 0, 2]), m.ones([2])]).shape, [1, 0, 2]);
   for (const [equation, tensors] of [
     ['ij,jk', [a]],
     ['ij,jk', [a, a]],
@@ -376,8 +415,14 @@ test('einsum', async () => {
     ['i.j', [a]],
     ['ij->i->j', [a]],
     ['ij->i,j', [a]],
-    ['ij->...', [a]],
     ['01', [a]],
+    ['..j', [a]],
+    ['....', [a]],
+    ['......', [m.ones([2, 2, 2, 2, 2, 2])]],
+    ['...ijk', [a]],
+    ['...,...', [a, f64([1, 2])]],
+    ['...i,...j->......', [a, a]],
+    ['...i,...i', [a, m.ones([3, 3], { dtype: 'float64' })]],
     [undefined, [a]],
   ] as [string, m.Tensor[]][]) {
     const shapes = tensors.map(({ shape }) => `[${shape.join(', ')}]`).join(', ');
@@ -476,8 +521,72 @@ test('random choices are the same on every backend, and each is equally likely',
     'choice: count must be a whole number from 0 to 2, got 3',
   );
   assert.match(await refusal(() => m.choice(key, m.zeros([0]), 1)), 'from 0 to 0');
+  const second = f64([0, 1, 0]);
+  for (const replacement of [true, false]) {
+    const one = m.choice(key, m.arange(3), 1, { replacement, weights: second });
+    assert.equal(await one.array(), [1]);
+  }
+  assert.match(
+    await refusal(() => m.choice(key, m.arange(3), 2, { replacement: false, weights: second })),
+    'choice: too few weights are above 0, expected one for each row chosen.',
+  );
+  for (const weights of [f64([0, 0]), f64([-1, NaN])]) {
+    assert.match(await refusal(() => m.choice(key, x23, 1, { weights })), 'too few weights');
+    assert.equal(m.choice(key, x23, 0, { weights }).shape, [0, 3]);
+  }
+  assert.equal(m.choice(key, m.zeros([0, 2]), 0, { weights: f64([]) }).shape, [0, 2]);
+  assert.match(
+    await refusal(() => m.choice(key, x23, 1, { weights: second })),
+    'choice: expected a weight for each row, got [2, 3], [3]',
+  );
+  assert.match(
+    await refusal(() => m.choice(key, x23, 1, { weights: i32([1, 2]) })),
+    'choice: expected float32 or float64, got int32',
+  );
   assert.match(await refusal(() => m.bernoulli(key, [2], 1.5)), 'a number in [0, 1], or a tensor');
   assert.match(await refusal(() => m.bernoulli(key, [], f64([0.5]))), 'does not broadcast to []');
+});
+
+test('choice by weights draws each row with its probability', async () => {
+  const weights = [0.5, 0, 1e-40, 2.5, 1];
+  const rows = m.arange(5);
+  const counts = Array(5).fill(0);
+  const drawn = m.choice(m.Key.of(8), rows, 8000, { weights: f64(weights) });
+  for (const row of await drawn.data()) counts[row]++;
+  [1000, 0, 0, 5000, 2000].forEach((expected, row) => {
+    assert.ok(Math.abs(counts[row] - expected) <= 4 * Math.sqrt(expected), `${counts}`);
+  });
+  // Without replacement: the first by its weight, the second by its weight among the others.
+  const pairs = new Map<string, number>();
+  const three = f64([1, 2, 3]);
+  for (let i = 0; i < 1000; i++) {
+    const options = { weights: three, replacement: false };
+    const drawn = m.scope(() => m.choice(m.Key.of(9).fold(i), m.arange(3), 2, options));
+    const pair = String(await drawn.data());
+    pairs.set(pair, (pairs.get(pair) ?? 0) + 1);
+  }
+  for (const [pair, share] of [
+    ['0,1', (1 / 6) * (2 / 5)],
+    ['0,2', (1 / 6) * (3 / 5)],
+    ['1,0', (2 / 6) * (1 / 4)],
+    ['1,2', (2 / 6) * (3 / 4)],
+    ['2,0', (3 / 6) * (1 / 3)],
+    ['2,1', (3 / 6) * (2 / 3)],
+  ] as const) {
+    const deviation = Math.sqrt(1000 * share * (1 - share));
+    assert.ok(Math.abs((pairs.get(pair) ?? 0) - 1000 * share) <= 4 * deviation, pair);
+  }
+  // A weight of a denormal number is larger than none.
+  for (const backend of [cpu, wasm]) {
+    const least = m.tensor([0, 1e-40, 0], { backend });
+    const [x, key] = [m.arange(3, { backend }), m.Key.of(3)];
+    assert.equal(await m.choice(key, x, 2, { weights: least }).array(), [1, 1]);
+  }
+  const [, pullback] = m.vjp((y) => m.choice(m.Key.of(1), y, 4, { weights: f64([0, 1]) }), x23);
+  assert.equal(await pullback(m.ones([4, 3], { dtype: 'float64' }))[0].array(), [
+    [0, 0, 0],
+    [4, 4, 4],
+  ]);
 });
 
 type Grid = number[][][][];
@@ -496,15 +605,16 @@ test('conv2d and pooling are the sums of their definition', async () => {
     (await weight.array()) as Grid,
     (await bias.array()) as number[],
   ];
-  for (const { stride, padding } of [
+  for (const { stride, padding, dilation = [1, 1] } of [
     { stride: [1, 1], padding: [0, 0] },
     { stride: [2, 3], padding: [1, 2] },
     { stride: [3, 1], padding: [0, 1] },
+    { stride: [1, 2], padding: [2, 0], dilation: [2, 4] },
   ]) {
-    const made = m.conv2d(x, weight, bias, { stride, padding });
+    const made = m.conv2d(x, weight, bias, { stride, padding, dilation });
     const value = at(grid, 0);
-    const rows = Math.floor((height + 2 * padding[0] - 3) / stride[0]) + 1;
-    const columns = Math.floor((width + 2 * padding[1] - 2) / stride[1]) + 1;
+    const rows = Math.floor((height + 2 * padding[0] - 2 * dilation[0] - 1) / stride[0]) + 1;
+    const columns = Math.floor((width + 2 * padding[1] - dilation[1] - 1) / stride[1]) + 1;
     assert.equal(made.shape, [batch, outputs, rows, columns]);
     const expected = ((await made.array()) as Grid).map((image, n) =>
       image.map((plane, o) =>
@@ -515,8 +625,9 @@ test('conv2d and pooling are the sums of their definition', async () => {
                 filter.reduce(
                   (inner, taps, p) =>
                     taps.reduce((total, tap, q) => {
-                      const y = i * stride[0] + p - padding[0];
-                      return total + tap * value(n, c, y, j * stride[1] + q - padding[1]);
+                      const y = i * stride[0] + p * dilation[0] - padding[0];
+                      const z = j * stride[1] + q * dilation[1] - padding[1];
+                      return total + tap * value(n, c, y, z);
                     }, inner),
                   sum,
                 ),
@@ -547,6 +658,25 @@ test('conv2d and pooling are the sums of their definition', async () => {
   assert.equal(await line.array(), [[[8, 8, 8, 13]]]);
 });
 
+test('groups of a convolution are convolutions of their channels', async () => {
+  const random = (seed: number, shape: m.Shape) =>
+    m.normal(m.Key.of(seed), shape, { dtype: 'float64' });
+  for (const [groups, channels, outputs] of [
+    [2, 4, 6],
+    [3, 3, 3],
+    [4, 4, 8],
+  ]) {
+    const x = random(1, [2, channels, 4, 5]);
+    const weight = random(2, [outputs, channels / groups, 2, 3]);
+    const bias = random(3, [outputs]);
+    const made = m.conv2d(x, weight, bias, { groups, padding: 1 });
+    const parts = (y: m.Tensor, axis: number) => m.chunk(y, groups, axis);
+    const [xs, weights, biases] = [parts(x, 1), parts(weight, 0), parts(bias, 0)];
+    const apart = xs.map((part, i) => m.conv2d(part, weights[i], biases[i], { padding: 1 }));
+    close(await made.data(), await m.concat(apart, 1).data(), 1e-12);
+  }
+});
+
 test('a stride beyond the end leaves one window', async () => {
   const x = m.ones([1, 1, 3, 3]);
   assert.equal(await m.maxPool(x, 2, { stride: 2 ** 30 }).array(), [[[[1]]]]);
@@ -557,7 +687,27 @@ test('conv and pooling refuse what does not fit', async () => {
   for (const [call, message] of [
     [
       () => m.conv2d(x, m.ones([3, 1, 2, 2])),
-      'equal channels in axis 1 and a bias for each output, got [1, 2, 4, 4], [3, 1, 2, 2]',
+      'expected rank 4, channels / groups in axis 1 of the weight, outputs that groups divides and a bias for each output, got [1, 2, 4, 4], [3, 1, 2, 2]',
+    ],
+    [
+      () => m.conv2d(x, m.ones([3, 1, 2, 2]), undefined, { groups: 2 }),
+      'outputs that groups divides and a bias for each output, got [1, 2, 4, 4], [3, 1, 2, 2]',
+    ],
+    [
+      () => m.conv2d(x, m.ones([4, 2, 2, 2]), undefined, { groups: 2 }),
+      'channels / groups in axis 1 of the weight',
+    ],
+    [
+      () => m.conv2d(x, weight, undefined, { groups: 0 }),
+      'conv2d: groups must be a whole number >= 1, got 0.',
+    ],
+    [
+      () => m.conv2d(x, weight, undefined, { dilation: [1, 0] }),
+      'conv2d: dilation must be a whole number >= 1, or 2 of them',
+    ],
+    [
+      () => m.conv2d(x, weight, undefined, { dilation: 4 }),
+      'space for windows of [5, 5], got [4, 4]',
     ],
     [() => m.conv2d(m.ones([2, 4, 4]), weight), 'expected rank 4'],
     [() => m.conv1d(x, weight), 'conv1d: expected rank 3, '],

@@ -26,6 +26,54 @@ test('every entry has patterns, with names that differ', () => {
   }
 });
 
+test("a result is the caller's to free, also where nothing is computed", async () => {
+  const backend = createCpuBackend();
+  for (const name of operationNames) {
+    for (const { pattern, inputs, call } of cases[name].patterns) {
+      const args = inputs.map((input) => upload(input, backend, 'float32'));
+      call(args, 'float32').dispose();
+      assert.not(
+        args.some(({ isFreed }) => isFreed),
+        `${name}: ${pattern}`,
+      );
+    }
+  }
+  const { Key, tensor } = engine;
+  const calls: Record<string, (x: engine.Tensor) => engine.Tensor> = {
+    cumsum: (x) => engine.cumsum(x, 0),
+    cumprod: (x) => engine.cumprod(x, 0),
+    slice: (x) => engine.slice(x, 0, 0),
+    dropout: (x) => engine.dropout(x, 0, Key.of(1)),
+    broadcastTo: (x) => engine.broadcastTo(x, [1, 2]),
+    pad: (x) =>
+      engine.pad(x, [
+        [0, 0],
+        [0, 0],
+      ]),
+    cast: (x) => engine.cast(x, 'float32'),
+    roll: (x) => engine.roll(x, 2, 1),
+    flip: (x) => engine.flip(x, []),
+    tile: (x) => engine.tile(x, [1, 1]),
+    einsum: (x) => engine.einsum('ij->ij', [x]),
+    sum: (x) => engine.sum(x, []),
+    concat: (x) => engine.concat([x], 0),
+    split: (x) => engine.split(x, 1)[0],
+  };
+  for (const [name, call] of Object.entries(calls)) {
+    const captured = engine.capture(call);
+    for (const f of [
+      call,
+      captured,
+      captured,
+      engine.grad((x: engine.Tensor) => engine.sum(call(x))),
+    ]) {
+      const x = tensor([[1, 2]], { backend });
+      f(x).dispose();
+      assert.equal(await x.array(), [[1, 2]], name);
+    }
+  }
+});
+
 for (const name of operationNames) {
   const { differentiable, patterns } = cases[name];
 

@@ -47,10 +47,11 @@ const calls: Record<string, [call: (options: never) => unknown, known: Options]>
   topk: [(o) => m.topk(x, 1, 0, o), { largest: false }],
   randperm: [(o) => m.randperm(key, 2, o), { backend: createCpuBackend() }],
   bernoulli: [(o) => m.bernoulli(key, [2], 0.5, o), { backend: createCpuBackend() }],
-  choice: [(o) => m.choice(key, x, 1, o), { replacement: false }],
+  choice: [(o) => m.choice(key, x, 1, o), { replacement: false, weights: m.ones([2]) }],
+  meshgrid: [(o) => m.meshgrid([m.ones([2])], o), { indexing: 'xy' }],
   conv1d: [
     (o) => m.conv1d(m.ones([1, 1, 4]), m.ones([1, 1, 2]), undefined, o),
-    { stride: 2, padding: [1] },
+    { stride: 2, padding: [1], dilation: 2, groups: 1 },
   ],
   conv2d: [
     (o) => m.conv2d(m.ones([1, 1, 4, 4]), m.ones([1, 1, 2, 2]), undefined, o),

@@ -48,7 +48,7 @@ async function counted(options: Parameters<typeof createWasmBackend>[0] = {}) {
         if (results) seen.runs++;
         return results;
       },
-      renumber: (index, again) => list.renumber(index, again),
+      renumber: (again) => list.renumber(again),
       dispose: () => list.dispose(),
     };
     return wrapped;

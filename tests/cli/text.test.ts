@@ -1,6 +1,6 @@
 /** A text of one's own on the command line: trained, stopped, resumed, evaluated, sampled. */
 import { spawn } from 'node:child_process';
-import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -214,6 +214,8 @@ test('prompts that cannot be continued are refused', () =>
     for (const command of [['sample'], ['eval'], ['train', '--resume']]) {
       assert.match(refused(await memgrad([...command, out])), /The text has the SHA-256/);
     }
+    await rm(join(out, TEXT_FILE)); // a prompt needs the tokenizer only
+    assert.ok((await ok(['sample', out, '--prompt', 'red', '--length', '3'])).startsWith('red'));
   }));
 
 test('the help has examples of texts', async () => {

@@ -162,6 +162,8 @@ const written: Record<Exclude<OperationName, Plain>, readonly Call[]> = {
     ["einsum('ij->ji', [x])", { x }],
     ["einsum('ij', [x])", { x }],
     ["einsum('ii', [s])", { s: square }],
+    ["einsum('...j,kj->...k', [x, z])", { x, z: floats([2, 3], 62) }],
+    ["einsum('...j->j...', [x])", { x }],
   ],
   argsort: calls('argsort', { x }, '', '0', '-1, { descending: true }'),
   sort: calls('sort', { x }, '', '0', '-1, { descending: true }'),
@@ -188,6 +190,11 @@ const written: Record<Exclude<OperationName, Plain>, readonly Call[]> = {
       '{ padding: [1, 0], stride: [2, 1] }',
     ),
     ...calls('conv2d', { x: floats([1, 2, 3, 3], 73), w: floats([2, 2, 2, 2], 74) }, ''),
+    ...calls(
+      'conv2d',
+      { x: floats([1, 2, 3, 3], 73), w: floats([2, 1, 2, 2], 76), b: floats([2], 75) },
+      '{ groups: 2, dilation: 2 }',
+    ),
   ],
   maxPool: calls('maxPool', { x: floats([1, 2, 3, 3], 76) }, '3', '2', '[3, 2], { stride: 1 }'),
   averagePool: calls(

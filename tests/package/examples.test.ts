@@ -1,7 +1,7 @@
 /** The examples, as whoever copies one has it: beside the package installed from its tarball. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { Page } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -81,6 +81,42 @@ test('vite: compiles strictly, is built, trains and answers', async () => {
   assert.is(result, 'answer 271');
 });
 
+test('react: a component trains a model while it is shown, and leaves nothing behind', async () => {
+  const folder = example('react');
+  const packages = [
+    'react',
+    'react-dom',
+    'scheduler',
+    '@types/react',
+    '@types/react-dom',
+    'csstype',
+  ];
+  for (const name of packages) {
+    const target = join(install().folder, 'node_modules', name);
+    mkdirSync(dirname(target), { recursive: true });
+    symlinkSync(resolve('node_modules', name), target);
+  }
+  node([resolve('node_modules/@typescript/native/bin/tsc')], folder);
+  node([resolve('node_modules/vite/bin/vite.js'), 'build', '--logLevel', 'warn'], folder);
+  const { result, problems } = await open(serve(join(folder, 'dist')), async (page) => {
+    const done = await output(page, /step 300: /);
+    const memory = page.locator('#memory');
+    const removed = async () => {
+      await page.click('button');
+      await memory.filter({ hasText: /^0 buffers/ }).waitFor({ timeout: 10_000 });
+    };
+    await removed();
+    await page.click('button');
+    await output(page, /step /);
+    await removed(); // in the middle of a training
+    return { done, squares: await page.locator('rect').count() };
+  });
+  assert.equal(problems, []);
+  const [, percent] = /([\d.]+)% of new points right/.exec(result.done) ?? [];
+  assert.ok(Number(percent) > 93, result.done);
+  assert.is(result.squares, 0);
+});
+
 test('extension: the popup learns under the policy of its manifest', async () => {
   const folder = example('extension');
   const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'));
@@ -125,6 +161,7 @@ test('there is no example that is not run', () => {
     'extension',
     'node',
     'page',
+    'react',
     'vite',
     'worker',
   ]);

@@ -1,4 +1,5 @@
 /** The package as it would be published: what is in it, how it is resolved, what it brings along. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
@@ -79,7 +80,7 @@ test('bundlers that ignore `exports` find every sub-path', () => {
 
 test('webpack bundles every sub-path without an error or a warning, and the bundle runs', async () => {
   const { folder } = install();
-  const used = names.filter((name) => name !== 'memgrad/runs/node' && name !== 'memgrad/corpora');
+  const used = names.filter((name) => name !== 'memgrad/runs/node');
   const imports = used.map((name, i) => `import * as m${i} from '${name}';`);
   const source = `${imports.join('\n')}
     console.log([${used.map((_, i) => `m${i}`)}].every((module) => Object.keys(module).length > 0));
@@ -128,6 +129,22 @@ test('the address of the project stands in package.json alone', () => {
   }
 });
 
+test('the commands of experiments/ are in a checkout alone, and elsewhere say so', () => {
+  const { folder } = install();
+  const main = join(folder, 'node_modules/memgrad/dist/cli/main.js');
+  for (const args of [
+    ['reproduce', 'copy', '--scale', 'small'],
+    ['parity', '--help'],
+    ['parity'],
+  ]) {
+    const ended = spawnSync(process.execPath, [main, ...args], { encoding: 'utf8' });
+    assert.equal([ended.status, ended.stdout], [2, '']);
+    const sentence = `error: memgrad ${args[0]} exists in a checkout of the repository only;`;
+    assert.match(ended.stderr, new RegExp(`^${sentence} [^\\n]+\\n$`));
+  }
+  assert.not.match(node([main, '--help'], folder), /reproduce|parity/);
+});
+
 test('kernels that the host compiled are taken, where bytes may not be compiled', () => {
   const { folder } = install();
   const script = `
@@ -159,7 +176,7 @@ test('kernels that the host compiled are taken, where bytes may not be compiled'
   assert.match(wrong, 'MemgradError wasm: module must be a WebAssembly.Module, got Uint8Array of');
 });
 
-test('it brings nothing along: no dependency, 2.5 MB of code, 3.1 MB with its documentation, beside the sources that this links to', () => {
+test('it brings nothing along: no dependency, 2.3 MB of code, 2.95 MB with its documentation, beside the sources that this links to', () => {
   const { folder } = install();
   const modules = join(folder, 'node_modules');
   assert.equal(
@@ -171,10 +188,10 @@ test('it brings nothing along: no dependency, 2.5 MB of code, 3.1 MB with its do
   );
   assert.is(dependencies, undefined);
   assert.is(scripts.install ?? scripts.postinstall, undefined);
-  assert.ok(bytesBelow(join(modules, 'memgrad/dist')) < 2.5e6);
+  assert.ok(bytesBelow(join(modules, 'memgrad/dist')) < 2.3e6);
   const sources = bytesBelow(join(modules, 'memgrad/src'));
-  assert.ok(bytesBelow(join(modules, 'memgrad')) - sources < 3.1e6);
-  assert.ok(sources < 1.9e6);
+  assert.ok(bytesBelow(join(modules, 'memgrad')) - sources < 2.95e6);
+  assert.ok(sources < 1.75e6);
 });
 
 function bytesBelow(folder: string): number {

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { parseFixture } from '../../experiments/parity/index.js';
 import { MemgradError } from '../../src/errors.js';
 import { createModel } from '../../src/models/index.js';
-import { parseFixture } from '../../src/parity/index.js';
 import {
   CARRIED_FILE,
   CONFIG_FILE,

@@ -142,6 +142,35 @@ Object.assign(cases, {
   }),
 });
 
+const encode = (text: string) => new TextEncoder().encode(text);
+const letters = ['train', 'validation', 'test'].flatMap((part) =>
+  ['axxx', 'bxxxxxx'].map((text, kind) => ({ text: encode(text), class: kind, part })),
+) as Document[];
+const documents = new Classification(letters, ['a', 'b'], new ByteTokenizer(encode('abx')));
+/** Documents of one segment, or of one and two: which of them are long differs from step to step. */
+const encoder = (maxSegments: number, dropout: number) => (backend: Backend) => ({
+  model: new EncoderRMT({
+    ...sizes,
+    ...documents.special,
+    nToken: documents.vocabulary,
+    classes: 2,
+    segmentLength: 4,
+    maxSegments,
+    dropout,
+    dropatt: dropout,
+    backend,
+  }),
+  task: documents,
+});
+Object.assign(cases, {
+  documents: encoder(1, 0),
+  'documents of several lengths, dropout': (backend: Backend) => ({
+    ...encoder(2, 0.1)(backend),
+    steps: 30,
+    batchSize: 2,
+  }),
+});
+
 for (const backendName of ['cpu', 'wasm'] as const) {
   for (const [name, make] of Object.entries(cases)) {
     // cpu is slow, and replays know nothing of backends.
@@ -159,24 +188,7 @@ for (const backendName of ['cpu', 'wasm'] as const) {
   }
 }
 
-const encode = (text: string) => new TextEncoder().encode(text);
-const letters = ['train', 'validation', 'test'].flatMap((part) =>
-  ['axxx', 'bxxxxxx'].map((text, kind) => ({ text: encode(text), class: kind, part })),
-) as Document[];
-const documents = new Classification(letters, ['a', 'b'], new ByteTokenizer(encode('abx')));
 const onTheHost: Record<string, (backend: Backend) => Options> = {
-  documents: (backend) => ({
-    model: new EncoderRMT({
-      ...sizes,
-      ...documents.special,
-      nToken: documents.vocabulary,
-      classes: 2,
-      segmentLength: 4,
-      maxSegments: 3,
-      backend,
-    }),
-    task: documents,
-  }),
   'an adaptive softmax': (backend) => ({
     model: createModel(
       'transformer-xl',
@@ -209,7 +221,7 @@ test('the models of memgrad are captured without asking, and models of your own 
     const forward = model.forward.bind(model);
     Object.assign(model, { forward: (...args: Parameters<typeof forward>) => forward(...args) });
   });
-  assert.is(wrapped, 3 * ours, 'two of six steps were recorded, the others replayed');
+  assert.is(wrapped, 2 * ours, 'of six steps one ran, two were recorded, and three replayed');
 });
 
 for (const make of [

@@ -570,15 +570,15 @@ test('nothing is left: of a training, of one that was left, of one whose loss th
   const live = memoryReport().buffers;
   for (const capture of [false, true]) {
     for (const accumulate of [1, 2]) {
-      const { net, optimizer, options } = training({ capture, accumulate, steps: 6 });
+      const { net, optimizer, options } = training({ capture, accumulate, steps: 12 });
       const counts: number[] = [];
       for await (const { step } of fit({ ...options, evaluate: [xor], evaluateEvery: 2 })) {
         counts.push(memoryReport().buffers);
-        if (step === 5) break;
+        if (step === 11) break;
       }
       // A captured step keeps its program's constants; its second recording and the smaller batch too.
-      assert.is(counts[4], counts[3]);
-      if (!capture) assert.is(counts[4], counts[0]);
+      assert.is(counts[10], counts[9]);
+      if (!capture) assert.is(counts[10], counts[0]);
       dispose(net);
       optimizer.dispose();
       assert.is(memoryReport().buffers, live);
@@ -783,6 +783,14 @@ test('one sentence for everything that is wrong', async () => {
       { loss: () => ({ loss: sum(w), metrics: 3 }) },
       'fit: the metrics of loss must be scalars by name, got 3.',
     ],
+    [
+      { loss: () => ({ loss: sum(w), metric: {} }) },
+      /^fit: the result of loss: there is no option "metric"; did you mean 'metrics'\?/,
+    ],
+    [
+      { batches: [{ x: { data: [1, 2], shape: [2, 1] } }] },
+      'fit: the data of a shape in "x" of a batch must be a typed array, got a list of 2.',
+    ],
     [{ task: 3 }, 'fit: there is no option "task"; train takes a model and a task.'],
     [
       { batches: [{ x: { rows: [[1, 2], [3]] } }] },
@@ -830,6 +838,16 @@ test('metrics of the batches of a step must have the same names', async () => {
     'fit: loss returned the metrics b after a; batches of one step must have the same.',
   );
   assert.is(await w.item(), 1, 'a parameter as a metric is not freed');
+  calls = 0;
+  const evaluating = evaluateFit({ parameters: { w }, loss, batches: [1, 2] });
+  const refused: Error = await evaluating.then(
+    () => assert.unreachable(),
+    (error) => error,
+  );
+  assert.is(
+    refused.message,
+    'evaluateFit: batches: loss returned the metrics b after a; all batches must have the same.',
+  );
 });
 
 test('shuffled: every row once an epoch, in an order of its own, and the same for the same seed', () => {
@@ -908,9 +926,13 @@ test('shuffled refuses what has no rows', () => {
     [{}, /^shuffled: arrays must be at least one array/],
     [
       { x: [] },
-      /^shuffled: "x" must be a list, a typed array or { data, shape } with at least one row/,
+      /^shuffled: "x" must be a list, a typed array or { data, shape } of a typed array, with at least/,
     ],
     [{ x: tensor([1]) }, /^shuffled: "x" must be a list.*, got Tensor/],
+    [
+      { x: { data: [1, 2], shape: [2] } },
+      'shuffled: "x" must be a list, a typed array or { data, shape } of a typed array, with at least one row, got an object.',
+    ],
     [
       { x: [1, 2], y: [1] },
       'shuffled: "y" has 1 rows and "x" 2; all arrays must have the same number.',

@@ -6,6 +6,7 @@ import { checkOptions, needed, type OptionNames, whole } from '../../options.js'
 import {
   broadcastShapes,
   commonDtype,
+  requireFit,
   requireFloat,
   requireTensors,
   requireTruth,
@@ -114,19 +115,15 @@ const attentionOperation: Operation<Attributes> = {
     if (mask) requireTruth('attention', 'the mask', mask);
     const [width, valueWidth] = [q, v].map(({ shape, rank }) => shape[rank - 1]);
     const fits = width === k.shape[k.rank - 1] && k.shape[k.rank - 2] === v.shape[v.rank - 2];
-    if (Math.min(q.rank, k.rank, v.rank) < 2 || !fits) {
-      throw new MemgradError(
-        `attention: q ${showShape(q.shape)}, k ${showShape(k.shape)} and v ${showShape(v.shape)} do not fit, expected [..., queries, d], [..., keys, d] and [..., keys, e].`,
-      );
-    }
+    requireFit(
+      Math.min(q.rank, k.rank, v.rank) > 1 && fits && width > 0,
+      'attention',
+      'q [..., queries, d], k [..., keys, d] with d above 0 and v [..., keys, e]',
+      ...[q, k, v].map(({ shape }) => shape),
+    );
     if (width % heads || valueWidth % heads) {
       throw new MemgradError(
         `attention: ${heads} heads do not divide the last axes, ${width} of q and k and ${valueWidth} of v.`,
-      );
-    }
-    if (width === 0) {
-      throw new MemgradError(
-        `attention: q ${showShape(q.shape)} and k ${showShape(k.shape)} have rows of no values, expected at least one.`,
       );
     }
     const leads = [q, k, v].map(({ shape }) => shape.slice(0, -2));

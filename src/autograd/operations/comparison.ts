@@ -9,7 +9,7 @@ import {
   requireTensors,
   requireTruth,
 } from '../arguments.js';
-import { type Operation, run } from '../run.js';
+import { alias, type Operation, run } from '../run.js';
 import type { Tensor } from '../tensor.js';
 import { type Operand, operands } from './operand.js';
 
@@ -97,5 +97,5 @@ export function cast(x: Tensor, dtype: DType): Tensor {
       `cast: ${describe(dtype)} is not a dtype; choose float32, float64 or int32.`,
     );
   }
-  return x.dtype === dtype ? x : run(castOperation, [x], dtype)[0];
+  return x.dtype === dtype ? alias(x) : run(castOperation, [x], dtype)[0];
 }

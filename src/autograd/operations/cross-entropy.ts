@@ -1,13 +1,20 @@
 /** Losses. */
-import { MemgradError } from '../../errors.js';
-import { checkOptions, oneOf, positive, whole } from '../../options.js';
-import { requireFit, requireFloat, requireInt, requireTensors, rowsOf } from '../arguments.js';
+import { checkOptions, positive, whole } from '../../options.js';
+import {
+  indexed,
+  requireFit,
+  requireFloat,
+  requireInt,
+  requireTensors,
+  rowsOf,
+} from '../arguments.js';
 import { arange } from '../create.js';
 import { type Operation, run } from '../run.js';
-import { sameShape, showShape, type Tensor } from '../tensor.js';
+import { sameShape, type Tensor } from '../tensor.js';
 import { cast, equal, greaterEqual, less, notEqual, where } from './comparison.js';
 import { add, div, exp, maximum, mul, neg, sub } from './elementwise.js';
 import { gather, oneHot } from './indexing.js';
+import { reduced, reductionKind } from './losses.js';
 import { sum } from './reduction.js';
 import { reshape } from './shape.js';
 import { belowLargest, logSoftmax } from './softmax.js';
@@ -35,7 +42,7 @@ export interface CrossEntropyOptions {
 
 const optionKinds = {
   ignoreIndex: whole(-(2 ** 31), 2 ** 31 - 1),
-  reduction: oneOf(['mean', 'sum', 'none']),
+  reduction: reductionKind,
   labelSmoothing: positive(1),
   weights: 1,
 } as const;
@@ -61,21 +68,15 @@ export function crossEntropy(
     requireFit(fits, 'crossEntropy', 'a weight for each class', logits.shape, weights.shape);
   }
   if (targets.dtype !== 'int32' && logits.rank > 0 && sameShape(logits.shape, targets.shape)) {
-    const losses = ofProbabilities(logits, targets, labelSmoothing, weights);
-    if (reduction === 'none') return losses;
-    return div(sum(losses), reduction === 'sum' ? 1 : Math.max(1, losses.size));
+    return reduced(ofProbabilities(logits, targets, labelSmoothing, weights), reduction);
   }
   requireInt('crossEntropy', 'the targets', targets);
-  if (!sameShape(logits.shape.slice(0, -1), targets.shape) || logits.rank === 0) {
-    throw new MemgradError(
-      `crossEntropy: logits ${showShape(logits.shape)} need targets of shape ${showShape(logits.shape.slice(0, -1))}, got ${showShape(targets.shape)}.`,
-    );
-  }
-  if (classes === 0) {
-    throw new MemgradError(
-      `crossEntropy: logits ${showShape(logits.shape)} have no classes, expected at least one.`,
-    );
-  }
+  requireFit(
+    classes > 0 && sameShape(logits.shape.slice(0, -1), targets.shape),
+    'crossEntropy',
+    'logits [..., classes] of at least one class and targets [...]',
+    ...[logits.shape, targets.shape],
+  );
   let losses = perPosition(logits, targets, ignoreIndex);
   const counts = notEqual(targets, ignoreIndex);
   const factors = weights && where(counts, gather(weights, where(counts, targets, 0)), 0);
@@ -110,15 +111,11 @@ function ofProbabilities(
 }
 
 function perPosition(logits: Tensor, targets: Tensor, ignored: number): Tensor {
-  try {
-    return run(crossEntropyOperation, [logits, targets], { ignored })[0];
-  } catch (error) {
-    if (!(error instanceof MemgradError && error.message.includes(': index '))) throw error;
-    const classes = logits.shape[logits.rank - 1];
-    throw new MemgradError(
-      `crossEntropy: a target is outside the ${classes} classes, expected 0 to ${classes - 1} or ignoreIndex.`,
-    );
-  }
+  const classes = logits.shape[logits.rank - 1];
+  return indexed(
+    `crossEntropy: a target is outside the ${classes} classes, expected 0 to ${classes - 1} or ignoreIndex.`,
+    () => run(crossEntropyOperation, [logits, targets], { ignored })[0],
+  );
 }
 
 interface Attributes {

@@ -1,5 +1,6 @@
 /** Cumulative sums and products. */
 import { normalizeAxis, requireTensors } from '../arguments.js';
+import { alias } from '../run.js';
 import type { Tensor } from '../tensor.js';
 import { add, mul } from './elementwise.js';
 import { concat, slice } from './shape.js';
@@ -30,7 +31,7 @@ function scan(
   requireTensors(name, x);
   const along = normalizeAxis(name, axis, x.rank);
   const length = x.shape[along];
-  let reached = x;
+  let reached = alias(x);
   for (let step = 1; step < length; step *= 2) {
     const earlier = slice(reached, along, 0, length - step);
     const later = combine(earlier, slice(reached, along, step));

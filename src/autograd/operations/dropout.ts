@@ -1,10 +1,9 @@
 /** Dropout. */
-import { MemgradError } from '../../errors.js';
 import { check, checkOptions, positive } from '../../options.js';
-import { commonDtype, requireFloat, requireTensors } from '../arguments.js';
+import { commonDtype, requireFit, requireFloat, requireTensors } from '../arguments.js';
 import { isKey, type Key, uniform } from '../random.js';
-import { type Operation, run } from '../run.js';
-import { sameShape, showShape, type Tensor } from '../tensor.js';
+import { alias, type Operation, run } from '../run.js';
+import { sameShape, type Tensor } from '../tensor.js';
 import { greaterEqual, where } from './comparison.js';
 import { add, mul } from './elementwise.js';
 
@@ -26,13 +25,16 @@ export function dropout(x: Tensor, rate: number, key: Key, options?: DropoutOpti
   check('dropout: key', key, isKey);
   checkOptions('dropout', options, { residual: 1 });
   const residual = options?.residual;
-  if (residual) requireTensors('dropout', residual);
-  if (residual && !sameShape(residual.shape, x.shape)) {
-    throw new MemgradError(
-      `dropout: the residual has shape ${showShape(residual.shape)}, expected ${showShape(x.shape)}, the shape of x.`,
+  if (residual) {
+    requireTensors('dropout', residual);
+    requireFit(
+      sameShape(residual.shape, x.shape),
+      'dropout',
+      'a residual of the shape of x',
+      ...[x.shape, residual.shape],
     );
   }
-  if (rate === 0) return residual ? add(residual, x) : x;
+  if (rate === 0) return residual ? add(residual, x) : alias(x);
   return run(dropoutOperation, residual ? [x, residual] : [x], { rate, key })[0];
 }
 

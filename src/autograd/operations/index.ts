@@ -48,6 +48,7 @@ export {
   chunk,
   flatten,
   flip,
+  type MeshgridOptions,
   meshgrid,
   roll,
   split,

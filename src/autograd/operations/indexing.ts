@@ -3,10 +3,10 @@ import type { DType } from '../../backends/backend.js';
 import { sizeOf } from '../../backends/layout.js';
 import { MemgradError } from '../../errors.js';
 import { checkOptions } from '../../options.js';
-import { refuseExtra, requireInt, requireTensors } from '../arguments.js';
+import { refuseExtra, requireFit, requireInt, requireTensors } from '../arguments.js';
 import { arange, checkShape, optionNames, placement, type TensorOptions } from '../create.js';
 import { type Operation, run } from '../run.js';
-import { sameShape, showShape, type Tensor } from '../tensor.js';
+import { sameShape, type Tensor } from '../tensor.js';
 import { cast, equal } from './comparison.js';
 import { reshape } from './shape.js';
 
@@ -14,8 +14,7 @@ const gatherOperation: Operation = {
   name: 'gather',
   infer([table, indices]) {
     requireInt('gather', 'the indices', indices);
-    if (table.rank === 0)
-      throw new MemgradError('gather: the table is a scalar, expected rank 1 or more.');
+    requireFit(table.rank > 0, 'gather', 'a table of rank 1 or more', table.shape);
     requireRows('gather', indices, table.shape[0]);
     return [{ shape: [...indices.shape, ...table.shape.slice(1)], dtype: table.dtype }];
   },
@@ -42,11 +41,12 @@ const scatterAddOperation: Operation<number> = {
     requireInt('scatterAdd', 'the indices', indices);
     checkShape('scatterAdd', [rows]);
     requireRows('scatterAdd', indices, rows);
-    if (!sameShape(values.shape.slice(0, indices.rank), indices.shape)) {
-      throw new MemgradError(
-        `scatterAdd: values ${showShape(values.shape)} must start with the shape of the indices ${showShape(indices.shape)}.`,
-      );
-    }
+    requireFit(
+      sameShape(values.shape.slice(0, indices.rank), indices.shape),
+      'scatterAdd',
+      'values whose shape starts with that of the indices',
+      ...[values.shape, indices.shape],
+    );
     return [{ shape: [rows, ...values.shape.slice(indices.rank)], dtype: values.dtype }];
   },
   forward: (backend, [values, indices], rows, [{ shape }]) => [

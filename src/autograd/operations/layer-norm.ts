@@ -1,13 +1,11 @@
 /** Layer normalisation. */
-import { MemgradError } from '../../errors.js';
 import { check, positive } from '../../options.js';
-import { commonDtype, requireFloat, requireTensors, rowsOf } from '../arguments.js';
+import { commonDtype, requireFit, requireFloat, requireTensors, rowsOf } from '../arguments.js';
 import { type Operation, run } from '../run.js';
-import { sameShape, showShape, type Tensor } from '../tensor.js';
-import { gradientsOf } from '../transforms/backward.js';
+import { sameShape, type Tensor } from '../tensor.js';
 import { greater, less, where } from './comparison.js';
 import { abs, add, div, mul, sqrt, square, sub } from './elementwise.js';
-import { max, mean } from './reduction.js';
+import { max, mean, sumTo } from './reduction.js';
 import { stopGradient } from './view.js';
 
 /**
@@ -20,11 +18,12 @@ export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon = 1e-
   requireTensors('layerNorm', weight, bias);
   check('layerNorm: epsilon', epsilon, positive());
   const features = x.shape.slice(-1);
-  if (x.rank === 0 || ![weight, bias].every(({ shape }) => sameShape(shape, features))) {
-    throw new MemgradError(
-      `layerNorm: x ${showShape(x.shape)}, weight ${showShape(weight.shape)} and bias ${showShape(bias.shape)} do not fit, expected [..., features], [features] and [features].`,
-    );
-  }
+  requireFit(
+    x.rank > 0 && [weight, bias].every(({ shape }) => sameShape(shape, features)),
+    'layerNorm',
+    'x [..., features], weight [features] and bias [features]',
+    ...[x, weight, bias].map(({ shape }) => shape),
+  );
   return run(layerNormOperation, [x, weight, bias], epsilon)[0];
 }
 
@@ -74,7 +73,10 @@ const layerNormGradientOperation: Operation<number> = {
       [epsilon, ...rowsOf(x)],
       results,
     ),
-  definition: (inputs, epsilon) => gradientsOf(layerNormOperation, inputs, epsilon),
+  definition([x, weight, , g], epsilon) {
+    const [gx, y] = pullBack(x, mul(g, weight), epsilon);
+    return [gx, sumTo(mul(g, y), weight.shape), sumTo(g, weight.shape)];
+  },
   gradients: 'definition',
 };
 
@@ -83,10 +85,7 @@ const normalizeOperation: Operation<number> = {
   infer: ([x]) => [x],
   forward: ({ kernels }, [x], epsilon, results) =>
     kernels?.normalize?.([x.buffer], [epsilon, ...rowsOf(x)], results),
-  definition([x], epsilon) {
-    const { centred, deviation } = measure(x, epsilon);
-    return [div(centred, deviation)];
-  },
+  definition: ([x], epsilon) => [normalized(x, epsilon)[0]],
   gradients: ([g], { inputs: [x], attributes }) =>
     run(normalizeGradientOperation, [x, g], attributes)[0],
 };
@@ -101,26 +100,27 @@ const normalizeGradientOperation: Operation<number> = {
   infer: ([x]) => [x],
   forward: ({ kernels }, [x, g], epsilon, results) =>
     kernels?.normalizeGradient?.([x.buffer, g.buffer], [epsilon, ...rowsOf(x)], results),
-  /** (g - mean(g) - y mean(g y)) / deviation, with y the normalised row. */
-  definition([x, g], epsilon) {
-    const { centred, deviation, unit } = measure(x, epsilon);
-    const y = div(centred, deviation);
-    return [div(sub(sub(g, row(g)), mul(y, row(mul(g, y)))), mul(deviation, unit))];
-  },
+  definition: ([x, g], epsilon) => [pullBack(x, g, epsilon)[0]],
   gradients: 'definition',
 };
 
-const row = (x: Tensor) => mean(x, -1, { keepDims: true });
+/** Returns the gradient of the normalised rows y, (g - mean(g) - y mean(g y)) / deviation, and y. */
+function pullBack(x: Tensor, g: Tensor, epsilon: number): [gradient: Tensor, y: Tensor] {
+  const [y, deviation] = normalized(x, epsilon);
+  return [div(sub(sub(g, rowMean(g)), mul(y, rowMean(mul(g, y)))), deviation), y];
+}
 
-/**
- * Returns the differences from the mean, and sqrt(variance + epsilon), both divided by `unitOf(x)`.
- */
-function measure(x: Tensor, epsilon: number) {
+/** The mean of each row, [..., 1]. */
+export const rowMean = (x: Tensor): Tensor => mean(x, -1, { keepDims: true });
+
+/** Returns the normalised rows y, and their deviation, sqrt(variance + epsilon). */
+function normalized(x: Tensor, epsilon: number): [y: Tensor, deviation: Tensor] {
   const unit = unitOf(x);
   const scaled = div(x, unit);
-  const centred = sub(scaled, row(scaled));
-  const variance = row(square(centred));
-  return { centred, deviation: sqrt(add(variance, div(div(epsilon, unit), unit))), unit };
+  const centred = sub(scaled, rowMean(scaled));
+  const variance = rowMean(square(centred));
+  const deviation = sqrt(add(variance, div(div(epsilon, unit), unit)));
+  return [div(centred, deviation), mul(deviation, unit)];
 }
 
 /**
@@ -128,6 +128,6 @@ function measure(x: Tensor, epsilon: number) {
  * value of a row whose squares might overflow.
  */
 export function unitOf(x: Tensor): Tensor {
-  const largest = x.size === 0 ? row(x) : stopGradient(max(abs(x), -1, { keepDims: true }));
+  const largest = x.size === 0 ? rowMean(x) : stopGradient(max(abs(x), -1, { keepDims: true }));
   return where(mul(greater(largest, 2 ** 40), less(largest, Infinity)), largest, 1);
 }

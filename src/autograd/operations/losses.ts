@@ -1,7 +1,7 @@
 /** Losses of real values and of two classes: mse, huber, binaryCrossEntropy. */
 import { checkOptions, oneOf, positive } from '../../options.js';
-import { requireFit, requireFloat, requireTensors } from '../arguments.js';
-import { sameShape, type Tensor } from '../tensor.js';
+import { requireLike } from '../arguments.js';
+import type { Tensor } from '../tensor.js';
 import { softplus } from './activations.js';
 import { cast } from './comparison.js';
 import { add, div, mul, neg, square, sub } from './elementwise.js';
@@ -22,13 +22,8 @@ export interface HuberOptions extends LossOptions {
 
 export const reductionKind = /* @__PURE__ */ oneOf(['mean', 'sum', 'none']);
 
-function requireLike(name: string, first: Tensor, target: Tensor): void {
-  requireFloat(name, first);
-  requireTensors(name, target);
-  requireFit(sameShape(first.shape, target.shape), name, 'one shape', first.shape, target.shape);
-}
-
-function reduced(losses: Tensor, reduction: LossOptions['reduction'] = 'mean'): Tensor {
+/** The mean of `losses`, their sum, or the losses. */
+export function reduced(losses: Tensor, reduction: LossOptions['reduction'] = 'mean'): Tensor {
   if (reduction === 'none') return losses;
   return reduction === 'sum' ? sum(losses) : div(sum(losses), Math.max(1, losses.size));
 }

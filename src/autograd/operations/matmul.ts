@@ -3,7 +3,13 @@
 import { sizeOf, stridesOf } from '../../backends/layout.js';
 import { MemgradError } from '../../errors.js';
 import { checkOptions, flag, oneOf } from '../../options.js';
-import { broadcastShapes, commonDtype, requireFloat, requireTensors } from '../arguments.js';
+import {
+  broadcastShapes,
+  commonDtype,
+  requireFit,
+  requireFloat,
+  requireTensors,
+} from '../arguments.js';
 import { type Operation, run } from '../run.js';
 import { type Shape, sameShape, showShape, type Tensor } from '../tensor.js';
 import { add, relu, reluGradient } from './elementwise.js';
@@ -204,23 +210,21 @@ const linearOptions = { activation: oneOf(['relu']) };
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor, options?: LinearOptions): Tensor {
   checkOptions('linear', options, linearOptions);
   const activation = options?.activation;
-  requireTensors('linear', x, weight);
-  if (weight.rank !== 2 || x.shape[x.rank - 1] !== weight.shape[1]) {
-    throw new MemgradError(
-      `linear: x ${showShape(x.shape)} and weight ${showShape(weight.shape)} do not fit, expected [..., in] and [out, in].`,
-    );
-  }
+  const inputs = bias === undefined ? [x, weight] : [x, weight, bias];
+  requireTensors('linear', ...inputs);
+  requireFit(
+    weight.rank === 2 &&
+      x.shape[x.rank - 1] === weight.shape[1] &&
+      (!bias || sameShape(bias.shape, [weight.shape[0]])),
+    'linear',
+    `x [..., in] and weight [out, in]${bias ? ' and bias [out]' : ''}`,
+    ...inputs.map(({ shape }) => shape),
+  );
   if (!bias) {
     const product = timesTransposed(x, weight);
     return activation ? relu(product) : product;
   }
-  requireTensors('linear', bias);
-  if (!sameShape(bias.shape, [weight.shape[0]])) {
-    throw new MemgradError(
-      `linear: the bias has shape ${showShape(bias.shape)}, expected ${showShape([weight.shape[0]])}, one for each output.`,
-    );
-  }
-  return run(linearOperation, [x, weight, bias], { activation })[0];
+  return run(linearOperation, inputs, { activation })[0];
 }
 
 /** x W^T. */

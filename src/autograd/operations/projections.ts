@@ -1,9 +1,8 @@
 /** Several products of one input, such as queries, keys and values. */
 import { sizeOf } from '../../backends/layout.js';
-import { MemgradError } from '../../errors.js';
-import { commonDtype } from '../arguments.js';
+import { commonDtype, requireFit } from '../arguments.js';
 import { type Operation, run, type Value } from '../run.js';
-import { showShape, type Tensor } from '../tensor.js';
+import type { Tensor } from '../tensor.js';
 import { add } from './elementwise.js';
 import { linear, matmul } from './matmul.js';
 import { concat, reshape, slice } from './shape.js';
@@ -28,11 +27,12 @@ const projectionsOperation: Operation<number> = {
   infer([x, weight], parts) {
     const dtype = commonDtype('projections', [x, weight]);
     const [rows, width] = weight.shape;
-    if (x.rank === 0 || width !== x.shape[x.rank - 1] || rows % parts !== 0) {
-      throw new MemgradError(
-        `projections: x ${showShape(x.shape)} and weight ${showShape(weight.shape)} do not fit, expected [..., in] and [${parts} out, in].`,
-      );
-    }
+    requireFit(
+      x.rank > 0 && width === x.shape[x.rank - 1] && rows % parts === 0,
+      'projections',
+      `x [..., in] and weight [${parts} out, in]`,
+      ...[x.shape, weight.shape],
+    );
     const shape = [...x.shape.slice(0, -1), rows / parts];
     return Array.from({ length: parts }, () => ({ shape, dtype }));
   },

@@ -3,9 +3,10 @@
  * flatten, split, chunk, flip, tile, roll, tril, triu, meshgrid. All accept every dtype.
  */
 import { sizeOf } from '../../backends/layout.js';
-import { check, requireThat, whole } from '../../options.js';
+import { check, checkOptions, oneOf, requireThat, whole } from '../../options.js';
 import { normalizeAxis, requireFit, requireTensors } from '../arguments.js';
 import { arange, checkShape } from '../create.js';
+import { alias } from '../run.js';
 import type { Shape, Tensor } from '../tensor.js';
 import { greaterEqual, lessEqual, where } from './comparison.js';
 import { gather } from './indexing.js';
@@ -88,7 +89,7 @@ export function flip(x: Tensor, axes?: Axes): Tensor {
   return normalizeAxes('flip', x, axes).reduce((flipped, axis) => {
     const backwards = arange(x.shape[axis] - 1, -1, -1, { backend: x.backend });
     return moveAxis(gather(moveAxis(flipped, axis, 0), backwards), 0, axis);
-  }, x);
+  }, alias(x));
 }
 
 /** `x` with axis `from` as axis `to`; the others keep their order. */
@@ -130,7 +131,7 @@ export function roll(x: Tensor, shift: number, axis?: number): Tensor {
   const along = normalizeAxis('roll', axis, x.rank);
   const length = x.shape[along];
   const by = length === 0 ? 0 : ((shift % length) + length) % length;
-  if (by === 0) return x;
+  if (by === 0) return alias(x);
   return concat([slice(x, along, length - by), slice(x, along, 0, length - by)], along);
 }
 
@@ -159,20 +160,31 @@ function triangle(name: 'tril' | 'triu', x: Tensor, diagonal: number): Tensor {
   return where(compare(row, arange(columns, { backend })), x, 0);
 }
 
+/** Options of `meshgrid`. */
+export interface MeshgridOptions {
+  /**
+   * The order of the axes: axis i belongs to vector i (`ij`, as in PyTorch), or the first two are
+   * exchanged (`xy`, as in NumPy). Default `ij`.
+   */
+  indexing?: 'ij' | 'xy';
+}
+
 /**
- * The coordinates of a grid: for each of the `vectors` a tensor of the shape of the grid, whose axis
- * i belongs to vector i, as in PyTorch; NumPy exchanges the first two axes. Throws `MemgradError`
- * for other ranks.
+ * The coordinates of a grid: for each of the `vectors` a tensor of the shape of the grid, which has an
+ * axis for each vector. Throws `MemgradError` for other ranks.
  */
-export function meshgrid(vectors: readonly Tensor[]): Tensor[] {
+export function meshgrid(vectors: readonly Tensor[], options?: MeshgridOptions): Tensor[] {
   requireList('meshgrid', vectors);
+  checkOptions('meshgrid', options, { indexing: oneOf(['ij', 'xy']) });
   for (const { rank, shape } of vectors) requireFit(rank === 1, 'meshgrid', 'vectors', shape);
-  const shape = vectors.map(({ size }) => size);
+  const swaps = options?.indexing === 'xy' && vectors.length > 1;
+  const axisOf = (i: number) => (swaps && i < 2 ? 1 - i : i);
+  const shape = vectors.map((_, axis) => vectors[axisOf(axis)].size);
   return vectors.map((x, i) =>
     broadcastTo(
       reshape(
         x,
-        shape.map((length, axis) => (axis === i ? length : 1)),
+        shape.map((length, axis) => (axis === axisOf(i) ? length : 1)),
       ),
       shape,
     ),

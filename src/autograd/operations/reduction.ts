@@ -1,11 +1,10 @@
 /** Reductions: sum, mean, max, min, argmax, logsumexp. */
 import type { ReduceKernel } from '../../backends/backend.js';
 import { sizeOf, stridesOf } from '../../backends/layout.js';
-import { MemgradError } from '../../errors.js';
 import { checkOptions, flag } from '../../options.js';
-import { normalizeAxis, requireFloat, requireTensors } from '../arguments.js';
+import { normalizeAxis, requireFit, requireFloat, requireTensors } from '../arguments.js';
 import { type Call, type Operation, run } from '../run.js';
-import { type Shape, showShape, type Tensor } from '../tensor.js';
+import type { Shape, Tensor } from '../tensor.js';
 import { cast, equal, where } from './comparison.js';
 import { abs, add, div, exp, log, mul, neg, sub } from './elementwise.js';
 import { broadcastTo, reshape } from './shape.js';
@@ -67,10 +66,8 @@ export function keeps(name: string, options: ReduceOptions | undefined): boolean
 
 /** Throws for an axis of length 0, which has no largest element. */
 function requireSome(name: string, x: Tensor, axes: readonly number[]): void {
-  if (axes.every((axis) => x.shape[axis] > 0)) return;
-  throw new MemgradError(
-    `${name}: an axis of length 0 in shape ${showShape(x.shape)} has no largest or smallest element, expected length 1 or more.`,
-  );
+  const some = axes.every((axis) => x.shape[axis] > 0);
+  requireFit(some, name, 'axes of length 1 or more', x.shape);
 }
 
 /** The axes that `axes` names, sorted. Throws for one that doesn't exist, or is named twice. */
@@ -78,11 +75,7 @@ export function normalizeAxes(name: string, x: Tensor, axes: Axes | undefined): 
   requireTensors(name, x);
   const list = axes === undefined ? x.shape.map((_, axis) => axis) : [axes].flat();
   const reduced = list.map((axis) => normalizeAxis(name, axis, x.rank)).sort((a, b) => a - b);
-  if (new Set(reduced).size < reduced.length) {
-    throw new MemgradError(
-      `${name}: the axes ${showShape(list)} name one axis twice; name each once.`,
-    );
-  }
+  requireFit(new Set(reduced).size === reduced.length, name, 'each axis once', list);
   return reduced;
 }
 

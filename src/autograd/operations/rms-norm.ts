@@ -1,13 +1,11 @@
 /** Root mean square normalisation. */
-import { MemgradError } from '../../errors.js';
 import { check, positive } from '../../options.js';
-import { commonDtype, requireFloat, requireTensors, rowsOf } from '../arguments.js';
+import { commonDtype, requireFit, requireFloat, requireTensors, rowsOf } from '../arguments.js';
 import { type Operation, run } from '../run.js';
-import { sameShape, showShape, type Tensor } from '../tensor.js';
+import { sameShape, type Tensor } from '../tensor.js';
 import { gradientsOf } from '../transforms/backward.js';
 import { add, div, mul, sqrt, square } from './elementwise.js';
-import { unitOf } from './layer-norm.js';
-import { mean } from './reduction.js';
+import { rowMean, unitOf } from './layer-norm.js';
 
 declare module '../../backends/backend.js' {
   interface Kernels {
@@ -35,7 +33,7 @@ const rmsNormOperation: Operation<number> = {
   definition([x, weight], epsilon) {
     const unit = unitOf(x);
     const scaled = div(x, unit);
-    const squares = mean(square(scaled), -1, { keepDims: true });
+    const squares = rowMean(square(scaled));
     return [mul(div(scaled, sqrt(add(squares, div(div(epsilon, unit), unit)))), weight)];
   },
   gradients: {
@@ -66,10 +64,11 @@ export function rmsNorm(x: Tensor, weight: Tensor, epsilon = 1e-5): Tensor {
   requireFloat('rmsNorm', x);
   requireTensors('rmsNorm', weight);
   check('rmsNorm: epsilon', epsilon, positive());
-  if (x.rank === 0 || !sameShape(weight.shape, x.shape.slice(-1))) {
-    throw new MemgradError(
-      `rmsNorm: x ${showShape(x.shape)} and weight ${showShape(weight.shape)} do not fit, expected [..., features] and [features].`,
-    );
-  }
+  requireFit(
+    x.rank > 0 && sameShape(weight.shape, x.shape.slice(-1)),
+    'rmsNorm',
+    'x [..., features] and weight [features]',
+    ...[x.shape, weight.shape],
+  );
   return run(rmsNormOperation, [x, weight], epsilon)[0];
 }

@@ -1,10 +1,9 @@
 /** Rotary positions. */
 import { sizeOf } from '../../backends/layout.js';
-import { MemgradError } from '../../errors.js';
 import { check, whole } from '../../options.js';
-import { commonDtype, requireFloat } from '../arguments.js';
+import { commonDtype, requireFit, requireFloat } from '../arguments.js';
 import { type Operation, run } from '../run.js';
-import { sameShape, showShape, type Tensor } from '../tensor.js';
+import { sameShape, type Tensor } from '../tensor.js';
 import { pullbackOf } from '../transforms/backward.js';
 import { add, mul, neg, sub } from './elementwise.js';
 import { concat, reshape, slice } from './shape.js';
@@ -37,12 +36,12 @@ const rotateOperation: Operation<Attributes> = {
     requireFloat('rotate', x);
     const [time, width] = x.shape.slice(-2);
     const fits = x.rank >= 2 && sameShape(cos.shape, [time, width / heads / 2]);
-    if (!fits || !sameShape(cos.shape, sin.shape)) {
-      const expected = heads === 1 ? '[..., time, d]' : `[..., time, ${heads} d]`;
-      throw new MemgradError(
-        `rotate: x ${showShape(x.shape)}, cos ${showShape(cos.shape)} and sin ${showShape(sin.shape)} do not fit, expected ${expected}, [time, d / 2] and [time, d / 2].`,
-      );
-    }
+    requireFit(
+      fits && sameShape(cos.shape, sin.shape),
+      'rotate',
+      `x [..., time, ${heads === 1 ? '' : `${heads} `}d], cos [time, d / 2] and sin [time, d / 2]`,
+      ...[x, cos, sin].map(({ shape }) => shape),
+    );
     return rows.map(({ shape }) => ({ shape, dtype }));
   },
   forward({ kernels }, [cos, sin, ...rows], { sign, heads }, results) {

@@ -9,6 +9,7 @@ import {
   commonDtype,
   normalizeAxis,
   refuseExtra,
+  requireFit,
   requireTensors,
 } from '../arguments.js';
 import { checkShape } from '../create.js';
@@ -93,7 +94,7 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
       `broadcastTo: ${showShape(x.shape)} does not broadcast to ${showShape(shape)}.`,
     );
   }
-  return sameShape(x.shape, shape) ? x : run(broadcastOperation, [x], [...shape])[0];
+  return sameShape(x.shape, shape) ? alias(x) : run(broadcastOperation, [x], [...shape])[0];
 }
 
 /** The start of a slice along each axis, and its lengths. */
@@ -149,7 +150,7 @@ export function slice(
 }
 
 function window(x: Tensor, part: Window): Tensor {
-  return sameShape(part.lengths, x.shape) ? x : run(sliceOperation, [x], part)[0];
+  return sameShape(part.lengths, x.shape) ? alias(x) : run(sliceOperation, [x], part)[0];
 }
 
 /** The number of values to add before and after, for each axis. */
@@ -192,7 +193,7 @@ export function pad(x: Tensor, padding: Padding, value = 0): Tensor {
   }
   check('pad: value', value, number);
   if (x.dtype === 'int32') requireWhole('pad', [value]);
-  if (amounts.every((amount) => amount === 0)) return x;
+  if (amounts.every((amount) => amount === 0)) return alias(x);
   return run(padOperation, [x], { padding, value })[0];
 }
 
@@ -203,10 +204,7 @@ const concatOperation: Operation<number> = {
     for (const { shape } of inputs) {
       const fits =
         shape.length === first.rank && shape.every((n, i) => i === axis || n === first.shape[i]);
-      if (fits) continue;
-      throw new MemgradError(
-        `concat: ${showShape(first.shape)} and ${showShape(shape)} cannot be joined along axis ${axis}; all other lengths must match.`,
-      );
+      requireFit(fits, 'concat', `equal lengths but along axis ${axis}`, first.shape, shape);
     }
     const length = inputs.reduce((sum, { shape }) => sum + shape[axis], 0);
     return [
@@ -245,14 +243,10 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
 export function stack(tensors: readonly Tensor[], axis = 0): Tensor {
   requireList('stack', tensors);
   const [{ shape }] = tensors;
-  const other = tensors.find((x) => !sameShape(x.shape, shape));
-  if (other) {
-    throw new MemgradError(
-      `stack: shapes ${showShape(shape)} and ${showShape(other.shape)} differ, expected one shape.`,
-    );
-  }
+  for (const x of tensors)
+    requireFit(sameShape(x.shape, shape), 'stack', 'one shape', shape, x.shape);
   const along = normalizeAxis('stack', axis, shape.length + 1);
-  const expanded = [...shape.slice(0, along), 1, ...shape.slice(along)];
+  const expanded = shape.toSpliced(along, 0, 1);
   return concat(
     tensors.map((x) => reshape(x, expanded)),
     along,

@@ -1,8 +1,7 @@
 /** Sorting: sort, argsort, topk, and takeAlongAxis. They accept every dtype. */
 import { sizeOf } from '../../backends/layout.js';
-import { MemgradError } from '../../errors.js';
 import { check, checkOptions, flag, whole } from '../../options.js';
-import { normalizeAxis, requireFit, requireInt, requireTensors } from '../arguments.js';
+import { indexed, normalizeAxis, requireFit, requireInt, requireTensors } from '../arguments.js';
 import { arange, upload } from '../create.js';
 import { scope } from '../scope.js';
 import { sameShape, type Tensor } from '../tensor.js';
@@ -35,9 +34,8 @@ export function takeAlongAxis(x: Tensor, indices: Tensor, axis: number): Tensor 
   requireInt('takeAlongAxis', 'the indices', indices);
   const along = normalizeAxis('takeAlongAxis', axis, x.rank);
   const length = x.shape[along];
-  const taken = x.shape.map((n, i) => (i === along ? indices.shape[i] : n));
   requireFit(
-    sameShape(taken, indices.shape),
+    sameShape(x.shape.with(along, indices.shape[along]), indices.shape),
     'takeAlongAxis',
     `equal lengths but along axis ${axis}`,
     x.shape,
@@ -49,14 +47,11 @@ export function takeAlongAxis(x: Tensor, indices: Tensor, axis: number): Tensor 
   const column = reshape(arange(columns, { backend: x.backend }), rest);
   const known = mul(greaterEqual(at, 0), less(at, length));
   const flat = where(known, add(mul(at, columns), column), -1);
-  try {
-    return moveAxis(gather(reshape(moveAxis(x, along, 0), [-1]), flat), 0, along);
-  } catch (error) {
-    if (!(error instanceof MemgradError && error.message.startsWith('gather: '))) throw error;
-    throw new MemgradError(
-      `takeAlongAxis: an index is outside the axis, expected 0 to ${length - 1}.`,
-    );
-  }
+  const taken = indexed(
+    `takeAlongAxis: an index is outside the axis, expected 0 to ${length - 1}.`,
+    () => gather(reshape(moveAxis(x, along, 0), [-1]), flat),
+  );
+  return moveAxis(taken, 0, along);
 }
 
 /**

@@ -1,8 +1,7 @@
 /** The gated activation of the feed-forward layers of LLaMA and PaLM. */
-import { MemgradError } from '../../errors.js';
-import { commonDtype, refuseExtra, requireFloat, requireTensors } from '../arguments.js';
+import { commonDtype, refuseExtra, requireLike } from '../arguments.js';
 import { type Operation, run } from '../run.js';
-import { sameShape, showShape, type Tensor } from '../tensor.js';
+import type { Tensor } from '../tensor.js';
 import { add, mul, sigmoid, sub } from './elementwise.js';
 
 declare module '../../backends/backend.js' {
@@ -48,12 +47,6 @@ const swigluGradientOperation: Operation = {
 export function swiglu(a: Tensor, b: Tensor): Tensor;
 export function swiglu(a: Tensor, b: Tensor, ...extra: unknown[]): Tensor {
   refuseExtra('swiglu', extra);
-  requireTensors('swiglu', a, b);
-  requireFloat('swiglu', a);
-  if (!sameShape(a.shape, b.shape)) {
-    throw new MemgradError(
-      `swiglu: shapes ${showShape(a.shape)} and ${showShape(b.shape)} differ, expected one shape.`,
-    );
-  }
+  requireLike('swiglu', a, b);
   return run(swigluOperation, [a, b], undefined)[0];
 }

@@ -63,76 +63,72 @@ export function capture<A extends unknown[], R>(
 ): Captured<A, R> {
   check('capture: f', f, callable);
   checkOptions('capture', options, { programs: whole(1) });
-  return capturing(f, options?.programs ?? 16, Recording);
+  return capturing(f, options?.programs ?? 16, (inputs, keys) => new Recording(inputs, keys));
 }
 
-/** `capture` with at most `most` programs, which keeps those that `Recorder` records. */
+/**
+ * `capture` with at most `most` programs, from what `recordingOf` returns for the arguments of a
+ * call. With `isNew`, a call runs `f` as it is if that returns true for its signature, or if its
+ * arguments can't be captured.
+ */
 export function capturing<A extends unknown[], R>(
   f: (...args: A) => R,
   most: number,
-  Recorder: typeof Recording,
+  recordingOf: (inputs: Tensor[], keys: Key[], signature: string) => Recording,
+  isNew?: (signature: string) => boolean,
 ): Captured<A, R> {
-  const isTraced = Recorder !== Recording;
   const programs = new Map<string, Entry<R>>();
 
   const forget = (signature: string) => {
     const known = programs.get(signature);
     programs.delete(signature);
-    if (typeof known === 'object') known.program.dispose();
+    if (typeof known === 'object') known.dispose();
   };
 
   /** Runs `f` under a recording, and keeps the program if there is one. */
   const record = (args: A): R => {
     const copies = copied(args) as A;
     const { signature, inputs, keys } = describeArguments(copies);
-    const recording = new Recorder(inputs, keys);
-    let isKept = false;
+    const recording = recordingOf(inputs, keys, signature);
+    let kept: Program<R> | undefined;
     try {
       const returned = inside({ listener: recording }, () => f(...copies));
       refusePromise('capture', returned);
       const { result, program } = recording.programOf(returned);
-      const known = programs.get(signature);
+      kept = program;
+      const entry = kept ?? (programs.get(signature) === 'declined' ? 'impure' : 'declined');
       forget(signature);
-      if (program) {
-        const { trace } = recording;
-        const earlier = typeof known === 'object' ? known.trace : undefined;
-        isKept = earlier === undefined || earlier === trace;
-        const isReady = !isTraced || earlier !== undefined;
-        programs.set(
-          signature,
-          isKept ? { program, trace: isReady ? undefined : trace } : 'impure',
-        );
-      } else {
-        programs.set(signature, known === 'declined' ? 'impure' : 'declined');
-      }
+      programs.set(signature, entry);
       if (programs.size > most) forget([...programs.keys()][0]);
       return result;
     } finally {
-      if (!isKept) recording.discard();
+      if (!kept) recording.discard();
     }
   };
 
-  const call = (args: A): R => {
+  const captured = (...args: A): R => {
+    const plain = () => f(...args);
     const { recorders, listener, observer, opaque } = context();
-    if (recorders.length > 0 || listener || observer || opaque) return f(...args);
+    if (recorders.length > 0 || listener || observer || opaque) return owning(plain);
     let described: Described;
     try {
       described = describeArguments(args);
     } catch (error) {
-      if (isTraced) return f(...args);
+      if (isNew) return owning(plain);
       throw error;
     }
     const { signature, inputs, keys } = described;
     const known = programs.get(signature);
-    if (known === 'impure') return f(...args);
-    if (typeof known !== 'object' || known.trace !== undefined) return record(args);
+    if (typeof known !== 'object') {
+      const mayRecord = known !== 'impure' && !isNew?.(signature);
+      return owning(mayRecord ? () => record(args) : plain);
+    }
     programs.delete(signature); // the map is in order of use
     programs.set(signature, known);
-    const replayed = known.program.replay(inputs, keys);
-    if (replayed) return replayed.result;
-    return f(...args); // says what is wrong, or computes what a kernel declined
+    const replayed = known.replay(inputs, keys);
+    // Where there is none, `f` says what is wrong, or computes what a kernel declined.
+    return replayed ? replayed.result : owning(plain);
   };
-  const captured = (...args: A): R => owning(() => call(args));
   return Object.assign(captured, {
     dispose() {
       for (const signature of [...programs.keys()]) forget(signature);
@@ -154,11 +150,8 @@ function owning<R>(f: () => R): R {
   }
 }
 
-/**
- * The program of a signature, with the trace of its recording until another one agrees. Or
- * `declined`: the last call can't be replayed. Or `impure`: two calls couldn't, or differed.
- */
-type Entry<R> = { program: Program<R>; trace: string | undefined } | 'declined' | 'impure';
+/** The program of a signature. Or `declined`: there was none for the last call; `impure`: for two. */
+type Entry<R> = Program<R> | 'declined' | 'impure';
 
 /**
  * Tells a `capture` around it that what runs here depends on values of the host that may differ in

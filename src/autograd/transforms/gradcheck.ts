@@ -1,11 +1,11 @@
 /** Compares gradients with central differences. */
 import { MemgradError } from '../../errors.js';
 import { callable, check, checkOptions, finite, whole } from '../../options.js';
-import { requireTensors } from '../arguments.js';
 import { upload } from '../create.js';
 import { cast } from '../operations/comparison.js';
 import { add, mul } from '../operations/elementwise.js';
 import { sum } from '../operations/reduction.js';
+import { requireList } from '../operations/shape.js';
 import { Key, uniform } from '../random.js';
 import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
@@ -61,12 +61,7 @@ export async function checkGradientsInside(
   checkOptions('checkGradients', options, kinds);
   const { order = 2, epsilon = 1e-5, tolerance = 1e-6 } = options ?? {};
   check('checkGradients: f', f, callable);
-  if (!Array.isArray(inputs) || inputs.length === 0) {
-    throw new MemgradError(
-      'checkGradients: got no inputs, expected a list of at least one tensor.',
-    );
-  }
-  requireTensors('checkGradients', ...inputs);
+  requireList('checkGradients', inputs);
   const bad = inputs.find(({ dtype }) => dtype !== 'float64');
   if (bad) {
     throw new MemgradError(

@@ -70,8 +70,6 @@ export interface Recorded<R> {
   readonly hosted: ReadonlyMap<Cell, () => Tensor>;
   /** Functions of the host that run after each call. */
   readonly followers: readonly (() => void)[];
-  /** The cells that steps and the host fill. */
-  readonly made: readonly Cell[];
   readonly outputs: readonly Stand[];
   rebuild(tensors: readonly Tensor[]): R;
 }
@@ -81,14 +79,12 @@ export class Program<R> {
   readonly #recorded: Recorded<R>;
   /** Null where the backend can't prepare this program; undefined before the first replay. */
   #list: PreparedList | null | undefined;
-  /** For each step with keys, the buffers of its inputs in the list. */
-  readonly #inputsOfParts: DeviceBuffer[][] = [];
+  /** The steps with keys, on the buffers of their inputs in the list. */
+  #marked: Step[] = [];
   /** What a list reads: everything that no step makes. */
   readonly #read: readonly Cell[];
   /** What a list returns: cells that are read after the last step, and the step that fills each. */
   readonly #lasting: [Cell, Step][] = [];
-  /** The steps whose attributes hold keys. */
-  readonly #marked: readonly Step[];
 
   constructor(recorded: Recorded<R>) {
     this.#recorded = recorded;
@@ -98,7 +94,6 @@ export class Program<R> {
     for (const step of steps) {
       for (const cell of step.outputs) if (ends.has(cell)) this.#lasting.push([cell, step]);
     }
-    this.#marked = steps.filter(({ hasKeys }) => hasKeys);
   }
 
   /**
@@ -106,32 +101,33 @@ export class Program<R> {
    * kernel throws or declines.
    */
   replay(inputs: readonly Tensor[], keys: readonly Key[]): { result: R } | undefined {
-    const { made, outputs, assigned, rebuild, parameters } = this.#recorded;
+    const { hosted, outputs, assigned, rebuild, parameters } = this.#recorded;
     try {
       this.#recorded.inputs.forEach((cell, i) => {
         cell.storage = inputs[i].storage;
       });
       for (const [parameter, cell] of parameters) cell.storage = parameter.storage;
-      for (const [cell, make] of this.#recorded.hosted) {
+      for (const [cell, make] of hosted) {
         const tensor = make();
         cell.storage = tensor.storage.share();
         tensor.dispose();
       }
-      if (!this.#runPrepared(keys) && !this.#run(keys)) return undefined;
+      if (!this.#runPrepared(keys)) this.#run(keys);
       const tensorOf = ({ cell, shape }: Stand) =>
         new Tensor((cell.storage as Storage).share(), shape);
       const result = rebuild(outputs.map(tensorOf));
       // After all that may throw, and from values that were read before any of them changed.
-      const values = [...assigned].map(
-        ([parameter, { cell }]) => [parameter, (cell.storage as Storage).share()] as const,
-      );
-      for (const [parameter, storage] of values) parameter.replace(storage);
+      const values = [...assigned.values()].map(({ cell }) => (cell.storage as Storage).share());
+      let next = 0;
+      for (const parameter of assigned.keys()) parameter.replace(values[next++]);
       for (const follow of this.#recorded.followers) follow();
       return { result };
     } catch {
+      this.#clear();
       return undefined;
     } finally {
-      for (const cell of made) release(cell);
+      for (const [cell] of this.#lasting) release(cell);
+      for (const cell of hosted.keys()) release(cell);
       // Their owners may free them, and then the program must not keep their values.
       for (const cell of this.#recorded.inputs) cell.storage = undefined;
       for (const cell of parameters.values()) cell.storage = undefined;
@@ -144,21 +140,25 @@ export class Program<R> {
     for (const constant of this.#recorded.constants.values()) constant.dispose();
   }
 
-  /** Runs the steps; those with keys inside `part`. Returns false where a kernel declines. */
-  #run(given: readonly Key[], part = <T>(f: () => T): T => f()): boolean {
+  /** Runs the steps; those with keys inside `part`. Throws where a kernel declines. */
+  #run(given: readonly Key[], part = <T>(f: () => T, _step: Step): T => f()): void {
     const keyOf = this.#keysFrom(given);
     for (const step of this.#recorded.steps) {
       const { backend, operation, hasKeys, outputs, dying } = step;
       const buffers = hasKeys
-        ? part(() => forward(step, mapLeaves(step.attributes, keyOf)))
+        ? part(() => forward(step, mapLeaves(step.attributes, keyOf)), step)
         : forward(step, step.attributes);
-      if (!buffers || buffers === declined) return false;
+      if (!buffers || buffers === declined) throw new Error('a kernel declined');
       for (let i = 0; i < outputs.length; i++) {
         outputs[i].storage = new Storage(backend, buffers[i], operation.name);
       }
       for (const cell of dying) release(cell);
     }
-    return true;
+  }
+
+  /** Releases what the steps have made. */
+  #clear(): void {
+    for (const { outputs } of this.#recorded.steps) for (const cell of outputs) release(cell);
   }
 
   /** Maps keys of the recording to those of a call. */
@@ -178,15 +178,11 @@ export class Program<R> {
     const buffers = this.#read.map(({ storage }) => (storage as Storage).buffer);
     this.#list ??= this.#prepare(keys, buffers);
     if (!this.#list) return false;
-    const keyOf = this.#keysFrom(keys);
-    for (const [i, step] of this.#marked.entries()) {
-      const known = this.#inputsOfParts[i];
-      const values = step.inputs.map((stand, j) =>
-        Object.create(stand, { buffer: { value: known[j] } }),
-      );
-      this.#list.renumber(i, () =>
-        forward({ ...step, inputs: values }, mapLeaves(step.attributes, keyOf)),
-      );
+    if (this.#marked.length > 0) {
+      const keyOf = this.#keysFrom(keys);
+      this.#list.renumber(() => {
+        for (const step of this.#marked) forward(step, mapLeaves(step.attributes, keyOf));
+      });
     }
     const made = this.#list.run(buffers);
     if (!made) {
@@ -211,20 +207,20 @@ export class Program<R> {
     const { steps } = this.#recorded;
     const backend = steps[0]?.backend;
     if (!backend?.prepare || steps.some((step) => step.backend !== backend)) return null;
-    this.#inputsOfParts.length = 0;
-    const marked = this.#marked.values();
+    this.#marked = [];
     try {
       return backend.prepare(buffers, (part) => {
         try {
-          const isWhole = this.#run(keys, (f) => {
-            const { inputs } = marked.next().value as Step;
-            this.#inputsOfParts.push(inputs.map(({ buffer }) => buffer));
+          this.#run(keys, (f, step) => {
+            const inputs = step.inputs.map((stand) =>
+              Object.create(stand, { buffer: { value: stand.buffer } }),
+            );
+            this.#marked.push({ ...step, inputs });
             return part(f);
           });
-          if (!isWhole) throw new Error('a kernel declined');
           return this.#lasting.map(([{ storage }]) => (storage as Storage).buffer);
         } finally {
-          for (const { outputs } of steps) for (const cell of outputs) release(cell);
+          this.#clear();
         }
       });
     } catch {

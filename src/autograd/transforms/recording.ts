@@ -28,21 +28,20 @@ export class Recording implements Listener {
   readonly #followers: (() => void)[] = [];
   #declined = false;
 
-  /** The function must get `inputs` and `keys` as arguments, and know them from nowhere else. */
-  constructor(inputs: readonly Tensor[], keys: readonly Key[]) {
+  /**
+   * The function must get `inputs` and `keys` as arguments, and know them from nowhere else. It may
+   * not keep `inputs` unless it `mayKeep` them.
+   */
+  constructor(
+    inputs: readonly Tensor[],
+    keys: readonly Key[],
+    readonly mayKeep = false,
+  ) {
     this.#inputs = inputs.map((input) => this.#add(input).cell);
     this.#copies = inputs;
     this.#made = new Set(inputs);
     this.#keys = new Map(keys.map((key, i) => [key, i]));
     this.#keyCount = keys.length;
-  }
-
-  /**
-   * What happened, as text, in a recording that will be compared with another (./traced.ts); then
-   * nothing is refused, and the function may keep its arguments.
-   */
-  get trace(): string | undefined {
-    return undefined;
   }
 
   ran({ operation, inputs, outputs, attributes }: Operated): void {
@@ -119,7 +118,7 @@ export class Recording implements Listener {
     const { tensors, rebuild } = rebuilder('capture', result);
     const outputs = tensors.map((tensor) => this.standOf(tensor));
     for (const x of tensors) this.#made.delete(x);
-    if (this.trace === undefined) for (const x of this.#copies) if (this.#made.has(x)) x.dispose();
+    if (!this.mayKeep) for (const x of this.#copies) if (this.#made.has(x)) x.dispose();
     const lasting = new Set([...outputs, ...this.#assigned.values()].map(({ cell }) => cell));
     const made = new Set(this.#steps.flatMap((step) => step.outputs));
     const seen = new Set(lasting);
@@ -144,7 +143,6 @@ export class Recording implements Listener {
       steps: this.#steps,
       hosted: this.#hosted,
       followers: this.#followers,
-      made: [...this.#hosted.keys(), ...made],
       outputs,
       rebuild,
     });

@@ -9,22 +9,45 @@ import type { Cell, Program } from './program.js';
 import { identity, Recording } from './recording.js';
 
 /**
- * Returns a function that computes what `f` computes, like `capture`. The first two calls run `f`,
- * and replays begin only if both ran the same operations on the same tensors. An `f` that changes a
- * state of its own in every call is noticed, and always runs; so does one that can't be captured,
- * where `capture` throws. A state that changes less often is not noticed.
+ * Returns a function that computes what `f` computes, like `capture`. The first call with given
+ * shapes runs `f` as it is, since they may come only once and a recording takes time. The next two
+ * are recorded, and replays begin only if both ran the same operations on the same tensors. An `f`
+ * that changes a state of its own in every call is noticed, and always runs; so does one that can't
+ * be captured, where `capture` throws. A state that changes less often is not noticed.
  */
 export function captureTraced<A extends unknown[], R>(f: (...args: A) => R): Captured<A, R> {
-  return capturing(f, 16, TracedRecording);
+  /** For each signature that was called, the trace of a recording that the next must repeat. */
+  const traces = new Map<string, string | undefined>();
+  return capturing(
+    f,
+    MOST,
+    (inputs, keys, signature) =>
+      new TracedRecording(inputs, keys, (trace) => {
+        const isConfirmed = traces.get(signature) === trace;
+        traces.set(signature, isConfirmed ? undefined : trace);
+        return isConfirmed;
+      }),
+    (signature) => {
+      if (traces.has(signature)) return false;
+      traces.set(signature, undefined);
+      if (traces.size > MOST) traces.delete([...traces.keys()][0]);
+      return true;
+    },
+  );
 }
 
-/** A recording that writes down what happens. */
+/** How many programs are kept. */
+const MOST = 16;
+
+/** A recording that writes down what happens, and has a program only if the last one wrote the same. */
 class TracedRecording extends Recording {
   readonly #lines: string[] = [];
   readonly #cellNumbers = new Map<Cell, number>();
+  readonly #isConfirmed: (trace: string) => boolean;
 
-  override get trace(): string {
-    return this.#lines.join('\n');
+  constructor(inputs: Tensor[], keys: Key[], isConfirmed: (trace: string) => boolean) {
+    super(inputs, keys, true);
+    this.#isConfirmed = isConfirmed;
   }
 
   override ran(operated: Operated): void {
@@ -52,8 +75,9 @@ class TracedRecording extends Recording {
   override programOf<R>(result: R): { result: R; program?: Program<R> } {
     try {
       const recorded = super.programOf(result);
-      if (recorded.program) this.#lines.push(this.#textOf(result));
-      return recorded;
+      if (!recorded.program) return recorded;
+      this.#lines.push(this.#textOf(result));
+      return this.#isConfirmed(this.#lines.join('\n')) ? recorded : { result };
     } catch (error) {
       if (error instanceof MemgradError) return { result }; // of values that can't be returned
       throw error;

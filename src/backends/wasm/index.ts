@@ -6,6 +6,11 @@
  * @module memgrad/backends/wasm
  */
 
+import { compile } from './module.js';
+
+// The kernels are imported first, so that an app begins with their text. In the middle of the code,
+// it would be most of the 32 kB in which gzip looks for repetitions.
+
 import { MemgradError } from '../../errors.js';
 import { checkOptions, finite, type Kind, whole } from '../../options.js';
 import type {
@@ -29,7 +34,6 @@ import { binaryNumbers, unaryNumbers } from './exports.js';
 import { fusedKernels } from './fused.js';
 import { Heap } from './heap.js';
 import type { Exports, WasmBuffer } from './kernels.js';
-import { compile } from './module.js';
 import { Plan } from './plan.js';
 import type { Prepared } from './prepared.js';
 import type { Threads } from './threads.js';

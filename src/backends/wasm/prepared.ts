@@ -102,7 +102,8 @@ export class Prepared implements PreparedList {
   readonly #tablePlace = this.#placeholder();
   #tableBytes = 0;
   #calls: Call[] = [];
-  #parts: Call[][] = [];
+  /** The calls whose numbers may change. */
+  readonly #marked: Call[] = [];
   #functions: readonly ((...numbers: number[]) => number)[] = [];
   #results: readonly { block: Block; buffer: WasmBuffer }[] = [];
 
@@ -148,7 +149,7 @@ export class Prepared implements PreparedList {
           return record((f) => {
             const first = this.#calls.length;
             const result = f();
-            this.#parts.push(this.#calls.slice(first));
+            this.#marked.push(...this.#calls.slice(first));
             return result;
           });
         } finally {
@@ -215,12 +216,12 @@ export class Prepared implements PreparedList {
     }
   }
 
-  renumber(index: number, again: () => void): void {
+  renumber(again: () => void): void {
     const calls: Call[] = [];
     this.#noting(numbersOnly, (call) => calls.push(call), again);
-    for (const [i, { args, numbers }] of this.#parts[index].entries()) {
+    this.#marked.forEach(({ args, numbers }, i) => {
       for (const j of numbers) args[j] = calls[i].args[j];
-    }
+    });
   }
 
   dispose(): void {

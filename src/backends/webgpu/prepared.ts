@@ -50,9 +50,10 @@ interface Node {
 export class Prepared implements Notes {
   readonly #inputs: readonly GpuBuffer[];
   #nodes: Node[] = [];
-  readonly #parts: Node[][] = [];
-  #marked: Node[] | undefined;
-  /** The next launch of the part that is being renumbered. */
+  /** The launches of all parts. */
+  readonly #marked: Node[] = [];
+  #isMarking = false;
+  /** The next launch to be renumbered. */
   #next: Iterator<Node> | undefined;
   #results: readonly GpuBuffer[] = [];
   /** Bytes of each block that all runs need, and whose memory returns to the pool after a run. */
@@ -82,12 +83,11 @@ export class Prepared implements Notes {
   }
 
   part<T>(f: () => T): T {
-    this.#marked = [];
-    this.#parts.push(this.#marked);
+    this.#isMarking = true;
     try {
       return f();
     } finally {
-      this.#marked = undefined;
+      this.#isMarking = false;
     }
   }
 
@@ -96,13 +96,13 @@ export class Prepared implements Notes {
       launch,
       buffers: [],
       outputs,
-      isMarked: this.#marked !== undefined,
+      isMarked: this.#isMarking,
       words: new Int32Array(),
       memories: [],
       group: undefined,
     };
     this.#nodes.push(node);
-    this.#marked?.push(node);
+    if (node.isMarked) this.#marked.push(node);
   }
 
   /** Merges, places and compiles what was noted. `results` are the buffers that a run returns. */
@@ -286,11 +286,11 @@ export class Prepared implements Notes {
   }
 
   /**
-   * Runs `again`, which launches the same kernels as part number `index` did, and takes over their
+   * Runs `again`, which launches the same kernels as all parts did, in order, and takes over their
    * numbers.
    */
-  renumber(index: number, again: () => void): void {
-    this.#next = this.#parts[index].values();
+  renumber(again: () => void): void {
+    this.#next = this.#marked.values();
     try {
       this.device.noting(this, again);
     } finally {

@@ -42,6 +42,13 @@ export const einsumCases = {
         call: (tensors) => einsum('i,j->ji', tensors),
       },
       sums('iA,iB->AB', [2, 3], [2, 2]),
+      sums('...ij,jk->...ik', [2, 1, 2, 3], [3, 2]),
+      sums('...i,...i->...', [2, 1, 3], [4, 3]),
+      sums('b...,...a->ab...', [2, 1, 3], [2, 1, 2]),
+      sums('...,...', [2, 3], [2, 1]),
+      sums('i...->i', [2, 2, 3]),
+      sums('...ii->...i', [2, 3, 3]),
+      sums('i,...j->ji...', [2], [1, 1, 3]),
     ],
   },
 } satisfies Record<string, OperationCases>;

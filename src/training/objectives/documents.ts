@@ -1,7 +1,6 @@
 /** The objective of classification: documents of any length, read by an encoder. */
 import { argmax, crossEntropy, type Key, type Tensor, tensor } from '../../autograd/index.js';
-import { uncaptured } from '../../autograd/transforms/capture.js';
-import type { EncoderRMT, SegmentClasses } from '../../models/encoder-rmt.js';
+import type { DocumentSegments, EncoderRMT, SegmentClasses } from '../../models/encoder-rmt.js';
 import { isCapturable } from '../../models/segment-model.js';
 import type { DocumentTask } from '../../tasks/documents.js';
 import { requireClasses } from '../check.js';
@@ -23,12 +22,18 @@ export function documentsObjective(options: LearningOptions): Objective<TaskRepo
       requireClasses(`train: the task '${task.name}'`, batch, most);
       const { documents, classes } = batch;
       const lengths = documents.map(({ length }) => length);
+      type Inputs = { segments: DocumentSegments[]; wanted: Tensor; key: Key };
       return {
-        inputs: () => [undefined],
-        loss() {
-          uncaptured(); // documents are sorted by length on the host
-          const logits = lastLogits(model, documents, dropout);
-          const wanted = tensor(Int32Array.from(classes), { backend: logits.backend });
+        inputs(): Inputs[] {
+          const segments = model.segments(documents);
+          const { backend } = segments[0].tokens;
+          return [
+            { segments, wanted: tensor(Int32Array.from(classes), { backend }), key: dropout },
+          ];
+        },
+        loss(part) {
+          const { segments, wanted, key } = part as Inputs;
+          const logits = lastLogits(model, segments, key);
           return { loss: crossEntropy(logits, wanted), predictions: [argmax(logits, -1)] };
         },
         segments: 0,
@@ -44,6 +49,10 @@ export function documentsObjective(options: LearningOptions): Objective<TaskRepo
 }
 
 /** Returns the encoder's logits after the last segment, [documents, classes]. */
-export function lastLogits(model: EncoderRMT, documents: readonly Int32Array[], key?: Key): Tensor {
+export function lastLogits(
+  model: EncoderRMT,
+  documents: readonly Int32Array[] | readonly DocumentSegments[],
+  key?: Key,
+): Tensor {
   return (model.forward(documents, key).at(-1) as SegmentClasses).logits;
 }

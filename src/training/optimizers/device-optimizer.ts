@@ -66,6 +66,7 @@ export function penalised(gradient: Tensor, parameter: Tensor, weightDecay: numb
 /** The names of the parameters of one group, and its options. */
 interface Group {
   readonly names: string[];
+  readonly members: Parameter[];
   readonly weightDecay: number;
   readonly factor: number;
 }
@@ -217,12 +218,11 @@ export abstract class DeviceOptimizer implements Optimizer {
       const names = Object.keys(parameters);
       this.#known = { parameters: Object.values(parameters), names, groups };
     }
-    const rates = (this.#known?.groups ?? []).map(({ names, weightDecay, factor }) => {
-      const members = names.map((name) => parameters[name]);
-      return perCall(() =>
+    const rates = (this.#known?.groups ?? []).map(({ members, weightDecay, factor }) =>
+      perCall(() =>
         numbersLike(members, this.numbers(rate * factor, this.#count + 1, weightDecay)),
-      );
-    });
+      ),
+    );
     const ema = this.#ema;
     if (ema === undefined || rates.length === 0) return rates;
     const weight = () => numbersLike(Object.values(parameters), [this.#count === 0 ? 1 : 1 - ema]);
@@ -231,11 +231,12 @@ export abstract class DeviceOptimizer implements Optimizer {
 
   /** The groups that have parameters, with the optimiser's own last. */
   #grouped(parameters: Named<Parameter>): Group[] {
-    const own = { names: [] as string[], weightDecay: this.#weightDecay, factor: 1 };
+    const own: Group = { names: [], members: [], weightDecay: this.#weightDecay, factor: 1 };
     const groups = this.#groups.map(
       ({ names, weightDecay = own.weightDecay, learningRateFactor = 1 }) => ({
         pattern: names,
         names: [] as string[],
+        members: [] as Parameter[],
         weightDecay,
         factor: learningRateFactor,
       }),
@@ -243,6 +244,7 @@ export abstract class DeviceOptimizer implements Optimizer {
     for (const name of Object.keys(parameters)) {
       const group = groups.find(({ pattern }) => name.search(pattern) >= 0) ?? own;
       group.names.push(name);
+      group.members.push(parameters[name]);
     }
     return [...groups, own].filter(({ names }) => names.length > 0);
   }
