@@ -359,7 +359,7 @@ export interface WasmOptions {
 export function createWasmBackend(options?: WasmOptions): WasmBackend {
   checkOptions('wasm', options, {
     maximumBytes: finite,
-    threads: threadCount,
+    threads: threadCount(),
     module: ['a WebAssembly.Module', (value: unknown) => value instanceof WebAssembly.Module],
   });
   const { maximumBytes, threads = 1, module } = options ?? {};
@@ -371,5 +371,7 @@ export function createWasmBackend(options?: WasmOptions): WasmBackend {
   return new Wasm(threads, maximumBytes, module);
 }
 
-const [countOf, isCount] = whole(1, 64);
-const threadCount: Kind = [`${countOf} or 'auto'`, (n: never) => n === 'auto' || isCount(n)];
+function threadCount(): Kind {
+  const [count, isCount] = whole(1, 64);
+  return [`${count} or 'auto'`, (n: never) => n === 'auto' || isCount(n)];
+}
