@@ -2,8 +2,9 @@
 // several, and embeds the bytes wherever `kernels.wasm` or `kernels-threads.wasm` is imported, as text with mostly one character per byte. A gzipped app is
 // then 1.3 kB smaller than with hexadecimal digits, and 4 kB smaller than with base64, whose
 // characters don't align with bytes, which hides repetitions from gzip.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -58,7 +59,7 @@ export async function compileKernels(threads = false) {
     'bin',
     'asc.js',
   );
-  const { status } = spawnSync(
+  const compiler = spawn(
     process.execPath,
     [
       asc,
@@ -70,6 +71,7 @@ export async function compileKernels(threads = false) {
     ],
     { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] },
   );
+  const [status] = await once(compiler, 'exit');
   if (status !== 0) throw new Error('the kernels did not compile');
   return { output, names };
 }

@@ -36,6 +36,8 @@ const MODELS = [
   colour: Colour;
 }[];
 
+type Name = (typeof MODELS)[number]['name'];
+
 /** The training and evaluation of one model. */
 interface Result {
   readonly model: (typeof MODELS)[number];
@@ -64,14 +66,17 @@ Examples:
     .action((options: CommonOptions) => runDemo(options));
 }
 
-/** Trains each model for at most `steps` steps, compares them and prints the comparison. */
-export async function runDemo(options: CommonOptions, steps: number = DEMO.steps): Promise<void> {
+/** Trains each model for at most `steps(name)` steps, compares them and prints the comparison. */
+export async function runDemo(
+  options: CommonOptions,
+  steps: (name: Name) => number = () => DEMO.steps,
+): Promise<void> {
   const context = await openContext(options);
   const { output } = context;
   const { seed = 0 } = options;
   const task = createTask('copy', DEMO.task);
-  const configs = MODELS.map(({ name }) => configOf(name, seed, options.backend, steps));
-  output.event('start', { seed, chance: task.chance, ...DEMO, steps });
+  const configs = MODELS.map(({ name }) => configOf(name, seed, options.backend, steps(name)));
+  output.event('start', { seed, chance: task.chance, ...DEMO });
   output.print(introduction(configs[0], output));
 
   const results: Result[] = [];
@@ -126,7 +131,7 @@ async function trainOne(
 }
 
 function configOf(
-  model: Result['model']['name'],
+  model: Name,
   seed: number,
   backend: RunConfig['backend'],
   steps: number,

@@ -182,7 +182,7 @@ export async function open<T>(
   }
 }
 
-/** The browsers of this process; scripts/test-files.mjs closes them. Test files are bundles of their own, which share no module. */
+/** The browsers of this process; scripts/test-files.mjs closes them. */
 const shared = globalThis as { browsers?: Map<string, Browser> };
 
 /** The browser of this process with that adapter, started when it is first asked for, or when it has crashed. */

@@ -10,12 +10,12 @@ export interface Installed {
   readonly tarball: string;
 }
 
-/** Test files are bundles of their own, which share no module: so that all install it once. */
-const shared = globalThis as { memgradInstalled?: Installed };
+/** All test files of this folder run in one process, and install it once. */
+let installed: Installed | undefined;
 
 /** Packs memgrad as scripts/test.mjs has built it and installs it, the first time that it is asked for; the folder goes when the tests end. */
 export function install(): Installed {
-  if (shared.memgradInstalled) return shared.memgradInstalled;
+  if (installed) return installed;
   const folder = mkdtempSync(join(tmpdir(), 'memgrad-installed-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   run('npm', ['pack', '--ignore-scripts', '--pack-destination', folder], '.');
@@ -23,8 +23,8 @@ export function install(): Installed {
   writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
   // Offline: what is not in the tarball would have to come from somewhere else.
   run('npm', ['install', '--offline', '--no-save', `./${name}`], folder);
-  shared.memgradInstalled = { folder, tarball: join(folder, name) };
-  return shared.memgradInstalled;
+  installed = { folder, tarball: join(folder, name) };
+  return installed;
 }
 
 /** The modules that memgrad exports: '.', './models' and so on, with the file of each. */

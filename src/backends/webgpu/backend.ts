@@ -20,12 +20,12 @@ import type {
 import { sizeOf } from '../layout.js';
 import type { WebGPUDevice } from './device.js';
 import { fusedKernels } from './fused.js';
+import { assemble, fill } from './kernels/assemble.js';
 import { binary, cast, unary, where } from './kernels/elementwise.js';
 import { matmul } from './kernels/matmul.js';
 import { uniform } from './kernels/random.js';
 import { reduce } from './kernels/reduce.js';
 import { gather, scatterAdd } from './kernels/table.js';
-import { assemble, fill } from './kernels/views.js';
 
 /** The backend `webgpu`. Besides `Backend`, it counts what it does, and closes. */
 export class WebGPUBackend implements Backend {

@@ -173,27 +173,39 @@ export class Prepared implements Notes {
   /** Lets launches take over earlier ones whose results only they read. */
   #absorb(lasting: ReadonlySet<Memory | undefined>): void {
     const writers = new Map<Memory | undefined, Node>();
-    const readers = new Map<Memory | undefined, number>();
+    const readers = new Map<Memory | undefined, Set<Node>>();
+    const memoriesOf = ({ launch }: Node) =>
+      (launch.inputs as readonly GpuBuffer[]).map(({ memory }) => memory);
     for (const node of this.#nodes) {
       for (const { memory } of node.outputs) writers.set(memory, node);
-      for (const { memory } of node.launch.inputs as readonly GpuBuffer[]) {
-        readers.set(memory, (readers.get(memory) ?? 0) + 1);
+      for (const memory of memoriesOf(node)) {
+        readers.set(memory, (readers.get(memory) ?? new Set()).add(node));
       }
     }
     const gone = new Set<Node>();
-    for (const node of this.#nodes) {
-      const earlier = node.launch.inputs.map((buffer) => writers.get((buffer as GpuBuffer).memory));
-      for (const maker of new Set(earlier)) {
+    /** Takes over one launch, if there is one. */
+    const absorb = (node: Node): boolean => {
+      for (const maker of new Set(memoriesOf(node).map((memory) => writers.get(memory)))) {
         if (!maker?.launch.absorbable || maker.isMarked || node.isMarked) continue;
         const isOnly = maker.outputs.every(
-          ({ memory }) => readers.get(memory) === 1 && !lasting.has(memory),
+          ({ memory }) =>
+            readers.get(memory)?.size === 1 &&
+            readers.get(memory)?.has(node) &&
+            !lasting.has(memory),
         );
         const launch = isOnly && node.launch.absorb?.(maker.launch, maker.outputs);
         if (!launch) continue;
+        for (const memory of memoriesOf(maker)) {
+          readers.get(memory)?.delete(maker);
+          readers.get(memory)?.add(node);
+        }
         node.launch = launch;
         gone.add(maker);
+        return true;
       }
-    }
+      return false;
+    };
+    for (const node of this.#nodes) while (absorb(node));
     this.#nodes = this.#nodes.filter((node) => !gone.has(node));
   }
 

@@ -13,7 +13,7 @@ interface Dispatch {
 }
 
 /** The bytes of its numbers that a kernel sees. */
-const PARAMS_BYTES = 1024;
+export const PARAMS_BYTES = 1024;
 const RING_BYTES = 2 ** 20;
 
 export class Recording {

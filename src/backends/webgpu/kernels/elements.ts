@@ -1,9 +1,10 @@
 /** Fused kernels of elements: swiglu, rotary positions, dropout, and the gradient of relu. */
 import type { DeviceBuffer, Kernels } from '../../backend.js';
 import type { WebGPUDevice } from '../device.js';
-import { type Launch, spread } from '../launch.js';
+import { spread } from '../launch.js';
 import type { GpuBuffer } from '../memory.js';
 import { each, forEach, GROUP, unitOf } from './common.js';
+import { reluGradient } from './elementwise.js';
 import { threefryText } from './threefry.js';
 
 /** Runs `body` for each four values of the first input; `outputs` are as large. */
@@ -13,18 +14,13 @@ function overFours(
   inputs: Readonly<Record<string, DeviceBuffer>>,
   outputs: readonly string[],
   text: { functions?: string; body: string },
-  {
-    ints = {},
-    floats = {},
-    completion,
-  }: Partial<Record<'ints' | 'floats', Record<string, number>>> & Pick<Launch, 'completion'> = {},
+  { ints = {}, floats = {} }: Partial<Record<'ints' | 'floats', Record<string, number>>> = {},
 ): GpuBuffer[] {
   const buffers = Object.values(inputs);
   const [{ size }] = buffers;
   const count = Math.ceil(size / 4);
   return device.run({
     key,
-    completion,
     make: () => ({
       inputs: Object.keys(inputs).map((name) => `${name}: vec4f`),
       outputs: outputs.map((name) => `${name}: vec4f`),
@@ -64,19 +60,7 @@ export function elementKernels(
   of_b[p.of_b_at + i] = d * (x * s);`,
       }),
 
-    reluGradient: ([y, g]) =>
-      overFours(
-        device,
-        'reluGradient',
-        { y, g },
-        ['out'],
-        {
-          body: `  let y = y[p.y_at + i];
-  let g = g[p.g_at + i];
-  out[p.out_at + i] = ${each('vec4f', (lane) => `select(0.0, g${lane}, y${lane} > 0.0 && !is_nan(y${lane}))`)};`,
-        },
-        { completion: 'reluGradient' },
-      ),
+    reluGradient: ([y, g]) => [reluGradient(device, y, g)],
 
     dropout([x, residual], [rate, hi, lo]) {
       const kept = each('vec4f', (lane) => `select(0.0, x${lane} * p.factor, u${lane} >= p.rate)`);

@@ -1,31 +1,40 @@
-/** Elementwise kernels. Each thread computes four neighbours of the result. */
+/** Elementwise operations: the families whose text they share, and the contract's functions. */
 import type { BinaryKernel, DeviceBuffer, DType, UnaryKernel, View } from '../../backend.js';
-import { walkOf } from '../../gpu/walk.js';
 import { sizeOf } from '../../layout.js';
 import type { WebGPUDevice } from '../device.js';
-import type { Launch } from '../launch.js';
 import type { GpuBuffer } from '../memory.js';
-import { eachQuad, quadGroups, rankOf, walkNames, walkNumbers, walkText } from './views.js';
+import { type Computed, evaluate, type Family, type Value } from './chain.js';
+import { sourceOf, sourcesOf } from './sources.js';
 
-/** Text of `fn apply`, with the operations that it computes by number `p.op`. */
-interface Family {
+type Scalar = Family['result'];
+
+/** A family of operations by name. */
+interface Operations extends Family {
   readonly operations: readonly string[];
-  readonly text: string;
 }
 
-/** `fn apply` that computes one of several operations; each is a body in WGSL. */
-function family(head: string, bodies: Record<string, string>): Family {
+/** A family of the operations whose bodies these are, in WGSL; its operands are x, y and z. */
+function family(
+  name: string,
+  operands: readonly Scalar[],
+  result: Scalar,
+  bodies: Record<string, string>,
+): Operations {
   const operations = Object.keys(bodies);
   const cases = operations.map((name, i) =>
     i === operations.length - 1 ? `default: { ${bodies[name]} }` : `case ${i}: { ${bodies[name]} }`,
   );
-  return { operations, text: `${head} {\n  switch p.op {\n    ${cases.join('\n    ')}\n  }\n}\n` };
+  const parameters = operands.map((type, i) => `${'xyz'[i]}: ${type}`);
+  const head = `fn ${name}(${[...parameters, 'op: i32'].join(', ')}) -> ${result}`;
+  return {
+    ...{ name, operands, result, operations },
+    text: `${head} {\n  switch op {\n    ${cases.join('\n    ')}\n  }\n}\n`,
+  };
 }
 
-const unaryHead = 'fn apply(x: f32) -> f32';
 /** Operations that cost little share a pipeline; each of the others has its own. */
-const unaryFamilies: readonly Family[] = [
-  family(unaryHead, {
+const unaryFamilies: readonly Operations[] = [
+  family('unary_neg', ['f32'], 'f32', {
     neg: 'return -x;',
     abs: 'return abs(x);',
     // By its bits, since a comparison may treat a denormal number as 0.
@@ -34,21 +43,30 @@ const unaryFamilies: readonly Family[] = [
     sqrt: 'return sqrt(x);',
     relu: 'return rectified(x);',
   }),
-  family(unaryHead, {
+  family('unary_exp', ['f32'], 'f32', {
     exp: 'return exponential(x);',
     sigmoid: 'return 1.0 / (1.0 + exponential(-x));',
   }),
-  family(unaryHead, { log: 'return logarithm(x);' }),
-  family(unaryHead, { sin: 'return wave(x, 0);', cos: 'return wave(x, 1);' }),
-  family(unaryHead, { tanh: 'return hyperbolic_tangent(x);' }),
-  family(unaryHead, { erf: 'return error_function(x);' }),
+  family('unary_log', ['f32'], 'f32', {
+    log: 'return logarithm(x);',
+  }),
+  family('unary_sin', ['f32'], 'f32', {
+    sin: 'return wave(x, 0);',
+    cos: 'return wave(x, 1);',
+  }),
+  family('unary_tanh', ['f32'], 'f32', {
+    tanh: 'return hyperbolic_tangent(x);',
+  }),
+  family('unary_erf', ['f32'], 'f32', {
+    erf: 'return error_function(x);',
+  }),
 ];
 
 const holds = (comparison: string) =>
   `return select(0, 1, ${comparison} && !is_nan(x) && !is_nan(y));`;
-const binaryFamilies: Record<'float32' | 'int32', readonly Family[]> = {
+const binaryFamilies: Record<'float32' | 'int32', readonly Operations[]> = {
   float32: [
-    family('fn apply(x: f32, y: f32) -> f32', {
+    family('float_add', ['f32', 'f32'], 'f32', {
       add: 'return x + y;',
       sub: 'return x - y;',
       mul: 'return x * y;',
@@ -56,8 +74,8 @@ const binaryFamilies: Record<'float32' | 'int32', readonly Family[]> = {
       maximum: 'return larger(x, y);',
       minimum: 'return smaller(x, y);',
     }),
-    family('fn apply(x: f32, y: f32) -> f32', { pow: 'return power(x, y);' }),
-    family('fn apply(x: f32, y: f32) -> i32', {
+    family('float_pow', ['f32', 'f32'], 'f32', { pow: 'return power(x, y);' }),
+    family('float_equal', ['f32', 'f32'], 'i32', {
       equal: holds('x == y'),
       notEqual: 'return select(0, 1, x != y || is_nan(x) || is_nan(y));',
       less: holds('x < y'),
@@ -67,7 +85,7 @@ const binaryFamilies: Record<'float32' | 'int32', readonly Family[]> = {
     }),
   ],
   int32: [
-    family('fn apply(x: i32, y: i32) -> i32', {
+    family('int_add', ['i32', 'i32'], 'i32', {
       add: 'return x + y;',
       sub: 'return x - y;',
       mul: 'return x * y;',
@@ -97,204 +115,64 @@ const binaryFamilies: Record<'float32' | 'int32', readonly Family[]> = {
   ],
 };
 
+/** Moves bits, so it serves both dtypes. */
+const choice = family('choice', ['i32', 'i32', 'i32'], 'i32', {
+  where: 'return select(z, y, x != 0);',
+});
+const casts: Partial<Record<DType, Operations>> = {
+  float32: family('to_float', ['i32'], 'f32', { cast: 'return f32(x);' }),
+  int32: family('to_int', ['f32'], 'i32', { cast: 'return truncated(x);' }),
+};
+const gradients = family('relu_gradient', ['f32', 'f32'], 'f32', {
+  reluGradient: 'return select(0.0, y, x > 0.0 && !is_nan(x));',
+});
+
 const arithmetic = new Set<BinaryKernel>(['add', 'sub', 'mul', 'div', 'pow', 'maximum', 'minimum']);
-const scalarTypes = { float32: 'f32', int32: 'i32', float64: '' };
-const fourTypes = { f32: 'vec4f', i32: 'vec4i' } as Record<string, string>;
 
-/** `call` for each of four lanes. */
-function lanes(type: string, call: (lane: string) => string): string {
-  return `${type}(${['x', 'y', 'z', 'w'].map(call)})`;
+/** The operation `name` of one of `families`. */
+function apply(
+  families: readonly Operations[],
+  name: string,
+  operands: readonly Value[],
+): Computed {
+  const family = families.find(({ operations }) => operations.includes(name)) as Operations;
+  return { family, op: family.operations.indexOf(name), operands };
 }
 
-/** Finds the family of an operation, and its number there. */
-function find(families: readonly Family[], name: string) {
-  const index = families.findIndex(({ operations }) => operations.includes(name));
-  return { index, text: families[index].text, op: families[index].operations.indexOf(name) };
-}
+/** All values of a buffer. */
+const all = (buffer: DeviceBuffer) =>
+  sourceOf({ buffer, shape: [buffer.size], strides: [1], offset: 0 });
 
 export function unary(device: WebGPUDevice, kernel: UnaryKernel, x: DeviceBuffer): GpuBuffer {
-  const { index, text, op } = find(unaryFamilies, kernel);
-  const [out] = device.run({
-    key: `unary ${index}`,
-    make: () => ({
-      inputs: ['a: vec4f'],
-      outputs: ['out: vec4f'],
-      ints: ['quads', 'op'],
-      // A loop has one copy of the functions, which compiles in a fourth of the time.
-      text: `${text}${eachQuad}  let v = a[p.a_at + t];
-  var r = vec4f(0.0);
-  for (var lane = 0; lane < 4; lane++) { r[lane] = apply(v[lane]); }
-  out[p.out_at + t] = r;
-}`,
-    }),
-    inputs: [x],
-    results: [{ dtype: x.dtype, size: x.size }],
-    ints: [Math.ceil(x.size / 4), op],
-    groups: quadGroups(x.size),
-  });
-  return out;
+  return evaluate(device, apply(unaryFamilies, kernel, [all(x)]), x);
 }
 
 export function cast(device: WebGPUDevice, x: DeviceBuffer, dtype: DType): GpuBuffer {
-  const [from, to] = [x.dtype, dtype].map((each) => scalarTypes[each]);
-  const call = from === to ? '' : to === 'i32' ? 'truncated' : 'f32';
-  const [out] = device.run({
-    key: `cast ${from} ${to}`,
-    make: () => ({
-      inputs: [`a: ${fourTypes[from]}`],
-      outputs: [`out: ${fourTypes[to]}`],
-      ints: ['quads'],
-      text: `${eachQuad}  let v = a[p.a_at + t];
-  out[p.out_at + t] = ${lanes(fourTypes[to], (lane) => `${call}(v.${lane})`)};
-}`,
-    }),
-    inputs: [x],
-    results: [{ dtype, size: x.size }],
-    ints: [Math.ceil(x.size / 4)],
-    groups: quadGroups(x.size),
-  });
-  return out;
+  const family = casts[dtype] as Operations;
+  const value = dtype === x.dtype ? all(x) : apply([family], 'cast', [all(x)]);
+  return evaluate(device, value, { dtype, size: x.size });
 }
 
 export function binary(device: WebGPUDevice, kernel: BinaryKernel, a: View, b: View): GpuBuffer {
   const { dtype } = a.buffer;
-  const families = binaryFamilies[dtype as 'float32' | 'int32'];
-  const { index, text, op } = find(families, kernel);
-  const type = scalarTypes[dtype];
-  const out = arithmetic.has(kernel) ? dtype : 'int32';
-  const types = [type, type, scalarTypes[out]];
-  const completion = kernel === 'add' && dtype === 'float32' ? 'addend' : undefined;
-  return map(device, `binary ${type} ${index}`, text, types, [a, b], out, op, completion);
-}
-
-/** Moves bits, so one kernel serves both dtypes. */
-export function where(device: WebGPUDevice, condition: View, a: View, b: View): GpuBuffer {
-  const text = 'fn apply(c: i32, x: i32, y: i32) -> i32 { return select(y, x, c != 0); }\n';
-  const types = ['i32', 'i32', 'i32', 'i32'];
-  return map(device, 'where', text, types, [condition, a, b], a.buffer.dtype, 0);
-}
-
-/** How a view lies beside a contiguous result, where four neighbours need no index arithmetic. */
-const WHOLE = 0; // value by value
-const SCALAR = 1; // one value
-const PERIODIC = 2; // the same row again and again: [n] over [rows, n]
-const COLUMN = 3; // one value a row: [rows, 1] over [rows, n]
-
-/** Returns a view's kind and, where it has one, its period in fours; undefined for other views. */
-function kindOf({ shape, strides, offset }: View): [kind: number, period: number] | undefined {
-  const { shape: lengths, strides: joined } = walkOf(shape, [strides]);
-  const [own] = joined;
-  if (lengths.length === 0) return [SCALAR, 1];
-  if (lengths.length === 1) {
-    if (own[0] === 0) return [SCALAR, 1];
-    return own[0] === 1 && offset % 4 === 0 ? [WHOLE, 1] : undefined;
-  }
-  if (lengths.length !== 2 || lengths[1] % 4 !== 0) return undefined;
-  if (own[0] === 0 && own[1] === 1 && offset % 4 === 0) return [PERIODIC, lengths[1] / 4];
-  if (own[0] === 1 && own[1] === 0) return [COLUMN, lengths[1] / 4];
-  return undefined;
-}
-
-/**
- * Applies `fn apply` of `text` to the elements of views of one shape. `types` are the types of its
- * parameters, then of its result.
- */
-function map(
-  device: WebGPUDevice,
-  key: string,
-  text: string,
-  types: readonly string[],
-  views: readonly View[],
-  dtype: DType,
-  op: number,
-  completion?: Launch['completion'],
-): GpuBuffer {
-  const { shape } = views[0];
-  const size = sizeOf(shape);
-  const names = ['a', 'b', 'c'].slice(0, views.length);
-  const type = fourTypes[types[views.length]];
-  const common = {
-    inputs: views.map(({ buffer }) => buffer),
-    results: [{ dtype, size }],
-    groups: quadGroups(size),
-  };
-  const starts = names.map((name) => `${name}_start`);
-  const numbers = [Math.ceil(size / 4), op, ...views.map(({ offset }) => offset)];
-  const kinds = views.map(kindOf);
-  if (size === 0 || kinds.every((kind) => kind !== undefined)) {
-    const isWhole = views.every(
-      ({ buffer, offset }, i) => kinds[i]?.[0] === WHOLE && offset === 0 && buffer.size === size,
-    );
-    const loads = names.map(
-      (name, i) => `fn ${name}_four(t: i32) -> ${fourTypes[types[i]]} {
-  if (p.${name}_kind == ${WHOLE}) { return ${name}[p.${name}_at + (p.${name}_start >> 2u) + t]; }
-  if (p.${name}_kind == ${PERIODIC}) { return ${name}[p.${name}_at + (p.${name}_start >> 2u) + t % p.${name}_period]; }
-  let at = p.${name}_start + select(t / p.${name}_period, 0, p.${name}_kind == ${SCALAR});
-  let four = ${name}[p.${name}_at + (at >> 2u)];
-  return ${fourTypes[types[i]]}(four[at & 3]);
-}
-`,
-    );
-    const [out] = device.run({
-      ...common,
-      completion: isWhole ? completion : undefined,
-      key: `${key} flat`,
-      make: () => ({
-        inputs: names.map((name, i) => `${name}: ${fourTypes[types[i]]}`),
-        outputs: [`out: ${type}`],
-        ints: [
-          'quads',
-          'op',
-          ...starts,
-          ...names.flatMap((name) => [`${name}_kind`, `${name}_period`]),
-        ],
-        text: `${text}${loads.join('')}${eachQuad}${names.map((name) => `  let ${name}v = ${name}_four(t);\n`).join('')}  out[p.out_at + t] = ${lanes(
-          type,
-          (lane) => `apply(${names.map((name) => `${name}v.${lane}`)})`,
-        )};
-}`,
-      }),
-      ints: [...numbers, ...kinds.flatMap((kind) => kind ?? [WHOLE, 1])],
-    });
-    return out;
-  }
-  const walk = walkOf(
-    shape,
-    views.map(({ strides }) => strides),
+  const operands = sourcesOf([a, b]);
+  const value = apply(binaryFamilies[dtype as 'float32' | 'int32'], kernel, operands);
+  const isAddend =
+    kernel === 'add' && dtype === 'float32' && operands.every(({ isWhole }) => isWhole);
+  return evaluate(
+    device,
+    value,
+    { dtype: arithmetic.has(kernel) ? dtype : 'int32', size: sizeOf(a.shape) },
+    isAddend ? 'addend' : undefined,
   );
-  const rank = rankOf(walk.shape.length);
-  const last = `walk${rank - 1}`;
-  const lane = (at: string) => `apply(${names.map((name, i) => `${name}[${at}.${'xyz'[i]}]`)})`;
-  const [out] = device.run({
-    ...common,
-    key: `${key} ${rank}`,
-    make: () => ({
-      inputs: names.map((name, i) => `${name}: ${types[i]}`),
-      outputs: [`out: ${type}`],
-      ints: ['quads', 'op', ...starts, ...walkNames('walk', rank, names)],
-      text: `${text}${walkText(
-        'walk',
-        rank,
-        names,
-        names.map((name) => `p.${name}_at + p.${name}_start`),
-      )}${eachQuad}  let w = walk(4 * t);
-  var x = w;
-  var y = w;
-  var z = w;
-  if (p.${last} % 4 == 0) {
-    let step = vec${names.length}i(${names.map((name) => `p.${name}_${last}`)});
-    x = w + step;
-    y = x + step;
-    z = y + step;
-  } else {
-    x = walk(4 * t + 1);
-    y = walk(4 * t + 2);
-    z = walk(4 * t + 3);
-  }
-  out[p.out_at + t] = ${type}(${['w', 'x', 'y', 'z'].map(lane)});
-}`,
-    }),
-    ints: [...numbers, ...walkNumbers(walk, rank)],
-  });
-  return out;
+}
+
+export function where(device: WebGPUDevice, condition: View, a: View, b: View): GpuBuffer {
+  const value = apply([choice], 'where', sourcesOf([condition, a, b]));
+  return evaluate(device, value, { dtype: a.buffer.dtype, size: sizeOf(a.shape) });
+}
+
+export function reluGradient(device: WebGPUDevice, y: DeviceBuffer, g: DeviceBuffer): GpuBuffer {
+  const value = apply([gradients], 'reluGradient', [all(y), all(g)]);
+  return evaluate(device, value, { dtype: 'float32', size: g.size }, 'reluGradient');
 }

@@ -1,8 +1,8 @@
 /** Linear layers: several products of one input, and the gradients of weights and biases. */
 import type { Kernels, MatmulSpec } from '../../backend.js';
 import type { WebGPUDevice } from '../device.js';
+import { assemble } from './assemble.js';
 import { inTiles, matmul, smallTile } from './matmul.js';
-import { assemble } from './views.js';
 
 type Names = 'linear' | 'linearGradient' | 'projections' | 'projectionsGradient';
 

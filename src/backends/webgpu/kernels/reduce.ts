@@ -8,8 +8,9 @@ import { sizeOf } from '../../layout.js';
 import type { WebGPUDevice } from '../device.js';
 import { type Launch, spread } from '../launch.js';
 import type { GpuBuffer } from '../memory.js';
+import { fill } from './assemble.js';
 import { type Addends, adding } from './common.js';
-import { fill, rankOf, walkNames, walkNumbers, walkText } from './views.js';
+import { rankOf, walkNames, walkNumbers, walkText } from './views.js';
 
 /** Threads in a workgroup. */
 const GROUP = 256;

@@ -3,8 +3,10 @@ import type { DeviceBuffer } from '../../backend.js';
 import type { WebGPUDevice } from '../device.js';
 import { spread } from '../launch.js';
 import type { GpuBuffer } from '../memory.js';
+import { fill } from './assemble.js';
 import { reduceFirst } from './reduce.js';
-import { bitsOf, eachQuad, fill, quadGroups } from './views.js';
+import { bitsOf } from './sources.js';
+import { eachQuad, quadGroups } from './views.js';
 
 /**
  * The rows of `table` that `indices` selects. An index out of range yields NaN, or 0 as int32: a
