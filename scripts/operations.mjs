@@ -80,7 +80,11 @@ function operationsPage() {
         const names = checker.getPropertiesOfType(checker.getNonNullableType(type));
         return `{ ${names.map((property) => property.name).join(', ')} }`;
       }
-      const isOptional = checker.isOptionalParameter(parameter.valueDeclaration);
+      const isOptional =
+        checker.isOptionalParameter(parameter.valueDeclaration) ||
+        signatures.some(({ parameters }) =>
+          parameters.every(({ name }) => name !== parameter.name),
+        );
       return parameter.name + (isOptional ? '?' : '');
     });
     return `${name}(${parameters.join(', ')})`;
@@ -98,7 +102,7 @@ function operationsPage() {
   return `<!-- Written by scripts/operations.mjs from the docstrings. Don't edit it: npm run operations -->
 # Operations
 
-All ${Object.keys(categoryOf).length} functions that compute or make tensors, from \`memgrad\`, with the first sentence of their documentation. What has a question mark or is in braces, the options, may be left out. \`npm run docs\` writes the whole of it: shapes, dtypes, errors, sources. Every function whose first argument is a tensor is also a method, if you import \`memgrad/methods\`.
+All ${Object.keys(categoryOf).length} functions that compute or make tensors, from \`memgrad\`, with the first sentence of their documentation. What has a question mark or is in braces, the options, may be left out. An editor shows the whole of it from the package's types: shapes, dtypes, options, errors, sources; in a checkout, \`npm run docs\` writes it. Every function whose first argument is a tensor is also a method, if you import \`memgrad/methods\`.
 
 The names of PyTorch, TensorFlow.js and JAX for them are in [coming-from.md](coming-from.md), derivatives too. [numbers.md](numbers.md) says what happens at overflow, NaN and axes of length 0.
 ${lines.join('\n')}

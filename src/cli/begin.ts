@@ -137,7 +137,8 @@ function refuseOthers(command: Command, name: keyof typeof allowedWith): void {
   const other = command.options.find(
     (option) =>
       !allowed.includes(option.attributeName()) &&
-      command.getOptionValueSource(option.attributeName()) === 'cli',
+      command.getOptionValueSource(option.attributeName()) === 'cli' &&
+      option.negate === (command.getOptionValue(option.attributeName()) === false),
   );
   if (!other) return;
   throw new MemgradError(

@@ -29,16 +29,16 @@ const program = new SuggestingCommand('memgrad')
     'after',
     `
 Examples:
-  $ memgrad demo                              watch three models learn to copy
-  $ memgrad train --stop-at 0.998 --out runs/copy train one yourself, and save it
-  $ memgrad eval runs/copy                    see how well it answers
-  $ memgrad train --resume runs/copy          go on where it was stopped
-  $ memgrad sample runs/copy                  see what it says
-  $ memgrad report runs/copy                  write a page about it
-  $ memgrad train --text book.txt --out runs/book learn a text of your own
-  $ memgrad sample runs/book --prompt "Call me"   let it continue
-  $ memgrad train --help                      all that can be chosen
-  $ memgrad explain "tanh(w*x+b)"             step through its gradients
+  $ memgrad demo                                   watch three models learn
+  $ memgrad train --stop-at 0.998 --out runs/copy  train one, and save it
+  $ memgrad eval runs/copy                         see how well it answers
+  $ memgrad train --resume runs/copy               go on where it stopped
+  $ memgrad sample runs/copy                       see what it says
+  $ memgrad report runs/copy                       write a page about it
+  $ memgrad train --text book.txt --out runs/book  learn a text of your own
+  $ memgrad sample runs/book --prompt "Call me"    let it continue
+  $ memgrad train --help                           list all options
+  $ memgrad explain "tanh(w*x+b)"                  step through its gradients
 `,
   )
   .exitOverride()

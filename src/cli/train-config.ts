@@ -98,9 +98,17 @@ export function chosenRun(
   return { seed, backend, preset, model: model?.name, sizes: model?.config, training };
 }
 
-/** The task, and its options that the user wrote. */
+/** The task, and its options that the user wrote. Throws `MemgradError` for one of other tasks. */
 export function chosenTask(options: { task: TaskChoice['name'] }, given: Given): TaskChoice {
-  const names = [...taskOptions().keys()].filter(given);
+  const written = [...taskOptions()].filter(([name]) => given(name));
+  for (const [name, owners] of written) {
+    const tasks = owners.map(({ task }) => task);
+    if (tasks.some((task) => task === options.task)) continue;
+    throw new MemgradError(
+      `--${name} is for ${tasks.join(', ')}, but the task is ${options.task}; leave it out, or choose the task with --task.`,
+    );
+  }
+  const names = written.map(([name]) => name);
   const own = names.map((name) => [name, (options as Values)[name]]);
   return { name: options.task, options: Object.fromEntries(own) } as TaskChoice;
 }

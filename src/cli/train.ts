@@ -9,7 +9,7 @@ import { unitOf } from './describe-evaluation.js';
 import { clock, count, percent, plural, shellWord, wrap } from './format.js';
 import type { Output } from './output.js';
 import { plot } from './plot.js';
-import { presetTable } from './presets.js';
+import { presetTable, textSentence } from './presets.js';
 import { refuseTextOptions, textRun } from './text.js';
 import { chosenRun, chosenTask, isPreset, runOptions, unread } from './train-config.js';
 import { addTrainOptions, type TrainCommandOptions } from './train-options.js';
@@ -29,6 +29,8 @@ export function addTrain(program: Command): void {
       'after',
       `
 ${presetTable(runOptions.filter(isPreset))}
+
+${textSentence(runOptions)}
 
 Examples:
   $ memgrad train --stop-at 0.998 --out runs/copy

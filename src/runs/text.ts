@@ -81,7 +81,13 @@ export async function readText(
 ): Promise<TextTask | undefined> {
   const tokenizer = await readTokenizer(storage, config);
   if (!tokenizer) return undefined;
-  const text = new TextTask(await storage.read(TEXT_FILE, MOST_BYTES), tokenizer);
+  const bytes = await storage.read(TEXT_FILE, MOST_BYTES).catch(async (error: unknown) => {
+    if ((await storage.list()).includes(TEXT_FILE)) throw error;
+    throw new MemgradError(
+      `The run has no '${TEXT_FILE}', the text that it learns; put the file back, or use the model without it (memgrad sample --prompt, loadModel).`,
+    );
+  });
+  const text = new TextTask(bytes, tokenizer);
   await checkText(config, text);
   return text;
 }

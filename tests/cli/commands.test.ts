@@ -323,6 +323,7 @@ const badCalls: [args: string, message: RegExp][] = [
   ['train --out /proc/run', /Cannot make the folder/],
   ['train --resume /no/such/folder', /config.json': there is no such file or folder/],
   ['train --resume runs/x --length 3', /--resume determines what --length sets/],
+  ['train --resume runs/x --no-nesterov', /--resume determines what --no-nesterov sets/],
   ['train --resume runs/x --out y', /--resume determines what --out sets/],
   ['train --config c.json --model rmt', /--config determines what --model sets/],
   ['train --config package.json', /package.json has the field "name", which is not known/],

@@ -54,9 +54,13 @@ test('tasks lists every one, with its metric', async () => {
 const badCalls: [args: string, message: RegExp][] = [
   [
     'train --task reverse --copies 2',
-    /task.options has the field "copies".*choose from length, symbol/,
+    /--copies is for copy, but the task is reverse; leave it out/,
   ],
-  ['train --task retrieval --length 3', /has the field "length", which is not known.*pairs/],
+  [
+    'train --task retrieval --length 3',
+    /--length is for copy, reverse, memorize, but the task is retrieval/,
+  ],
+  ['train --queries one', /--queries is for retrieval, but the task is copy/],
   ['train --task retrieval --pairs 27', /--pairs.*'27'.*from 1 to 26/],
   [
     'train --task memorize --length 4 --kept 5',

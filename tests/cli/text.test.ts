@@ -4,7 +4,7 @@ import { readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { MODEL_FILE, TEXT_FILE } from '../../src/runs/index.js';
+import { MODEL_FILE, TEXT_FILE, textDefaults } from '../../src/runs/index.js';
 import { events, inFolder, memgrad, refused } from './spawn.js';
 
 const test = suite('text on the command line');
@@ -216,6 +216,7 @@ test('prompts that cannot be continued are refused', () =>
     }
     await rm(join(out, TEXT_FILE)); // a prompt needs the tokenizer only
     assert.ok((await ok(['sample', out, '--prompt', 'red', '--length', '3'])).startsWith('red'));
+    assert.match(await sample(out), /The run has no 'text\.txt'.*memgrad sample --prompt/);
     const model = join(out, 'step-1', MODEL_FILE);
     const bytes = await readFile(model);
     await writeFile(model, bytes.fill(0xff, 8 + Number(bytes.readBigUInt64LE()))); // NaN
@@ -225,7 +226,11 @@ test('prompts that cannot be continued are refused', () =>
   }));
 
 test('the help has examples of texts', async () => {
-  assert.match(await ok(['train', '--help']), /memgrad train --text book\.txt --out runs\/book/);
+  const help = await ok(['train', '--help']);
+  assert.match(help, /memgrad train --text book\.txt --out runs\/book/);
+  const { model, training } = textDefaults;
+  assert.match(help, new RegExp(`With --text, other defaults: --d-model ${model.dModel},`));
+  assert.match(help.replace(/\s+/g, ' '), new RegExp(`--bptt-depth ${training.bpttDepth}\\.`));
   assert.match(await ok(['sample', '--help']), /memgrad sample runs\/book --prompt "Call me"/);
 });
 

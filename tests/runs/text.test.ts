@@ -154,7 +154,7 @@ test('another text, or none, is refused', async () => {
   };
   const cases: [RegExp, (copy: MemoryStorage) => void][] = [
     [/The text has the SHA-256/, (copy) => copy.changeText(TEXT_FILE, () => other)],
-    [/text\.txt': there is no such file/, (copy) => copy.files.delete(TEXT_FILE)],
+    [/The run has no 'text\.txt'.*put the file back/, (copy) => copy.files.delete(TEXT_FILE)],
     [/tokenizer\.json': there is no such/, (copy) => copy.files.delete(TOKENIZER_FILE)],
     [/tokenizer\.json is not valid JSON/, (copy) => copy.changeText(TOKENIZER_FILE, () => '{')],
     [/name must be bytes, words or bpe/, (copy) => copy.changeText(TOKENIZER_FILE, () => '{}')],

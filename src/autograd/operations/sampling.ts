@@ -63,8 +63,9 @@ export interface ChoiceOptions {
 }
 
 /**
- * Returns `count` rows of `x` [rows, ...rest], as [count, ...rest]. Without replacement, weights decide
- * each draw among the rows that are left, as in NumPy's `choice` and PyTorch's `multinomial`.
+ * Returns `count` random rows of `x` [rows, ...rest], as [count, ...rest], with equal chances or in
+ * proportion to the tensor `weights` [rows]. Without replacement, weights decide each draw among the
+ * rows that are left, as in NumPy's `choice` and PyTorch's `multinomial`.
  * Weighted draws with replacement need memory for count x rows values. Equal keys choose equal rows;
  * of two that are nearly equally likely, backends that round differently may choose different ones.
  * Throws `MemgradError` for a scalar, for more rows than there are to choose from, and, on the
