@@ -160,7 +160,8 @@ test('two backends compute side by side', async () => {
 
 test('no kernel uses a built-in function that may drop NaN, or compares a float that may be one', () => {
   assert.ok(texts.size > 40, `${texts.size} texts`);
-  assert.ok(texts.size < 150, `${texts.size} texts`);
+  // Chains have a text for each form. A shape in a text would make it many hundreds.
+  assert.ok(texts.size < 200, `${texts.size} texts`);
   const comparisons = checkTexts(texts);
   assert.ok(comparisons > 20, `${comparisons} comparisons were found`);
 });

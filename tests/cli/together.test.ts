@@ -1,4 +1,5 @@
 /** Several processes at one run: three that resume it, readers beside a training, a checkpoint that stands elsewhere. */
+import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -181,7 +182,7 @@ test('what no memory holds is refused at once, in a sentence', () =>
         /^error: A training step of this configuration takes [\d.]+ GiB/,
       );
       assert.ok(performance.now() - started < 20_000, options);
-      assert.not.ok((await readdir(out)).includes('config.json'));
+      assert.not.ok(existsSync(out), options);
     }
     // A file from elsewhere says the same.
     const out = join(folder, 'small');

@@ -92,7 +92,7 @@ test('react: a component trains a model while it is shown, and leaves nothing be
     'csstype',
   ];
   for (const name of packages) {
-    const target = join(install().folder, 'node_modules', name);
+    const target = join(folder, 'node_modules', name);
     mkdirSync(dirname(target), { recursive: true });
     symlinkSync(resolve('node_modules', name), target);
   }
