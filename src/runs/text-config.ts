@@ -1,6 +1,7 @@
 /** The configuration of a run on a text. */
 import { checkOptions } from '../options.js';
 import type { TextTask } from '../tasks/index.js';
+import { requireOrigin } from './check.js';
 import { type RunChoices, runChoices, runConfig } from './run-config.js';
 import type { RunConfig } from './schema.js';
 import { describeText } from './text.js';
@@ -18,6 +19,7 @@ export async function textConfig(
   options: TextConfigOptions = {},
   origin = 'textConfig',
 ): Promise<RunConfig> {
+  requireOrigin('textConfig', origin);
   const { task: _, ...known } = runChoices;
   checkOptions(origin, options, known);
   const task = await describeText(text);
