@@ -77,7 +77,8 @@ test('one Ctrl-C ends what computes on and has nothing to lose', async () => {
   const { code } = await memgrad(args, (printed, child) => {
     if (sent || !printed.includes('begins')) return;
     sent = true;
-    setTimeout(() => child.kill('SIGINT'), 1000); // in the first segment, which takes many seconds
+    // In the first segment, which takes many seconds; a busy machine needs two to begin it.
+    setTimeout(() => child.kill('SIGINT'), 3000);
   });
   assert.is(code, null, 'by the signal itself, before the first of three segments is read');
 });

@@ -176,7 +176,7 @@ test('kernels that the host compiled are taken, where bytes may not be compiled'
   assert.match(wrong, 'MemgradError wasm: module must be a WebAssembly.Module, got Uint8Array of');
 });
 
-test('it brings nothing along: no dependency, 2.3 MB of code, 2.95 MB with its documentation, beside the sources that this links to', () => {
+test('it brings nothing along: no dependency, 2.3 MB of code, 3 MB with its documentation, beside the sources that this links to', () => {
   const { folder } = install();
   const modules = join(folder, 'node_modules');
   assert.equal(
@@ -190,8 +190,8 @@ test('it brings nothing along: no dependency, 2.3 MB of code, 2.95 MB with its d
   assert.is(scripts.install ?? scripts.postinstall, undefined);
   assert.ok(bytesBelow(join(modules, 'memgrad/dist')) < 2.3e6);
   const sources = bytesBelow(join(modules, 'memgrad/src'));
-  assert.ok(bytesBelow(join(modules, 'memgrad')) - sources < 2.95e6);
-  assert.ok(sources < 1.75e6);
+  assert.ok(bytesBelow(join(modules, 'memgrad')) - sources < 3e6);
+  assert.ok(sources < 1.8e6);
 });
 
 function bytesBelow(folder: string): number {
