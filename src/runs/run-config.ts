@@ -149,7 +149,7 @@ type Layer = Record<string, unknown>;
 
 /**
  * All values of `layers`, those of later layers first; undefined counts as left out. Without a
- * prototype, so that `__proto__` is a name as any other, for the checks to refuse.
+ * prototype, so that `__proto__` is a name like any other, which the checks refuse.
  */
 function merged(...layers: readonly (object | undefined)[]): Layer {
   const all: Layer = Object.create(null);

@@ -79,8 +79,8 @@ export function einsum(equation: string, tensors: readonly Tensor[]): Tensor {
 }
 
 /**
- * The names of the axes of a term, with `count` of them in the place of `...`: characters before all
- * letters, in order, the last of which is that of the last axis.
+ * The names of the axes of a term. The `count` axes of `...` have characters that sort before all
+ * letters. The last of them has the same one in every term, since they align from the right.
  */
 function named(term: string, count: number): string[] {
   const [before, ...after] = term.split('...');

@@ -371,6 +371,7 @@ export function createWasmBackend(options?: WasmOptions): WasmBackend {
   return new Wasm(threads, maximumBytes, module);
 }
 
+/** A function, since a bundler may run this module before options.ts. */
 function threadCount(): Kind {
   const [count, isCount] = whole(1, 64);
   return [`${count} or 'auto'`, (n: never) => n === 'auto' || isCount(n)];
