@@ -1,10 +1,12 @@
 /** The backends `webgl` and `webgpu` in a browser without a GPU: SwiftShader computes both. What of `webgpu` needs no browser is in ../backends/webgpu.test.ts; ../playground/page.test.ts trains with it on a page. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { TypedArray } from '../../src/index.js';
+import { floatsOf, near } from '../backends/arrays.js';
 import { checkIntegers, checkPowers, checkWaves, numbers, runOf } from '../backends/gpu-edges.js';
 import { bundle, type Chunk } from '../bundle.js';
 import { STRICT, type Stay, stay, visit, WITH_EVAL } from './browser.js';
-import type { smallPool } from './gpu.js';
+import type { KernelCall, smallPool } from './gpu.js';
 
 type Trained = Awaited<ReturnType<typeof smallPool>>;
 const test = suite('gpu');
@@ -48,6 +50,65 @@ test('webgl: sin, cos, pow and int32 at the edges', async () => {
 for (const [what, check] of Object.entries(numbers)) {
   test(`webgl: ${what}`, () => check('webgl', onPage));
 }
+
+test('webgl: norms, clipping, Adam, layer norm and long sums are those of wasm', async () => {
+  const real = (size: number, seed: number) => floatsOf(size, seed, 'real');
+  const sizes = [1, 2, 3, 5, 4000, 0, 17, 1, 9000, 2, 2, 2, 40];
+  const tensors = sizes.map((size, i) => real(size, i));
+  const norm = (groups: number[], inputs: TypedArray[]): KernelCall => ({
+    ...{ kernel: 'norm', inputs, numbers: groups, sizes: [groups.length] },
+  });
+  const clip = (numbers: number[], limit: number): KernelCall => ({
+    ...{ kernel: 'clipFactor', inputs: [Float32Array.from(numbers)] },
+    ...{ numbers: [numbers.length - 1, limit], sizes: [1] },
+  });
+  const own = [1, 5, 1030];
+  const lists = ['real', 'real', 'real', 'positive'] as const;
+  const parts = lists.flatMap((kind, i) => own.map((size) => floatsOf(size, 9 * i + size, kind)));
+  const adam = (decay: number, scale: number): KernelCall => ({
+    kernel: 'adam',
+    inputs: [...parts, Float32Array.of(0.01, 0.3, 0.999), Float32Array.of(scale)],
+    numbers: [0.9, 0.98, 1e-8, decay],
+    sizes: [...own, ...own, ...own],
+  });
+  const layerNorm = (rows: number, width: number): KernelCall[] => {
+    const [x, weight, bias, g] = [rows * width, width, width, rows * width].map(real);
+    const numbers = [1e-5, rows, width];
+    return [
+      { kernel: 'layerNorm', inputs: [x, weight, bias], numbers, sizes: [rows * width] },
+      {
+        kernel: 'layerNormGradient',
+        inputs: [x, weight, g],
+        numbers,
+        sizes: [rows * width, width, width],
+      },
+    ];
+  };
+  const calls = [
+    norm([13], tensors),
+    norm([1, 0, 3, 5, 4], tensors),
+    norm([2], [Float32Array.of(3e38), Float32Array.of(1e38, 0)]),
+    norm([1, 1], [Float32Array.of(0, 0, 0), new Float32Array()]),
+    norm(
+      [1, 1, 1],
+      [Float32Array.of(2, NaN), Float32Array.of(1, Infinity), Float32Array.of(3e-30)],
+    ),
+    ...[clip([1, 3, 4], 2.5), clip([1, 3, 4], 10), clip([1, 3e30, 4e30], 5e30)],
+    ...[clip([NaN, 3, 4], 1), clip([1, Infinity, 4], 1), clip([1, 3, 4], Infinity)],
+    ...[adam(0, 0.5), adam(0.01, 0.5), adam(0.01, NaN)],
+    ...[...layerNorm(70, 8), ...layerNorm(70, 6), ...layerNorm(3, 4)],
+  ];
+  const results = await onPage<Results>('fusedKernels', { name: 'webgl', calls });
+  for (const [i, { own, expected }] of results.entries()) {
+    const what = `${calls[i].kernel} ${calls[i].numbers}`;
+    assert.is(own.length, expected.length, what);
+    own.forEach((values, j) => {
+      near(values, expected[j], [1e-4, 1e-5], `${what}: result ${j + 1}`);
+    });
+  }
+});
+
+type Results = { own: TypedArray[]; expected: TypedArray[] }[];
 
 test('webgl: textures are as many after 20 steps as after 5 when a pool keeps 4 kB', async () => {
   const options = { name: 'webgl', reference: 'wasm', steps: 20, size: 'narrow', bytes: 4096 };

@@ -1,4 +1,5 @@
 /** What the tests of the GPU backends do on a page, or in Node. */
+import type { DeviceBuffer, Kernel, Kernels } from '../../src/backends/backend.js';
 import { WebGLBackend } from '../../src/backends/webgl/backend.js';
 import { WebGLDevice } from '../../src/backends/webgl/webgl.js';
 import { WebGPUBackend } from '../../src/backends/webgpu/backend.js';
@@ -124,6 +125,41 @@ export async function values({ name, calls }: EdgeRequest): Promise<TypedArray[]
 export interface EdgeRequest {
   name: string;
   calls: { operation: Edge; inputs: (Float32Array | Int32Array)[] }[];
+}
+
+/** A call of a fused kernel. */
+export interface KernelCall {
+  kernel: keyof Kernels;
+  inputs: TypedArray[];
+  numbers: number[];
+  /** The size of each result. */
+  sizes: number[];
+}
+
+/** The results of fused kernels of the backend `name`, and those of wasm. */
+export async function fusedKernels({
+  name,
+  calls,
+}: {
+  name: string;
+  calls: KernelCall[];
+}): Promise<{ own: TypedArray[]; expected: TypedArray[] }[]> {
+  const two = [await kept(name), await kept('wasm')];
+  const results = [];
+  for (const { kernel, inputs, numbers, sizes } of calls) {
+    const [own, expected] = two.map((backend) => {
+      const run = backend.kernels?.[kernel] as Kernel<DeviceBuffer[], number[]>;
+      const shapes = sizes.map((size) => ({ shape: [size], dtype: 'float32' as const }));
+      const buffers = run(
+        inputs.map((x) => backend.upload(x)),
+        numbers,
+        shapes,
+      );
+      return Promise.all((buffers as DeviceBuffer[]).map((buffer) => backend.read(buffer)));
+    });
+    results.push({ own: await own, expected: await expected });
+  }
+  return results;
 }
 
 /** The work of each of the first steps of a model of four layers, as the backend counts it. */

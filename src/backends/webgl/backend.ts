@@ -29,6 +29,10 @@ import { product } from './product.js';
 import { fillNumbers, type GpuBuffer, Runner, texelsOf, wrap } from './runner.js';
 import { inputNames } from './text.js';
 
+/** Where there are fewer sums than `FEW`, an axis of this length or more is summed in parts. */
+const PARTED = 256;
+const FEW = 2 ** 14;
+
 /** The backend `webgl`. Besides `Backend`, it counts its blocks and kernels, and closes. */
 export class WebGLBackend implements Backend {
   readonly name: string;
@@ -125,6 +129,13 @@ export class WebGLBackend implements Backend {
       const view = { buffer: sums, shape: [rows, parts], strides: [parts, 1], offset: 0 };
       return this.#runner.using([sums], () => this.reduce('sum', view, 1));
     }
+    const parts = kernel === 'sum' && dtype === 'float32' ? inParts(x, kept) : undefined;
+    if (parts) {
+      const sums = this.reduce('sum', parts, kept + 1);
+      const shape = [rows, parts.shape[0]];
+      const view = { buffer: sums, shape, strides: [1, rows], offset: 0 };
+      return this.#runner.using([sums], () => this.reduce('sum', view, 1));
+    }
     return this.#runner.run(key, () => reduceText(kernel, x, kept), [x.buffer], dtype, rows);
   }
 
@@ -207,6 +218,29 @@ export class WebGLBackend implements Backend {
   uniform(key: RandomWords, size: number): DeviceBuffer {
     return this.#runner.run('uniform', () => uniformText, [], 'float32', size, keyNumbers(key));
   }
+}
+
+/**
+ * The first reduced axis of `x` in two, of which the outer one comes before all axes that are kept:
+ * sums along it keep more threads busy. Undefined where that doesn't pay or it has no divisor that fits.
+ */
+function inParts(x: View, kept: number): View | undefined {
+  const length = x.shape[kept];
+  if (length < PARTED || sizeOf(x.shape.slice(0, kept)) >= FEW) return undefined;
+  let parts = Math.floor(Math.sqrt(length));
+  while (length % parts !== 0) parts--;
+  if (parts < 8) return undefined;
+  const inner = length / parts;
+  const insert = (list: readonly number[], outer: number, at: number) => [
+    ...[outer, ...list.slice(0, kept), at],
+    ...list.slice(kept + 1),
+  ];
+  const stride = x.strides[kept];
+  return {
+    ...x,
+    shape: insert(x.shape, parts, inner),
+    strides: insert(x.strides, stride * inner, stride),
+  };
 }
 
 /** The part of a kernel's key that describes a view, except for its shape. */

@@ -1,7 +1,10 @@
 /** The fused kernels of the GPU backends. Operations without one run their definition. */
 import type { DeviceBuffer, Kernels } from '../backend.js';
+import { adamKernels } from './kernels/adam.js';
 import { reluGradientText } from './kernels/elementwise.js';
 import * as text from './kernels/fused.js';
+import { layerNormKernels } from './kernels/layer-norm.js';
+import { normKernels } from './kernels/norm.js';
 import { rmsNormKernels } from './kernels/rms-norm.js';
 import { keyNumbers } from './kernels/rows.js';
 import { swigluKernels } from './kernels/swiglu.js';
@@ -46,6 +49,9 @@ export function fusedKernels(runner: Runner): Partial<Kernels> {
   };
 
   return {
+    ...adamKernels(runner),
+    ...layerNormKernels(runner),
+    ...normKernels(runner),
     ...rmsNormKernels(runner),
     ...swigluKernels(runner),
     linear([x, weight, bias], [m, n, k, relu]) {
@@ -129,37 +135,6 @@ export function fusedKernels(runner: Runner): Partial<Kernels> {
       const inputs = residual ? [x, residual] : [x];
       const name = `dropout ${rate} ${inputs.length}`;
       return [floats(name, make, inputs, size, keyNumbers({ hi, lo }))];
-    },
-    adam(inputs, [beta1, beta2, epsilon, decay], results) {
-      const count = results.length / 3;
-      const [parameters, gradients, first, second] = [0, 1, 2, 3].map((part) =>
-        inputs.slice(part * count, (part + 1) * count),
-      );
-      const [rates, scale] = inputs.slice(-2);
-      const decays = decay !== 0;
-      const made: DeviceBuffer[] = [];
-      const step = (key: string, make: () => string, inputs: DeviceBuffer[], numbers: number[]) => {
-        const buffer = floats(key, make, inputs, inputs[0].size, numbers);
-        made.push(buffer);
-        return buffer;
-      };
-      const moment = (isSecond: boolean, beta: number, old: DeviceBuffer, i: number) => {
-        const inputs = [old, gradients[i], scale, ...(decays ? [parameters[i]] : [])];
-        const numbers = [beta, 1 - beta, ...(decays ? [decay] : [])];
-        const make = () => text.momentText(isSecond, decays);
-        return step(`moment ${isSecond} ${decays}`, make, inputs, numbers);
-      };
-      try {
-        const m = first.map((old, i) => moment(false, beta1, old, i));
-        const v = second.map((old, i) => moment(true, beta2, old, i));
-        const p = parameters.map((parameter, i) =>
-          step('adam', () => text.adamText, [parameter, m[i], v[i], rates, scale], [epsilon]),
-        );
-        return [...p, ...m, ...v];
-      } catch (error) {
-        for (const buffer of made) runner.free(buffer);
-        throw error;
-      }
     },
   };
 }

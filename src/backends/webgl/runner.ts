@@ -25,15 +25,27 @@ export class Runner {
     size: number,
     numbers: readonly number[] = [],
   ): DeviceBuffer {
-    if (size === 0) return wrap(dtype, 0, undefined);
-    const [block] = this.device.run(
+    return this.runAll(key, make, inputs, dtype, size, { numbers })[0];
+  }
+
+  /** The same for a kernel with several `outputs`, all of one dtype and size. */
+  runAll(
+    key: string,
+    make: () => string,
+    inputs: readonly DeviceBuffer[],
+    dtype: DType,
+    size: number,
+    { numbers = [], outputs = 1 }: { numbers?: readonly number[]; outputs?: number },
+  ): DeviceBuffer[] {
+    if (size === 0) return Array.from({ length: outputs }, () => wrap(dtype, 0, undefined));
+    const blocks = this.device.run(
       key,
-      () => ({ text: make(), inputs: inputs.length, numbers: numbers.length, outputs: 1 }),
+      () => ({ text: make(), inputs: inputs.length, numbers: numbers.length, outputs }),
       inputs.map(blockOf),
       texelsOf(dtype, size),
       numbers,
     );
-    return wrap(dtype, size, block);
+    return blocks.map((block) => wrap(dtype, size, block));
   }
 
   free(buffer: DeviceBuffer): void {

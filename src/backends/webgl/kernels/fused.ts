@@ -147,7 +147,7 @@ export function softmaxGradientText(width: number, scale: number): string {
  * sqrt(variance + epsilon). In eighths, differences of the largest floats are finite, and the
  * factor is never denormal.
  */
-const momentsText = (
+export const momentsText = (
   width: number,
   epsilon: number,
 ) => `fn squares_of(start: i32, inverse: f32) -> vec4f {
@@ -240,30 +240,6 @@ ${position('e')}  let x: f32 = a_value(e);
 }
 fn compute(t: i32) -> vec4f { return vec4f(${elements}); }`;
 }
-
-/**
- * The new moment from the old one, `a`: number0 * a + number1 * g', with g'^2 instead of g' for the
- * second moment. g' is the gradient `b` times the scale `c`; plus number2 * d, where `d` is the
- * parameter, with weight decay. The old moment if the scale isn't finite.
- */
-export function momentText(second: boolean, decays: boolean): string {
-  return `fn compute(t: i32) -> vec4f {
-  let scale: f32 = c_value(0);
-  if (!is_finite(scale)) { return a_at(t); }
-  let g: vec4f = scale * b_at(t)${decays ? ' + number2 * d_at(t)' : ''};
-  return number0 * a_at(t) + number1 * ${second ? '(g * g)' : 'g'};
-}`;
-}
-
-/**
- * shrink * a - rate * b / (sqrt(c) / root + epsilon), where a is the parameter, b and c are the
- * moments, d is [rate, root, shrink] and number0 epsilon; a if the scale e isn't finite.
- */
-export const adamText = `fn compute(t: i32) -> vec4f {
-  if (!is_finite(e_value(0))) { return a_at(t); }
-  let smallest: vec4f = vec4f(number0, number0, number0, number0);
-  return d_value(2) * a_at(t) - d_value(0) * b_at(t) / (sqrt(c_at(t)) / d_value(1) + smallest);
-}`;
 
 /**
  * -log softmax(a)[target] of each row of `a`, with its target in `b` and its texel in `c`; NaN for
