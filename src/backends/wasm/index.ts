@@ -236,9 +236,20 @@ class Wasm implements WasmBackend {
         offsetB += at * spec.batchStridesB[axis];
       }
       this.#exports.matmul(
-        ...[(a as WasmBuffer).address + 4 * offsetA, ar, ac],
-        ...[(b as WasmBuffer).address + 4 * offsetB, br, bc],
-        ...[out.address + 4 * index * m * n, 4 * n, m, n, k, scratch, 0, -Infinity],
+        (a as WasmBuffer).address + 4 * offsetA,
+        ar,
+        ac,
+        (b as WasmBuffer).address + 4 * offsetB,
+        br,
+        bc,
+        out.address + 4 * index * m * n,
+        4 * n,
+        m,
+        n,
+        k,
+        scratch,
+        0,
+        -Infinity,
       );
       if (spec.skipZeros && !this.#exports.finite(out.address + 4 * index * m * n, m * n)) {
         const matrix = (buffer: DeviceBuffer, offset: number, row: number, column: number) => ({
