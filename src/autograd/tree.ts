@@ -78,20 +78,21 @@ export function mapLeaves(tree: unknown, f: (leaf: unknown) => unknown, depth = 
   if (!isBranch(tree, depth)) return f(tree);
   const map = (branch: unknown) => mapLeaves(branch, f, depth + 1);
   if (Array.isArray(tree)) return tree.map(map);
-  const copy: Record<string, unknown> = { ...tree }; // of the same hidden class, unlike fromEntries
+  const copy: Record<string, unknown> = { ...tree }; // faster than Object.fromEntries
   for (const name in copy) copy[name] = map(copy[name]);
   return copy;
 }
 
+/** Whether `tree` is a branch. Throws like `treeMap`. */
 function isBranch(tree: unknown, depth: number): tree is Record<string, unknown> {
   if (typeof tree !== 'object' || tree === null || tree instanceof Tensor) return false;
-  const isBranch = Array.isArray(tree) ? Object.keys(tree).length <= tree.length : isPlain(tree);
-  if (isBranch && depth > DEEPEST) {
+  if (Array.isArray(tree) ? Object.keys(tree).length > tree.length : !isPlain(tree)) return false;
+  if (depth > DEEPEST) {
     throw new MemgradError(
       `A tree of tensors is deeper than ${DEEPEST} levels; does a list or an object contain itself?`,
     );
   }
-  return isBranch;
+  return true;
 }
 
 /**

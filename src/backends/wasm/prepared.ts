@@ -38,6 +38,7 @@ function isNoPosition(result: number): boolean {
 interface Call {
   readonly name: Name;
   readonly kernel: Kernel;
+  /** From `expectations`. */
   readonly isExpected: ((result: number) => boolean) | undefined;
   readonly args: number[];
   /** The arguments that aren't made from a placeholder. */
@@ -288,7 +289,7 @@ export class Prepared implements PreparedList {
   }
 }
 
-/** Calls `kernel`. The most frequent numbers of arguments are written out: a spread takes twice as long. */
+/** `kernel(...a)`, written out for the most frequent numbers of arguments: a spread takes longer. */
 function call(kernel: Kernel, a: readonly number[]): number {
   switch (a.length) {
     case 3:
