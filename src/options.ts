@@ -38,8 +38,8 @@ export function checkValues(where: string, values: object, kinds: object): void 
 }
 
 /** Throws `MemgradError` unless `value` is of this kind; `what` is its name in the message. */
-export function check(what: string, value: unknown, [expected, fits]: Kind): void {
-  requireThat(fits(value as never), what, expected, value);
+export function check(what: string, value: unknown, kind: Kind): void {
+  requireThat(kind[1](value as never), what, kind[0], value);
 }
 
 /** Throws `MemgradError` unless `fits`: "`what` must be `expected`, got `value`." */

@@ -7,26 +7,22 @@ import { type Shape, sameShape, showShape, Tensor } from './tensor.js';
 
 /** Throws unless all `inputs` are tensors: untyped callers may pass arrays or undefined. */
 export function requireTensors(name: string, ...inputs: readonly unknown[]): void {
-  for (const input of inputs) {
-    if (input instanceof Tensor) continue;
-    throw new MemgradError(
-      `${name}: expected tensors, got ${describe(input)}; wrap values in tensor(...).`,
-    );
-  }
+  const wrong = inputs.findIndex((input) => !(input instanceof Tensor));
+  if (wrong < 0) return;
+  throw new MemgradError(
+    `${name}: expected tensors, got ${describe(inputs[wrong])}; wrap values in tensor(...).`,
+  );
 }
 
 /** Returns the common backend of `inputs`. Throws unless they are tensors on one backend. */
 export function commonBackend(name: string, inputs: readonly Tensor[]): Backend {
   requireTensors(name, ...inputs);
   const { backend } = inputs[0];
-  for (const input of inputs) {
-    if (input.backend !== backend) {
-      throw new MemgradError(
-        `${name}: inputs are on '${backend.name}' and '${input.backend.name}', expected one backend.`,
-      );
-    }
-  }
-  return backend;
+  const other = inputs.find((input) => input.backend !== backend);
+  if (!other) return backend;
+  throw new MemgradError(
+    `${name}: inputs are on '${backend.name}' and '${other.backend.name}', expected one backend.`,
+  );
 }
 
 /**

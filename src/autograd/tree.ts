@@ -53,12 +53,17 @@ export function allLeaves(
   });
 }
 
-function leavesOf(tree: unknown, other?: (value: object) => void): Tensor[] {
-  const leaves: Tensor[] = [];
-  mapLeaves(tree, (leaf) => {
-    if (leaf instanceof Tensor) leaves.push(leaf);
-    else if (typeof leaf === 'object' && leaf !== null) other?.(leaf);
-  });
+/** Appends the tensors of a tree to `leaves`, and calls `other` with its other objects. */
+function leavesOf(
+  tree: unknown,
+  other?: (value: object) => void,
+  leaves: Tensor[] = [],
+  depth = 0,
+): Tensor[] {
+  if (isBranch(tree, depth)) {
+    for (const branch of Object.values(tree)) leavesOf(branch, other, leaves, depth + 1);
+  } else if (tree instanceof Tensor) leaves.push(tree);
+  else if (typeof tree === 'object' && tree !== null) other?.(tree);
   return leaves;
 }
 
@@ -70,16 +75,24 @@ const DEEPEST = 100;
  * `treeMap`.
  */
 export function mapLeaves(tree: unknown, f: (leaf: unknown) => unknown, depth = 0): unknown {
-  if (!isBranch(tree)) return f(tree);
-  if (depth > DEEPEST) refuseDepth();
+  if (!isBranch(tree, depth)) return f(tree);
   const map = (branch: unknown) => mapLeaves(branch, f, depth + 1);
   if (Array.isArray(tree)) return tree.map(map);
-  return Object.fromEntries(Object.entries(tree).map(([name, branch]) => [name, map(branch)]));
+  const copy: Record<string, unknown> = { ...tree }; // faster than Object.fromEntries
+  for (const name in copy) copy[name] = map(copy[name]);
+  return copy;
 }
 
-function isBranch(tree: unknown): tree is object {
+/** Whether `tree` is a branch. Throws like `treeMap`. */
+function isBranch(tree: unknown, depth: number): tree is Record<string, unknown> {
   if (typeof tree !== 'object' || tree === null || tree instanceof Tensor) return false;
-  return Array.isArray(tree) ? Object.keys(tree).length <= tree.length : isPlain(tree);
+  if (Array.isArray(tree) ? Object.keys(tree).length > tree.length : !isPlain(tree)) return false;
+  if (depth > DEEPEST) {
+    throw new MemgradError(
+      `A tree of tensors is deeper than ${DEEPEST} levels; does a list or an object contain itself?`,
+    );
+  }
+  return true;
 }
 
 /**
@@ -107,8 +120,8 @@ export function rebuilder<T>(
   return {
     tensors,
     rebuild(others) {
-      const next = others.values();
-      return mapLeaves(template, (leaf) => (leaf === slot ? next.next().value : leaf)) as T;
+      let next = 0;
+      return mapLeaves(template, (leaf) => (leaf === slot ? others[next++] : leaf)) as T;
     },
   };
 }
@@ -120,20 +133,13 @@ export function rebuilder<T>(
  */
 export function textOf(value: unknown, other: (part: object) => string, depth = 0): string {
   if (typeof value === 'string') return `${value.length}"${value}`;
-  if (!isBranch(value)) {
+  if (!isBranch(value, depth)) {
     if (value !== null && /^(f|s|big|o)/.test(typeof value)) return other(value as object);
     return Object.is(value, -0) ? '-0' : String(value);
   }
-  if (depth > DEEPEST) refuseDepth();
   let text = Array.isArray(value) ? `[${value.length}` : '{';
-  for (const [name, part] of Object.entries(value)) {
-    text += `,${textOf(name, other)}${textOf(part, other, depth + 1)}`;
+  for (const name of Object.keys(value)) {
+    text += `,${name.length}"${name}${textOf(value[name], other, depth + 1)}`;
   }
   return `${text}}`;
-}
-
-function refuseDepth(): never {
-  throw new MemgradError(
-    `A tree of tensors is deeper than ${DEEPEST} levels; does a list or an object contain itself?`,
-  );
 }

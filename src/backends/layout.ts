@@ -2,9 +2,7 @@
 
 /** Number of values of a tensor of `shape`. */
 export function sizeOf(shape: readonly number[]): number {
-  let size = 1;
-  for (const length of shape) size *= length;
-  return size;
+  return shape.reduce((size, length) => size * length, 1);
 }
 
 /** Row-major strides: the distance, in values, between neighbours along each axis. */

@@ -42,8 +42,8 @@ export function cutSegments(batch: Batch, length: number): Segment[] {
   const segments: Segment[] = [];
   for (let start = 0; start < batch.time; start += length) {
     const time = Math.min(length, batch.time - start);
-    const inputs = columns(batch.inputs, batch, start, time);
-    const targets = columns(batch.targets, batch, start, time);
+    const inputs = cut(batch.inputs, batch, start, time);
+    const targets = cut(batch.targets, batch, start, time);
     let counted = 0;
     for (const target of targets) if (target !== IGNORED) counted++;
     segments.push({ start, time, inputs, targets, counted });
@@ -59,9 +59,12 @@ export function columns(
   count: number,
 ): Int32Array {
   checkBatch('columns', { ...batch, inputs: values, targets: values });
-  const { size, time } = batch;
-  check('columns: start', start, whole(0, time));
-  check('columns: count', count, whole(0, time - start));
+  check('columns: start', start, whole(0, batch.time));
+  check('columns: count', count, whole(0, batch.time - start));
+  return cut(values, batch, start, count);
+}
+
+function cut(values: Int32Array, { size, time }: Batch, start: number, count: number): Int32Array {
   const part = new Int32Array(size * count);
   for (let row = 0, at = 0; row < size; row++) {
     const first = row * time + start; // a view for each row would take longer than a short segment

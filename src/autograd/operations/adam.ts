@@ -183,7 +183,7 @@ export function numbersLike(parameters: readonly Tensor[], numbers: readonly num
   for (const parameter of parameters) requireFloat('optimizer', parameter);
   const widest = parameters.find(({ dtype }) => dtype === 'float64') ?? parameters[0];
   const FloatArray = widest?.dtype === 'float64' ? Float64Array : Float32Array;
-  return upload('tensor', FloatArray.from(numbers), [numbers.length], widest?.backend);
+  return upload('tensor', new FloatArray(numbers), [numbers.length], widest?.backend);
 }
 
 /**

@@ -238,9 +238,9 @@ function byRows(x: Tensor): Tensor {
   return reshape(x, [sizeOf(x.shape.slice(0, -1)), x.shape[x.rank - 1]]);
 }
 
-function rowsAndColumns({ shape }: { readonly shape: Shape }, flipped: boolean): [number, number] {
-  const [rows, columns] = shape.slice(-2);
-  return flipped ? [columns, rows] : [rows, columns];
+function rowsAndColumns({ shape }: { readonly shape: Shape }, flipped: boolean): number[] {
+  const lengths = shape.slice(-2);
+  return flipped ? lengths.reverse() : lengths;
 }
 
 function batchOf(a: Tensor, b: Tensor): Shape {

@@ -60,7 +60,7 @@ export interface Fold {
 export interface Recorded<R> {
   readonly inputs: readonly Cell[];
   readonly parameters: ReadonlyMap<Parameter, Cell>;
-  readonly assigned: ReadonlyMap<Parameter, Stand>;
+  readonly assigned: readonly [Parameter, Stand][];
   readonly constants: ReadonlyMap<Cell, Tensor>;
   /** The keys of the recording by their position: first those of the arguments, then those of `folds`. */
   readonly keys: ReadonlyMap<Key, number>;
@@ -71,6 +71,8 @@ export interface Recorded<R> {
   /** Functions of the host that run after each call. */
   readonly followers: readonly (() => void)[];
   readonly outputs: readonly Stand[];
+  /** The cells of `outputs` and `assigned`. */
+  readonly lasting: ReadonlySet<Cell>;
   rebuild(tensors: readonly Tensor[]): R;
 }
 
@@ -88,11 +90,10 @@ export class Program<R> {
 
   constructor(recorded: Recorded<R>) {
     this.#recorded = recorded;
-    const { inputs, parameters, hosted, constants, outputs, assigned, steps } = recorded;
+    const { inputs, parameters, hosted, constants, lasting, steps } = recorded;
     this.#read = [...inputs, ...parameters.values(), ...hosted.keys(), ...constants.keys()];
-    const ends = new Set([...outputs, ...assigned.values()].map(({ cell }) => cell));
     for (const step of steps) {
-      for (const cell of step.outputs) if (ends.has(cell)) this.#lasting.push([cell, step]);
+      for (const cell of step.outputs) if (lasting.has(cell)) this.#lasting.push([cell, step]);
     }
   }
 
@@ -101,9 +102,10 @@ export class Program<R> {
    * kernel throws or declines.
    */
   replay(inputs: readonly Tensor[], keys: readonly Key[]): { result: R } | undefined {
-    const { hosted, outputs, assigned, rebuild, parameters } = this.#recorded;
+    const { inputs: cells, parameters, hosted, outputs, assigned } = this.#recorded;
+    const { followers, rebuild } = this.#recorded;
     try {
-      this.#recorded.inputs.forEach((cell, i) => {
+      cells.forEach((cell, i) => {
         cell.storage = inputs[i].storage;
       });
       for (const [parameter, cell] of parameters) cell.storage = parameter.storage;
@@ -113,14 +115,14 @@ export class Program<R> {
         tensor.dispose();
       }
       if (!this.#runPrepared(keys)) this.#run(keys);
-      const tensorOf = ({ cell, shape }: Stand) =>
-        new Tensor((cell.storage as Storage).share(), shape);
-      const result = rebuild(outputs.map(tensorOf));
+      const shared = ({ cell }: Stand) => (cell.storage as Storage).share();
+      const result = rebuild(outputs.map((stand) => new Tensor(shared(stand), stand.shape)));
       // After all that may throw, and from values that were read before any of them changed.
-      const values = [...assigned.values()].map(({ cell }) => (cell.storage as Storage).share());
-      let next = 0;
-      for (const parameter of assigned.keys()) parameter.replace(values[next++]);
-      for (const follow of this.#recorded.followers) follow();
+      const values = assigned.map(([, stand]) => shared(stand));
+      assigned.forEach(([parameter], i) => {
+        parameter.replace(values[i]);
+      });
+      for (const follow of followers) follow();
       return { result };
     } catch {
       this.#clear();
@@ -129,8 +131,7 @@ export class Program<R> {
       for (const [cell] of this.#lasting) release(cell);
       for (const cell of hosted.keys()) release(cell);
       // Their owners may free them, and then the program must not keep their values.
-      for (const cell of this.#recorded.inputs) cell.storage = undefined;
-      for (const cell of parameters.values()) cell.storage = undefined;
+      for (const cell of [...cells, ...parameters.values()]) cell.storage = undefined;
     }
   }
 

@@ -136,7 +136,7 @@ export class Recording implements Listener {
     const program = new Program<R>({
       inputs: this.#inputs,
       parameters: this.#parameters,
-      assigned: this.#assigned,
+      assigned: [...this.#assigned],
       constants: this.#constants,
       keys: this.#keys,
       folds: this.#folds,
@@ -144,6 +144,7 @@ export class Recording implements Listener {
       hosted: this.#hosted,
       followers: this.#followers,
       outputs,
+      lasting,
       rebuild,
     });
     return { result, program };

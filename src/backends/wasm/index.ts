@@ -95,8 +95,7 @@ class Wasm implements WasmBackend {
   }
 
   async read(buffer: DeviceBuffer) {
-    const { address, size, dtype } = buffer as WasmBuffer;
-    return this.#heap.valuesOf(dtype).slice(address / 4, address / 4 + size);
+    return this.peek(buffer).slice();
   }
 
   peek(buffer: DeviceBuffer) {
@@ -237,9 +236,20 @@ class Wasm implements WasmBackend {
         offsetB += at * spec.batchStridesB[axis];
       }
       this.#exports.matmul(
-        ...[(a as WasmBuffer).address + 4 * offsetA, ar, ac],
-        ...[(b as WasmBuffer).address + 4 * offsetB, br, bc],
-        ...[out.address + 4 * index * m * n, 4 * n, m, n, k, scratch, 0, -Infinity],
+        (a as WasmBuffer).address + 4 * offsetA,
+        ar,
+        ac,
+        (b as WasmBuffer).address + 4 * offsetB,
+        br,
+        bc,
+        out.address + 4 * index * m * n,
+        4 * n,
+        m,
+        n,
+        k,
+        scratch,
+        0,
+        -Infinity,
       );
       if (spec.skipZeros && !this.#exports.finite(out.address + 4 * index * m * n, m * n)) {
         const matrix = (buffer: DeviceBuffer, offset: number, row: number, column: number) => ({
@@ -256,11 +266,9 @@ class Wasm implements WasmBackend {
   }
 
   assemble(shape: readonly number[], dtype: DType, fill: number, pieces: readonly Piece[]) {
-    const out = this.#heap.buffer(dtype, sizeOf(shape));
+    const size = sizeOf(shape);
     const covered = pieces.reduce((sum, { view }) => sum + sizeOf(view.shape), 0);
-    if (covered < out.size) {
-      this.#exports.fill(out.address, dtype === 'int32' ? fill : bitsOf(fill), out.size);
-    }
+    const out = covered < size ? this.fill(fill, size, dtype) : this.#heap.buffer(dtype, size);
     const strides = stridesOf(shape);
     for (const { view, at } of pieces) {
       const plan = this.#plan.set(view.shape, [strides, view.strides]);

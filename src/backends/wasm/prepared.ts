@@ -10,6 +10,7 @@ import type { Heap } from './heap.js';
 import type { Exports, WasmBuffer } from './kernels.js';
 
 type Name = keyof Exports;
+type Kernel = Exports[Name];
 /** What replaces methods of the heap while calls are noted. */
 type Notes = Pick<Heap, 'take' | 'put' | 'scratch' | 'table' | 'valuesOf'>;
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -36,6 +37,9 @@ function isNoPosition(result: number): boolean {
 /** One call. */
 interface Call {
   readonly name: Name;
+  readonly kernel: Kernel;
+  /** From `expectations`. */
+  readonly isExpected: ((result: number) => boolean) | undefined;
   readonly args: number[];
   /** The arguments that aren't made from a placeholder. */
   readonly numbers: number[];
@@ -104,7 +108,6 @@ export class Prepared implements PreparedList {
   #calls: Call[] = [];
   /** The calls whose numbers may change. */
   readonly #marked: Call[] = [];
-  #functions: readonly ((...numbers: number[]) => number)[] = [];
   #results: readonly { block: Block; buffer: WasmBuffer }[] = [];
 
   /** Notes what `record` calls, as `Backend.prepare` says. */
@@ -169,7 +172,6 @@ export class Prepared implements PreparedList {
       numbers.push(...this.#find(args, floatParameters[name]));
     }
     for (const table of this.#tables) this.#find(table.values, [], table);
-    this.#functions = this.#calls.map(({ name }) => exports[name]);
     if (this.#tableBytes > 0) this.#move(this.#tablePlace, heap.allocate(this.#tableBytes));
   }
 
@@ -179,8 +181,6 @@ export class Prepared implements PreparedList {
     for (let i = 0; i < inputs.length; i++) {
       if (inputs[i] !== inputs[this.#same[i]]) return undefined;
     }
-    const calls = this.#calls;
-    const functions = this.#functions;
     const taken: Block[] = [];
     let isDone = false;
     try {
@@ -197,10 +197,9 @@ export class Prepared implements PreparedList {
         if (!table.isWritten) heap.ints.set(table.values, (at + table.offset) / 4);
         table.isWritten = true;
       }
-      for (let i = 0; i < calls.length; i++) {
-        const { name, args } = calls[i];
-        const result = functions[i](...args);
-        if (expectations[name]?.(result) === false) throw new Error(`${name} declined`);
+      for (const { name, kernel, isExpected, args } of this.#calls) {
+        const result = call(kernel, args);
+        if (isExpected && !isExpected(result)) throw new Error(`${name} declined`);
       }
       isDone = true;
       return this.#results.map(({ block: { address }, buffer: { dtype, size } }) => ({
@@ -234,9 +233,10 @@ export class Prepared implements PreparedList {
     const own = { ...this.#exports };
     for (const name of Object.keys(own) as Name[]) {
       if (name.endsWith('Scratch')) continue; // it computes nothing but a size
+      const isExpected = expectations[name];
       this.#exports[name] = (...args) => {
-        note({ name, args, numbers: [] });
-        return expectations[name]?.(-1) ? -1 : 1; // as expected, so that the code goes on
+        note({ name, kernel: own[name], isExpected, args, numbers: [] });
+        return isExpected?.(-1) ? -1 : 1; // as expected, so that the code goes on
       };
     }
     const { take, put, scratch, table, valuesOf } = this.#heap;
@@ -286,6 +286,24 @@ export class Prepared implements PreparedList {
       values[index] = address + offset;
       if (table) table.isWritten = false;
     }
+  }
+}
+
+/** `kernel(...a)`, written out for the most frequent numbers of arguments: a spread takes longer. */
+function call(kernel: Kernel, a: readonly number[]): number {
+  switch (a.length) {
+    case 3:
+      return kernel(a[0], a[1], a[2]);
+    case 7:
+      return kernel(a[0], a[1], a[2], a[3], a[4], a[5], a[6]);
+    case 9:
+      return kernel(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8]);
+    case 14: {
+      const [b, c, d, e] = [a[10], a[11], a[12], a[13]];
+      return kernel(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], b, c, d, e);
+    }
+    default:
+      return kernel(...a);
   }
 }
 
