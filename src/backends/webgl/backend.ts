@@ -225,7 +225,7 @@ export class WebGLBackend implements Backend {
  * sums along it keep more threads busy. Undefined where that doesn't pay or it has no divisor that fits.
  */
 function inParts(x: View, kept: number): View | undefined {
-  const length = x.shape[kept];
+  const length = x.shape[kept] ?? 1; // no axis may be reduced
   if (length < PARTED || sizeOf(x.shape.slice(0, kept)) >= FEW) return undefined;
   let parts = Math.floor(Math.sqrt(length));
   while (length % parts !== 0) parts--;
