@@ -33,7 +33,7 @@ const MINUTE = 60_000;
 export type Adapter = 'swiftshader' | 'own';
 
 const flags: Record<Adapter | 'none', readonly string[]> = {
-  none: ['--disable-gpu'],
+  none: ['--disable-gpu', '--disable-software-rasterizer'], // which would be WebGL on the processor
   swiftshader: [
     '--use-angle=swiftshader',
     '--enable-unsafe-swiftshader',

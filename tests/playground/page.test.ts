@@ -461,11 +461,6 @@ test('the bench measures a step and copies its table', async () => {
   const { result, problems } = await openPlayground(async (page) => {
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
     await show(page, '?tab=bench');
-    for (const gpu of ['webgl', 'webgpu']) {
-      // Here they run on the processor, and take a minute.
-      const box = field(page, gpu);
-      if ((await box.count()) > 0) await box.uncheck();
-    }
     await field(page, 'Timed steps').fill('2');
     await field(page, 'Timed steps').blur();
     await button(page, 'Measure').click();
