@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { findAdapter } from './lib/adapter.mjs';
 import { difference, errorOfRows, matrix } from './lib/matrices.mjs';
-import { gpuEngines } from './lib/peers.mjs';
+import { gpuEngines, kernelTimer } from './lib/peers.mjs';
 import { loadRequest } from './lib/request.mjs';
 import { median, printTable, spread } from './lib/table.mjs';
 import { decode, encode } from './lib/text.mjs';
@@ -19,11 +19,16 @@ const usual = {
 };
 /** The sizes of products. A program that computes instead of a GPU takes minutes for larger ones. */
 const sizes = { gpu: [256, 512, 1024, 2048, 4096], program: [256, 512] };
+/** Kernels in the table of `--detail`. */
+const shown = 40;
 /** The time of a round of products, in ms, which is long against reading a value. */
 const target = 200;
 
-/** Compares the engines on each workload and returns the raw numbers. */
-export async function gpu({ engines, workloads: wanted, rounds, quick, swiftshader }) {
+/**
+ * Compares the engines on each workload and returns the raw numbers. With `detail`, also times each
+ * of memgrad's kernels.
+ */
+export async function gpu({ engines, workloads: wanted, rounds, quick, detail, swiftshader }) {
   const adapter = findAdapter(swiftshader);
   const kind = adapter.hardware ? 'gpu' : 'program';
   console.log(`WebGPU on ${adapter.name}`);
@@ -38,6 +43,7 @@ export async function gpu({ engines, workloads: wanted, rounds, quick, swiftshad
         ? await products(found, quick && kind === 'program' ? [256] : sizes[kind], rounds)
         : await steps(found, name, rounds);
     if (results[name][0].failure !== undefined) process.exitCode = 1; // memgrad's
+    if (detail && name !== 'products') results[name][0].kernels = await kernels(name, adapter);
   }
   return results;
 }
@@ -130,6 +136,36 @@ async function steps(engines, name, rounds) {
     if (counts.length > 0) console.log(`${engine}, in each step: ${inWords(counts)}`);
   }
   return results;
+}
+
+/** Times each kernel of memgrad's step, prints the slowest, and returns the kernels of each step. */
+async function kernels(workload, adapter) {
+  const peer = kernelTimer(adapter);
+  const steps = (await peer.ask({ do: 'kernels', workload, steps: 5 })).kernels;
+  await peer.close();
+  const total = new Map();
+  for (const { key, groups, ms } of steps.flat()) {
+    const name = key.length > 84 ? `${key.slice(0, 83)}…` : key;
+    const kind = `${name} (${groups})`;
+    const { count = 0, sum = 0 } = total.get(kind) ?? {};
+    total.set(kind, { count: count + 1 / steps.length, sum: sum + ms / steps.length });
+  }
+  const rows = [...total].sort(([, a], [, b]) => b.sum - a.sum);
+  const all = rows.reduce((ms, [, { sum }]) => ms + sum, 0);
+  printTable(
+    `Kernels of a step, ${workloads[workload].title}: ${steps[0].length} launches, ${all.toFixed(2)} ms; the slowest ${Math.min(rows.length, shown)} of ${rows.length}`,
+    ['kernel (workgroups)', 'launches', 'ms', 'µs each', 'share'],
+    rows
+      .slice(0, shown)
+      .map(([kind, { count, sum }]) => [
+        kind,
+        Math.round(count),
+        sum.toFixed(3),
+        ((1000 * sum) / count).toFixed(1),
+        `${((100 * sum) / all).toFixed(1)} %`,
+      ]),
+  );
+  return steps;
 }
 
 /** The numbers of the steps, each once if all steps have the same. */

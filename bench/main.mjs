@@ -1,5 +1,5 @@
 /**
- * The benchmarks: npm run bench -- [matmul] [step] [memory] [profile] [functions] [page] [browser] [gpu] [size] [bptt] [options]
+ * The benchmarks: npm run bench -- [matmul] [step] [memory] [profile] [functions] [page] [browser] [gpu] [tiles] [size] [bptt] [options]
  * Without a name it runs matmul, step and memory. See docs/benchmarks.md.
  */
 import { spawnSync } from 'node:child_process';
@@ -21,6 +21,7 @@ const benches = {
   page: (options) => import('./page.mjs').then(({ page }) => page(options)),
   browser: (options) => import('./browser.mjs').then(({ browser }) => browser(options)),
   gpu: (options) => import('./gpu.mjs').then(({ gpu }) => gpu(options)),
+  tiles: (options) => import('./tiles.mjs').then(({ tileShapes }) => tileShapes(options)),
   size: () => import('./size.mjs').then(({ size }) => size()),
   bptt: (options) => import('./bptt.mjs').then(({ bptt }) => bptt(options)),
   functions: () => import('./functions.mjs').then(({ functionErrors }) => functionErrors()),
@@ -43,8 +44,8 @@ Without a name: ${usual.join(', ')}.
   --quick          fewer repeats
   --rounds N       rounds, in each of which every engine runs once (default: 10; quick: 3)
   --markdown       tables as Markdown
-  --detail         profile: matrix products and assemblies by size
-  --swiftshader    browser, gpu: compute on the processor even if there is a GPU
+  --detail         profile: matrix products and assemblies by size; gpu: each kernel of memgrad's step
+  --swiftshader    browser, gpu, tiles: compute on the processor even if there is a GPU
   --plot FILE      bptt: an SVG of the peaks
   --json FILE      all raw numbers
   --no-build       use dist/ as it is`;

@@ -14,3 +14,15 @@ export function useDawn(options) {
   });
   return gpu;
 }
+
+/** Returns a device on the fastest adapter of `gpu`, with all of its limits that kernels use. */
+export async function deviceOn(gpu, requiredFeatures = []) {
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  const missing = requiredFeatures.find((name) => !adapter.features.has(name));
+  if (missing) throw new Error(`gpu: this adapter has no ${missing}.`);
+  const requiredLimits = {};
+  for (const name in adapter.limits) {
+    if (/^max(Storage|Buffer|Compute)/.test(name)) requiredLimits[name] = adapter.limits[name];
+  }
+  return adapter.requestDevice({ requiredFeatures, requiredLimits });
+}

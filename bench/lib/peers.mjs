@@ -82,6 +82,11 @@ export function gpuEngines(wanted, { env, options }) {
   return found;
 }
 
+/** The process that times memgrad's kernels on this adapter. */
+export function kernelTimer({ env, options }) {
+  return new Peer('kernels of memgrad webgpu', ...node('kernels.mjs', ...options), env);
+}
+
 /**
  * Finds PyTorch in the first Python that has it, once for each BLAS library that Debian installs
  * side by side.

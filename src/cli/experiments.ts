@@ -18,13 +18,15 @@ export async function addExperiments(program: Command): Promise<void> {
   for (const name of names) {
     program
       .command(name, { hidden: true })
+      .description(elsewhere(name))
       .helpOption(false)
       .allowUnknownOption()
       .allowExcessArguments()
       .action(() => {
-        throw new MemgradError(
-          `memgrad ${name} exists in a checkout of the repository only; the package doesn't contain the experiments.`,
-        );
+        throw new MemgradError(elsewhere(name));
       });
   }
 }
+
+const elsewhere = (name: string) =>
+  `memgrad ${name} exists in a checkout of the repository only; the package doesn't contain the experiments.`;

@@ -553,7 +553,7 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.adamStep({ parameters: [x23], first: [x23], second: [elsewhere] }, [x23], as({})),
-    "adam: inputs are on 'cpu' and 'cpu', expected one backend.",
+    "adamStep: inputs are on 'cpu' and 'cpu', expected one backend.",
   ],
   [
     () => m.globalNorm([x23, elsewhere]),
@@ -565,11 +565,19 @@ const table: [call: () => unknown, message: string][] = [
   ],
   [
     () => m.adamStep({ parameters: [x23], first: [x23], second: [] }, [x23], as({})),
-    'adam: expected lists of parameters, gradients and both moments, all of one length.',
+    'adamStep: expected lists of parameters, gradients and both moments, all of one length.',
   ],
   [
     () => m.adamStep({ parameters: [x23], first: [x23], second: [x23] }, [x23], as({ beta1: 0.9 })),
-    'adam: each number must be a finite number, got nothing.',
+    'adamStep: each number must be a finite number, got nothing.',
+  ],
+  [
+    () => m.clip(x23, 0, as(undefined)),
+    'clip: expected tensors, got nothing; wrap values in tensor(...).',
+  ],
+  [
+    () => m.choice(key, x23, 2, { weights: as([1, 2]) }),
+    'choice: weights: expected tensors, got a list of 2; wrap values in tensor(...).',
   ],
   [() => m.zeros([-1]), 'zeros: a shape is a list of whole numbers >= 0, got [-1].'],
   [() => m.ones([NaN]), 'ones: a shape is a list of whole numbers >= 0, got [NaN].'],

@@ -143,6 +143,7 @@ test('the commands of experiments/ are in a checkout alone, and elsewhere say so
     assert.match(ended.stderr, new RegExp(`^${sentence} [^\\n]+\\n$`));
   }
   assert.not.match(node([main, '--help'], folder), /reproduce|parity/);
+  assert.match(node([main, 'help', 'parity'], folder), /in a checkout of the repository only/);
 });
 
 test('kernels that the host compiled are taken, where bytes may not be compiled', () => {

@@ -154,24 +154,24 @@ export function adamStep(
   const lists = [parameters, gradients, first, second];
   if (!lists.every((list) => Array.isArray(list) && list.length === parameters.length)) {
     throw new MemgradError(
-      'adam: expected lists of parameters, gradients and both moments, all of one length.',
+      'adamStep: expected lists of parameters, gradients and both moments, all of one length.',
     );
   }
   if (parameters.length === 0) return { parameters, first, second };
-  commonBackend('adam', lists.flat());
+  commonBackend('adamStep', lists.flat());
   parameters.forEach((parameter, i) => {
-    requireFloat('adam', parameter);
+    requireFloat('adamStep', parameter);
     for (const list of lists) {
       if (isLike(list[i], parameter)) continue;
       throw new MemgradError(
-        `adam: the ${list === gradients ? 'gradient' : 'moment'} is ${list[i]}, expected the shape and dtype of ${parameter}.`,
+        `adamStep: the ${list === gradients ? 'gradient' : 'moment'} is ${list[i]}, expected the shape and dtype of ${parameter}.`,
       );
     }
   });
   const { beta1, beta2, rate, root, epsilon, gradientScale, decay, shrink } = (spec ??
     {}) as AdamSpec;
   for (const number of [beta1, beta2, rate, root, epsilon, gradientScale, decay, shrink]) {
-    check('adam: each number', number, finite);
+    check('adamStep: each number', number, finite);
   }
   const rates = numbersLike(parameters, [rate, root, shrink]);
   const scale = reshape(numbersLike(parameters, [gradientScale]), []);

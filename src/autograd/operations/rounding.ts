@@ -12,7 +12,7 @@ import { stopGradient } from './view.js';
  * the result is high. NaN stays NaN.
  */
 export const clip = /* @__PURE__ */ exactly('clip', (x: Tensor, low: Operand, high: Operand) => {
-  requireTensors('clip', x);
+  requireTensors('clip', x, ...[low, high].filter((limit) => typeof limit !== 'number'));
   const [, least] = operands('clip', x, low);
   const [, most] = operands('clip', x, high);
   const raised = where(less(x, least), least, x);

@@ -82,7 +82,7 @@ export function choice(key: Key, x: Tensor, count: number, options?: ChoiceOptio
   const again = replacement && rows > 0;
   check('choice: count', count, whole(0, again ? 2 ** 30 : rows));
   if (weights !== undefined) {
-    requireFloat('choice', weights);
+    requireFloat('choice: weights', weights);
     const fits = sameShape(weights.shape, [rows]);
     requireFit(fits, 'choice', 'a weight for each row', x.shape, weights.shape);
     const chosen = weighted(key, weights, count, again);
