@@ -424,8 +424,9 @@ test('the GPU backends take the steps that wasm takes', async () => {
       const adapters = await region(page, 'Bench').locator('p').first().innerText();
       const losses: number[][] = [];
       for (const backend of offered) {
-        // One sequence in a batch, as in the answer: webgl compiles each kernel for one shape.
-        const sizes = 'layers=1&heads=1&width=16&length=2&batch=1&rate=0.01';
+        // One sequence in a batch, as in the answer: webgl compiles each kernel for one shape. Two
+        // segments, so that memory is handed on and its gradient comes back.
+        const sizes = 'segments=2&layers=1&heads=1&width=16&length=2&batch=1&rate=0.01';
         await show(page, `?${sizes}&backend=${backend}`);
         const ofSteps: number[] = [];
         for (const step of [1, 2]) {
