@@ -33,7 +33,7 @@ const MINUTE = 60_000;
 export type Adapter = 'swiftshader' | 'own';
 
 const flags: Record<Adapter | 'none', readonly string[]> = {
-  none: ['--disable-gpu'],
+  none: ['--disable-gpu', '--disable-software-rasterizer'], // which would be WebGL on the processor
   swiftshader: [
     '--use-angle=swiftshader',
     '--enable-unsafe-swiftshader',
@@ -153,32 +153,70 @@ export async function open<T>(
   minutes = 4,
   path = '/',
 ): Promise<Visit<T>> {
-  const adapter = gpu === true ? 'swiftshader' : gpu || 'none';
-  const server = createServer(answer);
-  const problems: string[] = [];
+  const opened = await openPage(answer, gpu);
   try {
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const browser = await sharedBrowser(adapter);
-    const context = await browser.newContext();
-    try {
-      const page = await context.newPage();
-      page.setDefaultTimeout(2 * MINUTE); // a machine may be slow and busy
-      page.on('console', (message) => {
-        if (message.type() === 'error') problems.push(message.text());
-      });
-      page.on('pageerror', (error) => problems.push(String(error)));
-      page.on('requestfailed', (request) => problems.push(`${request.url()} failed`));
-      await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`);
-      const result = await within(minutes * MINUTE, use(page));
-      return { result, problems, version: browser.version() };
-    } finally {
+    return await visitPage(opened, path, use, minutes);
+  } finally {
+    await opened.close();
+  }
+}
+
+/** A page in a context of its own. */
+export interface Opened {
+  readonly page: Page;
+  /** The address of its server. */
+  readonly origin: string;
+  /** Its problems since the last visit began. */
+  readonly problems: string[];
+  close(): Promise<void>;
+}
+
+/** Starts a server that answers by `answer`, and opens an empty page for it. */
+export async function openPage(
+  answer: RequestListener,
+  gpu: boolean | Adapter = false,
+): Promise<Opened> {
+  const server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const browser = await sharedBrowser(gpu === true ? 'swiftshader' : gpu || 'none');
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  page.setDefaultTimeout(2 * MINUTE); // a machine may be slow and busy
+  const problems: string[] = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error') problems.push(message.text());
+  });
+  page.on('pageerror', (error) => problems.push(String(error)));
+  page.on('requestfailed', (request) => problems.push(`${request.url()} failed`));
+  server.unref(); // a page that stays open doesn't keep the process
+  const { port } = server.address() as AddressInfo;
+  return {
+    page,
+    origin: `http://127.0.0.1:${port}`,
+    problems,
+    async close() {
       await context.close();
-    }
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+/** Goes to `path` of an opened page, and does with it what `use` says. */
+export async function visitPage<T>(
+  { page, origin, problems }: Opened,
+  path: string,
+  use: (page: Page) => Promise<T>,
+  minutes = 4,
+): Promise<Visit<T>> {
+  problems.length = 0;
+  try {
+    await page.goto(`${origin}${path}`);
+    const result = await within(minutes * MINUTE, use(page));
+    const version = page.context().browser()?.version() ?? '';
+    return { result, problems: [...problems], version };
   } catch (error) {
     throw new Error([String(error), ...problems].join('\n'));
-  } finally {
-    server.close();
-    server.closeAllConnections();
   }
 }
 

@@ -231,7 +231,8 @@ export async function training({ name, steps }: { name: string; steps: number })
  * only `bytes` bytes of freed memory, and on `reference`. Gives the losses of both, how many buffers or textures
  * there were on the GPU after 5 steps and at the end, and the errors of the device.
  */
-export async function smallPool({ name, reference, steps, size, bytes }: SmallPool) {
+export async function smallPool(settings: SmallPool) {
+  const { reference, steps, size } = settings;
   const segmentLength = size === 'copy' ? 24 : 6;
   const task = new Copy({ length: segmentLength, symbols: 10, copies: 2 });
   const wide = { nLayer: 4, nHead: 4, dModel: 128, dHead: 64, dInner: 256, numMemTokens: 24 };
@@ -251,7 +252,7 @@ export async function smallPool({ name, reference, steps, size, bytes }: SmallPo
   };
   const live = countLive();
   const errors: string[] = [];
-  const backend = await smallBackend({ name, size, bytes }, errors);
+  const backend = await smallBackend(settings, errors);
   const counts: number[] = [];
   const came = await losses(backend, async (step) => {
     if (step !== 5 && step !== steps) return;
@@ -272,22 +273,17 @@ export interface SmallPool {
   bytes: number;
 }
 
-async function smallBackend(
-  { name, size, bytes }: Pick<SmallPool, 'name' | 'size' | 'bytes'>,
-  errors: string[],
-) {
+async function smallBackend({ name, bytes }: SmallPool, errors: string[]) {
   if (name === 'webgl') {
     const module = await import('gpu.js');
     return new WebGLBackend(new WebGLDevice((module.default ?? module) as never, bytes / 16));
   }
-  // The narrow model trains with the limits that every device has; the other one on the device
-  // where Dawn has compiled its kernels before.
+  // On this device Dawn has compiled most kernels before. webgpu-faults.test.ts trains with the
+  // limits that every device has.
   await kept('webgpu');
-  const shared = size === 'copy';
-  const adapter = await navigator.gpu.requestAdapter();
-  const device = (shared ? keptDevice : await adapter?.requestDevice()) as GPUDevice;
+  const device = keptDevice as GPUDevice;
   device.addEventListener('uncapturederror', ({ error }) => errors.push(error.message));
-  return new WebGPUBackend(new WebGPUDevice(device, { pooledBytes: bytes, shared }));
+  return new WebGPUBackend(new WebGPUDevice(device, { pooledBytes: bytes, shared: true }));
 }
 
 /** From now on counts buffers and textures on the GPU: those made, less those destroyed. */

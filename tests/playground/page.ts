@@ -2,13 +2,19 @@
 import { join, resolve } from 'node:path';
 import type { Page } from 'playwright-core';
 import { serveFiles } from '../../scripts/serve.mjs';
-import { open, type Visit } from '../browser/browser.js';
+import { type Opened, open, openPage, type Visit, visitPage } from '../browser/browser.js';
 
 /** scripts/test.mjs builds it. */
 const folder = resolve('build/playground');
 
-/** Opens the playground at `address`, served with `headers`, and does with it what `use` says; with `gpu` the browser has WebGL and WebGPU. */
-export function openPlayground<T>(
+/**
+ * The pages without a GPU, by their headers, which tests use one after another: the state of the
+ * playground is its address alone. A page for each test would take two seconds of processor time more.
+ */
+const kept = new Map<string, Opened>();
+
+/** Opens the playground at `address`, served with `headers`, and does with it what `use` says; with `gpu` it is a page of its own that has WebGL and WebGPU. */
+export async function openPlayground<T>(
   use: (page: Page) => Promise<T>,
   {
     address = '',
@@ -21,7 +27,20 @@ export function openPlayground<T>(
     await ready(page);
     return use(page);
   };
-  return open(serveFiles(fileOf, headers), started, gpu, undefined, `/${address}`);
+  const answer = serveFiles(fileOf, headers);
+  if (gpu) return open(answer, started, gpu, undefined, `/${address}`);
+  const key = JSON.stringify(headers);
+  const opened = kept.get(key) ?? (await openPage(answer));
+  kept.set(key, opened);
+  try {
+    await opened.page.setViewportSize({ width: 1280, height: 720 });
+    await opened.page.emulateMedia({ colorScheme: null, reducedMotion: null });
+    return await visitPage(opened, `/${address}`, started);
+  } catch (error) {
+    kept.delete(key); // the next test has another
+    await opened.close();
+    throw error;
+  }
 }
 
 /** Goes to an address of the playground, and waits for its models. */

@@ -55,22 +55,49 @@ export function layoutOf(texels: number): Layout {
   return { shift, width, height: Math.max(1, Math.ceil(texels / width)) };
 }
 
-/**
- * Compiles a kernel for these layouts of inputs and output; `args` are the arguments of its first
- * call. gpu.js would make a new texture for each result; instead, `take` provides the texture of
- * each output before each draw. `none` replaces textures that gpu.js must not keep.
- */
-export function compile(
-  gpu: Gpu,
+/** A kernel for textures of certain layouts. */
+export interface Program extends KernelText {
+  /** The body in GLSL. Programs with one body and one size are the same. */
+  readonly body: string;
+  readonly width: number;
+  readonly height: number;
+}
+
+export function programOf(
   text: KernelText,
   inputs: readonly Layout[],
   { shift, width, height }: Layout,
+): Program {
+  const samplers = inputs.map((layout, i) => sampler(inputNames[i], layout));
+  const body = `vec4 body(float zero);
+    ${toGlsl(text, samplers.join('\n'), 'user_')}
+    vec4 body(float zero) { return compute((int(gl_FragCoord.y) << ${shift}) | int(gl_FragCoord.x)); }
+    ${partsOf(text)
+      .map((part, i) => `vec4 ${part}_of(float zero) { return more${i + 1}; }`)
+      .join('\n')}`;
+  return { ...text, body, width, height };
+}
+
+/** The names of the outputs after the first. */
+function partsOf({ outputs }: KernelText): string[] {
+  return Array.from({ length: outputs - 1 }, (_, i) => `part${i + 1}`);
+}
+
+/**
+ * Compiles a program; `args` are the arguments of its first call. gpu.js would make a new texture
+ * for each result; instead, `take` provides the texture of each output before each draw. `none`
+ * replaces textures that gpu.js must not keep.
+ */
+export function compile(
+  gpu: Gpu,
+  program: Program,
   args: readonly (GpuJsTexture | number)[],
   { take, none }: { take: () => WebGLTexture; none: WebGLTexture },
 ): Compiled {
-  const names = inputNames.slice(0, text.inputs);
-  const numbers = Array.from({ length: text.numbers }, (_, i) => `number${i}`);
-  const parts = Array.from({ length: text.outputs - 1 }, (_, i) => `part${i + 1}`);
+  const { body, width, height } = program;
+  const names = inputNames.slice(0, program.inputs);
+  const numbers = Array.from({ length: program.numbers }, (_, i) => `number${i}`);
+  const parts = partsOf(program);
   // A string: gpu.js parses the source of kernels, which a minifier would change.
   const source = `function(${[...names, ...numbers]}) {
     const first = body(0);
@@ -96,15 +123,7 @@ export function compile(
   for (const part of parts) {
     kernel.addNativeFunction(`${part}_of`, `vec4 ${part}_of(float zero);`, native);
   }
-  const samplers = names.map((name, i) => sampler(name, inputs[i]));
-  kernel.addNativeFunction(
-    'body',
-    `vec4 body(float zero);
-    ${toGlsl(text, samplers.join('\n'), 'user_')}
-    vec4 body(float zero) { return compute((int(gl_FragCoord.y) << ${shift}) | int(gl_FragCoord.x)); }
-    ${parts.map((part, i) => `vec4 ${part}_of(float zero) { return more${i + 1}; }`).join('\n')}`,
-    native,
-  );
+  kernel.addNativeFunction('body', body, native);
   kernel.build(...args);
   const targets = [kernel.kernel.texture, ...(kernel.kernel.mappedTextures ?? [])];
   for (const target of targets) {

@@ -13,6 +13,8 @@ import {
   type GpuJs,
   type GpuJsTexture,
   layoutOf,
+  type Program,
+  programOf,
 } from './gpujs.js';
 import type { KernelText } from './text.js';
 
@@ -27,6 +29,9 @@ export class WebGLDevice implements Device {
   readonly #gl: WebGL2RenderingContext;
   readonly #gpujs: GpuJs;
   readonly #gpu: Gpu;
+  /** The program of each kernel and sizes of its textures. */
+  readonly #programs = new Cache<Program>(MOST_KERNELS, () => {});
+  /** Many programs are the same: those of a sum of two tensors depend on little of their shapes. */
   readonly #kernels = new Cache<Compiled>(MOST_KERNELS, ({ run }) => run.destroy());
   readonly #textures: Pool<WebGLTexture>;
   /** Replaces textures that gpu.js must not keep. */
@@ -68,7 +73,7 @@ export class WebGLDevice implements Device {
     this.#framebuffer = gl.createFramebuffer();
     this.#textures = new Pool<WebGLTexture>(
       pooledTexels,
-      (texels) => this.#texture(texels),
+      (area) => this.#texture(area),
       (texture) => gl.deleteTexture(texture),
     );
   }
@@ -125,7 +130,7 @@ export class WebGLDevice implements Device {
   }
 
   free(block: Block): void {
-    this.#textures.give(block.texels, (block as WebGLBlock).handle.texture);
+    this.#textures.give(areaOf(block.texels), (block as WebGLBlock).handle.texture);
   }
 
   run(
@@ -139,15 +144,16 @@ export class WebGLDevice implements Device {
     const id = `${key}|${inputs.map((input) => input.texels)}|${texels}`;
     const args = [...inputs.map((input) => (input as WebGLBlock).handle), ...numbers];
     try {
-      const { run, targets } = this.#kernels.get(id, () =>
-        compile(
-          this.#gpu,
+      const program = this.#programs.get(id, () =>
+        programOf(
           make(),
           inputs.map((input) => layoutOf(input.texels)),
           layoutOf(texels),
-          args,
-          { take: () => this.#take(texels), none: this.#none },
         ),
+      );
+      const { width, height, body } = program;
+      const { run, targets } = this.#kernels.get(`${width} ${height} ${body}`, () =>
+        compile(this.#gpu, program, args, { take: () => this.#take(texels), none: this.#none }),
       );
       run(...args);
       return targets.map((target) => {
@@ -177,7 +183,7 @@ export class WebGLDevice implements Device {
   #take(texels: number): WebGLTexture {
     if (texels > this.mostTexels) throw tooLarge(this.name, 4 * texels, 4 * this.mostTexels);
     if (this.#gl.isContextLost()) throw this.#lost();
-    return this.#textures.take(texels);
+    return this.#textures.take(areaOf(texels));
   }
 
   #lost(): MemgradError {
@@ -217,6 +223,12 @@ export class WebGLDevice implements Device {
     });
     return { texels, handle };
   }
+}
+
+/** The texels of the texture that holds `texels` texels; `layoutOf` has the same layout for both. */
+function areaOf(texels: number): number {
+  const { width, height } = layoutOf(texels);
+  return width * height;
 }
 
 /** Yields to the event loop. A message channel takes less time than a timer. */
