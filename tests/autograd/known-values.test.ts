@@ -541,7 +541,7 @@ test('random choices are the same on every backend, and each is equally likely',
   );
   assert.match(
     await refusal(() => m.choice(key, x23, 1, { weights: i32([1, 2]) })),
-    'choice: expected float32 or float64, got int32',
+    'choice: weights: expected float32 or float64, got int32',
   );
   assert.match(await refusal(() => m.bernoulli(key, [2], 1.5)), 'a number in [0, 1], or a tensor');
   assert.match(await refusal(() => m.bernoulli(key, [], f64([0.5]))), 'does not broadcast to []');
