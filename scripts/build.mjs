@@ -50,6 +50,22 @@ async function filesBelow(folder) {
   return entries.filter((e) => e.isFile()).map((e) => join(e.parentPath ?? e.path, e.name));
 }
 
+/** Removes the declarations that none of the library's entries refers to: those of internals. */
+async function dropDeclarations() {
+  const kept = new Set(
+    library.map((file) => join(dist, file.replace(/^src\//, '').replace(/ts$/, 'd.ts'))),
+  );
+  for (const file of kept) {
+    const text = await readFile(file, 'utf8');
+    for (const [, name] of text.matchAll(/(?:from|import|module)[ (]*['"](\.[^'"]+)\.js['"]/g)) {
+      kept.add(join(dirname(file), `${name}.d.ts`)); // and is visited later in this loop
+    }
+  }
+  for (const file of await filesBelow(dist)) {
+    if (file.endsWith('.d.ts') && !kept.has(file)) await rm(file);
+  }
+}
+
 if (types) await rm(dist, { recursive: true, force: true });
 
 const { metafile } = await build({
@@ -118,6 +134,7 @@ if (types) {
     { cwd: root, stdio: 'inherit' },
   );
   if (status !== 0) process.exit(status ?? 1);
+  await dropDeclarations();
   await writeFile(
     join(dist, 'backends', 'wasm', 'kernels.wasm.d.ts'),
     'declare const kernels: WebAssembly.Module;\nexport default kernels;\n',
