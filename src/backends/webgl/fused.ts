@@ -1,4 +1,4 @@
-/** The fused kernels of the GPU backends. Operations without one run their definition. */
+/** The fused kernels of `webgl`. Operations without one run their definition. */
 import type { DeviceBuffer, Kernels } from '../backend.js';
 import { adamKernels } from './kernels/adam.js';
 import { reluGradientText } from './kernels/elementwise.js';
