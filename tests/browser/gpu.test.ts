@@ -124,8 +124,9 @@ test('webgl: a model learns the copy task as well as on wasm, and keeps nothing'
   const wasm = await onPage<Run>('training', { name: 'wasm', steps });
   const run = await onPage<Run>('training', { name: 'webgl', steps });
   assert.ok(Math.abs(run.losses[0] - wasm.losses[0]) < 1e-4 * wasm.losses[0], 'the first loss');
-  for (const [i, loss] of wasm.losses.slice(0, 24).entries()) {
-    assert.ok(Math.abs(run.losses[i] - loss) < 1e-2 * loss, `step ${i + 1}: ${run.losses[i]}`);
+  // From the 17th step on, differences of rounding double at each step.
+  for (const [i, loss] of wasm.losses.slice(0, 16).entries()) {
+    assert.ok(Math.abs(run.losses[i] - loss) < 1e-3 * loss, `step ${i + 1}: ${run.losses[i]}`);
   }
   if (steps > 60) {
     assert.ok(wasm.accuracy > 0.98, `accuracy ${wasm.accuracy} on wasm`);
