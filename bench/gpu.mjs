@@ -42,8 +42,9 @@ export async function gpu({ engines, workloads: wanted, rounds, quick, detail, s
       name === 'products'
         ? await products(found, quick && kind === 'program' ? [256] : sizes[kind], rounds)
         : await steps(found, name, rounds);
-    if (results[name][0].failure !== undefined) process.exitCode = 1; // memgrad's
-    if (detail && name !== 'products') results[name][0].kernels = await kernels(name, adapter);
+    if (results[name][0].failure !== undefined)
+      process.exitCode = 1; // memgrad's
+    else if (detail && name !== 'products') results[name][0].kernels = await kernels(name, adapter);
   }
   return results;
 }

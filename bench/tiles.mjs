@@ -1,6 +1,6 @@
 /** Compares the shapes of tiles in which `webgpu` can compute a product. */
-import { build } from 'esbuild';
 import { findAdapter } from './lib/adapter.mjs';
+import { bundledForNode } from './lib/page.mjs';
 import { Peer } from './lib/peer.mjs';
 import { printTable } from './lib/table.mjs';
 
@@ -54,17 +54,8 @@ const shown = 8;
 export async function tileShapes({ rounds, quick, swiftshader }) {
   const adapter = findAdapter(swiftshader);
   console.log(`WebGPU on ${adapter.name}`);
-  const outfile = new URL('../build/bench-tiles.mjs', import.meta.url).pathname;
-  await build({
-    entryPoints: [new URL('engines/tiles.mjs', import.meta.url).pathname],
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    packages: 'external',
-    outfile,
-    logLevel: 'error',
-  });
-  const peer = new Peer('tiles', process.execPath, [outfile, ...adapter.options], adapter.env);
+  const file = await bundledForNode('bench/engines/tiles.mjs', 'bench-tiles');
+  const peer = new Peer('tiles', process.execPath, [file, ...adapter.options], adapter.env);
   const digits = adapter.hardware ? 0 : 2;
   const results = [];
   for (const spec of specs[adapter.hardware ? 'gpu' : 'program']) {

@@ -1,13 +1,18 @@
-/** Pages in the browser of the tests, for benchmarks. */
+/** Bundles for benchmarks, and pages in the browser of the tests. */
 import { build } from 'esbuild';
 
 const root = new URL('../..', import.meta.url);
 
 /** Bundles and imports the browser helper of the tests. */
 export async function browserOfTests() {
-  const outfile = new URL('build/bench-browser.mjs', root).pathname;
+  return import(await bundledForNode('tests/browser/browser.ts', 'bench-browser'));
+}
+
+/** Bundles a file of the repository for Node, with its packages outside; returns the path of the bundle. */
+export async function bundledForNode(file, name) {
+  const outfile = new URL(`build/${name}.mjs`, root).pathname;
   await build({
-    entryPoints: [new URL('tests/browser/browser.ts', root).pathname],
+    entryPoints: [new URL(file, root).pathname],
     bundle: true,
     format: 'esm',
     platform: 'node',
@@ -15,7 +20,7 @@ export async function browserOfTests() {
     outfile,
     logLevel: 'error',
   });
-  return import(outfile);
+  return outfile;
 }
 
 /** The module that runs on a page (engines/page.mjs), bundled. */

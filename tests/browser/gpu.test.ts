@@ -51,7 +51,7 @@ for (const [what, check] of Object.entries(numbers)) {
   test(`webgl: ${what}`, () => check('webgl', onPage));
 }
 
-test('webgl: norms, clipping, Adam, layer norm and long sums are those of wasm', async () => {
+test('webgl: norms, clipping, Adam and layer norm are those of wasm', async () => {
   const real = (size: number, seed: number) => floatsOf(size, seed, 'real');
   const sizes = [1, 2, 3, 5, 4000, 0, 17, 1, 9000, 2, 2, 2, 40];
   const tensors = sizes.map((size, i) => real(size, i));
@@ -105,6 +105,17 @@ test('webgl: norms, clipping, Adam, layer norm and long sums are those of wasm',
     own.forEach((values, j) => {
       near(values, expected[j], [1e-4, 1e-5], `${what}: result ${j + 1}`);
     });
+  }
+});
+
+test('webgl: sums along an axis that is split are those of the host', async () => {
+  const run = runOf('webgl', onPage);
+  for (const rows of [255, 256, 257, 1088, 65536]) {
+    const x = floatsOf(4 * rows, rows, 'positive');
+    const expected = [0, 0, 0, 0];
+    for (const [i, value] of x.entries()) expected[i % 4] += value;
+    const [came] = await run(['columns', x]);
+    near(came, expected, [1e-3, 0], `${rows} rows`);
   }
 });
 
