@@ -229,7 +229,7 @@ async function sharedBrowser(adapter: Adapter | 'none'): Promise<Browser> {
   const running = shared.browsers.get(adapter);
   if (running?.isConnected()) return running;
   const browser = await chromium.launch({
-    executablePath: findBrowser(),
+    executablePath: findBrowser({ windows: adapter === 'own' }), // the other can't use a GPU
     headless: true,
     timeout: MINUTE,
     args: [

@@ -3,30 +3,33 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+const WHOLE = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+/** Chromium without windows: a page takes half the processor time. */
+const LIGHT = 'chromium-headless-shell';
 const HELP =
   'install Chromium or Chrome (on Debian: apt-get install chromium), or set CHROME_PATH to one.';
 
 /**
- * The path of Chromium or Chrome: CHROME_PATH, else one on the PATH, else Debian's `chromium`,
- * installed now where this runs as root. Throws, saying how to get one, where there is none.
+ * Returns the path of Chromium or Chrome, with windows or without: CHROME_PATH, else one on the
+ * PATH, else Debian's, installed now where this runs as root. Throws where there is none.
  */
-export function findBrowser(): string {
+export function findBrowser({ windows = false } = {}): string {
   const named = process.env.CHROME_PATH;
   if (named) {
     if (runs(named)) return named;
     throw new Error(`CHROME_PATH is ${named}, which is no program; ${HELP}`);
   }
-  const found = onPath();
+  const names = windows ? WHOLE : [LIGHT, ...WHOLE];
+  const found = onPath(names);
   if (found) return found;
-  if (installed('chromium')) {
-    const path = onPath();
+  if (installed(names[0])) {
+    const path = onPath(names);
     if (path) return path;
   }
   throw new Error(`no browser for the tests that need one: ${HELP}`);
 }
 
-function onPath(): string | undefined {
+function onPath(names: readonly string[]): string | undefined {
   const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
   return names.flatMap((name) => folders.map((folder) => join(folder, name))).find(runs);
 }

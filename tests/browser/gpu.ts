@@ -190,9 +190,13 @@ export async function countedSteps({ name, steps }: { name: string; steps: numbe
   return all;
 }
 
-/** One training run: mean accuracy of the last ten steps, and what was on the GPU after 8 steps and at the end. */
-export async function training({ name, steps }: { name: string; steps: number }) {
-  const backend = (await kept(name)) as Backend & Partial<WebGLBackend>;
+/**
+ * One training run: mean accuracy of the last ten steps, and what was on the GPU after 8 steps and
+ * at the end. With `pooledBytes` it has a backend of its own, which keeps so much freed memory.
+ */
+export async function training({ name, steps, pooledBytes }: Training) {
+  const live = countLive();
+  const backend = await (pooledBytes ? smallBackend(name, pooledBytes, []) : kept(name));
   const task = new Copy({ length: 2, symbols: 8, copies: 1 });
   const model = createModel(
     'rmt',
@@ -213,19 +217,26 @@ export async function training({ name, steps }: { name: string; steps: number })
   );
   const losses: number[] = [];
   const accuracies: number[] = [];
-  const counts: unknown[] = [];
+  const counts: { live: number; tensors: number }[] = [];
   const optimizer = new AdamW({ learningRate: 1e-2 });
   const options = { model, task, optimizer, segmentLength: 3, steps, batchSize: 32, clip: 1 };
   for await (const { step, loss, accuracy } of train({ ...options, seed: 2, backend })) {
     losses.push(loss);
     accuracies.push(accuracy);
     if (step === 8 || step === steps) {
-      const { blocks, kernels } = backend.counts?.() ?? {};
-      counts.push({ blocks, kernels, tensors: memoryReport().buffers });
+      counts.push({ live: live(), tensors: memoryReport().buffers });
     }
   }
+  for (const used of [model, optimizer]) used.dispose();
+  if (pooledBytes) backend.close?.();
   const last = accuracies.slice(-10);
   return { losses, accuracy: last.reduce((sum, value) => sum + value) / last.length, counts };
+}
+
+interface Training {
+  name: string;
+  steps: number;
+  pooledBytes?: number;
 }
 
 /**
@@ -254,7 +265,7 @@ export async function smallPool(settings: SmallPool) {
   };
   const live = countLive();
   const errors: string[] = [];
-  const backend = await smallBackend(settings, errors);
+  const backend = await smallBackend(settings.name, settings.bytes, errors);
   const counts: number[] = [];
   const came = await losses(backend, async (step) => {
     if (step !== 5 && step !== steps) return;
@@ -275,7 +286,7 @@ export interface SmallPool {
   bytes: number;
 }
 
-async function smallBackend({ name, bytes }: SmallPool, errors: string[]) {
+async function smallBackend(name: string, bytes: number, errors: string[]) {
   if (name === 'webgl') {
     const module = await import('gpu.js');
     return new WebGLBackend(new WebGLDevice((module.default ?? module) as never, bytes / 16));

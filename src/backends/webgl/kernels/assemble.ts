@@ -2,7 +2,7 @@
 import type { DType, Piece } from '../../backend.js';
 import { sizeOf, stridesOf } from '../../layout.js';
 import { inputNames } from '../text.js';
-import { indexFunction, lanesOf, load, mapText, store, walkOf } from './views.js';
+import { indexFunction, lanesOf, load, mapText, storeEach, walkOf } from './views.js';
 
 /** One view that covers the whole output: a transpose, a slice, a broadcast. */
 export function viewText(shape: readonly number[], dtype: DType, piece: Piece): string {
@@ -65,7 +65,6 @@ export function piecesText(
       ? 'vec4f(number0, number0, number0, number0)'
       : 'number0';
   const base = onto ? `a_${texels ? 'four' : whole ? 'int' : 'value'}(e)` : fill;
-  const element = (lane: number) => `element(t * ${lanes} + ${lane})`;
   return `${functions.join('')}
 fn element(e: i32) -> ${type} {
 ${coordinates.join('\n')}
@@ -73,14 +72,7 @@ ${inside.join('\n')}
   return ${base};
 }
 fn compute(t: i32) -> vec4f {
-  return ${
-    texels
-      ? 'element(t * 4)'
-      : store(
-          dtype,
-          Array.from({ length: lanes }, (_, lane) => element(lane)),
-        )
-  };
+${texels ? '  return element(t * 4);' : storeEach(dtype, (lane) => `element(t * ${lanes} + ${lane})`)}
 }`;
 }
 

@@ -6,7 +6,7 @@
 import type { MatmulSpec } from '../../backend.js';
 import { sizeOf } from '../../layout.js';
 import { inputNames } from '../text.js';
-import { indexFunction } from './views.js';
+import { indexFunction, storeEach } from './views.js';
 
 const xyzw = ['x', 'y', 'z', 'w'];
 
@@ -158,12 +158,13 @@ export function layOutText({ m, n }: MatmulSpec, rows: number, relu?: boolean): 
 }`;
   }
   const sum = biased ? `v + ${bias}_value(j)` : 'v';
-  const elements = [0, 1, 2, 3].map((lane) => `element(t * 4 + ${lane})`);
   return `${head}fn element(e: i32) -> f32 {
   let line: i32 = e / ${n};
   let j: i32 = e - line * ${n};
   let v: f32 = lane_of(row_of(line, j >> 2u), j & 3);
   return ${relu ? `rectified(${sum})` : sum};
 }
-fn compute(t: i32) -> vec4f { return vec4f(${elements}); }`;
+fn compute(t: i32) -> vec4f {
+${storeEach('float32', (lane) => `element(t * 4 + ${lane})`)}
+}`;
 }

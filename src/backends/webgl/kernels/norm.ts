@@ -2,7 +2,7 @@
 import type { DeviceBuffer, Kernels } from '../../backend.js';
 import { type Runner, texelsOf } from '../runner.js';
 import { inputNames } from '../text.js';
-import { store } from './views.js';
+import { storeEach } from './views.js';
 
 /**
  * A norm is one texel: a unit, and the sum of the squares of what the unit divides. No square
@@ -79,9 +79,11 @@ ${loops.join('\n')}
 }`;
 }
 
-const elements = [0, 1, 2, 3].map((lane) => `norm_of(t * 4 + ${lane})`);
+const element = (lane: string) => `norm_of(t * 4 + ${lane})`;
 const rootsText = `fn norm_of(i: i32) -> f32 { let s: vec4f = a_at(i); return sqrt(s.y) * s.x; }
-fn compute(t: i32) -> vec4f { return ${store('float32', elements)}; }`;
+fn compute(t: i32) -> vec4f {
+${storeEach('float32', element)}
+}`;
 
 /** The factor that limits to the norm number1: `a` is the loss and the norms of number0 layers. */
 const clipText = (isLimited: boolean) => `fn compute(t: i32) -> vec4f {

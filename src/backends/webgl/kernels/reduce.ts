@@ -4,7 +4,7 @@
  */
 import type { View } from '../../backend.js';
 import { sizeOf } from '../../layout.js';
-import { indexFunction, lanesOf, store, walkOf } from './views.js';
+import { indexFunction, lanesOf, storeEach, walkOf } from './views.js';
 
 /** From this many terms on, sums are computed in two steps: sums of parts, and their sum. */
 export const LONG = 1024;
@@ -55,14 +55,16 @@ export function reduceText(kernel: 'sum' | 'max', x: View, kept: number): string
   }
   for (var i: i32 = ${fours * 4}; i < ${terms}; i++) { ${join('total', one('start + i'))} }`
     : `  for (var i: i32 = 0; i < ${terms}; i++) { ${join('total', one('start + inner(i)'))} }`;
-  const elements = Array.from({ length: lanes }, (_, lane) => `reduced(t * ${lanes} + ${lane})`);
+  const element = (lane: string) => `reduced(t * ${lanes} + ${lane})`;
   return `${head}fn reduced(e: i32) -> ${type} {
   let start: i32 = outer(e);
   var total: ${type} = ${first};
 ${loop}
   return total;
 }
-fn compute(t: i32) -> vec4f { return ${store(dtype, elements)}; }`;
+fn compute(t: i32) -> vec4f {
+${storeEach(dtype, element)}
+}`;
 }
 
 /** The positions of the first largest values along the last axis; NaN counts as largest. */
@@ -83,7 +85,9 @@ export function argmaxText(x: View): string {
   }
   return best;
 }
-fn compute(t: i32) -> vec4f { return ${store('int32', ['position(t * 2)', 'position(t * 2 + 1)'])}; }`;
+fn compute(t: i32) -> vec4f {
+${storeEach('int32', (lane) => `position(t * 2 + ${lane})`)}
+}`;
 }
 
 /** How a long sum is split: the number of terms in each part, and the number of parts. */
@@ -98,7 +102,7 @@ export function partsOf(terms: number): { length: number; parts: number } {
  */
 export function partSumsText(terms: number): string {
   const { length, parts } = partsOf(terms);
-  const elements = [0, 1, 2, 3].map((lane) => `part(t * 4 + ${lane})`);
+  const element = (lane: string) => `part(t * 4 + ${lane})`;
   return `fn part(e: i32) -> f32 {
   let row: i32 = e / ${parts};
   let start: i32 = (e - row * ${parts}) * ${length};
@@ -112,5 +116,7 @@ export function partSumsText(terms: number): string {
   for (; i < end; i++) { total += a_value(row * ${terms} + i); }
   return total;
 }
-fn compute(t: i32) -> vec4f { return ${store('float32', elements)}; }`;
+fn compute(t: i32) -> vec4f {
+${storeEach('float32', element)}
+}`;
 }

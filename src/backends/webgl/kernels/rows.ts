@@ -1,6 +1,6 @@
 /** The text of gather, scatter-add and random numbers. */
 import type { DType, RandomWords } from '../../backend.js';
-import { lanesOf, store } from './views.js';
+import { lanesOf, storeEach } from './views.js';
 
 /**
  * The rows of `a` selected by the indices `b`. An index out of range yields NaN, or 0 as int32: a
@@ -22,12 +22,14 @@ export function gatherText(dtype: DType, rows: number, width: number): string {
   }
   const [type, read, bad] =
     dtype === 'int32' ? ['i32', 'int', '0'] : ['f32', 'value', 'not_a_number()'];
-  const elements = Array.from({ length: lanes }, (_, lane) => `element(t * ${lanes} + ${lane})`);
+  const element = (lane: string) => `element(t * ${lanes} + ${lane})`;
   return `fn element(e: i32) -> ${type} {
   ${find}
   return select(a_${read}(at), ${bad}, outside);
 }
-fn compute(t: i32) -> vec4f { return ${store(dtype, elements)}; }`;
+fn compute(t: i32) -> vec4f {
+${storeEach(dtype, element)}
+}`;
 }
 
 /**
@@ -48,7 +50,7 @@ export function scatterAddText(dtype: DType, count: number, width: number): stri
 }`;
   }
   const [type, read, zero] = dtype === 'int32' ? ['i32', 'int', '0'] : ['f32', 'value', '0.0'];
-  const elements = Array.from({ length: lanes }, (_, lane) => `element(t * ${lanes} + ${lane})`);
+  const element = (lane: string) => `element(t * ${lanes} + ${lane})`;
   return `fn element(e: i32) -> ${type} {
   let row: i32 = e / ${width};
   let column: i32 = e - row * ${width};
@@ -58,7 +60,9 @@ export function scatterAddText(dtype: DType, count: number, width: number): stri
   }
   return total;
 }
-fn compute(t: i32) -> vec4f { return ${store(dtype, elements)}; }`;
+fn compute(t: i32) -> vec4f {
+${storeEach(dtype, element)}
+}`;
 }
 
 const ROTATIONS = [13, 15, 26, 6, 17, 29, 16, 24];

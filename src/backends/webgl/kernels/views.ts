@@ -43,11 +43,9 @@ export interface Load {
   readonly functions: string;
   /** Statements that use `t`, the texel. */
   readonly statements: string;
-  /** One expression for each element. */
-  readonly elements: readonly string[];
+  /** Returns the expression of the element in a lane of the texel. */
+  element(lane: string): string;
 }
-
-const xyzw = ['x', 'y', 'z', 'w'];
 
 /**
  * Reads input `name` of `dtype`, a view with `strides` over the joined `shape`, for the `lanes`
@@ -64,7 +62,6 @@ export function load(
   const inner = shape.length - 1;
   const whole = dtype === 'int32';
   const one = (at: string) => `${name}_${whole ? 'int' : 'value'}(${at})`;
-  const each = Array.from({ length: lanes }, (_, lane) => lane);
   const functions = indexFunction(`${name}_index`, shape, strides, offset);
   const local = `${name}0`;
   // A texel is within one row, so its elements are equally spaced in the view.
@@ -73,7 +70,7 @@ export function load(
     if (strides[inner] === 0) {
       const type = whole ? 'i32' : 'f32';
       const statements = `  let ${local}: ${type} = ${one(start)};\n`;
-      return { functions, statements, elements: each.map(() => local) };
+      return { functions, statements, element: () => local };
     }
     if (strides[inner] === 1 && lanes === 4) {
       const aligned =
@@ -84,14 +81,14 @@ export function load(
           ? `${name}_at(${start} >> 2u)`
           : `${name}_four(${start})`;
       const statements = `  let ${local}: ${whole ? 'vec4i' : 'vec4f'} = ${read};\n`;
-      return { functions, statements, elements: each.map((lane) => `${local}.${xyzw[lane]}`) };
+      return { functions, statements, element: (lane) => `${local}[${lane}]` };
     }
     const statements = `  let ${local}: i32 = ${start};\n`;
-    const elements = each.map((lane) => one(`${local} + ${lane * strides[inner]}`));
-    return { functions, statements, elements };
+    const element = (lane: string) => one(`${local} + ${lane} * ${strides[inner]}`);
+    return { functions, statements, element };
   }
-  const elements = each.map((lane) => one(`${name}_index(t * ${lanes} + ${lane})`));
-  return { functions, statements: '', elements };
+  const element = (lane: string) => one(`${name}_index(t * ${lanes} + ${lane})`);
+  return { functions, statements: '', element };
 }
 
 /** `load` for a contiguous input of `size` elements. */
@@ -105,6 +102,21 @@ export function store(dtype: DType, elements: readonly string[]): string {
 }
 
 /**
+ * Returns statements that compute a texel from its elements. They loop over its lanes, so that the
+ * text of an element is compiled once.
+ */
+export function storeEach(dtype: DType, element: (lane: string) => string): string {
+  if (dtype === 'int32') {
+    return `  var two: vec4i = vec4i(0, 0, 0, 0);
+  for (var lane: i32 = 0; lane < 2; lane++) { two[lane] = ${element('lane')}; }
+  return halves(two.x, two.y);`;
+  }
+  return `  var four: vec4f = vec4f(0.0, 0.0, 0.0, 0.0);
+  for (var lane: i32 = 0; lane < 4; lane++) { four[lane] = ${element('lane')}; }
+  return four;`;
+}
+
+/**
  * Returns the kernel that computes each element of the output by `apply` from the elements that
  * `loads` read.
  */
@@ -113,11 +125,8 @@ export function mapText(
   loads: readonly Load[],
   apply: (elements: string[]) => string,
 ) {
-  const elements = Array.from({ length: lanesOf(dtype) }, (_, lane) =>
-    apply(loads.map((load) => load.elements[lane])),
-  );
   return `${loads.map((load) => load.functions).join('')}
 fn compute(t: i32) -> vec4f {
-${loads.map((load) => load.statements).join('')}  return ${store(dtype, elements)};
+${loads.map((load) => load.statements).join('')}${storeEach(dtype, (lane) => apply(loads.map((load) => load.element(lane))))}
 }`;
 }
