@@ -14,12 +14,11 @@ const OPTIONS = ['disable-dawn-features=use_vulkan_zero_initialize_workgroup_mem
 
 /**
  * The package webgpu polls for results by `setImmediate`, which takes a whole core from SwiftShader
- * while that computes. From now on it polls once a millisecond.
+ * while that computes. This polls once a millisecond.
  */
-function pollSeldom(): void {
-  const later = (call: () => void) => setTimeout(call, 1);
-  globalThis.setImmediate = later as unknown as typeof setImmediate;
-}
+const pollSeldom = 'globalThis.setImmediate = (call) => setTimeout(call, 1);';
+/** The same for a process that is started, in its NODE_OPTIONS. */
+export const POLL_SELDOM = `--import=data:text/javascript,${encodeURIComponent(pollSeldom)}`;
 
 let found: Promise<GPU> | undefined;
 
@@ -33,7 +32,7 @@ export async function dawn(): Promise<GPU> {
 
 async function find(): Promise<GPU> {
   installVulkan();
-  pollSeldom();
+  new Function(pollSeldom)();
   // By a variable, since the types of the package would replace those of the DOM.
   const name = 'webgpu';
   const { create, globals }: { create(options: string[]): GPU; globals: object } = await import(
