@@ -66,19 +66,18 @@ export function checkNames(where: string, options: unknown, known: object): void
   if (options === undefined) return;
   // A Map or a promise must not pass as an object without options.
   const isObject = Object.prototype.toString.call(options) === '[object Object]';
-  const unknown = isObject ? firstUnknown(options as object, known) : undefined;
-  if (isObject && unknown === undefined) return;
+  // Of an object only, since the names of a large typed array would take seconds.
+  let unknown: string | undefined;
+  if (isObject) {
+    for (const name in options as object) if (!Object.hasOwn(known, name)) unknown ??= name;
+    if (unknown === undefined) return;
+  }
   const names = Object.keys(known);
   if (isObject && isPlain(options as object)) refuseName(where, 'option', unknown, names);
   // For example, a tensor in place of options.
   throw new MemgradError(
     `${where}: expected ${names.length > 0 ? `an object of options (${names.join(', ')})` : 'no options'}, got ${describe(options)}.`,
   );
-}
-
-function firstUnknown(options: object, known: object): string | undefined {
-  for (const name in options) if (!Object.hasOwn(known, name)) return name;
-  return undefined;
 }
 
 /**
