@@ -144,6 +144,12 @@ test('webgl: results do not share memory', async () => {
 });
 
 for (const name of ['webgl', 'webgpu']) {
+  test(`${name}: a tab in the background trains without waiting for its timers`, async () => {
+    const { loss, timers } = await onPage<{ loss: number; timers: number }>('background', name);
+    assert.ok(loss < 1e-9, `the loss is ${loss}`);
+    assert.ok(timers <= 1, `it waited for ${timers} timers`);
+  });
+
   test(`${name}: when the GPU is taken away, reading and computing say so, and it can be loaded again`, async () => {
     const { read, after, again } = await onPage<Record<string, unknown>>('lost', name);
     assert.match(String(read), /^MemgradError: .* took the GPU away .* 'wasm'\.$/);

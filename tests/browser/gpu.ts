@@ -14,13 +14,16 @@ import {
   div,
   exp,
   loadBackend,
+  mean,
   memoryReport,
   mul,
   ones,
+  Parameter,
   pow,
   reshape,
   scope,
   sin,
+  square,
   sub,
   sum,
   type Tensor,
@@ -43,7 +46,7 @@ import {
   type SizeOptions,
   type SizeReport,
 } from '../../src/testing/index.js';
-import { AdamW, train } from '../../src/training/index.js';
+import { AdamW, fit, SGD, train } from '../../src/training/index.js';
 
 /** A new backend called `name`. `webgl` gets the gpu.js of this bundle, as in any bundled app. */
 async function load(name: string): Promise<Backend> {
@@ -319,6 +322,40 @@ function countLive(): () => number {
     count(gl, `delete${what}`, -1);
   }
   return () => live;
+}
+
+/**
+ * Fits a number by 20 captured steps in a tab that behaves as in the background: it is hidden, has
+ * a timer each second, and draws no frame. Returns the last loss and how many timers it waited for.
+ */
+export async function background(name: string): Promise<{ loss: number; timers: number }> {
+  const backend = await kept(name);
+  const page = globalThis as { setTimeout: unknown; requestAnimationFrame: unknown };
+  const { setTimeout, requestAnimationFrame } = globalThis;
+  let timers = 0;
+  page.setTimeout = (call: () => void, delay = 0) => {
+    timers++;
+    return setTimeout(call, Math.max(delay, 1000));
+  };
+  page.requestAnimationFrame = () => 0;
+  Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+  try {
+    const w = new Parameter(tensor([1], { backend }));
+    const fitted = fit({
+      parameters: { w },
+      loss: ({ x, y }) => mean(square(sub(mul(x, w), y))),
+      batches: [{ x: tensor([1, 2], { backend }), y: tensor([3, 6], { backend }) }],
+      optimizer: new SGD({ learningRate: 0.1 }),
+      steps: 20,
+      capture: true,
+    });
+    let last = Number.NaN;
+    for await (const { loss } of fitted) last = loss;
+    return { loss: last, timers };
+  } finally {
+    Object.assign(page, { setTimeout, requestAnimationFrame });
+    Reflect.deleteProperty(document, 'hidden');
+  }
 }
 
 /** Ways in which a GPU fails, each of which has to end in an error and not in a wait. */

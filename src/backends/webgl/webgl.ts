@@ -112,7 +112,9 @@ export class WebGLDevice implements Device {
         const status = gl.clientWaitSync(fence, 0, 0);
         if (status === gl.WAIT_FAILED) throw this.#lost();
         if (status !== gl.TIMEOUT_EXPIRED) break;
-        await (tries < 20 ? turn() : new Promise((resolve) => setTimeout(resolve, 1)));
+        // A tab in the background has a timer each second.
+        const polls = tries < 20 || globalThis.document?.hidden;
+        await (polls ? turn() : new Promise((resolve) => setTimeout(resolve, 1)));
       }
       // Reports any error since the last read; calling it earlier would wait for the GPU.
       const error = gl.getError();
