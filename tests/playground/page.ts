@@ -49,6 +49,17 @@ export async function show(page: Page, address: string): Promise<void> {
   await ready(page);
 }
 
+/** Goes to an address of the playground as the buttons Back and Forward do: the page stays, and follows. */
+export async function follow(page: Page, address: string): Promise<void> {
+  await page.evaluate(async (to) => {
+    history.pushState(null, '', to);
+    dispatchEvent(new PopStateEvent('popstate'));
+    // The page is drawn in the next frame, and its effects run after that.
+    for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
+  }, `/${address}`);
+  await ready(page);
+}
+
 /** The Worker has made the models: training can start. */
 async function ready(page: Page): Promise<void> {
   await page.locator('main[aria-busy="false"]').waitFor();
