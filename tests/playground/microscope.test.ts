@@ -6,7 +6,6 @@ import * as assert from 'uvu/assert';
 import { changesOf, lessons } from '../../playground/src/lessons.js';
 import { add, grad, mul, type Tensor, tanh, tensor } from '../../src/autograd/index.js';
 import { examples, explain, parseValues, stepsOf, writeValues } from '../../src/explain/index.js';
-import { STRICT } from '../browser/browser.js';
 import { follow, openPlayground, settled } from './page.js';
 
 const test = suite('microscope');
@@ -25,7 +24,6 @@ async function microscope<T>(
   about: Record<string, string>,
   use: (page: Page) => Promise<T>,
 ): Promise<T> {
-  const policy = `${STRICT}; style-src 'self'; img-src 'self' data:; worker-src 'self'`;
   const { result, problems } = await openPlayground(
     async (page) => {
       await page.waitForSelector('.tape');
@@ -33,7 +31,6 @@ async function microscope<T>(
     },
     {
       address: addressOf(about),
-      headers: { 'content-security-policy': policy },
     },
   );
   assert.equal(problems, []);
