@@ -16,7 +16,7 @@ interface Row {
   gradient: string;
 }
 
-const addressOf = (about: Record<string, string>) =>
+const linkTo = (about: Record<string, string>) =>
   `?${new URLSearchParams({ tab: 'microscope', ...about })}`;
 
 /** Opens the microscope, as `about` describes it. */
@@ -29,9 +29,7 @@ async function microscope<T>(
       await page.waitForSelector('.tape');
       return use(page);
     },
-    {
-      address: addressOf(about),
-    },
+    { address: linkTo(about) },
   );
   assert.equal(problems, []);
   return result;
@@ -65,7 +63,7 @@ test('every number of the examples is that of the library in float64', () =>
   microscope({}, async (page) => {
     for (const { name, expression, at } of examples) {
       await follow(page, '?tab=bench'); // the microscope is made anew
-      await follow(page, addressOf({ expression, at: writeValues(Object.entries(at)) }));
+      await follow(page, linkTo({ expression, at: writeValues(Object.entries(at)) }));
       await press(page, 'Last');
       const { nodes } = await explain(expression, { at });
       const drawn = nodes.filter(({ kind, shape }) => kind !== 'constant' || shape.length > 0);
