@@ -6,8 +6,7 @@ import * as assert from 'uvu/assert';
 import { changesOf, lessons } from '../../playground/src/lessons.js';
 import { add, grad, mul, type Tensor, tanh, tensor } from '../../src/autograd/index.js';
 import { examples, explain, parseValues, stepsOf, writeValues } from '../../src/explain/index.js';
-import { STRICT } from '../browser/browser.js';
-import { openPlayground, settled } from './page.js';
+import { follow, openPlayground, settled } from './page.js';
 
 const test = suite('microscope');
 
@@ -17,21 +16,20 @@ interface Row {
   gradient: string;
 }
 
+const linkTo = (about: Record<string, string>) =>
+  `?${new URLSearchParams({ tab: 'microscope', ...about })}`;
+
 /** Opens the microscope, as `about` describes it. */
 async function microscope<T>(
   about: Record<string, string>,
   use: (page: Page) => Promise<T>,
 ): Promise<T> {
-  const policy = `${STRICT}; style-src 'self'; img-src 'self' data:; worker-src 'self'`;
   const { result, problems } = await openPlayground(
     async (page) => {
       await page.waitForSelector('.tape');
       return use(page);
     },
-    {
-      address: `?${new URLSearchParams({ tab: 'microscope', ...about })}`,
-      headers: { 'content-security-policy': policy },
-    },
+    { address: linkTo(about) },
   );
   assert.equal(problems, []);
   return result;
@@ -61,24 +59,22 @@ function close(came: readonly number[], expected: readonly number[], what: strin
   });
 }
 
-for (const { name, expression, at } of examples) {
-  test(`${name}: every number is that of the library in float64`, async () => {
-    const shown = await microscope(
-      { expression, at: writeValues(Object.entries(at)) },
-      async (page) => {
-        await press(page, 'Last');
-        return rows(page);
-      },
-    );
-    const { nodes } = await explain(expression, { at });
-    const drawn = nodes.filter(({ kind, shape }) => kind !== 'constant' || shape.length > 0);
-    assert.is(shown.length, drawn.length);
-    drawn.forEach(({ value, gradient = [], name }, i) => {
-      close(numbersOf(shown[i].value), value, `${name} in ${expression}`);
-      close(numbersOf(shown[i].gradient), gradient, `d${name} in ${expression}`);
-    });
-  });
-}
+test('every number of the examples is that of the library in float64', () =>
+  microscope({}, async (page) => {
+    for (const { name, expression, at } of examples) {
+      await follow(page, '?tab=bench'); // the microscope is made anew
+      await follow(page, linkTo({ expression, at: writeValues(Object.entries(at)) }));
+      await press(page, 'Last');
+      const { nodes } = await explain(expression, { at });
+      const drawn = nodes.filter(({ kind, shape }) => kind !== 'constant' || shape.length > 0);
+      const shown = await rows(page);
+      assert.is(shown.length, drawn.length, name);
+      drawn.forEach(({ value, gradient = [], name }, i) => {
+        close(numbersOf(shown[i].value), value, `${name} in ${expression}`);
+        close(numbersOf(shown[i].gradient), gradient, `d${name} in ${expression}`);
+      });
+    }
+  }));
 
 test('one neuron: the gradients are those of grad', async () => {
   const shown = await microscope(

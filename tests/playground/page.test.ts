@@ -4,7 +4,6 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { changesOf, lessons } from '../../playground/src/lessons.js';
 import { defaults } from '../../playground/src/state.js';
-import { STRICT } from '../browser/browser.js';
 import { addressOf, openPlayground, settled, show } from './page.js';
 
 const test = suite('the playground');
@@ -48,42 +47,36 @@ function watchFrames(page: Page, milliseconds: number) {
 type Frames = Awaited<ReturnType<typeof watchFrames>>;
 const isSmooth = ({ longTasks, median }: Frames) => longTasks.length === 0 && median < 20;
 
-/** Nothing of the page or of the wasm path builds code from text. */
-const policy = `${STRICT}; style-src 'self'; worker-src 'self'; img-src data:`;
-
 test('RMT learns to copy beside a Transformer that cannot, while the page draws 60 frames a second', async () => {
-  const { result, problems } = await openPlayground(
-    async (page) => {
-      assert.equal(addressOf(page), {});
-      await button(page, 'Start').click();
-      const windows: Frames[] = [];
-      while (windows.length < 20 && !windows.some(isSmooth)) {
-        windows.push(await watchFrames(page, 1000));
-      }
-      await region(page, 'RMT')
-        .filter({ hasText: /99\.[89]%|100\.0%/ })
-        .waitFor();
-      await region(page, 'Held-out sample').filter({ hasText: '12 of 12 right' }).waitFor();
-      await page
-        .getByText('RMT has learnt the task, Transformer has not; Start continues.')
-        .waitFor();
-      const [rmt, transformer] = [await readout(page, 'RMT'), await readout(page, 'Transformer')];
-      await button(page, 'Step').click();
-      const stepped = String(transformer.step + 1);
-      await region(page, 'Transformer').filter({ hasText: stepped }).waitFor();
-      const plots = await page
-        .getByRole('img')
-        .evaluateAll((images) => images.map((image) => image.getAttribute('aria-label')));
-      await button(page, 'Reset').click();
-      await region(page, 'RMT').filter({ hasText: 'Step0' }).waitFor();
-      await page.getByText('the curve begins here').nth(1).waitFor(); // drawn a frame later
-      const drawn = await page.locator('.plot canvas').count();
-      const told = await page.getByText('the curve begins here').count();
-      const reset = await readout(page, 'Transformer');
-      return { rmt, transformer, windows, plots, reset, drawn, told };
-    },
-    { headers: { 'content-security-policy': policy } },
-  );
+  const { result, problems } = await openPlayground(async (page) => {
+    assert.equal(addressOf(page), {});
+    await button(page, 'Start').click();
+    const windows: Frames[] = [];
+    while (windows.length < 20 && !windows.some(isSmooth)) {
+      windows.push(await watchFrames(page, 1000));
+    }
+    await region(page, 'RMT')
+      .filter({ hasText: /99\.[89]%|100\.0%/ })
+      .waitFor();
+    await region(page, 'Held-out sample').filter({ hasText: '12 of 12 right' }).waitFor();
+    await page
+      .getByText('RMT has learnt the task, Transformer has not; Start continues.')
+      .waitFor();
+    const [rmt, transformer] = [await readout(page, 'RMT'), await readout(page, 'Transformer')];
+    await button(page, 'Step').click();
+    const stepped = String(transformer.step + 1);
+    await region(page, 'Transformer').filter({ hasText: stepped }).waitFor();
+    const plots = await page
+      .getByRole('img')
+      .evaluateAll((images) => images.map((image) => image.getAttribute('aria-label')));
+    await button(page, 'Reset').click();
+    await region(page, 'RMT').filter({ hasText: 'Step0' }).waitFor();
+    await page.getByText('the curve begins here').nth(1).waitFor(); // drawn a frame later
+    const drawn = await page.locator('.plot canvas').count();
+    const told = await page.getByText('the curve begins here').count();
+    const reset = await readout(page, 'Transformer');
+    return { rmt, transformer, windows, plots, reset, drawn, told };
+  });
   assert.equal(problems, []);
   const { rmt, transformer, windows, plots, reset, drawn, told } = result;
   assert.ok(rmt.accuracy > 98 && rmt.step < 1000, `${rmt.accuracy}%, ${rmt.step} steps`);
@@ -416,30 +409,32 @@ test('every lesson opens by its link; its buttons change the state, bring it int
 });
 
 test('the GPU backends take the steps that wasm takes', async () => {
+  // One sequence in a batch, as in the answer: webgl compiles each kernel for one shape. Two
+  // segments, so that memory is handed on and its gradient comes back.
+  const address = '?segments=2&layers=1&heads=1&width=16&length=2&batch=1&rate=0.01';
   const { result, problems } = await openPlayground(
     async (page) => {
       await page.getByLabel('Backend').getByText('webgpu').waitFor({ state: 'attached' });
       const offered = await field(page, 'Backend').locator('option').allTextContents();
       await page.locator('#tab-bench').click();
       const adapters = await region(page, 'Bench').locator('p').first().innerText();
+      await page.locator('#tab-train').click();
       const losses: number[][] = [];
+      const model = region(page, 'RMT');
       for (const backend of offered) {
-        // One sequence in a batch, as in the answer: webgl compiles each kernel for one shape. Two
-        // segments, so that memory is handed on and its gradient comes back.
-        const sizes = 'segments=2&layers=1&heads=1&width=16&length=2&batch=1&rate=0.01';
-        await show(page, `?${sizes}&backend=${backend}`);
+        await field(page, 'Backend').selectOption(backend);
+        await model.filter({ hasText: 'Step0' }).waitFor();
         const ofSteps: number[] = [];
         for (const step of [1, 2]) {
           await button(page, 'Step').click();
-          const box = region(page, 'RMT').filter({ hasText: `Step${step}` });
-          await box.waitFor();
-          ofSteps.push(Number(/Loss\s+([\d.]+)/.exec(await box.innerText())?.[1]));
+          await model.filter({ hasText: `Step${step}` }).waitFor();
+          ofSteps.push(Number(/Loss\s+([\d.]+)/.exec(await model.innerText())?.[1]));
         }
         losses.push(ofSteps);
       }
       return { offered, losses, adapters };
     },
-    { gpu: true },
+    { gpu: true, address },
   );
   assert.equal(problems, []);
   assert.equal(result.offered, ['wasm', 'webgl', 'webgpu']);
