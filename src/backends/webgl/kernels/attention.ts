@@ -7,6 +7,7 @@ import type { Runner } from '../runner.js';
 import { inputNames } from '../text.js';
 import { viewText } from './assemble.js';
 import { byUnit, unitOf, xyzw } from './by-unit.js';
+import { layOutText } from './matmul.js';
 
 type Numbers = Parameters<Kernels['attention']>[1];
 
@@ -19,7 +20,7 @@ const blocksOf = (keys: number) => Math.ceil(keys / 4);
  * `power_of`: e^(score - most). `weights_of`: the softmax, where `row` is the row's texel of
  * `rowsText`; 0 where the power is 0, also in a row with NaN and in one without any key.
  */
-const weightsText = `fn power_of(score: f32, most: f32) -> f32 {
+const softmaxText = `fn power_of(score: f32, most: f32) -> f32 {
   return select(exponential(score - most), 0.0, bits_of(score) == bits_of(${MASKED}));
 }
 fn weight_of(score: f32, row: vec4f) -> f32 {
@@ -107,29 +108,34 @@ function rowsText(keys: number, isGradient: boolean): string {
   const means = loop(
     `let p: vec4f = b_at(t * ${blocks} + i); let w: vec4f = weights_of(s, row); row.z += ${terms};`,
   );
-  return `${weightsText}fn compute(t: i32) -> vec4f {
+  return `${softmaxText}fn compute(t: i32) -> vec4f {
   var row: vec4f = vec4f(${MASKED}, 0.0, 0.0, 0.0);
 ${loop('row.x = larger(row.x, larger(larger(s.x, s.y), larger(s.z, s.w)));')}${loop(`row.y += ${powers};`)}${isGradient ? means : ''}  return row;
 }`;
 }
 
-/** The gradients of the scores before they were scaled, and the weights: `a` are the scores, `b` is g v^T, `c` the result of `rowsText`. */
-function slopesText(keys: number): string {
+/**
+ * The weights, and for the gradient before them the gradients of q k^T + bias: `a` are the scores,
+ * then for the gradient g v^T, then the result of `rowsText`.
+ */
+function weightsText(keys: number, isGradient: boolean): string {
   const slopes = xyzw.map((lane) => `weighted(w.${lane}, p.${lane} - row.z)`);
-  return `${weightsText}fn compute(t: i32) -> vec4f {
-  let row: vec4f = c_at(t / ${blocksOf(keys)});
-  let p: vec4f = b_at(t);
-  let w: vec4f = weights_of(a_at(t), row);
+  const gradient = `  let p: vec4f = b_at(t);
   more1 = w;
-  return number0 * vec4f(${slopes});
+  return number0 * vec4f(${slopes});`;
+  return `${softmaxText}fn compute(t: i32) -> vec4f {
+  let row: vec4f = ${isGradient ? 'c' : 'b'}_at(t / ${blocksOf(keys)});
+  let w: vec4f = weights_of(a_at(t), row);
+${isGradient ? gradient : '  return w;'}
 }`;
 }
 
-/** Statements that locate `row` of an output [batch, rows, heads width]. */
-const locate = (heads: number, rows: number) => `  let line: i32 = row / ${heads};
+/** Statements that locate row `row` of an output [batch, rows, heads width]; `index` is its name among the rows. */
+const locate = (heads: number, rows: number, index: string) => `  let line: i32 = row / ${heads};
   let head: i32 = row - line * ${heads};
   let batch: i32 = line / ${rows};
   let matrix: i32 = batch * ${heads} + head;
+  let ${index}: i32 = line - batch * ${rows};
 `;
 
 /** `term`: a unit of `b` times a weight; a weight of 0 hides it. */
@@ -139,126 +145,153 @@ const termText = (width: number) => {
 `;
 };
 
-/**
- * The sum over keys of their row of `b` [batch, keys, heads width] times a weight, for each query.
- * `a` are the weights, or the scores if the softmax is computed on the way from `c`, the result of
- * `rowsText`.
- */
-function byQueryText([, heads, queries, keys]: Numbers, width: number, isSoftmax: boolean): string {
+/** The sum over keys of their row of `b` [batch, keys, heads width] times their weight in `a`, for each query. */
+function byQueryText([, heads, queries, keys]: Numbers, width: number): string {
   const { type, zero, across, walk } = unitOf(width);
   const blocks = blocksOf(keys);
   const y = walk('b');
   const terms = xyzw.map(
     (lane, key) => `term(w.${lane}, ${y.read(`fromY + ${y.at(key * heads * across)}`)})`,
   );
-  const weights = 'a_read(fromW)';
-  const body = `${locate(heads, queries)}  let own: i32 = matrix * ${queries} + line - batch * ${queries};
-${isSoftmax ? '  let shared: vec4f = c_at(own);\n' : ''}  var fromW: cursor = a_cursor(own * ${blocks});
+  const body = `${locate(heads, queries, 'query')}  var fromW: cursor = a_cursor((matrix * ${queries} + query) * ${blocks});
   var fromY: ${y.type} = ${y.at(`(batch * ${keys * heads} + head) * ${across} + column`)};
   var sum: ${type} = ${zero};
   for (var i: i32 = 0; i < ${blocks}; i++) {
-    let w: vec4f = ${isSoftmax ? `weights_of(${weights}, shared)` : weights};
+    let w: vec4f = a_read(fromW);
     sum += ${terms.join(' + ')};
     fromW += a_cursor(1);
     fromY += ${y.at(4 * heads * across)};
   }
   return sum;`;
-  return `${isSoftmax ? weightsText : ''}${termText(width)}${byUnit(width, [body])}`;
+  return `${termText(width)}${byUnit(width, [body])}`;
 }
 
-/** The sum over queries of their row of `b` [batch, queries, heads width] times their weight in `a`, for each key. */
+/** Whether `byKeyText` computes tiles: four columns for the four keys whose weights share a texel. */
+const isTiled = (width: number) => width % 4 === 0;
+
+/**
+ * The sum over queries of their row of `b` [batch, queries, heads width] times their weight in `a`,
+ * for each key. Of tiles, each row has an output, and `layOutText` puts them together.
+ */
 function byKeyText([, heads, queries, keys]: Numbers, width: number): string {
   const { type, zero, across, walk } = unitOf(width);
   const blocks = blocksOf(keys);
   const y = walk('b');
-  const body = `${locate(heads, keys)}  let j: i32 = line - batch * ${keys};
-  var fromW: cursor = a_cursor(matrix * ${queries * blocks} + (j >> 2u));
+  const located = isTiled(width)
+    ? locate(heads, blocks, 'block')
+    : `${locate(heads, keys, 'key')}  let block: i32 = key >> 2u;\n`;
+  const weights = isTiled(width) ? xyzw.map((lane) => `w.${lane}`) : ['lane_of(w, key & 3)'];
+  const each = (line: (row: number) => string) => weights.map((_, row) => line(row)).join('');
+  const body = `${located}  var fromW: cursor = a_cursor(matrix * ${queries * blocks} + block);
   var fromY: ${y.type} = ${y.at(`(batch * ${queries * heads} + head) * ${across} + column`)};
-  var sum: ${type} = ${zero};
-  for (var i: i32 = 0; i < ${queries}; i++) {
-    sum += term(lane_of(a_read(fromW), j & 3), ${y.read('fromY')});
-    fromW += a_cursor(${blocks});
+${each((row) => `  var sum${row}: ${type} = ${zero};\n`)}  for (var i: i32 = 0; i < ${queries}; i++) {
+    let w: vec4f = a_read(fromW);
+    let y: ${type} = ${y.read('fromY')};
+${each((row) => `    sum${row} += term(${weights[row]}, y);\n`)}    fromW += a_cursor(${blocks});
     fromY += ${y.at(heads * across)};
   }
-  return sum;`;
+${each((row) => (row > 0 ? `  more${row} = sum${row};\n` : ''))}  return sum0;`;
   return `${termText(width)}${byUnit(width, [body])}`;
 }
+
+/** The product of a matrix of weights and y, whose heads have rows of `width` values. */
+type Product = (
+  weights: DeviceBuffer,
+  y: DeviceBuffer,
+  width: number,
+  numbers: Numbers,
+) => DeviceBuffer;
 
 export function attentionKernels(runner: Runner): Pick<Kernels, 'attention' | 'attentionGradient'> {
   const isEmpty = ([batch, , queries, keys, , valueWidth]: Numbers) =>
     Math.min(batch, queries, keys, valueWidth) === 0;
   const keyOf = (numbers: Numbers) => numbers.slice(0, -1).join(' ');
 
-  /** Calls `use` with the results of `scoresText`, and with that of `rowsText`. */
-  const withScores = (
+  /**
+   * The weights of q and k; for q, k, g and v the gradients of q k^T + bias, and the weights.
+   */
+  const weightsOf = (
     operands: readonly DeviceBuffer[],
     [mask, bias]: readonly (DeviceBuffer | undefined)[],
     numbers: Numbers,
-    use: (buffers: DeviceBuffer[]) => DeviceBuffer[],
   ): DeviceBuffer[] => {
     const [batch, heads, queries, keys] = numbers;
     const queriesOfAll = batch * heads * queries;
     const outputs = operands.length / 2;
     const isGradient = outputs > 1;
+    const size = queriesOfAll * blocksOf(keys) * 4;
+    const scale = [numbers[7]];
     const scores = runner.runAll(
       `attention scores ${keyOf(numbers)} ${bias !== undefined} ${isGradient}`,
       () => scoresText(numbers, bias !== undefined, isGradient),
       [...operands, ...[mask, bias].filter((buffer) => buffer !== undefined)],
       'float32',
-      queriesOfAll * blocksOf(keys) * 4,
-      { numbers: [numbers[7]], outputs },
+      size,
+      { numbers: scale, outputs },
     );
     return runner.using(scores, () => {
       const make = () => rowsText(keys, isGradient);
       const key = `attention rows ${keys} ${isGradient}`;
       const rows = runner.run(key, make, scores, 'float32', queriesOfAll * 4);
-      return runner.using([rows], () => use([...scores, rows]));
+      return runner.using([rows], () =>
+        runner.runAll(
+          `attention weights ${keys} ${isGradient}`,
+          () => weightsText(keys, isGradient),
+          [...scores, rows],
+          'float32',
+          size,
+          { numbers: isGradient ? scale : [], outputs },
+        ),
+      );
     });
+  };
+
+  const byQuery: Product = (weights, y, width, numbers) => {
+    const [batch, heads, queries] = numbers;
+    const key = `attention by query ${keyOf(numbers)} ${width}`;
+    const make = () => byQueryText(numbers, width);
+    return runner.run(key, make, [weights, y], 'float32', batch * queries * heads * width);
+  };
+
+  const byKey: Product = (weights, y, width, numbers) => {
+    const [batch, heads, , keys] = numbers;
+    const line = heads * width;
+    const size = batch * keys * line;
+    const key = `attention by key ${keyOf(numbers)} ${width}`;
+    const make = () => byKeyText(numbers, width);
+    if (!isTiled(width)) return runner.run(key, make, [weights, y], 'float32', size);
+    const tileSize = batch * blocksOf(keys) * line;
+    const tiles = runner.runAll(key, make, [weights, y], 'float32', tileSize, { outputs: 4 });
+    const text = () => layOutText({ m: keys, n: line }, 4);
+    return runner.using(tiles, () =>
+      runner.run(`attention tiles ${keys} ${line}`, text, tiles, 'float32', size),
+    );
   };
 
   return {
     attention([q, k, v, mask, bias], numbers) {
-      const [batch, heads, queries, , , valueWidth] = numbers;
       if (isEmpty(numbers)) return undefined;
-      return withScores([q, k], [mask, bias], numbers, ([scores, rows]) => [
-        runner.run(
-          `attention ${keyOf(numbers)}`,
-          () => byQueryText(numbers, valueWidth, true),
-          [scores, v, rows],
-          'float32',
-          batch * queries * heads * valueWidth,
-        ),
-      ]);
+      const weights = weightsOf([q, k], [mask, bias], numbers);
+      return runner.using(weights, () => [byQuery(weights[0], v, numbers[5], numbers)]);
     },
     attentionGradient([q, k, v, mask, bias, g], numbers) {
-      const [batch, heads, queries, keys, width, valueWidth, , scale] = numbers;
+      const [batch, heads, queries, keys, width, valueWidth] = numbers;
       if (isEmpty(numbers)) return undefined;
-      const gradients = withScores([q, k, g, v], [mask, bias], numbers, (buffers) =>
-        runner.runAll(
-          `attention slopes ${keys}`,
-          () => slopesText(keys),
-          buffers,
-          'float32',
-          buffers[0].size,
-          { numbers: [scale], outputs: 2 },
-        ),
-      );
+      const gradients = weightsOf([q, k, g, v], [mask, bias], numbers);
       const [slopes, weights] = gradients;
       const made: DeviceBuffer[] = [];
-      const add = (name: string, make: () => string, inputs: DeviceBuffer[], size: number) => {
-        const key = `attention ${name} ${keyOf(numbers)}`;
-        made.push(runner.run(key, make, inputs, 'float32', size));
-      };
       return runner.using(gradients, () => {
         try {
-          add('q', () => byQueryText(numbers, width, false), [slopes, k], q.size);
-          add('k', () => byKeyText(numbers, width), [slopes, q], k.size);
-          add('v', () => byKeyText(numbers, valueWidth), [weights, g], v.size);
+          made.push(byQuery(slopes, k, width, numbers));
+          made.push(byKey(slopes, q, width, numbers));
+          made.push(byKey(weights, g, valueWidth, numbers));
           if (bias) {
             const shape = [batch * heads * queries, keys];
             const strides = [4 * blocksOf(keys), 1];
             const piece = { view: { buffer: slopes, shape, strides, offset: 0 }, at: [0, 0] };
-            add('bias', () => viewText(shape, 'float32', piece), [slopes], bias.size);
+            const make = () => viewText(shape, 'float32', piece);
+            const key = `attention bias ${shape}`;
+            made.push(runner.run(key, make, [slopes], 'float32', bias.size));
           }
           return made;
         } catch (error) {
