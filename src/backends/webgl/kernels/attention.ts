@@ -1,6 +1,6 @@
 /**
- * Attention and its gradients. The scores of a query take whole texels, `blocksOf` for each query of
- * each head, and so do matrices of their size.
+ * Attention and its gradients. Matrices of queries and keys, such as the scores, have a row of
+ * `blocksOf(keys)` whole texels for each query of each head.
  */
 import type { DeviceBuffer, Kernels } from '../../backend.js';
 import type { Runner } from '../runner.js';
@@ -207,9 +207,7 @@ export function attentionKernels(runner: Runner): Pick<Kernels, 'attention' | 'a
     Math.min(batch, queries, keys, valueWidth) === 0;
   const keyOf = (numbers: Numbers) => numbers.slice(0, -1).join(' ');
 
-  /**
-   * The weights of q and k; for q, k, g and v the gradients of q k^T + bias, and the weights.
-   */
+  /** The weights for q and k; for q, k, g and v the gradients of q k^T + bias, and the weights. */
   const weightsOf = (
     operands: readonly DeviceBuffer[],
     [mask, bias]: readonly (DeviceBuffer | undefined)[],

@@ -73,9 +73,9 @@ ${more.join('')}  return ${texel(0)};
 }
 
 /**
- * Returns statements that run `body` for every element of a row of `width` values. `body` receives
- * an expression for the value in each input of `starts`, whose row begins at the given element, and
- * in the int32 input `mask`, whose row begins at `maskStart`.
+ * Returns statements that run `body` for every element of a row of `width` values. `starts` names
+ * the inputs and where their rows begin. `body` receives an expression for the value in each of them,
+ * and in the int32 input `mask`, whose row begins at `maskStart`.
  */
 export function eachOfRow(
   width: number,

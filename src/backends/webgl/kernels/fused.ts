@@ -1,9 +1,7 @@
 /**
  * The text of fused kernels over rows of `width` floats. A first kernel computes what the elements
- * of a row share (such as its largest value or its mean), in one texel per row; a second kernel
- * reads it.
+ * of a row share, such as its largest value, in one texel per row; a second kernel reads it.
  */
-
 import { eachOfRow, xyzw } from './by-unit.js';
 import { unitsText } from './rows.js';
 

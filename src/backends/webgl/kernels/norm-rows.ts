@@ -90,7 +90,7 @@ function sumsText(width: number, rows: number, length: number, names: readonly s
   return byUnit(width, sums);
 }
 
-type Numbers = [epsilon: number, rows: number, width: number];
+type Numbers = Parameters<Kernels['layerNorm']>[1];
 type Norms =
   | 'layerNorm'
   | 'layerNormGradient'
