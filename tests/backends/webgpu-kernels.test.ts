@@ -6,6 +6,7 @@ import { createWasmBackend } from '../../src/backends/wasm/index.js';
 import { WebGPUDevice } from '../../src/backends/webgpu/device.js';
 import { fusedKernels } from '../../src/backends/webgpu/fused.js';
 import { floatsOf, intsOf, near } from './arrays.js';
+import { attentionCalls } from './attention-calls.js';
 import { dawn } from './dawn.js';
 
 const test = suite('fused kernels on WebGPU');
@@ -375,67 +376,9 @@ test('Adam, whose results are parts of one buffer that the next step reads at on
   assert.is(device.counts().dispatches - before, first + later);
 });
 
-/** batch, heads, queries, keys, width, valueWidth, masks, bias */
-const attentions: [number[], boolean][] = [
-  [[1, 1, 1, 1, 4, 4, 0], false],
-  [[2, 2, 5, 7, 8, 4, 0], false],
-  [[1, 2, 34, 40, 16, 16, 0], false],
-  [[2, 2, 33, 70, 36, 40, 2], true],
-  [[1, 2, 6, 5, 3, 5, 1], true],
-  [[1, 1, 3, 65, 100, 128, 1], false],
-];
-for (const [sizes, biased] of attentions) {
-  test(`attention and its gradient, ${sizes}${biased ? ' with a bias' : ''}`, async () => {
-    const [batch, heads, queries, keys, width, valueWidth, masks] = sizes;
-    const size = [queries * width, keys * width, keys * valueWidth, queries * valueWidth];
-    const [q, k, v, g] = size.map((values, i) => real(batch * heads * values, i));
-    const mask = masks > 0 ? intsOf(masks * queries * keys, 7, 1) : undefined;
-    mask?.fill(0, 0, keys); // a query that sees nothing
-    const scores = batch * heads * queries * keys;
-    const bias = biased ? real(scores, 8) : undefined;
-    const numbers = [...sizes, 1 / Math.sqrt(width)];
-    const inputs = [q, k, v, mask, bias];
-    await agree('attention', inputs, numbers, [g.length], [5e-5, 5e-6]);
-    const results = [q, k, v, ...(bias ? [bias] : [])].map(({ length }) => length);
-    await agree('attentionGradient', [...inputs, g], numbers, results, [2e-4, 2e-5]);
-  });
+for (const { what, kernel, inputs, numbers, sizes, tolerance, clean } of attentionCalls) {
+  test(what, () => agree(kernel, inputs, numbers, sizes, tolerance, clean));
 }
-
-test('what is masked is not read, in attention and its gradient', async () => {
-  const [queries, keys, width] = [40, 70, 36];
-  const [q, k, v, g] = [queries, keys, keys, queries].map((rows, i) => real(rows * width, i));
-  const mask = intsOf(queries * keys, 7, 1);
-  const bias = real(queries * keys, 8);
-  mask.fill(0, 3 * keys, 4 * keys);
-  for (let i = 0; i < queries; i++) {
-    mask[i * keys + 5] = 0;
-    mask[i * keys + 66] = 0;
-  }
-  const [blind, dark] = [3, [5, 66]]; // a query that sees no key, and keys that no query sees
-  const soil = (x: Float32Array, row: number) =>
-    x.fill(NaN, row * width, (row + 1) * width).fill(Infinity, row * width, row * width + 9);
-  const broken = [q, k, v, g].map((x) => x.slice());
-  for (const key of dark) {
-    soil(broken[1], key);
-    soil(broken[2], key);
-  }
-  soil(broken[0], blind);
-  soil(broken[3], blind);
-  const brokenBias = bias.map((x, i) => (mask[i] === 0 ? NaN : x));
-  const numbers = [1, 1, queries, keys, width, width, 1, 0.3];
-  const inputs = [...broken.slice(0, 3), mask, brokenBias];
-  const clean = [q, k, v, mask, bias];
-  await agree('attention', inputs, numbers, [q.length], [5e-5, 5e-6], clean);
-  const sizes = [q, k, v, bias].map(({ length }) => length);
-  await agree(
-    'attentionGradient',
-    [...inputs, broken[3]],
-    numbers,
-    sizes,
-    [2e-4, 2e-5],
-    [...clean, g],
-  );
-});
 
 test('heads that are too wide, and attention to nothing, are left to the definition', () => {
   const attention = kernels.attention as unknown as (...args: unknown[]) => unknown;

@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { TypedArray } from '../../src/index.js';
 import { floatsOf, near } from '../backends/arrays.js';
+import { attentionCalls } from '../backends/attention-calls.js';
 import { checkIntegers, checkPowers, checkWaves, numbers, runOf } from '../backends/gpu-edges.js';
 import { bundle, type Chunk } from '../bundle.js';
 import { STRICT, type Stay, stay, visit, WITH_EVAL } from './browser.js';
@@ -44,7 +45,7 @@ for (const [what, check] of Object.entries(numbers)) {
   test(`webgl: ${what}`, () => check('webgl', onPage));
 }
 
-test('webgl: norms, clipping, Adam and layer norm are those of wasm', async () => {
+test('webgl: norms, clipping, Adam and normalised rows are those of wasm', async () => {
   const real = (size: number, seed: number) => floatsOf(size, seed, 'real');
   const sizes = [1, 2, 3, 5, 4000, 0, 17, 1, 9000, 2, 2, 2, 40];
   const tensors = sizes.map((size, i) => real(size, i));
@@ -64,7 +65,7 @@ test('webgl: norms, clipping, Adam and layer norm are those of wasm', async () =
     numbers: [0.9, 0.98, 1e-8, decay],
     sizes: [...own, ...own, ...own],
   });
-  const layerNorm = (rows: number, width: number): KernelCall[] => {
+  const normRows = (rows: number, width: number): KernelCall[] => {
     const [x, weight, bias, g] = [rows * width, width, width, rows * width].map(real);
     const numbers = [1e-5, rows, width];
     return [
@@ -74,6 +75,13 @@ test('webgl: norms, clipping, Adam and layer norm are those of wasm', async () =
         inputs: [x, weight, g],
         numbers,
         sizes: [rows * width, width, width],
+      },
+      { kernel: 'rmsNorm', inputs: [x, weight], numbers, sizes: [rows * width] },
+      {
+        kernel: 'rmsNormGradient',
+        inputs: [x, weight, g],
+        numbers,
+        sizes: [rows * width, width],
       },
     ];
   };
@@ -89,7 +97,7 @@ test('webgl: norms, clipping, Adam and layer norm are those of wasm', async () =
     ...[clip([1, 3, 4], 2.5), clip([1, 3, 4], 10), clip([1, 3e30, 4e30], 5e30)],
     ...[clip([NaN, 3, 4], 1), clip([1, Infinity, 4], 1), clip([1, 3, 4], Infinity)],
     ...[adam(0, 0.5), adam(0.01, 0.5), adam(0.01, NaN)],
-    ...[...layerNorm(70, 8), ...layerNorm(70, 6), ...layerNorm(3, 4)],
+    ...[...normRows(70, 8), ...normRows(70, 6), ...normRows(3, 4)],
   ];
   const results = await onPage<Results>('fusedKernels', { name: 'webgl', calls });
   for (const [i, { own, expected }] of results.entries()) {
@@ -97,6 +105,18 @@ test('webgl: norms, clipping, Adam and layer norm are those of wasm', async () =
     assert.is(own.length, expected.length, what);
     own.forEach((values, j) => {
       near(values, expected[j], [1e-4, 1e-5], `${what}: result ${j + 1}`);
+    });
+  }
+});
+
+test('webgl: attention and its gradients are those of wasm', async () => {
+  const calls = attentionCalls.map(({ what, tolerance, ...call }): KernelCall => call);
+  const results = await onPage<Results>('fusedKernels', { name: 'webgl', calls });
+  for (const [i, { own, expected }] of results.entries()) {
+    const { what, tolerance } = attentionCalls[i];
+    assert.is(own.length, expected.length, what);
+    own.forEach((values, j) => {
+      near(values, expected[j], tolerance, `${what}: result ${j + 1}`);
     });
   }
 });

@@ -135,7 +135,9 @@ export interface EdgeRequest {
 /** A call of a fused kernel. */
 export interface KernelCall {
   kernel: keyof Kernels;
-  inputs: TypedArray[];
+  inputs: (TypedArray | undefined)[];
+  /** The inputs of wasm, where they are others. */
+  clean?: (TypedArray | undefined)[];
   numbers: number[];
   /** The size of each result. */
   sizes: number[];
@@ -151,12 +153,12 @@ export async function fusedKernels({
 }): Promise<{ own: TypedArray[]; expected: TypedArray[] }[]> {
   const two = [await kept(name), await kept('wasm')];
   const results = [];
-  for (const { kernel, inputs, numbers, sizes } of calls) {
-    const [own, expected] = two.map((backend) => {
-      const run = backend.kernels?.[kernel] as Kernel<DeviceBuffer[], number[]>;
+  for (const { kernel, inputs, clean = inputs, numbers, sizes } of calls) {
+    const [own, expected] = two.map((backend, i) => {
+      const run = backend.kernels?.[kernel] as Kernel<(DeviceBuffer | undefined)[], number[]>;
       const shapes = sizes.map((size) => ({ shape: [size], dtype: 'float32' as const }));
       const buffers = run(
-        inputs.map((x) => backend.upload(x)),
+        [inputs, clean][i].map((x) => x && backend.upload(x)),
         numbers,
         shapes,
       );

@@ -1,11 +1,11 @@
 /** The fused kernels of `webgl`. Operations without one run their definition. */
 import type { DeviceBuffer, Kernels } from '../backend.js';
 import { adamKernels } from './kernels/adam.js';
+import { attentionKernels } from './kernels/attention.js';
 import { reluGradientText } from './kernels/elementwise.js';
 import * as text from './kernels/fused.js';
-import { layerNormKernels } from './kernels/layer-norm.js';
 import { normKernels } from './kernels/norm.js';
-import { rmsNormKernels } from './kernels/rms-norm.js';
+import { normRowsKernels } from './kernels/norm-rows.js';
 import { keyNumbers } from './kernels/rows.js';
 import { swigluKernels } from './kernels/swiglu.js';
 import { product } from './product.js';
@@ -50,9 +50,9 @@ export function fusedKernels(runner: Runner): Partial<Kernels> {
 
   return {
     ...adamKernels(runner),
-    ...layerNormKernels(runner),
+    ...attentionKernels(runner),
     ...normKernels(runner),
-    ...rmsNormKernels(runner),
+    ...normRowsKernels(runner),
     ...swigluKernels(runner),
     linear([x, weight, bias], [m, n, k, relu]) {
       const none = { batch: [], batchStridesA: [], batchStridesB: [] };
@@ -82,28 +82,6 @@ export function fusedKernels(runner: Runner): Partial<Kernels> {
             () => text.softmaxGradientText(width, scale),
             [y, g, rows],
             y.size,
-          ),
-      ),
-    normalize: ([x], [epsilon, , width]) =>
-      byRow(
-        `momentRows ${epsilon}`,
-        () => text.momentRowsText(width, epsilon),
-        [x],
-        width,
-        (rows) => floats(`normalize ${width}`, () => text.normalizeText(width), [x, rows], x.size),
-      ),
-    normalizeGradient: ([x, g], [epsilon, , width]) =>
-      byRow(
-        `gradientRows ${epsilon}`,
-        () => text.gradientRowsText(width, epsilon),
-        [x, g],
-        width,
-        (rows) =>
-          floats(
-            `normalizeGradient ${width}`,
-            () => text.normalizeGradientText(width),
-            [x, g, rows],
-            x.size,
           ),
       ),
     rotate([cos, sin, ...rows], [sign, , time, heads, half]) {

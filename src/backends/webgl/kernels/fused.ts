@@ -1,51 +1,9 @@
 /**
  * The text of fused kernels over rows of `width` floats. A first kernel computes what the elements
- * of a row share (such as its largest value or its mean), in one texel per row; a second kernel
- * reads it.
+ * of a row share, such as its largest value, in one texel per row; a second kernel reads it.
  */
-
+import { eachOfRow, xyzw } from './by-unit.js';
 import { unitsText } from './rows.js';
-
-const xyzw = ['x', 'y', 'z', 'w'];
-
-/**
- * Returns statements that run `body` for every element of the row that begins at `start`. `body`
- * receives an expression for the element's value in each of the inputs `names`, and in the int32
- * input `mask`, whose row begins at `maskStart`.
- */
-function eachOfRow(
-  width: number,
-  names: readonly string[],
-  body: (values: string[], mask: string) => string,
-  mask?: string,
-): string {
-  const whole = width - (width % 4);
-  const aligned = width % 4 === 0;
-  const starts = aligned
-    ? names.map((name) => `    var ${name}_from: cursor = ${name}_cursor(start >> 2u);\n`)
-    : [];
-  const steps = aligned ? names.map((name) => `${name}_from += ${name}_cursor(1);`) : [];
-  const reads = names.map((name) => {
-    const read = aligned ? `${name}_read(${name}_from)` : `${name}_four(start + j)`;
-    return `let ${name}v: vec4f = ${read};`;
-  });
-  if (mask) reads.push(`let seen: vec4i = ${mask}_ints(maskStart + j);`);
-  const lanes = xyzw.map((lane) =>
-    body(
-      names.map((name) => `${name}v.${lane}`),
-      `seen.${lane}`,
-    ),
-  );
-  const rest = body(
-    names.map((name) => `${name}_value(start + j)`),
-    `${mask}_int(maskStart + j)`,
-  );
-  return `  {
-${starts.join('')}    for (var j: i32 = 0; j < ${whole}; j += 4) { ${[...reads, ...lanes, ...steps].join(' ')} }
-    for (var j: i32 = ${whole}; j < ${width}; j++) { ${rest} }
-  }
-`;
-}
 
 /**
  * Returns the second kernel, which computes `element` from the values of `names`, the row's texel
@@ -104,8 +62,8 @@ export function softmaxRowsText(width: number, scale: number, maskRows: number):
     mask ? `if (${flag} != 0) { ${statement} }` : statement;
   return `fn compute(t: i32) -> vec4f {
 ${start(width)}${mask ? `  let maskStart: i32 = (t % ${maskRows}) * ${width};\n` : ''}  var most: f32 = -3.4028234e38;
-${eachOfRow(width, ['a'], ([x], flag) => seen(`most = larger(most, ${x} * ${float(scale)});`, flag), mask)}  var total: f32 = 0.0;
-${eachOfRow(width, ['a'], ([x], flag) => seen(`total += exponential(${x} * ${float(scale)} - most);`, flag), mask)}  return vec4f(most, total, 0.0, 0.0);
+${eachOfRow(width, { a: 'start' }, ([x], flag) => seen(`most = larger(most, ${x} * ${float(scale)});`, flag), mask)}  var total: f32 = 0.0;
+${eachOfRow(width, { a: 'start' }, ([x], flag) => seen(`total += exponential(${x} * ${float(scale)} - most);`, flag), mask)}  return vec4f(most, total, 0.0, 0.0);
 }`;
 }
 
@@ -131,7 +89,7 @@ ${withRow(
 export function dotRowsText(width: number): string {
   return `fn compute(t: i32) -> vec4f {
 ${start(width)}  var total: f32 = 0.0;
-${eachOfRow(width, ['a', 'b'], ([y, g]) => `total += weighted(${y}, ${g});`)}  return vec4f(total, 0.0, 0.0, 0.0);
+${eachOfRow(width, { a: 'start', b: 'start' }, ([y, g]) => `total += weighted(${y}, ${g});`)}  return vec4f(total, 0.0, 0.0, 0.0);
 }`;
 }
 
@@ -140,70 +98,6 @@ export function softmaxGradientText(width: number, scale: number): string {
   const element = ([y, g]: string[], s: string) =>
     `${float(scale)} * weighted(${y}, ${g} - ${s}.x)`;
   return withRow(width, ['a', 'b'], 'c', element);
-}
-
-/**
- * `moments(start)` for the row of `a` that begins at `start`: an eighth of its mean, and 8 /
- * sqrt(variance + epsilon). In eighths, differences of the largest floats are finite, and the
- * factor is never denormal.
- */
-export const momentsText = (
-  width: number,
-  epsilon: number,
-) => `fn squares_of(start: i32, inverse: f32) -> vec4f {
-  var sum: f32 = 0.0;
-${eachOfRow(width, ['a'], ([x]) => `sum += ${x} * inverse;`)}  let mean: f32 = sum / ${float(width)};
-  var squares: f32 = 0.0;
-${eachOfRow(width, ['a'], ([x]) => `squares += (${x} * inverse - mean) * (${x} * inverse - mean);`)}  return vec4f(mean, squares / ${float(width)}, 0.0, 0.0);
-}
-fn moments(start: i32) -> vec4f {
-  let v: vec4f = squares_of(start, 1.0);
-  if (is_finite(v.y)) { return vec4f(v.x * 0.125, 8.0 / sqrt(v.y + ${float(epsilon)}), 0.0, 0.0); }
-  var most: f32 = 0.0;
-${eachOfRow(width, ['a'], ([x]) => `most = larger(most, abs(${x}));`)}  if (!is_finite(most)) { return vec4f(not_a_number(), not_a_number(), 0.0, 0.0); }
-  // The squares overflow: divide the row by half the largest power of two below its largest value.
-  let exponent: i32 = bits_of(most) >> 23u;
-  let inverse: f32 = float_of((255 - exponent) << 23u);
-  let u: vec4f = squares_of(start, inverse);
-  let unit: f32 = float_of((exponent - 4) << 23u); // an eighth of the divisor
-  return vec4f(u.x * unit, 8.0 * inverse / sqrt(u.y + ${float(epsilon)} * inverse * inverse), 0.0, 0.0);
-}
-`;
-
-/** The normalised value of x in a row with the moments `s`. */
-const normalized = (x: string, s: string) => `((${x} * 0.125 - ${s}.x) * ${s}.y)`;
-
-/** The moments of each row of `a`. */
-export function momentRowsText(width: number, epsilon: number): string {
-  return `${momentsText(width, epsilon)}fn compute(t: i32) -> vec4f { return moments(t * ${width}); }`;
-}
-
-export function normalizeText(width: number): string {
-  return withRow(width, ['a'], 'b', ([x], s) => normalized(x, s));
-}
-
-/**
- * The result of `momentRowsText`, and the means of the gradient `b` and of b * y, where y is the
- * normalised row.
- */
-export function gradientRowsText(width: number, epsilon: number): string {
-  return `${momentsText(width, epsilon)}fn compute(t: i32) -> vec4f {
-${start(width)}  let s: vec4f = moments(start);
-  var sumG: f32 = 0.0;
-  var sumGY: f32 = 0.0;
-${eachOfRow(width, ['a', 'b'], ([x, g]) => `sumG += ${g}; sumGY += ${g} * ${normalized(x, 's')};`)}  // All gradients of a row depend on each value: one that isn't finite makes all of them NaN.
-  if (!is_finite(sumG) || !is_finite(sumGY)) { sumG = not_a_number(); }
-  return vec4f(s.x, s.y, sumG / ${float(width)}, sumGY / ${float(width)});
-}`;
-}
-
-export function normalizeGradientText(width: number): string {
-  return withRow(
-    width,
-    ['a', 'b'],
-    'c',
-    ([x, g], s) => `(${g} - ${s}.z - ${normalized(x, s)} * ${s}.w) * ${s}.y * 0.125`,
-  );
 }
 
 /**

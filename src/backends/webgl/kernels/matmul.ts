@@ -127,7 +127,11 @@ function operand(
  * Lays the tiles out as a matrix, [batch, m, n]. If `relu` is defined, the input after the tiles is
  * a bias, which is added to each row; if it is true, negative values become 0.
  */
-export function layOutText({ m, n }: MatmulSpec, rows: number, relu?: boolean): string {
+export function layOutText(
+  { m, n }: Pick<MatmulSpec, 'm' | 'n'>,
+  rows: number,
+  relu?: boolean,
+): string {
   const across = Math.ceil(n / 4);
   const down = Math.ceil(m / rows);
   const names = inputNames.slice(0, rows);
