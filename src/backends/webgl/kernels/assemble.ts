@@ -2,7 +2,7 @@
 import type { DType, Piece } from '../../backend.js';
 import { sizeOf, stridesOf } from '../../layout.js';
 import { inputNames } from '../text.js';
-import { indexFunction, lanesOf, load, mapText, storeEach, walkOf } from './views.js';
+import { indexFunction, lanesOf, load, mapText, store, walkOf } from './views.js';
 
 /** One view that covers the whole output: a transpose, a slice, a broadcast. */
 export function viewText(shape: readonly number[], dtype: DType, piece: Piece): string {
@@ -72,7 +72,7 @@ ${inside.join('\n')}
   return ${base};
 }
 fn compute(t: i32) -> vec4f {
-${texels ? '  return element(t * 4);' : storeEach(dtype, (lane) => `element(t * ${lanes} + ${lane})`)}
+${texels ? '  return element(t * 4);' : store(dtype, (lane) => `element(t * ${lanes} + ${lane})`)}
 }`;
 }
 

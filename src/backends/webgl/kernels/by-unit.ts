@@ -51,24 +51,19 @@ export function unitOf(width: number): Unit {
  */
 export function byUnit(width: number, bodies: readonly string[]): string {
   const { type, across } = unitOf(width);
+  const isTexel = type === 'vec4f';
   const functions = bodies.map(
     (body, i) => `fn output${i}(e: i32) -> ${type} {
   let row: i32 = e / ${across};
   let column: i32 = e - row * ${across};
 ${body}
 }
-`,
+${isTexel ? '' : `fn texel${i}(t: i32) -> vec4f {\n${store('float32', (lane) => `output${i}(t * 4 + ${lane})`)}\n}\n`}`,
   );
-  const texel = (i: number) =>
-    type === 'vec4f'
-      ? `output${i}(t)`
-      : store(
-          'float32',
-          [0, 1, 2, 3].map((lane) => `output${i}(t * 4 + ${lane})`),
-        );
-  const more = bodies.slice(1).map((_, i) => `  more${i + 1} = ${texel(i + 1)};\n`);
+  const texel = isTexel ? 'output' : 'texel';
+  const more = bodies.slice(1).map((_, i) => `  more${i + 1} = ${texel}${i + 1}(t);\n`);
   return `${functions.join('')}fn compute(t: i32) -> vec4f {
-${more.join('')}  return ${texel(0)};
+${more.join('')}  return ${texel}0(t);
 }`;
 }
 

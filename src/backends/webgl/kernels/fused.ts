@@ -4,6 +4,7 @@
  */
 import { eachOfRow, xyzw } from './by-unit.js';
 import { unitsText } from './rows.js';
+import { store } from './views.js';
 
 /**
  * Returns the second kernel, which computes `element` from the values of `names`, the row's texel
@@ -19,34 +20,33 @@ function withRow(
   const maskIndex = (row: string, column: string) =>
     mask ? `((${row}) % ${mask.rows}) * ${width} + ${column}` : '';
   const reads = names.map((name) => `  let ${name}v: vec4f = ${name}_at(t);\n`).join('');
-  const values = (lane: string) => names.map((name) => `${name}v.${lane}`);
+  const values = names.map((name) => `${name}v[lane]`);
   if (width % 4 === 0) {
     const across = width / 4;
     const seen = mask
       ? `  let seen: vec4i = ${mask.name}_ints(${maskIndex('row', `(t - row * ${across}) * 4`)});\n`
       : '';
-    const elements = xyzw.map((lane) => element(values(lane), 's', `seen.${lane}`));
     return `fn compute(t: i32) -> vec4f {
   let row: i32 = t / ${across};
   let s: vec4f = ${shared}_at(row);
-${reads}${seen}  return vec4f(${elements});
+${reads}${seen}${store('float32', () => element(values, 's', 'seen[lane]'))}
 }`;
   }
   // A texel may straddle rows.
-  const lanes = xyzw.map((_, i) => {
-    const lines = [
-      `  let r${i}: i32 = (t * 4 + ${i}) / ${width};`,
-      `  let s${i}: vec4f = ${shared}_at(r${i});`,
-    ];
-    if (mask) {
-      const column = `t * 4 + ${i} - r${i} * ${width}`;
-      lines.push(`  let m${i}: i32 = ${mask.name}_int(${maskIndex(`r${i}`, column)});`);
-    }
-    return `${lines.join('\n')}\n`;
-  });
-  const elements = xyzw.map((lane, i) => element(values(lane), `s${i}`, `m${i}`));
-  return `fn compute(t: i32) -> vec4f {
-${reads}${lanes.join('')}  return vec4f(${elements});
+  const seen = mask
+    ? `  let seen: i32 = ${mask.name}_int(${maskIndex('row', `e - row * ${width}`)});\n`
+    : '';
+  return `fn element(e: i32, ${names.map((name) => `${name}v: f32`)}) -> f32 {
+  let row: i32 = e / ${width};
+  let s: vec4f = ${shared}_at(row);
+${seen}  return ${element(
+    names.map((name) => `${name}v`),
+    's',
+    'seen',
+  )};
+}
+fn compute(t: i32) -> vec4f {
+${reads}${store('float32', (lane) => `element(t * 4 + ${lane}, ${values})`)}
 }`;
 }
 
@@ -124,7 +124,6 @@ ${position('e')}  let x: vec4f = a_at(t);
   return ${rotated('x', 'y', 'c', 's')};
 }`;
   }
-  const elements = xyzw.map((_, i) => `element(t * 4 + ${i})`);
   return `fn element(e: i32) -> f32 {
 ${position('e')}  let x: f32 = a_value(e);
   let y: f32 = a_value(${other('e')});
@@ -132,7 +131,9 @@ ${position('e')}  let x: f32 = a_value(e);
   let s: f32 = ${sign}.0 * c_value(angle);
   return ${rotated('x', 'y', 'c', 's')};
 }
-fn compute(t: i32) -> vec4f { return vec4f(${elements}); }`;
+fn compute(t: i32) -> vec4f {
+${store('float32', (lane) => `element(t * 4 + ${lane})`)}
+}`;
 }
 
 /**
@@ -140,7 +141,6 @@ fn compute(t: i32) -> vec4f { return vec4f(${elements}); }`;
  * a target out of range.
  */
 export function crossEntropyText(width: number, ignored: number): string {
-  const elements = xyzw.map((_, i) => `loss(t * 4 + ${i})`);
   return `fn loss(row: i32) -> f32 {
   let target_index: i32 = b_int(row);
   if (target_index == ${ignored}) { return 0.0; }
@@ -148,7 +148,9 @@ export function crossEntropyText(width: number, ignored: number): string {
   let s: vec4f = c_at(row);
   return logarithm(s.y) + (s.x - a_value(row * ${width} + target_index));
 }
-fn compute(t: i32) -> vec4f { return vec4f(${elements}); }`;
+fn compute(t: i32) -> vec4f {
+${store('float32', (lane) => `loss(t * 4 + ${lane})`)}
+}`;
 }
 
 /**
@@ -156,7 +158,6 @@ fn compute(t: i32) -> vec4f { return vec4f(${elements}); }`;
  * texel in `d`.
  */
 export function crossEntropyGradientText(width: number, ignored: number): string {
-  const elements = xyzw.map((lane, i) => `element(t * 4 + ${i}, x.${lane})`);
   return `fn element(e: i32, x: f32) -> f32 {
   let row: i32 = e / ${width};
   let target_index: i32 = b_int(row);
@@ -170,7 +171,7 @@ export function crossEntropyGradientText(width: number, ignored: number): string
 }
 fn compute(t: i32) -> vec4f {
   let x: vec4f = a_at(t);
-  return vec4f(${elements});
+${store('float32', (lane) => `element(t * 4 + ${lane}, x[${lane}])`)}
 }`;
 }
 

@@ -6,7 +6,7 @@
 import type { MatmulSpec } from '../../backend.js';
 import { sizeOf } from '../../layout.js';
 import { inputNames } from '../text.js';
-import { indexFunction, storeEach } from './views.js';
+import { indexFunction, store } from './views.js';
 
 const xyzw = ['x', 'y', 'z', 'w'];
 
@@ -169,6 +169,6 @@ export function layOutText(
   return ${relu ? `rectified(${sum})` : sum};
 }
 fn compute(t: i32) -> vec4f {
-${storeEach('float32', (lane) => `element(t * 4 + ${lane})`)}
+${store('float32', (lane) => `element(t * 4 + ${lane})`)}
 }`;
 }

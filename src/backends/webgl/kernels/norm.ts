@@ -2,7 +2,7 @@
 import type { DeviceBuffer, Kernels } from '../../backend.js';
 import { type Runner, texelsOf } from '../runner.js';
 import { inputNames } from '../text.js';
-import { storeEach } from './views.js';
+import { store } from './views.js';
 
 /**
  * A norm is one texel: a unit, and the sum of the squares of what the unit divides. No square
@@ -82,7 +82,7 @@ ${loops.join('\n')}
 const element = (lane: string) => `norm_of(t * 4 + ${lane})`;
 const rootsText = `fn norm_of(i: i32) -> f32 { let s: vec4f = a_at(i); return sqrt(s.y) * s.x; }
 fn compute(t: i32) -> vec4f {
-${storeEach('float32', element)}
+${store('float32', element)}
 }`;
 
 /** The factor that limits to the norm number1: `a` is the loss and the norms of number0 layers. */

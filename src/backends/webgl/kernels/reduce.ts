@@ -4,7 +4,7 @@
  */
 import type { View } from '../../backend.js';
 import { sizeOf } from '../../layout.js';
-import { indexFunction, lanesOf, storeEach, walkOf } from './views.js';
+import { indexFunction, lanesOf, store, walkOf } from './views.js';
 
 /** From this many terms on, sums are computed in two steps: sums of parts, and their sum. */
 export const LONG = 1024;
@@ -63,7 +63,7 @@ ${loop}
   return total;
 }
 fn compute(t: i32) -> vec4f {
-${storeEach(dtype, element)}
+${store(dtype, element)}
 }`;
 }
 
@@ -86,7 +86,7 @@ export function argmaxText(x: View): string {
   return best;
 }
 fn compute(t: i32) -> vec4f {
-${storeEach('int32', (lane) => `position(t * 2 + ${lane})`)}
+${store('int32', (lane) => `position(t * 2 + ${lane})`)}
 }`;
 }
 
@@ -117,6 +117,6 @@ export function partSumsText(terms: number): string {
   return total;
 }
 fn compute(t: i32) -> vec4f {
-${storeEach('float32', element)}
+${store('float32', element)}
 }`;
 }

@@ -1,6 +1,6 @@
 /** The text of gather, scatter-add and random numbers. */
 import type { DType, RandomWords } from '../../backend.js';
-import { lanesOf, storeEach } from './views.js';
+import { lanesOf, store } from './views.js';
 
 /**
  * The rows of `a` selected by the indices `b`. An index out of range yields NaN, or 0 as int32: a
@@ -28,7 +28,7 @@ export function gatherText(dtype: DType, rows: number, width: number): string {
   return select(a_${read}(at), ${bad}, outside);
 }
 fn compute(t: i32) -> vec4f {
-${storeEach(dtype, element)}
+${store(dtype, element)}
 }`;
 }
 
@@ -61,7 +61,7 @@ export function scatterAddText(dtype: DType, count: number, width: number): stri
   return total;
 }
 fn compute(t: i32) -> vec4f {
-${storeEach(dtype, element)}
+${store(dtype, element)}
 }`;
 }
 

@@ -96,16 +96,11 @@ export function loadAll(name: string, dtype: DType, size: number, lanes: number)
   return load(name, dtype, [size], [1], 0, lanes);
 }
 
-/** Returns the expression of a texel with these elements. */
-export function store(dtype: DType, elements: readonly string[]): string {
-  return dtype === 'int32' ? `halves(${elements})` : `vec4f(${elements})`;
-}
-
 /**
  * Returns statements that compute a texel from its elements. They loop over its lanes, so that the
  * text of an element is compiled once.
  */
-export function storeEach(dtype: DType, element: (lane: string) => string): string {
+export function store(dtype: DType, element: (lane: string) => string): string {
   if (dtype === 'int32') {
     return `  var two: vec4i = vec4i(0, 0, 0, 0);
   for (var lane: i32 = 0; lane < 2; lane++) { two[lane] = ${element('lane')}; }
@@ -127,6 +122,6 @@ export function mapText(
 ) {
   return `${loads.map((load) => load.functions).join('')}
 fn compute(t: i32) -> vec4f {
-${loads.map((load) => load.statements).join('')}${storeEach(dtype, (lane) => apply(loads.map((load) => load.element(lane))))}
+${loads.map((load) => load.statements).join('')}${store(dtype, (lane) => apply(loads.map((load) => load.element(lane))))}
 }`;
 }
