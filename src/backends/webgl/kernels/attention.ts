@@ -8,6 +8,7 @@ import { inputNames } from '../text.js';
 import { viewText } from './assemble.js';
 import { byUnit, unitOf, xyzw } from './by-unit.js';
 import { layOutText } from './matmul.js';
+import { store } from './views.js';
 
 type Numbers = Parameters<Kernels['attention']>[1];
 
@@ -28,7 +29,7 @@ fn weight_of(score: f32, row: vec4f) -> f32 {
   return select(power / row.y, 0.0, is_zero(power));
 }
 fn weights_of(scores: vec4f, row: vec4f) -> vec4f {
-  return vec4f(${xyzw.map((lane) => `weight_of(scores.${lane}, row)`)});
+${store('float32', (lane) => `weight_of(scores[${lane}], row)`)}
 }
 `;
 
@@ -103,14 +104,14 @@ function rowsText(keys: number, isGradient: boolean): string {
   const blocks = blocksOf(keys);
   const loop = (body: string) =>
     `  for (var i: i32 = 0; i < ${blocks}; i++) { let s: vec4f = a_at(t * ${blocks} + i); ${body} }\n`;
-  const powers = xyzw.map((lane) => `power_of(s.${lane}, row.x)`).join(' + ');
+  const powers = 'for (var lane: i32 = 0; lane < 4; lane++) { row.y += power_of(s[lane], row.x); }';
   const terms = xyzw.map((lane) => `weighted(w.${lane}, p.${lane})`).join(' + ');
   const means = loop(
     `let p: vec4f = b_at(t * ${blocks} + i); let w: vec4f = weights_of(s, row); row.z += ${terms};`,
   );
   return `${softmaxText}fn compute(t: i32) -> vec4f {
   var row: vec4f = vec4f(${MASKED}, 0.0, 0.0, 0.0);
-${loop('row.x = larger(row.x, larger(larger(s.x, s.y), larger(s.z, s.w)));')}${loop(`row.y += ${powers};`)}${isGradient ? means : ''}  return row;
+${loop('row.x = larger(row.x, larger(larger(s.x, s.y), larger(s.z, s.w)));')}${loop(powers)}${isGradient ? means : ''}  return row;
 }`;
 }
 
