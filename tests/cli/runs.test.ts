@@ -10,7 +10,7 @@ import { events, inFolder, memgrad, refused, tiny } from './spawn.js';
 const test = suite('runs from the command line');
 
 /** A run with all that has a state, saved at every step, so that a kill often comes in the middle of a save. */
-const STEPS = 150;
+const STEPS = process.env.MEMGRAD_LONG ? 150 : 80;
 const eventful = [
   ...tiny,
   ...`--steps ${STEPS} --save-every 1 --dropout 0.1 --schedule plateau --curriculum 1:1:0.01 --json`.split(
@@ -102,10 +102,10 @@ test('stopped by a signal and resumed, a run ends with the same bits', () =>
       let sent = false;
       const ended = await memgrad(['train', ...args], (printed, child) => {
         steps = printed.split('"event":"step"').length - 1;
-        if (!sent && steps >= 20) sent = child.kill(signal); // a second one would end it at once
+        if (!sent && steps >= 10) sent = child.kill(signal); // a second one would end it at once
       });
       assert.is(ended.code, code);
-      assert.ok(steps < STEPS - 20);
+      assert.ok(steps < STEPS - 10);
     }
     assert.is((await memgrad(['train', '--resume', out, '--samples', '4'])).code, 0);
     assert.equal(await bits(out), expected);

@@ -63,7 +63,7 @@ test('eval and sample beside a training that saves at each step find a checkpoin
     const out = join(folder, 'run');
     let reading: Promise<void> | undefined;
     const read = async () => {
-      for (let i = 0; i < 4; i++) {
+      for (let round = 0; round < ROUNDS; round++) {
         const commands = [
           ['eval', out, '--samples', '2'],
           ['eval', out, '--best', '--samples', '2'],
@@ -125,7 +125,8 @@ test('a diverged run says how it goes on, and does', () =>
     const [, ...parts] = found.exec(stopped.stderr) ?? [];
     assert.is(parts.length, 2, stopped.stderr);
     const [first, rest] = parts.map((part) => part.split(' '));
-    const more = await memgrad([...first, out, ...rest, '--clip', '1', '--steps', '8', '--json']);
+    const few = '--clip 1 --steps 8 --samples 4 --json'.split(' ');
+    const more = await memgrad([...first, out, ...rest, ...few]);
     assert.is(more.code, 0, more.stderr);
     const { history, training } = JSON.parse(await readFile(join(out, 'config.json'), 'utf8'));
     assert.is(training.optimizer.learningRate, 1);
