@@ -67,8 +67,10 @@ export function checkNames(where: string, options: unknown, known: object): void
   // A Map or a promise must not pass as an object without options.
   const isObject = Object.prototype.toString.call(options) === '[object Object]';
   let unknown: string | undefined;
-  for (const name in options as object) if (!Object.hasOwn(known, name)) unknown ??= name;
-  if (isObject && unknown === undefined) return;
+  if (isObject) {
+    for (const name in options as object) if (!Object.hasOwn(known, name)) unknown ??= name;
+    if (unknown === undefined) return;
+  }
   const names = Object.keys(known);
   if (isObject && isPlain(options as object)) refuseName(where, 'option', unknown, names);
   // For example, a tensor in place of options.
