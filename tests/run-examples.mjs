@@ -1,11 +1,14 @@
 // Runs examples one after another in this process, each a module of its own in a folder of its own.
 // tests/documentation.test.ts starts it with the folders as arguments, and receives a message for each:
 // what it printed, and the error if it failed.
+import { pathToFileURL } from 'node:url';
+
 const stream = { stdout: process.stdout.write, stderr: process.stderr.write };
 
 let failed;
 process.on('uncaughtException', (error) => {
   failed ??= error;
+  process.exitCode = 1; // it may come from an example that ended before
 });
 const root = process.cwd();
 for (const folder of process.argv.slice(2)) {
@@ -19,7 +22,7 @@ for (const folder of process.argv.slice(2)) {
   }
   failed = undefined;
   try {
-    await import(`${process.cwd()}/example.mjs`);
+    await import(pathToFileURL('example.mjs').href);
   } catch (error) {
     failed ??= error;
   }
