@@ -1,5 +1,5 @@
-// Bundles tests/**/*.test.ts into build/tests and runs them with uvu, a process to a file and one
-// process more than there are cores, since some wait for pages or for commands.
+// Bundles tests/**/*.test.ts into build/tests and runs them with uvu, in one process more than there
+// are cores at a time, since some wait for pages or for commands.
 //   node scripts/test.mjs [part of a path] [--long]
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,35 +15,38 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const outdir = join(root, 'build', 'tests');
 
 /**
- * Folders whose files run in one process, since they share a slow set-up: installing the tarball, or
- * starting a browser, which takes three seconds of processor time.
+ * What starts first, the longest ahead, so that no core idles at the end. A file belongs to the first
+ * entry that its name begins with: the files of a folder share one process, and with it a slow set-up,
+ * such as a browser or the installed tarball, or the engine's compiled code. All others have a
+ * process each, above all those that change or count what a process has once: its default backend,
+ * its folder, its memory.
  */
-const together = ['package/', 'browser/', 'playground/'];
-/** Those that take 7 seconds of processor time or more come first, the longest ahead, so that no core idles at the end. */
-const longest = [
+const processes = [
   'playground/',
   'browser/',
   'backends/webgpu.test',
   'package/',
   'documentation',
-  'autograd/leaks',
   'cli/demo',
+  'autograd/leaks',
+  'cli/together',
+  'cli/ends',
   'cli/runs',
-  'cli/commands',
   'backends/webgpu-kernels',
   'backends/webgpu-faults',
   'backends/webgpu-chains',
-  'cli/ends',
-  'cli/together',
-  'runs/resume-text',
   'autograd/gradients',
+  'cli/commands',
+  'autograd/operations', // on the default backend
+  'autograd/', // on cpu, which helpers.ts makes the default
+  'runs/resume-text',
   'runs/memory',
   'experiments/reproduce',
   'experiments/parity/hostile',
-  'runs/resume',
+  'runs/resume.test',
   'backends/webgpu-matmul',
   'explain/rules',
-  'safetensors/',
+  'safetensors/safetensors',
 ];
 /**
  * For files that compile kernels in their own process: malloc keeps what it has, which takes a fifth off
@@ -134,14 +137,14 @@ async function bundle(tests) {
     .catch(() => process.exit(1));
 }
 
-/** Groups the files by process: one each, or one for a folder with a shared set-up. */
+/** Groups the files by process, in the order in which they start. */
 function groups(tests) {
-  const byProcess = new Map();
+  const byProcess = new Map(processes.map((part) => [part, []]));
   for (const name of tests) {
-    const id = together.find((folder) => name.startsWith(folder)) ?? name;
-    byProcess.set(id, [...(byProcess.get(id) ?? []), name]);
+    const part = processes.find((part) => name.startsWith(part)) ?? name;
+    byProcess.set(part, [...(byProcess.get(part) ?? []), name]);
   }
-  return [...byProcess].sort(([a], [b]) => rank(a) - rank(b)).map(([, files]) => files);
+  return [...byProcess.values()].filter((files) => files.length > 0);
 }
 
 /**
@@ -159,12 +162,6 @@ async function browser() {
   }
 }
 
-/** The place of a file, or of a folder, in `longest`. */
-function rank(id) {
-  const place = longest.findIndex((part) => id.startsWith(part));
-  return place < 0 ? longest.length : place;
-}
-
 async function runAll(queue, env) {
   const running = new Set();
   const stop = (signal, code) =>
@@ -179,11 +176,14 @@ async function runAll(queue, env) {
   const finished = [];
   const work = async () => {
     for (let files = queue.shift(); files; files = queue.shift()) {
-      const result = await runFiles(files, env, running);
-      finished.push(result);
-      const { output, total, passed, seconds } = result;
-      if (alone || passed < total) process.stdout.write(`${output}\n`);
-      console.log(`${list(files)}: ${passed} of ${total} passed in ${seconds.toFixed(1)} s`);
+      const { output, results, seconds } = await runFiles(files, env, running);
+      finished.push(...results);
+      const sum = (field) => results.reduce((count, result) => count + result[field], 0);
+      if (alone || sum('passed') < sum('total')) process.stdout.write(`${output}\n`);
+      const names = files.map((name) => `${name}.ts`).join(', ');
+      console.log(
+        `${names}: ${sum('passed')} of ${sum('total')} passed in ${seconds.toFixed(1)} s`,
+      );
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() + 1 }, work));
@@ -207,8 +207,7 @@ function runFiles(files, env, running) {
   });
   running.add(child);
   const begun = performance.now();
-  const limit =
-    (long ? 120 : files.length > 1 ? 20 : rank(files[0]) < longest.length ? 10 : 5) * MINUTE;
+  const limit = (long ? 120 : 20) * MINUTE;
   let late = false;
   const timer = setTimeout(() => {
     late = true;
@@ -228,16 +227,12 @@ function runFiles(files, env, running) {
       const seconds = (performance.now() - begun) / 1000;
       const how = signal ? `by ${signal}` : `with code ${code}`;
       const ended = late ? `was killed after ${limit / MINUTE} minutes` : `ended ${how}`;
-      resolve({ files, output, seconds, ...outcome(output, code, ended) });
+      resolve({ output, seconds, results: outcomes(files, output, code, ended) });
     };
     child.on('close', end);
     // A process that it left behind may hold its output open.
     child.on('exit', (code, signal) => setTimeout(end, 5000, code, signal).unref());
   });
-}
-
-function list(files) {
-  return files.map((name) => `${name}.ts`).join(', ');
 }
 
 function kill(child) {
@@ -249,32 +244,38 @@ function kill(child) {
 }
 
 /**
- * Reads uvu's totals. A process that ended without them, or failed although all tests passed,
- * counts as one more failure.
+ * Reads uvu's totals of each file. A file without them counts as a failure, and so does the last one
+ * that began if the process failed although all tests passed.
  */
-function outcome(output, code, ended) {
+function outcomes(files, output, code, ended) {
   const plain = stripVTControlCharacters(output);
-  const [total, passed, skipped] = ['Total', 'Passed', 'Skipped'].map((what) =>
-    Number([...plain.matchAll(new RegExp(`^ *${what}: *(\\d+) *$`, 'gm'))].at(-1)?.[1]),
-  );
-  if (code === 0 && total > 0) return { total, passed, skipped };
-  const failed = total > passed;
-  const why = failed
-    ? undefined
-    : `${ended}, ${total > 0 ? 'though its tests had passed' : 'without a summary'}`;
-  return {
-    total: (total || 0) + (failed ? 0 : 1),
-    passed: passed || 0,
-    skipped: skipped || 0,
-    why,
-  };
+  const begins = files.map((name) => plain.indexOf(`\n${name}.ts\n`));
+  const results = files.map((name, i) => {
+    if (begins[i] < 0) return failure(name, 'did not begin');
+    const text = plain.slice(begins[i], begins[i + 1] > 0 ? begins[i + 1] : undefined);
+    const [total, passed, skipped] = ['Total', 'Passed', 'Skipped'].map((what) =>
+      Number([...text.matchAll(new RegExp(`^ *${what}: *(\\d+) *$`, 'gm'))].at(-1)?.[1]),
+    );
+    if (Number.isNaN(total)) return failure(name, `${ended}, without a summary`);
+    if (total === 0) return failure(name, 'has no test: is a call of test.run() missing?');
+    return { name, total, passed, skipped };
+  });
+  if (code !== 0 && results.every(({ total, passed }) => total === passed)) {
+    results.push(failure(files.at(-1), `${ended}, though its tests had passed`));
+  }
+  return results;
+}
+
+/** One failure beside those of the tests of a file. */
+function failure(name, why) {
+  return { name, total: 1, passed: 0, skipped: 0, why };
 }
 
 function report(results) {
   const sum = (field) => results.reduce((count, result) => count + result[field], 0);
   const bad = results.filter(({ total, passed }) => passed < total);
-  for (const { files, total, passed, why } of bad) {
-    console.error(`${list(files)}: ${why ?? `${total - passed} of ${total} failed`}`);
+  for (const { name, total, passed, why } of bad) {
+    console.error(`${name}.ts: ${why ?? `${total - passed} of ${total} failed`}`);
   }
   const seconds = (performance.now() - started) / 1000;
   console.log(

@@ -3,7 +3,8 @@
  * module that imports the built package. What stands behind `// =>` is a line that it prints. A block
  * that names a source file is an excerpt of it.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
@@ -30,19 +31,48 @@ function inDocstrings(file: string): string[] {
     });
 }
 
-/** What a module prints, line by line, in a folder that is empty but for it. */
-function run(code: string, name: string): string[] {
+/** What an example printed, and its error if it failed. */
+interface Ended {
+  stdout: string;
+  stderr: string;
+  error?: string;
+}
+
+/** Writes an example into a folder that is empty but for it. */
+function write(name: string, code: string): string {
   const folder = `build/examples/${name.replace(/\W/g, '-')}`;
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   writeFileSync(`${folder}/example.mjs`, code);
+  return folder;
+}
+
+/** Runs an example in a process of its own. */
+function run(name: string, code: string): Ended {
   const { status, stdout, stderr } = spawnSync(process.execPath, ['example.mjs'], {
-    cwd: folder,
+    cwd: write(name, code),
     encoding: 'utf8',
     timeout: 60_000,
   });
-  assert.is(status, 0, stderr);
-  return stdout.trim().split('\n');
+  return { stdout, stderr, error: status === 0 ? undefined : stderr || `exit code ${status}` };
+}
+
+/** Runs examples in one process; returns its exit code and how each ended, by name. */
+async function runTogether(
+  examples: readonly (readonly [name: string, code: string])[],
+): Promise<{ code: number | null; ended: Map<string, Ended> }> {
+  const names = new Map(examples.map(([name, code]) => [write(name, code), name]));
+  const child = spawn(process.execPath, ['tests/run-examples.mjs', ...names.keys()], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    timeout: 240_000,
+    killSignal: 'SIGKILL',
+  });
+  const ended = new Map<string, Ended>();
+  child.on('message', ({ folder, ...result }: Ended & { folder: string }) => {
+    ended.set(names.get(folder) ?? folder, result);
+  });
+  const [code] = await once(child, 'close');
+  return { code, ended };
 }
 
 const pages = ['README.md', 'CONTRIBUTING.md', ...filesBelow('docs', '.md')];
@@ -58,9 +88,35 @@ function filesBelow(folder: string, ending: string): string[] {
     .sort();
 }
 
-for (const [name, code] of examples) {
+/** Whether an example changes or measures what exists once in a process. */
+const isAlone = (code: string) =>
+  /\bprocess\.(?!stdout\.write)|globalThis|memoryReport|setDefaultBackend|memgrad\/(methods|backends)/.test(
+    code,
+  );
+
+/** Those of the README run alone and print, as their last line, how many buffers they leave behind. */
+const counted = `
+import { memoryReport as left } from 'memgrad';
+console.log('\\n' + left().buffers);`;
+const isCounted = (name: string) => name.startsWith('README.md');
+
+const others = examples.filter(([name, code]) => !isCounted(name) && !isAlone(code));
+let together: Awaited<ReturnType<typeof runTogether>>;
+test.before(async () => {
+  together = await runTogether(others);
+});
+
+for (const example of examples) {
+  const [name, code] = example;
   test(name, () => {
-    const printed = run(code, name);
+    const ended = others.includes(example)
+      ? together.ended.get(name)
+      : run(name, isCounted(name) ? code + counted : code);
+    assert.ok(ended, 'the process that ran it ended before, or within it');
+    assert.is(ended.error, undefined, ended.error);
+    if (isCounted(name)) assert.is(ended.stderr, '');
+    const printed = ended.stdout.trim().split('\n');
+    if (isCounted(name)) assert.is(printed.pop(), '0', 'buffers that it leaves behind');
     assert.ok(printed.some(Boolean), 'an example shows something');
     const promised = [...code.matchAll(/\/\/ => (.*)$/gm)].map(([, line]) => line.trim());
     let from = 0;
@@ -71,6 +127,12 @@ for (const [name, code] of examples) {
     }
   });
 }
+
+test('examples leave nothing running', () => {
+  assert.is(together.code, 0);
+  assert.is(together.ended.size, others.length);
+  assert.ok(examples.filter(([name]) => isCounted(name)).length >= 3);
+});
 
 const { files } = JSON.parse(readFileSync('package.json', 'utf8')) as { files: string[] };
 

@@ -3,7 +3,7 @@
  * its own, on the built package, since garbage is collected when the whole process has enough of it.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 
@@ -60,11 +60,11 @@ for (const backend of ['wasm', 'cpu']) {
 
   test(`on ${backend} a loop without scope is freed while it runs, though it never leaves its task`, () => {
     const { printed } = run(`${onBackend}
-      const x = normal(Key.of(2), [8, 64]);
+      const x = normal(Key.of(2), [8, 256]);
       let [made, most] = [0, 0];
-      for (let i = 0; i < 15_000; i++) {
+      for (let i = 0; i < 3000; i++) {
         await softmax(relu(mul(x, 2))).data();
-        made += 3 * 4 * 8 * 64;
+        made += 3 * 4 * 8 * 256;
         most = Math.max(most, memoryReport().bytes);
       }
       print([made, most]);
@@ -157,12 +157,12 @@ test('buffers that scopes leave behind are warned of, too', () => {
   assert.match(warnings, /^memgrad: 10000 buffers are live, most made by mul/);
 });
 
-test('training on a sample of 10,500 segments is no leak, captured or not', () => {
+test('training on a sample of 4,500 segments, which keeps 10,000 buffers, is no leak, captured or not', () => {
   const { printed, warnings } = run(`
     const { SegmentModel } = await import('memgrad/models');
     const { createTask } = await import('memgrad/tasks');
     const { AdamW, train } = await import('memgrad/training');
-    const task = createTask('copy', { length: 3500, symbols: 2, copies: 2 });
+    const task = createTask('copy', { length: 1500, symbols: 2, copies: 2 });
     class Sum extends SegmentModel {
       w = new Parameter(tensor([0.01]));
       initialState() {
@@ -174,17 +174,22 @@ test('training on a sample of 10,500 segments is no leak, captured or not', () =
       }
     }
     const model = new Sum();
+    let kept;
     for (const capture of [false, true]) {
       const options = { model, task, optimizer: new AdamW(), segmentLength: 1, batchSize: 1 };
       let segments = 0;
       for await (const { segmentGradientNorms } of train({ ...options, steps: capture ? 3 : 1, capture })) {
         segments = segmentGradientNorms.length;
+        kept = live();
       }
       print(segments);
     }
+    print(kept);
   `);
   assert.is(warnings, '');
-  assert.equal(printed, [10_500, 10_500]);
+  const [kept] = printed.splice(2) as [number];
+  assert.equal(printed, [4500, 4500]);
+  assert.ok(kept > 10_000, `${kept}`);
 });
 
 test('a training loop in scopes registers nothing', () => {
@@ -206,27 +211,6 @@ test('a training loop in scopes registers nothing', () => {
     print(registered - before);
   `);
   assert.equal(printed, [0]);
-});
-
-test('the examples of the README leave nothing behind', () => {
-  mkdirSync('build', { recursive: true });
-  const examples = readFileSync('README.md', 'utf8').matchAll(/```js\n(.*?)```/gs);
-  const left = [...examples].map(([, example]) => {
-    const count =
-      "import { memoryReport as left } from 'memgrad'; console.log('\\n' + left().buffers);";
-    const { stdout, stderr } = spawnSync(
-      process.execPath,
-      ['--input-type=module', '--eval', `${example}\n${count}`],
-      { encoding: 'utf8', timeout: 120_000, cwd: mkdtempSync('build/leaks-') },
-    );
-    assert.is(stderr, '');
-    return stdout.trim().split('\n').at(-1);
-  });
-  assert.ok(left.length >= 3);
-  assert.equal(
-    left,
-    left.map(() => '0'),
-  );
 });
 
 test.run();

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { modelNames } from '../../src/models/index.js';
@@ -16,20 +16,21 @@ const losses = (stdout: string) =>
     .filter(({ event }) => event === 'step')
     .map(({ loss }) => loss);
 
-for (const command of 'demo train eval sample inspect tasks gradcheck parity'.split(' ')) {
-  test(`${command} --help has examples and the common options`, async () => {
-    const { code, stdout, stderr } = await memgrad([command, '--help']);
+test('--help of each command has examples and the common options', async () => {
+  const commands = 'demo train eval sample inspect tasks gradcheck parity'.split(' ');
+  const all = await together(commands.map((command) => [command, '--help']));
+  for (const [i, { code, stdout, stderr }] of all.entries()) {
     assert.is(code, 0);
     assert.is(stderr, '');
-    for (const part of ['--json', '--seed', '--backend', `$ memgrad ${command}`]) {
-      assert.ok(stdout.includes(part), part);
+    for (const part of ['--json', '--seed', '--backend', `$ memgrad ${commands[i]}`]) {
+      assert.ok(stdout.includes(part), `${commands[i]}: ${part}`);
     }
     assert.ok(
       stdout.split('\n').every((line) => line.length <= 80),
       '80 columns',
     );
-  });
-}
+  }
+});
 
 test('--version is that of the package', async () => {
   const { version } = JSON.parse(await readFile('package.json', 'utf8'));
@@ -86,46 +87,61 @@ test('the same seed gives the same numbers, another one others', async () => {
   assert.not.equal(losses(one.stdout), losses(three.stdout));
 });
 
-for (const model of modelNames) {
-  test(`${model} trains with the settings of the paper, cut gradients and a curriculum`, async () => {
-    const more = '--preset paper --bptt-depth 1 --curriculum 1:1:0.01 --steps 12 --json'.split(' ');
-    const { code, stdout, stderr } = await memgrad(['train', ...tiny, ...more, '--model', model]);
+test('each model trains with the settings of the paper, cut gradients and a curriculum', async () => {
+  const more = '--preset paper --bptt-depth 1 --curriculum 1:1:0.01 --steps 12 --json'.split(' ');
+  const all = await together(
+    modelNames.map((name) => ['train', ...tiny, ...more, '--model', name]),
+  );
+  for (const [i, { code, stdout, stderr }] of all.entries()) {
     assert.is(code, 0, stderr);
-    const config = events(stdout)[0].config as { training: { optimizer: { name: string } } };
-    assert.is(config.training.optimizer.name, 'adam');
-  });
-}
+    const { model, training } = events(stdout)[0].config as RunConfig;
+    assert.equal([model.name, training.optimizer.name], [modelNames[i], 'adam']);
+    assert.is(losses(stdout).length, 12);
+  }
+});
 
 test('an option that the model or the optimiser does not read is noted', async () => {
-  const notesOf = async (args: string) => {
-    const { stdout } = await memgrad(['train', ...tiny, ...args.split(' '), '--json']);
-    return events(stdout).flatMap(({ event, note }) => (event === 'note' ? [note] : []));
+  const notes: Record<string, readonly string[]> = {
+    '--steps 1 --model transformer-xl --optimizer sgd --betas 0.9,0.9': [
+      '--memory-tokens has no effect here; it is for rmt, mem-transformer, transformer-xl-rmt.',
+      '--betas has no effect here; it is for adam, adamw, muon.',
+    ],
+    '--steps 1 --write-tokens own --memory-init repeated': [],
   };
-  assert.equal(await notesOf('--steps 1 --model transformer-xl --optimizer sgd --betas 0.9,0.9'), [
-    '--memory-tokens has no effect here; it is for rmt, mem-transformer, transformer-xl-rmt.',
-    '--betas has no effect here; it is for adam, adamw, muon.',
-  ]);
-  assert.equal(await notesOf('--steps 1 --write-tokens own --memory-init repeated'), []);
+  const calls = Object.keys(notes).map((args) => ['train', ...tiny, ...args.split(' '), '--json']);
+  const printed = (await together(calls)).map(({ stdout }) =>
+    events(stdout).flatMap(({ event, note }) => (event === 'note' ? [note] : [])),
+  );
+  assert.equal(printed, Object.values(notes));
 });
 
 test('every optimiser trains, by its own rate unless another is given', async () => {
-  const rates: Record<string, number> = {};
-  for (const name of optimizerNames) {
-    const args = ['train', ...tiny, '--steps', '2', '--json', '--optimizer', name];
-    const { code, stdout, stderr } = await memgrad(args);
+  const given = '--optimizer sgd --momentum 0.9 --nesterov --learning-rate 0.5';
+  const choices = [...optimizerNames.map((name) => `--optimizer ${name}`), given];
+  const calls = choices.map((args) => [
+    'train',
+    ...tiny,
+    '--steps',
+    '2',
+    '--json',
+    ...args.split(' '),
+  ]);
+  const optimizers = (await together(calls)).map(({ code, stdout, stderr }) => {
     assert.is(code, 0, stderr);
-    const { training } = events(stdout)[0].config as RunConfig;
-    assert.is(training.optimizer.name, name);
-    rates[name] = training.optimizer.learningRate;
-  }
-  const own = { sgd: 1e-3, rmsprop: 1e-2, adafactor: 1e-2 };
-  assert.equal(rates, { adam: 2e-3, adamw: 2e-3, muon: 2e-3, ...own });
-  const more = '--optimizer sgd --momentum 0.9 --nesterov --learning-rate 0.5 --steps 1 --json';
-  const { stdout } = await memgrad(['train', ...tiny, ...more.split(' ')]);
-  const { training } = events(stdout)[0].config as RunConfig;
-  const { betas: _, ...optimizer } = training.optimizer;
+    assert.is(losses(stdout).length, 2);
+    return (events(stdout)[0].config as RunConfig).training.optimizer;
+  });
+  const { betas: _, ...last } = optimizers.pop() as RunConfig['training']['optimizer'];
   const options = { learningRate: 0.5, weightDecay: 0, momentum: 0.9, nesterov: true };
-  assert.equal(optimizer, { name: 'sgd', ...options });
+  assert.equal(last, { name: 'sgd', ...options });
+  const own = { sgd: 1e-3, rmsprop: 1e-2, adafactor: 1e-2 };
+  assert.equal(
+    Object.fromEntries(optimizers.map(({ name, learningRate }) => [name, learningRate])),
+    {
+      ...{ adam: 2e-3, adamw: 2e-3, muon: 2e-3 },
+      ...own,
+    },
+  );
 });
 
 test('options that do not go together are refused before there is a folder', () =>
@@ -145,26 +161,22 @@ test('options that do not go together are refused before there is a folder', () 
     }
   }));
 
-test('--cuts, --init and --write-tokens are in the configuration', async () => {
-  const more =
-    '--curriculum 1:1:0.01 --cuts 9,6 --init wide --write-tokens own --steps 1 --json'.split(' ');
-  const { code, stdout, stderr } = await memgrad(['train', ...tiny, ...more]);
-  assert.is(code, 0, stderr);
-  const { model, training } = events(stdout)[0].config as {
-    model: { config: { init: string; writeTokens: string } };
-    training: { curriculum: unknown };
-  };
-  assert.is(model.config.init, 'wide');
-  assert.is(model.config.writeTokens, 'own');
-  assert.equal(training.curriculum, { start: 1, by: 1, cuts: [9, 6], at: 0.01 });
-});
-
-test('--clip none and --bptt-depth full are what they say', async () => {
-  const more = '--clip none --bptt-depth full --steps 1 --json'.split(' ');
-  const { code, stdout, stderr } = await memgrad(['train', ...tiny, ...more]);
-  assert.is(code, 0, stderr);
-  const { training } = events(stdout)[0].config as { training: Record<string, unknown> };
-  assert.equal([training.clip, training.bpttDepth], [null, null]);
+test('--cuts, --init, --write-tokens, --clip none and --bptt-depth full are in the configuration', async () => {
+  const [cuts, none] = (
+    await together(
+      [
+        '--curriculum 1:1:0.01 --cuts 9,6 --init wide --write-tokens own',
+        '--clip none --bptt-depth full',
+      ].map((args) => ['train', ...tiny, ...args.split(' '), '--steps', '1', '--json']),
+    )
+  ).map(({ code, stdout, stderr }) => {
+    assert.is(code, 0, stderr);
+    return events(stdout)[0].config as RunConfig;
+  });
+  const { init, writeTokens } = cuts.model.config;
+  assert.equal([init, writeTokens], ['wide', 'own']);
+  assert.equal(cuts.training.curriculum, { start: 1, by: 1, cuts: [9, 6], at: 0.01 });
+  assert.equal([none.training.clip, none.training.bpttDepth], [null, null]);
 });
 
 test('--stop-at ends training early', async () => {
@@ -183,21 +195,25 @@ test('plain lines where there is no terminal', async () => {
 });
 
 test('tasks shows each task with its chance level', async () => {
-  assert.match((await memgrad(['tasks'])).stdout, /copy: .*prompt .*answer .*chance +10\.0%/s);
-  const [copy] = events((await memgrad(['tasks', '--json', '--seed', '3'])).stdout);
+  const [shown, listed] = await together([['tasks'], ['tasks', '--json', '--seed', '3']]);
+  assert.match(shown.stdout, /copy: .*prompt .*answer .*chance +10\.0%/s);
+  const [copy] = events(listed.stdout);
   assert.is(copy.name, 'copy');
   assert.is(copy.chance, 0.1);
   assert.is(copy.answer, `${String(copy.prompt).slice(0, -1)}`.repeat(2));
 });
 
 test('gradcheck checks the operations that it is given', async () => {
-  const { code, stdout } = await memgrad(['gradcheck', 'relu', 'exp']);
+  const [{ code, stdout }, listed] = await together([
+    ['gradcheck', 'relu', 'exp'],
+    ['gradcheck', 'exp', '--json'],
+  ]);
   assert.is(code, 0);
   // relu runs a fused operation, its gradient; exp runs none.
   assert.match(stdout, /relu .* own .* ok .*\n.*relu .* definition .* ok .*\n.*exp .* own .* ok/);
   assert.not.match(stdout, /exp .* definition/);
   assert.match(stdout, 'of 2 operations:');
-  const all = events((await memgrad(['gradcheck', 'exp', '--json'])).stdout);
+  const all = events(listed.stdout);
   assert.equal(all.at(-1), { event: 'result', operations: 1, checks: all.length - 1, failed: 0 });
 });
 
@@ -313,9 +329,8 @@ test('the parser refuses them', async () => {
   }
 });
 
-/** Calls that a command refuses once it has begun, and two of the parser: each ends a process of its own. */
+/** Calls that a command refuses once it has begun. */
 const badCalls: [args: string, message: RegExp][] = [
-  ['trian', /unknown command 'trian' \(Did you mean train\?\)/],
   ['train --d-model 16384 --d-inner 16384 --layers 128', /parameters or more/],
   ['train --d-head 3', /dHead.*even/],
   ['train --cuts 12', /--cuts 12 needs a curriculum/],
@@ -334,9 +349,25 @@ const badCalls: [args: string, message: RegExp][] = [
   ['eval /no/such/folder', /There is no run in '\/no\/such\/folder'; name a folder that/],
   ['report package.json', /There is no run in 'package.json'/],
   ['gradcheck fold', /there is no operation "fold"/],
-  ['demo --steps 3', /unknown option '--steps'/],
 ];
-for (const [args, message] of badCalls) {
+test('the commands refuse them', async () => {
+  const all = await together(badCalls.map(([args]) => args.split(' ')));
+  assert.is(all.length, badCalls.length);
+  for (const [i, [args, message]] of badCalls.entries()) {
+    assert.match(refused(all[i]), message, `memgrad ${args}`);
+  }
+});
+
+/** One of each kind: nothing that has begun may keep the process from its end. */
+const ending: [args: string, message: RegExp][] = [
+  ['trian', /unknown command 'trian' \(Did you mean train\?\)/],
+  ['demo --steps 3', /unknown option '--steps'/],
+  ['train --out /dev/null', /a file of that name is in the way/],
+  ['inspect .', /it is not a file; name a safetensors file/],
+  ['sample /no/such/folder', /There is no run in/],
+  ['gradcheck fold', /there is no operation "fold"/],
+];
+for (const [args, message] of ending) {
   test(`memgrad ${args}`, async () => {
     assert.match(refused(await memgrad(args.split(' '))), message);
   });
@@ -363,14 +394,16 @@ test('a damaged run folder', () =>
         /config.json: model.config.dModel is 1000000000/,
       ],
     ];
-    for (const [file, bytes, message] of damage) {
-      await writeFile(file, bytes);
-      assert.match(refused(await memgrad(['eval', out])), message);
-      await writeFile(files.config, config);
-      await writeFile(files.model, model);
+    const calls: string[][] = [];
+    for (const [i, [file, bytes]] of damage.entries()) {
+      const copy = join(folder, `damaged-${i}`);
+      await cp(out, copy, { recursive: true });
+      await writeFile(join(copy, relative(out, file)), bytes);
+      calls.push(['eval', copy]);
     }
-    assert.is((await memgrad(['eval', out, '--samples', '1'])).code, 0);
-    assert.ok(existsSync(out));
+    const ended = await together([...calls, ['eval', out, '--samples', '1']]);
+    assert.is(ended.pop()?.code, 0);
+    for (const [i, [, , message]] of damage.entries()) assert.match(refused(ended[i]), message);
   }));
 
 test.run();

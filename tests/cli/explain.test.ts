@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { explain } from '../../src/explain/index.js';
-import { events, memgrad, refused } from './spawn.js';
+import { events, memgrad, refused, together } from './spawn.js';
 
 const test = suite('memgrad explain');
 
@@ -16,27 +16,29 @@ test('prints values, rules and gradients, as docs/explain.md shows them', async 
   assert.is(stdout, `tanh(w * x + b)\n\n${shown}`);
 });
 
-test('says which values it chose, and that a result was summed', async () => {
-  const { stdout } = await memgrad(['explain', 'x * [1, 2] + y']);
+test('says which values it chose, that a result was summed, why a gradient is missing, and where NaN begins', async () => {
+  const nan = ['explain', 'log(x) * y', '--at', 'x=-1, y=2'];
+  const [chosen, constant, undefinedAt, listed, minus] = await together([
+    ['explain', 'x * [1, 2] + y'],
+    ['explain', 'x = 5; x * x'],
+    nan,
+    [...nan, '--json'],
+    ['explain', '-x', '--at', 'x=2'],
+  ]);
   assert.match(
-    stdout,
+    chosen.stdout,
     'Chosen, since no value was given: x=0.5, y=1.5. Give one with --at "x=0.5".',
   );
-  assert.match(stdout, 'so they are summed');
-  assert.match(stdout, '(summed over the repeated axes)');
-});
-
-test('says why a gradient is missing, and where NaN begins', async () => {
-  const constant = await memgrad(['explain', 'x = 5; x * x']);
+  assert.match(chosen.stdout, 'so they are summed');
+  assert.match(chosen.stdout, '(summed over the repeated axes)');
   assert.match(
     constant.stdout,
     /The result depends on no variable, so there is no gradient\. x is/,
   );
-  const nan = ['explain', 'log(x) * y', '--at', 'x=-1, y=2'];
-  const { stdout } = await memgrad(nan);
-  assert.match(stdout, 'NaN begins at v₁ = log(x): log(-1) has no value.');
-  const [{ remarks }] = events((await memgrad([...nan, '--json'])).stdout);
+  assert.match(undefinedAt.stdout, 'NaN begins at v₁ = log(x): log(-1) has no value.');
+  const [{ remarks }] = events(listed.stdout);
   assert.match((remarks as string[]).join(), 'NaN begins at v₁ = log(x)');
+  assert.match(minus.stdout, 'v₁ = -x');
 });
 
 test('fits 80 columns, whatever there is to say', async () => {
@@ -73,17 +75,20 @@ test('--json is what the library gives, with the rules', async () => {
 });
 
 test('what is not understood is one line with its position', async () => {
-  assert.match(refused(await memgrad(['explain', 'tanh(w *'])), 'ends too early');
-  assert.match(refused(await memgrad(['explain', 'w * foo(x)'])), "'foo' at character 5");
-  assert.match(refused(await memgrad(['explain', 'w', '--at', 'w'])), 'write name=value');
-  assert.match(refused(await memgrad(['explain', 'w', '--at', 'z=1'])), 'it reads w');
-  assert.match(refused(await memgrad(['explain', 'w', '--at', 'w=1,2'])), 'write w=[1, 2]');
-  assert.match(refused(await memgrad(['explain', '-x**2'])), 'write -(x ** 2) or (-x) ** 2');
-  assert.match((await memgrad(['explain', '-x', '--at', 'x=2'])).stdout, 'v₁ = -x');
-  assert.match(refused(await memgrad(['explain', 'x', '--al'])), "no option '--al'; did you mean");
-  assert.match(refused(await memgrad(['explain', '--jsn', 'x'])), "did you mean '--json'");
-  assert.match(refused(await memgrad(['explain', 'w', '*', 'x'])), 'put the expression in quotes');
-  assert.match(refused(await memgrad(['explain'])), 'missing required argument');
+  const wrong: [args: readonly string[], message: string][] = [
+    [['tanh(w *'], 'ends too early'],
+    [['w * foo(x)'], "'foo' at character 5"],
+    [['w', '--at', 'w'], 'write name=value'],
+    [['w', '--at', 'z=1'], 'it reads w'],
+    [['w', '--at', 'w=1,2'], 'write w=[1, 2]'],
+    [['-x**2'], 'write -(x ** 2) or (-x) ** 2'],
+    [['x', '--al'], "no option '--al'; did you mean"],
+    [['--jsn', 'x'], "did you mean '--json'"],
+    [['w', '*', 'x'], 'put the expression in quotes'],
+    [[], 'missing required argument'],
+  ];
+  const ended = await together(wrong.map(([args]) => ['explain', ...args]));
+  for (const [i, [, message]] of wrong.entries()) assert.match(refused(ended[i]), message);
 });
 
 test('--help has examples in 80 columns', async () => {

@@ -5,12 +5,12 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { MODEL_FILE, OPTIMIZER_FILE, STATE_FILE } from '../../src/runs/index.js';
 import { withoutSpeed } from '../runs/helpers.js';
-import { events, inFolder, memgrad, refused, tiny } from './spawn.js';
+import { events, inFolder, memgrad, refused, tiny, together } from './spawn.js';
 
 const test = suite('runs from the command line');
 
 /** A run with all that has a state, saved at every step, so that a kill often comes in the middle of a save. */
-const STEPS = 150;
+const STEPS = process.env.MEMGRAD_LONG ? 150 : 80;
 const eventful = [
   ...tiny,
   ...`--steps ${STEPS} --save-every 1 --dropout 0.1 --schedule plateau --curriculum 1:1:0.01 --json`.split(
@@ -102,10 +102,10 @@ test('stopped by a signal and resumed, a run ends with the same bits', () =>
       let sent = false;
       const ended = await memgrad(['train', ...args], (printed, child) => {
         steps = printed.split('"event":"step"').length - 1;
-        if (!sent && steps >= 20) sent = child.kill(signal); // a second one would end it at once
+        if (!sent && steps >= 10) sent = child.kill(signal); // a second one would end it at once
       });
       assert.is(ended.code, code);
-      assert.ok(steps < STEPS - 20);
+      assert.ok(steps < STEPS - 10);
     }
     assert.is((await memgrad(['train', '--resume', out, '--samples', '4'])).code, 0);
     assert.equal(await bits(out), expected);
@@ -113,33 +113,32 @@ test('stopped by a signal and resumed, a run ends with the same bits', () =>
 
 test('--config trains as a configuration says, --resume with --steps goes further', () =>
   inFolder(async (folder) => {
-    const [first, second] = [join(folder, 'first'), join(folder, 'second')];
-    await memgrad(['train', ...tiny, '--steps', '3', '--schedule', 'constant', '--out', first]);
+    const [first, second, third] = ['first', 'second', 'third'].map((name) => join(folder, name));
     const config = join(first, 'config.json');
-    const same = await memgrad(['train', '--config', config, '--samples', '4', '--out', second]);
-    assert.is(same.code, 0, same.stderr);
     const model = (out: string, step = 3) => readFile(join(out, `step-${step}`, MODEL_FILE), 'hex');
+    const fresh = ['train', ...tiny, '--schedule', 'constant'];
+    const [, same, other, finished] = await together([
+      [...fresh, '--steps', '3', '--out', first],
+      ['train', '--config', config, '--samples', '4', '--out', second],
+      ['train', '--config', config, '--seed', '9', '--json', '--samples', '4'],
+      ['train', '--resume', first, '--samples', '4'],
+    ]);
+    assert.is(same.code, 0, same.stderr);
     assert.is(await model(first), await model(second));
     assert.match(same.stdout, `memgrad eval ${second}`);
-
-    const other = ['train', '--config', config, '--seed', '9', '--json', '--samples', '4'];
-    const [start] = events((await memgrad(other)).stdout);
-    assert.is((start.config as { seed: number }).seed, 9);
-
-    const finished = await memgrad(['train', '--resume', first, '--samples', '4']);
+    assert.is((events(other.stdout)[0].config as { seed: number }).seed, 9);
     assert.match(finished.stdout, 'Nothing is left to train; raise --steps to go on.');
-    const more = await memgrad(['train', '--resume', first, '--steps', '5', '--samples', '4']);
+
+    const further = ['train', '--resume', first, '--samples', '4', '--steps'];
+    const [more] = await together([
+      [...further, '5'],
+      [...fresh, '--steps', '5', '--out', third],
+    ]);
     assert.match(more.stdout, 'going on after step 3');
     assert.match(more.stdout, 'Trained for 5 steps');
-    const five = ['train', ...tiny, '--steps', '5', '--schedule', 'constant'];
-    await memgrad([...five, '--out', join(folder, 'third')]);
-    assert.is(await model(first, 5), await model(join(folder, 'third'), 5));
-
-    const elsewhere = ['train', '--resume', first, '--steps', '6', '--backend', 'cpu'];
-    assert.match(
-      (await memgrad([...elsewhere, '--samples', '4'])).stdout,
-      'Note: this run was begun on wasm',
-    );
+    assert.is(await model(first, 5), await model(third, 5));
+    const elsewhere = await memgrad([...further, '6', '--backend', 'cpu']);
+    assert.match(elsewhere.stdout, 'Note: this run was begun on wasm');
   }));
 
 test('a run that reached its --stop-at says so, and --resume with a higher one goes on', () =>
@@ -162,13 +161,13 @@ test('a folder of another version is refused in one sentence', () =>
     const config = join(out, 'config.json');
     const text = await readFile(config, 'utf8');
     await writeFile(config, text.replace('"version": 2', '"version": 1'));
-    for (const command of [
+    for (const ended of await together([
       ['train', '--resume', out],
       ['eval', out],
       ['sample', out],
-    ]) {
+    ])) {
       assert.match(
-        refused(await memgrad(command)),
+        refused(ended),
         /version is 1, but this memgrad reads version 2 only; use the memgrad that wrote it/,
       );
     }
@@ -179,7 +178,11 @@ test('inspect and sample show what is in a run', () =>
     const out = join(folder, 'run');
     await memgrad(['train', ...tiny, '--steps', '2', '--out', out]);
     const file = join(out, 'step-2', MODEL_FILE);
-    const shown = await memgrad(['inspect', file]);
+    const [shown, listed, sampled] = await together([
+      ['inspect', file],
+      ['inspect', file, '--json'],
+      ['sample', out, '--samples', '2'],
+    ]);
     assert.match(shown.stdout, /15 tensors, 444 values/);
     assert.match(shown.stdout, /decoder\.embedding +12x8 +-0\.\d+ +0\.\d+/);
     assert.ok(
@@ -187,13 +190,12 @@ test('inspect and sample show what is in a run', () =>
       '80 columns',
     );
     assert.match(shown.stdout, 'step: 2');
-    const [head, ...rows] = events((await memgrad(['inspect', file, '--json'])).stdout);
+    const [head, ...rows] = events(listed.stdout);
     assert.equal(head.metadata, { format: 'memgrad', step: '2', version: '2' });
     assert.is(rows.length, head.tensors);
     const bias = rows.find(({ name }) => name === 'decoder.finalNorm.weight');
     assert.ok(bias && (bias.least as number) <= (bias.mean as number), JSON.stringify(bias));
 
-    const sampled = await memgrad(['sample', out, '--samples', '2']);
     assert.is(sampled.stdout.split('right answer').length, 3);
     const draw = (seed: string) =>
       memgrad(['sample', out, '--json', '--temperature', '1', '--top-k', '5', '--seed', seed]);

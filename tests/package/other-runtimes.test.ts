@@ -92,8 +92,9 @@ function outputs(name: string, library: readonly string[], command: readonly str
     return call(library, `readme-${i}.mjs`);
   });
   const cli = join(install().folder, 'node_modules/memgrad/dist/cli/main.js');
-  call(command, cli, 'train', '--length', '4', '--steps', '3', '--out', 'run');
-  call(command, cli, 'train', '--resume', 'run', '--steps', '5');
+  const few = ['--samples', '4', '--steps'];
+  call(command, cli, 'train', '--length', '4', '--out', 'run', ...few, '3');
+  call(command, cli, 'train', '--resume', 'run', ...few, '5');
   const metrics = readFileSync(join(folder, 'run', 'metrics.jsonl'), 'utf8')
     .trim()
     .split('\n');
