@@ -43,7 +43,7 @@ for (const [what, check] of Object.entries(edges)) {
 }
 
 test('every operation and every gradient is within its tolerance', async () => {
-  const every = process.env.MEMGRAD_LONG ? 1 : 6;
+  const every = process.env.MEMGRAD_LONG ? 1 : 10;
   // webgpu-kernels.test.ts compiles the many kernels of attention.
   const sampled = [...composed, 'attention'];
   checkConformance(await page.conformance({ name: 'webgpu', every, sampled }));

@@ -42,7 +42,7 @@ test('webgl: every operation and every gradient is within its tolerance', async 
   // of others.
   const own = operationNames.filter((name) => !composed.includes(name));
   const isWhole = process.env.MEMGRAD_LONG || process.env.MEMGRAD_WRITE_ERRORS;
-  const runs = isWhole ? [{}] : [{ every: 1000 }, { every: 6, operations: own }];
+  const runs = isWhole ? [{}] : [{ every: 1000 }, { every: 12, operations: own }];
   rows = (await onPage(runs)) as ConformanceRow[];
   checkConformance(rows);
 });

@@ -49,7 +49,7 @@ test('each signal saves, and ends with its own code', () =>
 
 test('a second Ctrl-C ends at once, within a long step too', () =>
   inFolder(async (folder) => {
-    const wide = '--d-model 512 --d-inner 2048 --heads 8 --d-head 64 --layers 8 --batch-size 64';
+    const wide = '--d-model 512 --d-inner 2048 --heads 8 --d-head 64 --layers 1 --batch-size 512';
     const out = join(folder, 'run');
     const child = spawn(
       process.execPath,
@@ -71,7 +71,7 @@ test('a second Ctrl-C ends at once, within a long step too', () =>
   }));
 
 test('one Ctrl-C ends what computes on and has nothing to lose', async () => {
-  const wide = '--d-model 512 --d-inner 2048 --heads 8 --d-head 64 --layers 8 --batch-size 256';
+  const wide = '--d-model 512 --d-inner 2048 --heads 8 --d-head 64 --layers 1 --batch-size 2048';
   let sent = false;
   const args = ['train', ...wide.split(' '), '--checkpoint-segments'];
   const { code } = await memgrad(args, (printed, child) => {

@@ -59,8 +59,8 @@ for (const backendName of ['cpu', 'wasm'] as const) {
         for (const x of [loss, seenLoss, ...treeLeaves([gradients, seenGradients])]) x.dispose();
         model.dispose();
       }),
-      // The same setups on cpu take six times as long; both draw new ones in each run.
-      { numRuns: backendName === 'wasm' || LONG ? 40 : 12 },
+      // Setups on cpu take six times as long; both draw new ones in each run.
+      { numRuns: LONG ? 40 : backendName === 'wasm' ? 20 : 6 },
     );
   });
 }

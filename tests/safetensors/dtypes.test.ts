@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import { MemgradError } from '../../src/errors.js';
 import { tensor } from '../../src/index.js';
 import { decodeSafetensors, encodeSafetensors, type StoredTensor } from '../../src/runs/index.js';
+import { LONG } from '../backends/arrays.js';
 
 const test = suite('safetensors dtypes');
 
@@ -297,8 +298,8 @@ test('130,000 tensors are read within seconds and in little memory', () => {
   assert.ok(seconds < 5, `${seconds} s`);
 });
 
-test('headers of 100 MB that say nothing are refused at once', () => {
-  const length = 100_000_000;
+test('huge headers that say nothing are refused at once', () => {
+  const length = LONG ? 100_000_000 : 20_000_000;
   for (const [start, fill] of [
     ['{"w":', '['],
     ['{"w":', '{"w":'],
@@ -318,7 +319,7 @@ test('headers of 100 MB that say nothing are refused at once', () => {
     new DataView(file.buffer).setBigUint64(0, BigInt(length), true);
     file.set(header, 8);
     const seconds = secondsOf(() => refused(() => decodeSafetensors(file)));
-    assert.ok(seconds < 5, `${start}${fill}: ${seconds} s`);
+    assert.ok(seconds < (LONG ? 5 : 1), `${start}${fill}: ${seconds} s`);
   }
 });
 
