@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { modelNames } from '../../src/models/index.js';
 import type { RunConfig } from '../../src/runs/index.js';
 import { optimizerNames } from '../../src/training/index.js';
-import { events, inFolder, memgrad, refused, tiny, together } from './spawn.js';
+import { events, inFolder, memgrad, refused, refusedTogether, tiny, together } from './spawn.js';
 
 const test = suite('command line');
 
@@ -322,11 +322,7 @@ const misspelt: [args: string, message: RegExp][] = [
   ['tasks --seed x', /--seed.*'x'/],
 ];
 test('the parser refuses them', async () => {
-  const all = await together(misspelt.map(([args]) => args.split(' ')));
-  assert.is(all.length, misspelt.length);
-  for (const [i, [args, message]] of misspelt.entries()) {
-    assert.match(refused(all[i]), message, `memgrad ${args}`);
-  }
+  await refusedTogether(misspelt.map(([args, message]) => [args.split(' '), message]));
 });
 
 /** Calls that a command refuses once it has begun. */
@@ -351,11 +347,7 @@ const badCalls: [args: string, message: RegExp][] = [
   ['gradcheck fold', /there is no operation "fold"/],
 ];
 test('the commands refuse them', async () => {
-  const all = await together(badCalls.map(([args]) => args.split(' ')));
-  assert.is(all.length, badCalls.length);
-  for (const [i, [args, message]] of badCalls.entries()) {
-    assert.match(refused(all[i]), message, `memgrad ${args}`);
-  }
+  await refusedTogether(badCalls.map(([args, message]) => [args.split(' '), message]));
 });
 
 /** One of each kind: nothing that has begun may keep the process from its end. */

@@ -86,6 +86,17 @@ export function refused({ code, stdout, stderr }: Ended): string {
   return stderr;
 }
 
+/** Makes calls in one process, each of which must be refused with its message. */
+export async function refusedTogether(
+  calls: readonly (readonly [args: readonly string[], message: RegExp])[],
+): Promise<void> {
+  const all = await together(calls.map(([args]) => args));
+  assert.is(all.length, calls.length);
+  for (const [i, [args, message]] of calls.entries()) {
+    assert.match(refused(all[i]), message, args.join(' '));
+  }
+}
+
 /** The objects of `--json`, which must be all that stands in `stdout`. */
 export function events(stdout: string): Record<string, unknown>[] {
   assert.ok(stdout.endsWith('\n'));

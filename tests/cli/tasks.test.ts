@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { taskNames } from '../../src/tasks/index.js';
-import { events, inFolder, memgrad, refused } from './spawn.js';
+import { events, inFolder, memgrad, refusedTogether, together } from './spawn.js';
 
 const small = '--layers 1 --heads 1 --d-model 8 --d-head 4 --d-inner 8 --memory-tokens 2'.split(
   ' ',
@@ -17,25 +17,27 @@ const options = {
   memorize: { length: 64, kept: 8, symbols: 10 },
 };
 
-for (const name of taskNames) {
-  test(`memgrad train --task ${name}, then eval, strictly and as the reference`, () =>
-    inFolder(async (folder) => {
-      const out = join(folder, 'run');
-      const trained = await memgrad([
-        ...['train', '--task', name, '--out', out, '--json'],
-        ...small,
-        ...short,
-      ]);
-      assert.is(trained.code, 0, trained.stderr);
+test('every task trains, then eval, strictly and as the reference', () =>
+  inFolder(async (folder) => {
+    const all = await together(
+      taskNames.flatMap((name) => {
+        const out = join(folder, name);
+        const evaluate = ['eval', out, '--samples', '2'];
+        return [
+          ['train', '--task', name, '--out', out, '--json', ...small, ...short],
+          evaluate,
+          [...evaluate, '--like-reference'],
+        ];
+      }),
+    );
+    for (const { code, stderr } of all) assert.is(code, 0, stderr);
+    for (const [i, name] of taskNames.entries()) {
+      const [trained, ...evaluated] = all.slice(3 * i, 3 * i + 3);
       const { config } = events(trained.stdout)[0] as { config: { task: object } };
       assert.equal(config.task, { name, options: options[name] });
-      for (const more of [[], ['--like-reference']]) {
-        const { code, stdout, stderr } = await memgrad(['eval', out, '--samples', '2', ...more]);
-        assert.is(code, 0, stderr);
-        assert.match(stdout, /Guessing\s+gets/);
-      }
-    }));
-}
+      for (const { stdout } of evaluated) assert.match(stdout, /Guessing\s+gets/, name);
+    }
+  }));
 
 test('tasks lists every one, with its metric', async () => {
   const listed = events((await memgrad(['tasks', '--json'])).stdout);
@@ -51,7 +53,7 @@ test('tasks lists every one, with its metric', async () => {
   );
 });
 
-const badCalls: [args: string, message: RegExp][] = [
+const bad: [args: string, message: RegExp][] = [
   [
     'train --task reverse --copies 2',
     /--copies is for copy, but the task is reverse; leave it out/,
@@ -68,10 +70,8 @@ const badCalls: [args: string, message: RegExp][] = [
   ],
   ['train --task quadratic --range 1', /--range.*'1'.*from 2 to 100/],
 ];
-for (const [args, message] of badCalls) {
-  test(`memgrad ${args}`, async () => {
-    assert.match(refused(await memgrad(args.split(' '))), message);
-  });
-}
+test('options that a task has not, or whose values are wrong, are refused', async () => {
+  await refusedTogether(bad.map(([args, message]) => [args.split(' '), message]));
+});
 
 test.run();

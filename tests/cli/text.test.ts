@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { MODEL_FILE, TEXT_FILE, textDefaults } from '../../src/runs/index.js';
-import { events, inFolder, memgrad, refused } from './spawn.js';
+import { events, inFolder, memgrad, refused, refusedTogether } from './spawn.js';
 
 const test = suite('text on the command line');
 
@@ -148,43 +148,38 @@ test('bad input is refused in a sentence, and nothing is written', () =>
       Uint8Array.from({ length: 5000 }, (_, i) => (i * 73) % 256),
     );
     await writeFile(at('latin'), Buffer.from('caf\u00e9 '.repeat(900), 'latin1'));
+    await writeFile(at('huge'), '');
+    await truncate(at('huge'), 2 ** 31); // sparse
     const before = await readdir(folder);
-    const train = async (args: string, name?: string) => {
-      const text = name === undefined ? [] : ['--text', at(name)];
-      const command = ['train', ...text, '--out', out, ...(args ? args.split(' ') : [])];
-      const line = refused(await memgrad(command));
-      assert.equal(await readdir(folder), before, args);
-      return line;
-    };
-    assert.match(await train('', 'missing'), /missing': there is no such file/);
-    assert.match(await train('', '.'), /it is not a file; name a text/);
-    assert.match(await train('', 'empty'), /The text from '.*empty' is empty/);
-    assert.match(await train('', 'mark'), /is empty/);
-    assert.match(await train('', 'short'), /The text is too short|part has \d tokens/);
-    assert.match(await train('--batch-size 99', 'verse.txt'), /The text is too short: .* 99 paral/);
-    assert.match(
-      await train('--tokens words', 'binary'),
-      /has a zero byte at 0, so it has no words/,
-    );
-    assert.match(
-      await train('--tokens pairs', 'latin'),
-      /is not UTF-8 after byte 0, so it has no b/,
-    );
-    assert.match(await train('--model lstm', 'verse.txt'), /--model.*lstm/);
-    assert.match(await train('--tokens chars', 'verse.txt'), /--tokens.*chars/);
-    assert.match(await train('--vocabulary 9', 'verse.txt'), /--vocabulary is for words and byte/);
-    assert.match(await train('--tokens words --end-of-text text', 'verse.txt'), /for byte pairs/);
-    assert.match(await train('--stop-at 0.9', 'verse.txt'), /--stop-at is for the tasks/);
-    assert.match(await train('--task copy', 'verse.txt'), /--task is for the tasks of memgrad/);
-    assert.match(await train('--bptt-depth full', 'verse.txt'), /bpttDepth is null, but a whole/);
-    assert.match(await train('--tokens words'), /--tokens is for a text of your own.*--text FILE/);
+    const bad: [args: string, name: string | undefined, message: RegExp][] = [
+      ['', 'missing', /missing': there is no such file/],
+      ['', '.', /it is not a file; name a text/],
+      ['', 'empty', /The text from '.*empty' is empty/],
+      ['', 'mark', /is empty/],
+      ['', 'huge', /at most 2 GiB|2147483648/],
+      ['', 'short', /The text is too short|part has \d tokens/],
+      ['--batch-size 99', 'verse.txt', /The text is too short: .* 99 paral/],
+      ['--tokens words', 'binary', /has a zero byte at 0, so it has no words/],
+      ['--tokens pairs', 'latin', /is not UTF-8 after byte 0, so it has no b/],
+      ['--model lstm', 'verse.txt', /--model.*lstm/],
+      ['--tokens chars', 'verse.txt', /--tokens.*chars/],
+      ['--vocabulary 9', 'verse.txt', /--vocabulary is for words and byte/],
+      ['--tokens words --end-of-text text', 'verse.txt', /for byte pairs/],
+      ['--stop-at 0.9', 'verse.txt', /--stop-at is for the tasks/],
+      ['--task copy', 'verse.txt', /--task is for the tasks of memgrad/],
+      ['--bptt-depth full', 'verse.txt', /bpttDepth is null, but a whole/],
+      ['--tokens words', undefined, /--tokens is for a text of your own.*--text FILE/],
+    ];
+    const call = (args: string, name?: string) => [
+      ...['train', ...(name === undefined ? [] : ['--text', at(name)]), '--out', out],
+      ...args.split(' ').filter(Boolean),
+    ];
+    await refusedTogether([
+      ...bad.map(([args, name, message]) => [call(args, name), message] as const),
+      [['train', '--resume', out, '--text', file], /--resume det/],
+    ]);
+    assert.equal(await readdir(folder), before);
     assert.match(refused(await withInput(['train', '--text', '-'], '')), /standard input is empty/);
-    assert.match(
-      refused(await memgrad(['train', '--resume', out, '--text', file])),
-      /--resume det/,
-    );
-    await truncate(at('empty'), 2 ** 31); // sparse
-    assert.match(await train('', 'empty'), /at most 2 GiB|2147483648/);
   }));
 
 long('a file of more than 512 MB, the longest string, is read as bytes', () =>
@@ -204,19 +199,24 @@ test('prompts that cannot be continued are refused', () =>
     await ok(['train', '--text', file, ...small, '--steps', '1', ...inWords]);
     const copy = join(folder, 'copy');
     await ok(['train', ...small, '--steps', '1', '--samples', '1', '--out', copy]);
-    const sample = async (...args: string[]) => refused(await memgrad(['sample', ...args]));
-    assert.match(await sample(out, '--prompt', 'fiSh'), /has the character "S", which the vocab/);
-    assert.match(await sample(words, '--prompt', 'red cat'), /has the word "cat", which the vocab/);
-    assert.match(await sample(out, '--prompt', ''), /The prompt must be a text/);
-    assert.match(await sample(copy, '--prompt', '1'), /--prompt is for runs on a text.*'copy'/);
-    assert.match(await sample(copy, '--length', '1'), /--length is for runs on a text/);
+    await refusedTogether([
+      [['sample', out, '--prompt', 'fiSh'], /has the character "S", which the vocab/],
+      [['sample', words, '--prompt', 'red cat'], /has the word "cat", which the vocab/],
+      [['sample', out, '--prompt', ''], /The prompt must be a text/],
+      [['sample', copy, '--prompt', '1'], /--prompt is for runs on a text.*'copy'/],
+      [['sample', copy, '--length', '1'], /--length is for runs on a text/],
+    ]);
     await writeFile(join(out, TEXT_FILE), verse.replace('one', 'two'));
-    for (const command of [['sample'], ['eval'], ['train', '--resume']]) {
-      assert.match(refused(await memgrad([...command, out])), /The text has the SHA-256/);
-    }
+    const other = /The text has the SHA-256/;
+    await refusedTogether([
+      [['sample', out], other],
+      [['eval', out], other],
+      [['train', '--resume', out], other],
+    ]);
     await rm(join(out, TEXT_FILE)); // a prompt needs the tokenizer only
     assert.ok((await ok(['sample', out, '--prompt', 'red', '--length', '3'])).startsWith('red'));
-    assert.match(await sample(out), /The run has no 'text\.txt'.*memgrad sample --prompt/);
+    const missing = refused(await memgrad(['sample', out]));
+    assert.match(missing, /The run has no 'text\.txt'.*memgrad sample --prompt/);
     const model = join(out, 'step-1', MODEL_FILE);
     const bytes = await readFile(model);
     await writeFile(model, bytes.fill(0xff, 8 + Number(bytes.readBigUInt64LE()))); // NaN
