@@ -26,7 +26,7 @@ export const numbers: Record<string, (name: string, call: Call) => Promise<void>
   },
   async 'random programs over the edges of floats agree with cpu'(name, call) {
     // SwiftShader compiles some three kernels for each program, a tenth of a second each.
-    const [count, seed] = LONG ? [1500, 5] : [20, 7];
+    const [count, seed] = LONG ? [1500, 5] : [12, 7];
     const report = await call<ProgramReport>('programs', { name, count, seed });
     assert.equal(report.differences, []);
     assert.ok(report.compared > 15 * count, `${report.compared} were compared`);

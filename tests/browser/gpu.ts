@@ -245,7 +245,7 @@ interface Training {
 }
 
 /**
- * Trains an RMT with heads and memory as in the paper's copy task on a backend that keeps
+ * Trains an RMT with heads, layers and memory as in the paper's copy task on a backend that keeps
  * only `bytes` bytes of freed memory, and on `reference`. Gives the losses of both, how many buffers or textures
  * there were on the GPU after 5 steps and at the end, and the errors of the device.
  */
@@ -253,7 +253,7 @@ export async function smallPool(settings: SmallPool) {
   const { reference, steps, size } = settings;
   const segmentLength = size === 'copy' ? 24 : 6;
   const task = new Copy({ length: segmentLength, symbols: 10, copies: 2 });
-  const wide = { nLayer: 2, nHead: 4, dModel: 128, dHead: 64, dInner: 256, numMemTokens: 24 };
+  const wide = { nLayer: 4, nHead: 4, dModel: 128, dHead: 64, dInner: 256, numMemTokens: 24 };
   const narrow = { nLayer: 1, nHead: 2, dModel: 32, dHead: 16, dInner: 64, numMemTokens: 4 };
   const shape = size === 'copy' ? wide : narrow;
   const options = { task, segmentLength, steps, batchSize: 2, clip: 0.25, seed: 2 };

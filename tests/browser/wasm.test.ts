@@ -2,6 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ConformanceRow } from '../../src/testing/index.js';
+import { LONG } from '../backends/arrays.js';
 import { bundle } from '../bundle.js';
 import { ISOLATED, STRICT, visit, WITH_EVAL, WITH_WORKERS } from './browser.js';
 import { type RunBits, trainingRun } from './run.js';
@@ -89,12 +90,13 @@ test('every operation is within its tolerance', async () => {
   const chunks = await bundle(`
     import { loadBackend } from './src/index.ts';
     import { runConformance } from './src/testing/index.ts';
-    export const main = async () => {
-      const rows = await runConformance(await loadBackend('wasm'));
+    export const main = async (options) => {
+      const rows = await runConformance(await loadBackend('wasm'), options);
       return { count: rows.length, failed: rows.filter(({ passed }) => !passed) };
     };
   `);
-  const { result, problems } = await visit(chunks, WITH_EVAL);
+  // ../backends/wasm.test.ts runs every pattern in Node.
+  const { result, problems } = await visit(chunks, WITH_EVAL, { every: LONG ? 1 : 6 });
   const { count, failed } = result as { count: number; failed: ConformanceRow[] };
   assert.equal(failed, []);
   assert.ok(count > 500);
