@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { lastCheckpoint, listRun } from '../runs/files.js';
-import { loadRun, MEMGRAD_VERSION, type RunConfig, readConfig } from '../runs/index.js';
+import { loadModel, loadRun, MEMGRAD_VERSION, type RunConfig, readConfig } from '../runs/index.js';
 import { eachMetrics } from '../runs/metrics.js';
 import { makeFolder } from '../runs/node/folder-storage.js';
 import { type CommonOptions, type Context, commonOptions, openContext } from './context.js';
@@ -78,10 +78,11 @@ async function readRun(
   if (lastCheckpoint(await listRun(storage)) === undefined) {
     return { ...report, saved: null, samples: [] };
   }
-  const run = await loadRun(storage, { backend });
-  const { model, step } = run;
+  // Only samples need the text of a run on one, which may be missing.
+  const run = samples > 0 ? await loadRun(storage, { backend }) : undefined;
+  const { model, step } = run ?? (await loadModel(storage, { backend }));
   const drawn: Sample[] = [];
-  for (let index = 0; index < samples; index++) {
+  for (let index = 0; run && index < samples; index++) {
     output.live(() => `${folder}: sample ${index + 1} of ${samples}`);
     drawn.push(
       await sampleOf(run, index, { seed, temperature: 0, check: () => interrupt.check() }),

@@ -84,7 +84,7 @@ export async function readText(
   const bytes = await storage.read(TEXT_FILE, MOST_BYTES).catch(async (error: unknown) => {
     if ((await storage.list()).includes(TEXT_FILE)) throw error;
     throw new MemgradError(
-      `The run has no '${TEXT_FILE}', the text that it learns; put the file back, or use the model without it (memgrad sample --prompt, loadModel).`,
+      `The run has no '${TEXT_FILE}', the text that it learns; put the file back, or use the model without it (memgrad sample --prompt, memgrad report --samples 0, loadModel).`,
     );
   });
   const text = new TextTask(bytes, tokenizer);

@@ -217,6 +217,9 @@ test('prompts that cannot be continued are refused', () =>
     assert.ok((await ok(['sample', out, '--prompt', 'red', '--length', '3'])).startsWith('red'));
     const missing = refused(await memgrad(['sample', out]));
     assert.match(missing, /The run has no 'text\.txt'.*memgrad sample --prompt/);
+    const page = join(folder, 'report.html');
+    await ok(['report', out, '--samples', '0', '--out', page]);
+    assert.match(await readFile(page, 'utf8'), /"step":1/);
     const model = join(out, 'step-1', MODEL_FILE);
     const bytes = await readFile(model);
     await writeFile(model, bytes.fill(0xff, 8 + Number(bytes.readBigUInt64LE()))); // NaN
