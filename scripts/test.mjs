@@ -1,5 +1,5 @@
-// Bundles tests/**/*.test.ts into build/tests and runs them with uvu, in one process more than there
-// are cores at a time, since some wait for pages or for commands.
+// Bundles tests/**/*.test.ts into build/tests and runs them with uvu, in as many processes at a time
+// as there are cores, and one more for those that wait.
 //   node scripts/test.mjs [part of a path] [--long]
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -48,6 +48,8 @@ const processes = [
   'explain/rules',
   'safetensors/safetensors',
 ];
+/** The files that wait for pages or for commands. */
+const waiting = /^(browser|cli|documentation|package|playground)/;
 /**
  * For files that compile kernels in their own process: malloc keeps what it has, which takes a fifth off
  * SwiftShader's time, since compiling allocates and frees at every turn.
@@ -174,8 +176,9 @@ async function runAll(queue, env) {
   stop('SIGHUP', 129);
   const alone = queue.length === 1; // a single file shows its whole output
   const finished = [];
-  const work = async () => {
-    for (let files = queue.shift(); files; files = queue.shift()) {
+  const work = async (takes = () => true) => {
+    for (let at = queue.findIndex(takes); at >= 0; at = queue.findIndex(takes)) {
+      const [files] = queue.splice(at, 1);
       const { output, results, seconds } = await runFiles(files, env, running);
       finished.push(...results);
       const sum = (field) => results.reduce((count, result) => count + result[field], 0);
@@ -186,7 +189,9 @@ async function runAll(queue, env) {
       );
     }
   };
-  await Promise.all(Array.from({ length: availableParallelism() + 1 }, work));
+  // Another process runs files that often wait. One more of those that compute would slow all down.
+  const cores = Array.from({ length: availableParallelism() }, () => work());
+  await Promise.all([...cores, work(([name]) => waiting.test(name))]);
   return finished;
 }
 
