@@ -245,9 +245,9 @@ interface Training {
 }
 
 /**
- * Trains an RMT with heads, layers and memory as in the paper's copy task on a backend that keeps
- * only `bytes` bytes of freed memory, and on `reference`. Gives the losses of both, how many buffers or textures
- * there were on the GPU after 5 steps and at the end, and the errors of the device.
+ * Trains an RMT on a backend that keeps only `bytes` bytes of freed memory, and on `reference`:
+ * `copy` has heads, layers and memory as in the paper's copy task. Returns the losses of both, how
+ * many buffers there were on the GPU after 5 steps and at the end, and the errors of the device.
  */
 export async function smallPool(settings: SmallPool) {
   const { reference, steps, size } = settings;

@@ -6,9 +6,8 @@
 import type { MatmulSpec } from '../../backend.js';
 import { sizeOf } from '../../layout.js';
 import { inputNames } from '../text.js';
+import { xyzw } from './by-unit.js';
 import { indexFunction, store } from './views.js';
-
-const xyzw = ['x', 'y', 'z', 'w'];
 
 /**
  * The rows of a tile: 4, the number of outputs, or 1 where the second kernel costs more than it

@@ -3,14 +3,13 @@
  * thread (ty, tx) has rows ty + 8 i, and columns tx + 8 j in the lanes of a vector. Rows of any
  * width are read in chunks of 32 columns, so that workgroup memory stays below 16 kB.
  */
-import { byLane, exponentialsText, lines, list, reader, type Unit } from './common.js';
+import { byLane, exponentialsText, lines, list, reader, type Unit, xyzw } from './common.js';
 
 export const BLOCK = 32;
 export const THREADS = 64;
 /** Vectors of a chunk, and the distance between its rows, odd so that reads spread over banks. */
 const VECTORS = BLOCK / 4;
 const LINE = VECTORS + 1;
-const xyzw = ['x', 'y', 'z', 'w'];
 
 /** What the text depends on. */
 export interface AttentionFlags {
